@@ -1,0 +1,85 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+
+/** Connecting, compiling and closing come on top of the time that a command itself takes. */
+const PATIENCE_MS = 20_000;
+
+/**
+ * A process that this one has started. It says when it is ready, answers one command at a time, and ends when its
+ * channel is closed: also when this process dies and cannot close it.
+ */
+export class Child<Command extends object, Answer> {
+  private readonly exit: Promise<string>;
+
+  private constructor(
+    private readonly name: string,
+    private readonly process: ChildProcess,
+    private readonly interrupt: AbortSignal,
+  ) {
+    const kill = () => process.kill('SIGKILL');
+    interrupt.addEventListener('abort', kill);
+    this.exit = new Promise((resolve) => {
+      process.once('exit', (code, signal) => {
+        interrupt.removeEventListener('abort', kill);
+        resolve(signal ?? `code ${code}`);
+      });
+    });
+  }
+
+  static async start<Command extends object, Answer>(
+    script: 'worker' | 'client',
+    args: string[],
+    interrupt: AbortSignal,
+  ): Promise<Child<Command, Answer>> {
+    interrupt.throwIfAborted();
+    const process = fork(new URL(`./${script}.js`, import.meta.url), args);
+    const child = new Child<Command, Answer>(`the ${script} of ${args[0]}`, process, interrupt);
+    try {
+      await child.answer(PATIENCE_MS);
+    } catch (error) {
+      await child.stop();
+      throw error;
+    }
+    return child;
+  }
+
+  ask(command: Command, durationMs: number): Promise<Answer> {
+    this.process.send(command);
+    return this.answer(durationMs + PATIENCE_MS);
+  }
+
+  /** Rejects when the process has ended. */
+  async ended(): Promise<never> {
+    const exit = await this.exit;
+    this.interrupt.throwIfAborted();
+    throw new Error(`${this.name} ended too early (${exit})`);
+  }
+
+  async stop(): Promise<void> {
+    if (this.process.connected) this.process.disconnect();
+    const outOfPatience = setTimeout(() => this.process.kill('SIGKILL'), PATIENCE_MS);
+    const exit = await this.exit;
+    clearTimeout(outOfPatience);
+    // Only said, not thrown: it would hide the error that may have led here.
+    if (exit !== 'code 0' && !this.interrupt.aborted)
+      console.error(`${this.name} did not end cleanly (${exit})`);
+  }
+
+  private async answer(withinMs: number): Promise<Answer> {
+    let timer: NodeJS.Timeout | undefined;
+    const tooLate = new Promise<never>((_, reject) => {
+      timer = setTimeout(
+        () => reject(new Error(`${this.name} did not answer within ${withinMs} ms`)),
+        withinMs,
+      );
+    });
+    try {
+      const [answer] = (await Promise.race([once(this.process, 'message'), this.ended(), tooLate])) as [
+        Answer,
+      ];
+      return answer;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}

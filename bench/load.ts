@@ -1,0 +1,65 @@
+import type { Observable } from 'rxjs';
+import { percentile } from './statistics.js';
+
+/** How hard to press, and for how long. */
+export interface Load {
+  readonly inFlight: number;
+  /** Requests answered in this time are not measured: it brings the queues to their steady length. */
+  readonly leadInMs: number;
+  readonly measureMs: number;
+}
+
+/** What one load came to. */
+export interface Measurement {
+  readonly requestsPerSecond: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+}
+
+/** Far above what any transport reaches; the latencies are kept in an array that never grows while measuring. */
+const MOST_REQUESTS_PER_MS = 500;
+
+/**
+ * Keeps `inFlight` requests under way: as soon as one has answered, its place sends the next. A request counts in the
+ * moment its observable completes, as for a caller that awaits it. One clock reading per request serves as the end of
+ * one and the start of the next.
+ */
+export function applyLoad(request: () => Observable<unknown>, load: Load): Promise<Measurement> {
+  const latencies = new Float64Array(Math.ceil(load.measureMs * MOST_REQUESTS_PER_MS));
+  let answered = 0;
+  let busyPlaces = load.inFlight;
+
+  return new Promise((resolve, reject) => {
+    const begin = performance.now() + load.leadInMs;
+    const end = begin + load.measureMs;
+
+    const keepBusy = (): void => {
+      let sentAt = performance.now();
+      const observer = {
+        complete: () => {
+          const now = performance.now();
+          if (now < end) {
+            if (now >= begin) latencies[answered++] = now - sentAt;
+            sentAt = now;
+            request().subscribe(observer);
+          } else if (--busyPlaces === 0) {
+            resolve(measurement(latencies.subarray(0, answered), load.measureMs));
+          }
+        },
+        error: reject,
+      };
+      request().subscribe(observer);
+    };
+    for (let place = 0; place < load.inFlight; place++) keepBusy();
+  });
+}
+
+function measurement(latencies: Float64Array, measureMs: number): Measurement {
+  if (latencies.length === 0) throw new Error(`no request was answered within ${measureMs} ms`);
+  const sorted = latencies.sort();
+  return {
+    requestsPerSecond: latencies.length / (measureMs / 1000),
+    p50Ms: percentile(sorted, 50),
+    p99Ms: percentile(sorted, 99),
+  };
+}

@@ -1,0 +1,19 @@
+/** The other end of `Child`: what a process does that the bench has started. */
+
+/** Closing may wait for a broker that is gone. */
+const CLOSE_MS = 5_000;
+
+export function tellParent(message: unknown): void {
+  process.send?.(message);
+}
+
+/** The channel closes when the parent has no more use for this process, or has died. */
+export function endWithParent(close: () => Promise<unknown>): void {
+  process.once('disconnect', () => {
+    setTimeout(() => {
+      console.error(`closing took more than ${CLOSE_MS} ms`);
+      process.exit(1);
+    }, CLOSE_MS).unref();
+    void close().then(() => process.exit());
+  });
+}

@@ -1,0 +1,81 @@
+import type { LevelResult, Report, TransportResult } from './report.js';
+import { deviation } from './statistics.js';
+import { OURS } from './transports/index.js';
+
+/** A round this far from the median of its transport and level is named below the table. */
+const WIDE = 0.15;
+
+const HEADINGS = ['in flight', 'transport', 'req/s', 'p50 ms', 'p99 ms', 'lowest … highest', 'ElkMQ / it'];
+const TRANSPORT_COLUMN = 1;
+
+export function formatReport(report: Report): string {
+  const { machine, versions, settings, skipped, requestReply } = report;
+  const ours = requestReply.find(({ transport }) => transport === OURS);
+  const rows = settings.levels.flatMap((_, level) => [
+    [],
+    ...requestReply.map((result) => row(result, level, ours)),
+  ]);
+  return [
+    `Request-reply, one client and one worker; ${settings.rounds} × ${settings.measureMs} ms, medians`,
+    `${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB, load average ${machine.loadAverage.toFixed(1)} at the start`,
+    [`Node ${versions.node}`, ...versions.brokers].join(', '),
+    '',
+    ...align([HEADINGS, ...rows]),
+    '',
+    ...requestReply.map(({ title, keeps }) => `${title}: ${keeps}`),
+    ...skipped.map(({ transport, missing }) => `${transport}: skipped, ${missing} is not installed`),
+    '',
+    ...(settings.rounds === 1
+      ? ['One round only: how much it varies is not known.']
+      : describeSpread(requestReply)),
+  ].join('\n');
+}
+
+function row({ transport, title, levels }: TransportResult, level: number, ours?: TransportResult): string[] {
+  const result = levels[level];
+  if (result === undefined) return [];
+  const oursHere = transport === OURS ? undefined : ours?.levels[level];
+  return [
+    String(result.inFlight),
+    title,
+    whole(result.median),
+    result.p50Ms.toFixed(2),
+    result.p99Ms.toFixed(2),
+    `${whole(result.min)} … ${whole(result.max)}`,
+    oursHere === undefined ? '' : `${(oursHere.median / result.median).toFixed(2)} ×`,
+  ];
+}
+
+function describeSpread(results: TransportResult[]): string[] {
+  const wide = results.flatMap(({ title, levels }) => levels.flatMap((level) => describeWide(title, level)));
+  const percent = `${WIDE * 100} %`;
+  if (wide.length === 0) return [`No round was more than ${percent} from its median.`];
+  return [`Rounds more than ${percent} from their median:`, ...wide];
+}
+
+function describeWide(title: string, { inFlight, rounds, median }: LevelResult): string[] {
+  const wide = rounds.flatMap((requestsPerSecond, round) => {
+    const off = deviation(requestsPerSecond, median);
+    return Math.abs(off) > WIDE
+      ? [`round ${round + 1} ${off > 0 ? '+' : ''}${(off * 100).toFixed(0)} %`]
+      : [];
+  });
+  return wide.length === 0 ? [] : [`  ${title}, ${inFlight} in flight: ${wide.join(', ')}`];
+}
+
+/** Figures to the right, names to the left. */
+function align(rows: string[][]): string[] {
+  const widths = HEADINGS.map((_, column) => Math.max(...rows.map((cells) => cells[column]?.length ?? 0)));
+  return rows.map((cells) =>
+    cells
+      .map((cell, column) =>
+        column === TRANSPORT_COLUMN ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0),
+      )
+      .join('   ')
+      .trimEnd(),
+  );
+}
+
+export function whole(value: number): string {
+  return Math.round(value).toLocaleString('en-US');
+}

@@ -1,0 +1,26 @@
+import type { BenchTransport } from './bench-transport.js';
+
+/**
+ * Every transport by the name that `--only` takes, ours first. They are imported one at a time, so that a process
+ * holds the code of the one transport it measures.
+ */
+const imports = {
+  elkmq: async () => (await import('./elkmq.js')).elkmq,
+  tcp: async () => (await import('./tcp.js')).tcp,
+  redis: async () => (await import('./redis.js')).redis,
+} satisfies Record<string, () => Promise<BenchTransport>>;
+
+export type TransportName = keyof typeof imports;
+
+/** The transport that the others are compared with. */
+export const OURS: TransportName = 'elkmq';
+
+export const transportNames = Object.keys(imports) as TransportName[];
+
+export function isTransportName(name: string): name is TransportName {
+  return Object.hasOwn(imports, name);
+}
+
+export function loadTransport(name: TransportName): Promise<BenchTransport> {
+  return imports[name]();
+}

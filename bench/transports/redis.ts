@@ -1,0 +1,17 @@
+import { ClientProxyFactory, Transport } from '@nestjs/microservices';
+import type { BenchTransport } from './bench-transport.js';
+import { startRedisBroker } from './redis-broker.js';
+
+function options(url: string) {
+  const { hostname, port } = new URL(url);
+  return { transport: Transport.REDIS as const, options: { host: hostname, port: Number(port) } };
+}
+
+export const redis: BenchTransport = {
+  title: 'Nest Redis',
+  keeps: 'nothing is stored (pub/sub), every worker gets every message',
+  missing: () => undefined,
+  startBroker: startRedisBroker,
+  server: options,
+  client: (url) => ClientProxyFactory.create(options(url)),
+};

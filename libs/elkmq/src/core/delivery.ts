@@ -1,0 +1,120 @@
+import type { QueuedEvent } from './entry.js';
+import type { DeadLetterReason } from './dead-letters.js';
+import type { ServiceEvent } from './service-event.js';
+import type { Settlable, Settlement } from './settler.js';
+
+/** How a worker ends deliveries. */
+export interface DeliveryEnds {
+  settle(delivery: Delivery): void;
+  answerOriginal(delivery: Delivery, response?: ServiceEvent): Promise<void>;
+  deadLetter(delivery: Delivery, reason: DeadLetterReason, error?: unknown): Promise<void>;
+  /** The attempt has ended for good. @param error why its end could not be written to Redis */
+  ended(delivery: Delivery, error?: unknown): void;
+}
+
+/**
+ * One attempt at an event, in the hands of a worker: running until `finish`, then settling until Redis has it.
+ *
+ * Replies go out together with those of the same tick; while some are on their way the next ones wait, so that they
+ * arrive in order and a handler's values do not outrun Redis.
+ */
+export class Delivery implements Settlable {
+  #replies: string[] = [];
+  #number = 0;
+  #finished = false;
+  /** Waiting to be asked by the settler, or on the way to Redis. */
+  #settling = false;
+  #lastIsOnItsWay = false;
+
+  constructor(
+    readonly queued: QueuedEvent,
+    private readonly ends: DeliveryEnds,
+  ) {}
+
+  get id(): string {
+    return this.queued.id;
+  }
+
+  get replyTo(): string | undefined {
+    return this.queued.event.replyTo;
+  }
+
+  /** When nobody waits for it any more: milliseconds since 1970 on the clock of Redis. */
+  get deadline(): number {
+    return this.queued.timestamp + this.queued.event.timeout * 1_000;
+  }
+
+  /** Sends one value to the requester. @param body a JSON value */
+  reply(body: string): void {
+    if (this.#finished) return;
+    this.#replies.push(body);
+    this.#enlist();
+  }
+
+  /** Ends the attempt; the requester, if there is one, is told that no more values come. */
+  finish(): void {
+    if (this.#finished) return;
+    this.#finished = true;
+    this.#enlist();
+  }
+
+  /** Ends an attempt at an event, whoever sent it. */
+  end(): void {
+    if (this.queued.isOurs) this.finish();
+    else this.answerOriginal();
+  }
+
+  /** Ends an attempt at an event of an original client, with the response if one is due. */
+  answerOriginal(response?: ServiceEvent): void {
+    this.#endBy(() => this.ends.answerOriginal(this, response));
+  }
+
+  /** Ends the attempt by moving its message to the dead letters. */
+  deadLetter(reason: DeadLetterReason, error?: unknown): void {
+    this.#endBy(() => this.ends.deadLetter(this, reason, error));
+  }
+
+  take(limit: number): Settlement {
+    const { event, attempt } = this.queued;
+    const head = `["${event.requestId}",${String(attempt)},`;
+    const frames: string[] = [];
+    let taken = 0;
+    for (let size = 0; taken < this.#replies.length && (taken === 0 || size < limit); taken++) {
+      const body = this.#replies[taken] as string;
+      const last = this.#finished && taken === this.#replies.length - 1;
+      frames.push(`${head}${String(this.#number++)},${last ? '1' : '0'},${body}]`);
+      size += body.length;
+    }
+    // No value goes with the end: there were none, or all have gone out already.
+    if (this.#finished && this.#replies.length === 0) frames.push(`${head}${String(this.#number)},1,null]`);
+    const finished = this.#finished && taken === this.#replies.length;
+    this.#replies = this.#replies.slice(taken);
+    this.#lastIsOnItsWay = finished;
+    return { replies: this.replyTo === undefined ? '' : frames.join(','), finished };
+  }
+
+  settled(error?: unknown): void {
+    this.#settling = false;
+    if (this.#lastIsOnItsWay || error !== undefined) this.ends.ended(this, error);
+    else if (this.#replies.length > 0 || this.#finished) this.#enlist();
+  }
+
+  #endBy(call: () => Promise<void>): void {
+    if (this.#finished) return;
+    this.#finished = true;
+    call().then(
+      () => {
+        this.ends.ended(this);
+      },
+      (error: unknown) => {
+        this.ends.ended(this, error);
+      },
+    );
+  }
+
+  #enlist(): void {
+    if (this.#settling) return;
+    this.#settling = true;
+    this.ends.settle(this);
+  }
+}

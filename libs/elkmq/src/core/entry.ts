@@ -1,0 +1,83 @@
+import { decodeEvent } from './codec.js';
+import type { StreamEntry } from './blocking-reader.js';
+import { JsonParseError } from './errors.js';
+import type { ServiceEvent, Timestamp } from './service-event.js';
+
+/** An entry of the event stream that holds an event. */
+export interface QueuedEvent {
+  /** The id of this entry, which finishing it takes. */
+  readonly id: string;
+  /** The id of the message's first entry: its identity, however often it is tried. */
+  readonly origin: string;
+  /** 1 for the first. */
+  readonly attempt: number;
+  /** When Redis registered the message, ms. */
+  readonly timestamp: Timestamp;
+  readonly event: ServiceEvent;
+  /** Written by a client of this package, not by an original one, which pushes the id to the message queue as well. */
+  readonly isOurs: boolean;
+  /** All fields of the entry, name and value in turn. */
+  readonly fields: readonly string[];
+  /** What further fields of the entry hold, as they are. */
+  readonly headers: string | undefined;
+  readonly metadata: string | undefined;
+}
+
+/** The milliseconds of an entry's id: the time at which Redis registered it. */
+export function timestampOf(id: string): Timestamp {
+  return Number.parseInt(id, 10);
+}
+
+/**
+ * Reads an entry.
+ * @returns `undefined` for a response of the original, which is in the event stream as well
+ * @throws {JsonParseError} when the entry does not hold a service event
+ */
+export function readEntry([id, fields]: StreamEntry): QueuedEvent | undefined {
+  if (!fields) throw new JsonParseError(`entry ${id} was deleted`);
+  let json: string | undefined;
+  let replyTo: string | undefined;
+  let origin = id;
+  let attempt = 1;
+  let headers: string | undefined;
+  let metadata: string | undefined;
+  if (fields[0] === 'response' && fields.length === 2) return undefined;
+  for (let i = 0; i < fields.length; i += 2) {
+    const value = fields[i + 1] as string;
+    switch (fields[i]) {
+      case 'event':
+        json = value;
+        break;
+      case 'reply_to':
+        replyTo = value;
+        break;
+      case 'origin':
+        origin = value;
+        break;
+      case 'attempt':
+        attempt = Number(value);
+        break;
+      case 'headers':
+        headers = value;
+        break;
+      case 'metadata':
+        metadata = value;
+        break;
+    }
+  }
+  if (json === undefined) throw new JsonParseError(`entry ${id} has no field 'event'`);
+  if (!/^\d+-\d+$/.test(origin))
+    throw new JsonParseError(`entry ${id} has an origin that is no id: ${origin}`);
+  if (!(attempt >= 1)) throw new JsonParseError(`entry ${id} has an attempt that is no number`);
+  return {
+    id,
+    origin,
+    attempt,
+    timestamp: timestampOf(origin),
+    event: decodeEvent(json, replyTo === '' ? undefined : replyTo),
+    isOurs: replyTo !== undefined,
+    fields,
+    headers,
+    metadata,
+  };
+}

@@ -1,0 +1,78 @@
+/** The stable `code` of every error that this package raises; `switch (error.code)` narrows to its class. */
+export type EventQueueErrorCode =
+  | 'ABANDONED'
+  | 'CONNECTION_FAILED'
+  | 'DEQUEUE_FAILED'
+  | 'ENQUEUE_FAILED'
+  | 'INVALID_EVENT'
+  | 'INVALID_OPTION'
+  | 'JSON_DUMP_FAILED'
+  | 'JSON_PARSE_FAILED'
+  | 'PAYLOAD_TOO_LARGE'
+  | 'QUEUE_EMPTY'
+  | 'TIMEOUT_EXPIRED';
+
+/** Base of every error of this package. `cause` holds the error that led to it, where there is one. */
+export abstract class EventQueueError extends Error {
+  abstract readonly code: EventQueueErrorCode;
+
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = new.target.name;
+  }
+}
+
+/** Redis could not be reached, or went away, and did not come back within the time allowed. */
+export class ConnectionError extends EventQueueError {
+  readonly code = 'CONNECTION_FAILED';
+}
+
+/** Redis refused to store an event (out of memory, no permission, a key of another type, …). */
+export class EnqueueError extends EventQueueError {
+  readonly code = 'ENQUEUE_FAILED';
+}
+
+/** Redis refused to hand out an event. */
+export class DequeueError extends EventQueueError {
+  readonly code = 'DEQUEUE_FAILED';
+}
+
+/** A value cannot be written as JSON (cyclic, a BigInt, a function, a lone surrogate). */
+export class JsonDumpError extends EventQueueError {
+  readonly code = 'JSON_DUMP_FAILED';
+}
+
+/** An entry of the queue is not the JSON of a service event. */
+export class JsonParseError extends EventQueueError {
+  readonly code = 'JSON_PARSE_FAILED';
+}
+
+/** No event was waiting, or none came within the time given. */
+export class EmptyQueueError extends EventQueueError {
+  readonly code = 'QUEUE_EMPTY';
+}
+
+/** No response came within the event's timeout. The request was withdrawn, if no worker had taken it yet. */
+export class TimeoutExpiredError extends EventQueueError {
+  readonly code = 'TIMEOUT_EXPIRED';
+}
+
+/** A payload is larger than `maxPayloadBytes`; nothing was sent. */
+export class PayloadTooLargeError extends EventQueueError {
+  readonly code = 'PAYLOAD_TOO_LARGE';
+}
+
+/** A part of a service event is not what the wire format can carry. */
+export class InvalidEventError extends EventQueueError {
+  readonly code = 'INVALID_EVENT';
+}
+
+/** An option is not what is accepted; the message names it, its value and what is accepted. */
+export class InvalidOptionError extends EventQueueError {
+  readonly code = 'INVALID_OPTION';
+}
+
+/** The worker that had taken the request went away, and the request is not run again. */
+export class AbandonedError extends EventQueueError {
+  readonly code = 'ABANDONED';
+}

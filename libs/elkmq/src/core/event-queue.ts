@@ -1,0 +1,220 @@
+import { decodeReply, encodeEvent } from './codec.js';
+import type { StreamEntry } from './blocking-reader.js';
+import { letterOf, malformed } from './dead-letters.js';
+import { readEntry, timestampOf, type QueuedEvent } from './entry.js';
+import {
+  ConnectionError,
+  DequeueError,
+  EmptyQueueError,
+  EnqueueError,
+  EventQueueError,
+  InvalidEventError,
+  InvalidOptionError,
+} from './errors.js';
+import { QueueKeys } from './keys.js';
+import { DEFAULTS, milliseconds, queueName, shown, wholeNumber } from './options.js';
+import { Outcomes } from './outcomes.js';
+import { QueueReader } from './queue-reader.js';
+import { RedisSource, type RedisSourceInput } from './redis-source.js';
+import { callReliably } from './reliable-call.js';
+import { hyphenated } from './request-ids.js';
+import { Requester } from './requester.js';
+import { ServiceEvent, type Timestamp, type TimestampedEvent } from './service-event.js';
+
+export interface EventQueueOptions {
+  /** How long each call tries while Redis is away, ms. Default 10,000. */
+  enqueueTimeout?: number;
+  /** The longest payload, in bytes of UTF-8. Default 16 MiB. */
+  maxPayloadBytes?: number;
+}
+
+/**
+ * A queue of events in Redis, which any number of producers and consumers share. Each event goes to one consumer,
+ * once. Connects at once; `close` it in the end.
+ */
+export class EventQueue {
+  readonly #keys: QueueKeys;
+  readonly #source: RedisSource;
+  readonly #requester: Requester;
+  readonly #patience: number;
+  readonly #outcomes: Outcomes;
+  #reader: QueueReader | undefined;
+  #closed: Promise<void> | undefined;
+
+  /**
+   * @param name any text; the original's clients find the queue by the same name
+   * @param redis where Redis is; default redis://127.0.0.1:6379
+   * @throws {InvalidOptionError}
+   */
+  constructor(
+    readonly name: string,
+    redis?: RedisSourceInput,
+    options: EventQueueOptions = {},
+  ) {
+    this.#source = new RedisSource(redis);
+    this.#keys = new QueueKeys(queueName(name), this.#source.isCluster);
+    this.#patience = milliseconds('enqueueTimeout', options.enqueueTimeout, DEFAULTS.enqueueTimeout);
+    const maxPayloadBytes = wholeNumber(
+      'maxPayloadBytes',
+      options.maxPayloadBytes,
+      DEFAULTS.maxPayloadBytes,
+      1,
+    );
+    this.#requester = new Requester(this.#source, this.#keys, {
+      enqueueTimeout: this.#patience,
+      maxPayloadBytes,
+    });
+    this.#outcomes = new Outcomes(this.#requester.connection, this.#keys, this.#patience);
+  }
+
+  /**
+   * Stores an event. @returns when Redis registered it, ms since 1970
+   * @throws {EnqueueError} when Redis refuses it
+   * @throws {PayloadTooLargeError}
+   * @throws {ConnectionError} when Redis was away for too long; the event may have been stored, but is not sent again
+   */
+  async enqueue(event: ServiceEvent): Promise<Timestamp> {
+    this.#check(event);
+    return timestampOf(await this.#requester.enqueue(event));
+  }
+
+  /**
+   * Takes the next event. It is this caller's alone, and out of the queue.
+   * @throws {EmptyQueueError} when none is waiting
+   * @throws {JsonParseError} when the entry is not an event; it is among the dead letters then
+   * @throws {DequeueError} when Redis refuses
+   * @throws {ConnectionError}
+   */
+  async dequeue(): Promise<TimestampedEvent> {
+    for (;;) {
+      const entry = await this.#asked(async (reader) => reader.next());
+      if (!entry) throw new EmptyQueueError(`no event is waiting in the queue ${shown(this.name)}`);
+      const taken = await this.#accept(entry);
+      if (taken) return taken;
+    }
+  }
+
+  /**
+   * As `dequeue`, but waits for an event.
+   * @param seconds how long; 0 for ever
+   */
+  async dequeueBlocking(seconds: number): Promise<TimestampedEvent> {
+    if (typeof seconds !== 'number' || !(seconds >= 0)) {
+      throw new InvalidOptionError(
+        `seconds must be a number of at least 0 (0 waits for ever), got ${shown(seconds)}`,
+      );
+    }
+    const deadline = seconds === 0 ? Infinity : performance.now() + seconds * 1_000;
+    for (;;) {
+      const taken = await this.#accept(await this.#asked((reader) => reader.nextBy(deadline)));
+      if (taken) return taken;
+    }
+  }
+
+  /**
+   * Stores an event and waits for the response to it, `event.timeout` seconds from now.
+   * @throws {TimeoutExpiredError} when none came; the event is withdrawn, if nobody has taken it yet
+   * @throws {EnqueueError}
+   * @throws {PayloadTooLargeError}
+   * @throws {ConnectionError}
+   */
+  async awaitResponse(event: ServiceEvent): Promise<ServiceEvent> {
+    this.#check(event);
+    return new Promise((resolve, reject) => {
+      let latest: unknown = null;
+      this.#requester.request(event, [], event.timeout * 1_000, {
+        reply: (body, last) => {
+          latest = body ?? latest;
+          if (!last) return;
+          try {
+            resolve(decodeReply(latest, event));
+          } catch (error) {
+            reject(error instanceof Error ? error : new Error(String(error)));
+          }
+        },
+        failed: reject,
+      });
+    });
+  }
+
+  /**
+   * Answers a request, with `ServiceEvent.responseTo(request, …)`. Who does not wait any more is not sent anything.
+   * @returns when Redis registered the response, ms since 1970
+   * @throws {EnqueueError}
+   * @throws {ConnectionError}
+   */
+  async enqueueResponse(response: ServiceEvent): Promise<Timestamp> {
+    this.#check(response);
+    const json = encodeEvent(response);
+    const inbox = response.replyTo === undefined ? undefined : this.#keys.inbox(response.replyTo);
+    try {
+      const { connection } = this.#requester;
+      if (inbox !== undefined) {
+        const frame = `[["${response.requestId}",1,0,1,${JSON.stringify(json)}]]`;
+        return timestampOf(String(await callReliably(connection, 'reply', [inbox], [frame], this.#patience)));
+      }
+      const keys = [this.#keys.eventStream, this.#keys.responseStream];
+      const args = [hyphenated(response.requestId), json];
+      return timestampOf(String(await callReliably(connection, 'respond', keys, args, this.#patience)));
+    } catch (error) {
+      if (error instanceof EventQueueError) throw error;
+      throw new EnqueueError(`Redis refused to store the response: ${(error as Error).message}`, {
+        cause: error,
+      });
+    }
+  }
+
+  /** Sends what is waiting, ends calls that wait, and closes the connections. Can be called again. */
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    await this.#reader?.close();
+    await this.#requester.close(new ConnectionError(`the queue ${shown(this.name)} was closed`));
+  }
+
+  /** Takes an entry out of the queue for good. @returns `undefined` when it is not for this caller */
+  async #accept(entry: StreamEntry): Promise<TimestampedEvent | undefined> {
+    let queued: QueuedEvent | undefined;
+    try {
+      queued = readEntry(entry);
+    } catch (error) {
+      const dead = malformed(entry);
+      const letter = letterOf(dead, 'malformed', error, this.#reader?.name ?? '', Date.now());
+      await this.#outcomes.deadLetter(dead, letter);
+      throw error;
+    }
+    if (!queued) {
+      await this.#outcomes.skip(entry[0]);
+      return undefined;
+    }
+    return (await this.#outcomes.finish(queued)) ? [queued.timestamp, queued.event] : undefined;
+  }
+
+  async #asked<T>(ask: (reader: QueueReader) => Promise<T>): Promise<T> {
+    if (this.#closed) throw this.#wasClosed();
+    await this.#requester.connect();
+    this.#reader ??= new QueueReader(this.#source, this.#keys, this.#requester.connection, () => undefined);
+    try {
+      return await ask(this.#reader);
+    } catch (error) {
+      if (error instanceof EventQueueError) throw error;
+      throw new DequeueError(`Redis did not hand out an event: ${(error as Error).message}`, {
+        cause: error,
+      });
+    }
+  }
+
+  #check(event: ServiceEvent): void {
+    if (this.#closed) throw this.#wasClosed();
+    if (!(event instanceof ServiceEvent)) {
+      throw new InvalidEventError(`event must be a ServiceEvent, got ${shown(event)}`);
+    }
+  }
+
+  #wasClosed(): ConnectionError {
+    return new ConnectionError(`the queue ${shown(this.name)} is closed`);
+  }
+}

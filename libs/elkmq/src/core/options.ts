@@ -1,0 +1,47 @@
+import { InvalidOptionError } from './errors.js';
+
+/** `value` as an error message shows it: short, on one line, whatever it is. */
+export function shown(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value.length > 80 ? `${value.slice(0, 80)}…` : value);
+  if (typeof value === 'function') return 'a function';
+  if (Array.isArray(value)) return `an array of ${String(value.length)}`;
+  if (typeof value === 'object' && value !== null) return 'an object';
+  return String(value);
+}
+
+/** A whole number of at least `min`. */
+export function wholeNumber(
+  name: string,
+  value: unknown,
+  fallback: number,
+  min: number,
+  max = 2 ** 31 - 1,
+): number {
+  if (value === undefined) return fallback;
+  if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max) return value;
+  throw new InvalidOptionError(
+    `${name} must be a whole number from ${String(min)} to ${String(max)}, got ${shown(value)}`,
+  );
+}
+
+/** A duration in milliseconds. */
+export function milliseconds(name: string, value: unknown, fallback: number, max = 2 ** 31 - 1): number {
+  if (value === undefined) return fallback;
+  if (typeof value === 'number' && value >= 1 && value <= max) return value;
+  throw new InvalidOptionError(
+    `${name} must be a number of milliseconds from 1 to ${String(max)}, got ${shown(value)}`,
+  );
+}
+
+/** The name of a queue: any text, which the original uses verbatim. */
+export function queueName(value: unknown): string {
+  if (typeof value === 'string' && value.isWellFormed()) return value;
+  throw new InvalidOptionError(`queue must be a string, got ${shown(value)}`);
+}
+
+export const DEFAULTS = {
+  /** How long storing an event is tried while Redis is away, ms. */
+  enqueueTimeout: 10_000,
+  /** The longest payload, in bytes of UTF-8. */
+  maxPayloadBytes: 16 * 1024 * 1024,
+} as const;

@@ -1,0 +1,31 @@
+/*
+ * Three kinds of failure, by what is known about the command:
+ * - in doubt: the connection went away, so it may or may not have been carried out;
+ * - refused for now: Redis did not carry it out and says that it will later (loading, failing over, busy);
+ * - refused: Redis did not carry it out and will not.
+ */
+
+const FOR_NOW = /^(?:LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|NOREPLICAS|UNBLOCKED|MISCONF)\b/;
+
+export function isReplyError(error: unknown): error is Error {
+  return error instanceof Error && error.name === 'ReplyError';
+}
+
+/** Whether the same command may succeed later: it is in doubt, or Redis refused it for now. */
+export function isTransient(error: unknown): boolean {
+  return !isReplyError(error) || FOR_NOW.test(error.message) || /-(?:READONLY|LOADING)\b/.test(error.message);
+}
+
+/** The server has become a replica: another connection finds the master. */
+export function isReadOnly(error: unknown): boolean {
+  return isReplyError(error) && error.message.includes('READONLY');
+}
+
+/** The stream or its consumer group is gone. */
+export function isNoGroup(error: unknown): boolean {
+  return isReplyError(error) && error.message.startsWith('NOGROUP');
+}
+
+export function hasTimedOut(error: unknown): boolean {
+  return error instanceof Error && error.message === 'Command timed out';
+}

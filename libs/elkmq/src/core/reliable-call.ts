@@ -1,0 +1,60 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Connection } from './connection.js';
+import { ConnectionError } from './errors.js';
+import { hasTimedOut, isReadOnly, isReplyError, isTransient } from './redis-errors.js';
+import { runScript, type ScriptName } from './scripts.js';
+
+/** Between two tries of a command that Redis refuses for now, ms. */
+const PAUSE = 50;
+
+/**
+ * Runs a script that can be run twice without harm until Redis has answered it: again after a reconnect, when its
+ * answer was lost, and when Redis refuses it for now.
+ * @param patience ms after which it fails; what was sent by then may have been carried out
+ * @throws {ConnectionError} when there was no answer in time
+ * @throws the error of Redis, when it refuses the script for good
+ */
+export async function callReliably(
+  connection: Connection,
+  script: ScriptName,
+  keys: readonly string[],
+  args: readonly (string | number)[],
+  patience: number,
+): Promise<unknown> {
+  const deadline = performance.now() + patience;
+  for (;;) {
+    const left = deadline - performance.now();
+    if (!connection.isConnected) await connection.whenConnected(Math.max(left, 1));
+    try {
+      return await within(left, runScript(connection.client, script, keys, args));
+    } catch (error) {
+      if (!isTransient(error) || error instanceof ConnectionError) throw error;
+      if (hasTimedOut(error) || isReadOnly(error)) connection.reset();
+      if (performance.now() >= deadline || connection.status === 'closed') throw outOfTime(patience, error);
+      // Refused for now, or a close that ioredis has noticed before it told its listeners.
+      if (isReplyError(error) || connection.isConnected) await sleep(PAUSE);
+    }
+  }
+}
+
+function outOfTime(patience: number, cause?: unknown): ConnectionError {
+  const why = cause instanceof Error ? `: ${cause.message}` : '';
+  return new ConnectionError(`Redis did not answer within ${String(patience)} ms${why}`, { cause });
+}
+
+async function within<T>(patience: number, answer: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(
+      () => {
+        reject(outOfTime(patience));
+      },
+      Math.max(patience, 1),
+    );
+  });
+  try {
+    return await Promise.race([answer, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

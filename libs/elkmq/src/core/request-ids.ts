@@ -1,0 +1,20 @@
+import { randomBytes } from 'node:crypto';
+
+/*
+ * A request id is an unsigned 128-bit integer, kept as its decimal digits: that is how the wire has it, and a
+ * BigInt a message would cost more than the rest of the codec. 72 random bits are drawn once a process (up to 22
+ * digits, no leading zero), 16 digits count: unique among processes and within one, and below 2^128.
+ */
+const prefix = (BigInt(`0x${randomBytes(9).toString('hex')}`) + 1n).toString();
+let counter = 1_000_000_000_000_000;
+
+/** The decimal digits of a new unsigned 128-bit id. */
+export function nextRequestId(): string {
+  return prefix + String(counter++);
+}
+
+/** The hyphenated lower-case form, which the original's response index uses. */
+export function hyphenated(requestId: string): string {
+  const hex = BigInt(requestId).toString(16).padStart(32, '0');
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+}

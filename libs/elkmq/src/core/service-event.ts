@@ -1,0 +1,97 @@
+import { InvalidEventError } from './errors.js';
+import { nextRequestId } from './request-ids.js';
+import { shown } from './options.js';
+
+/** Milliseconds since 1970 on the clock of Redis: when it registered the event. */
+export type Timestamp = number;
+
+/** What a dequeue answers: when Redis registered the event, and the event. */
+export type TimestampedEvent = [timestamp: Timestamp, event: ServiceEvent];
+
+/** The longest timeout the wire format can carry, in seconds. */
+export const MAX_TIMEOUT_SECONDS = 65_535;
+
+/** One message: what is to be done (`action`), with what (`payload`), and how long its sender waits. */
+export class ServiceEvent {
+  /** Whole seconds after which nobody waits for the event any more, 1 to 65535. */
+  readonly timeout: number;
+  /** What is to be done; consumers choose their handler by it. */
+  readonly action: string;
+  /** Any text, JSON by convention; `null` when there is none. */
+  readonly payload: string | null;
+  readonly #requestId: string;
+  readonly #replyTo: string | undefined;
+
+  /**
+   * @param timeout whole seconds, 1 to 65535
+   * @throws {InvalidEventError} when a part is not what the wire format can carry
+   */
+  constructor(timeout: number, action: string, payload?: string | null);
+  /** @internal */
+  constructor(timeout: number, action: string, payload: string | null, requestId: string, replyTo?: string);
+  constructor(
+    timeout: number,
+    action: string,
+    payload: string | null = null,
+    requestId?: string,
+    replyTo?: string,
+  ) {
+    // An event that is read (it brings its id) was checked by the codec, which accepts a timeout of 0 as well.
+    if (requestId === undefined) check(timeout, action, payload);
+    this.timeout = timeout;
+    this.action = action;
+    this.payload = payload;
+    this.#requestId = requestId ?? nextRequestId();
+    this.#replyTo = replyTo;
+  }
+
+  /** The response to `request`: an event with the same uuid, for `EventQueue.enqueueResponse`. */
+  static responseTo(request: ServiceEvent, action: string, payload: string | null = null): ServiceEvent {
+    check(Math.max(request.timeout, 1), action, payload);
+    return new ServiceEvent(
+      Math.max(request.timeout, 1),
+      action,
+      payload,
+      request.requestId,
+      request.replyTo,
+    );
+  }
+
+  /** Unsigned 128-bit integer that ties a response to its request. */
+  get uuid(): bigint {
+    return BigInt(this.#requestId);
+  }
+
+  /** @internal The decimal digits of `uuid`, as the wire has them. */
+  get requestId(): string {
+    return this.#requestId;
+  }
+
+  /** @internal The client whose inbox takes the reply; absent when the original's response index does. */
+  get replyTo(): string | undefined {
+    return this.#replyTo;
+  }
+}
+
+function check(timeout: number, action: string, payload: string | null): void {
+  if (!Number.isInteger(timeout) || timeout < 1 || timeout > MAX_TIMEOUT_SECONDS) {
+    throw new InvalidEventError(
+      `timeout must be a whole number of seconds from 1 to ${String(MAX_TIMEOUT_SECONDS)}, got ${shown(timeout)}`,
+    );
+  }
+  checkText('action', action);
+  if (payload !== null) checkText('payload', payload);
+}
+
+function checkText(name: string, text: unknown): void {
+  if (typeof text !== 'string') {
+    const accepted = name === 'payload' ? 'a string, null or undefined' : 'a string';
+    throw new InvalidEventError(`${name} must be ${accepted}, got ${shown(text)}`);
+  }
+  // JSON would carry a lone surrogate as an escape that the original's reader refuses, losing the message.
+  if (!text.isWellFormed()) {
+    throw new InvalidEventError(
+      `${name} must be well-formed Unicode, got a lone surrogate in ${shown(text)}`,
+    );
+  }
+}

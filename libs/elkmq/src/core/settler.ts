@@ -1,0 +1,129 @@
+import type { Connection } from './connection.js';
+import { GROUP, type QueueKeys } from './keys.js';
+import { callReliably } from './reliable-call.js';
+
+/** An attempt that has something to settle. */
+export interface Settlable {
+  /** Id of the entry. */
+  readonly id: string;
+  /** The client whose inbox takes the replies. */
+  readonly replyTo: string | undefined;
+  /** What is to be said now, about as many characters as `limit` at most. */
+  take(limit: number): Settlement;
+  /** What was taken is in Redis, or will never be. */
+  settled(error?: unknown): void;
+}
+
+export interface Settlement {
+  /** Replies as JSON values, joined by commas; may be empty. */
+  readonly replies: string;
+  /** Whether the attempt ends with this. */
+  readonly finished: boolean;
+}
+
+/** A batch is as large as this, in attempts and in characters of replies. */
+const BATCH_COUNT = 32;
+const BATCH_SIZE = 512 * 1024;
+/** A worker tries to settle for as long as this, ms. */
+export const PATIENCE = 24 * 60 * 60 * 1_000;
+
+/** Settles attempts in batches: what ends during one tick goes out together, and so do replies to one client. */
+export class Settler {
+  readonly #connection: Connection;
+  readonly #keys: QueueKeys;
+  readonly #consumer: string;
+  #waiting: Settlable[] = [];
+  #scheduled = false;
+  #inFlight = 0;
+  #idle: (() => void)[] = [];
+
+  constructor(connection: Connection, keys: QueueKeys, consumer: string) {
+    this.#connection = connection;
+    this.#keys = keys;
+    this.#consumer = consumer;
+  }
+
+  /** `attempt` is asked for what it has to say when the batch goes out. */
+  add(attempt: Settlable): void {
+    this.#waiting.push(attempt);
+    if (this.#waiting.length >= BATCH_COUNT) this.#flush();
+    else if (!this.#scheduled) {
+      this.#scheduled = true;
+      setImmediate(() => {
+        this.#scheduled = false;
+        this.#flush();
+      });
+    }
+  }
+
+  /** Resolves when all that was added is settled. */
+  async drained(): Promise<void> {
+    while (this.#waiting.length > 0 || this.#inFlight > 0) {
+      this.#flush();
+      await new Promise<void>((resolve) => this.#idle.push(resolve));
+    }
+  }
+
+  #flush(): void {
+    const waiting = this.#waiting;
+    if (waiting.length === 0) return;
+    this.#waiting = [];
+    let batch = new Batch(this.#keys);
+    for (const attempt of waiting) {
+      if (batch.size >= BATCH_SIZE) {
+        void this.#send(batch);
+        batch = new Batch(this.#keys);
+      }
+      batch.add(attempt, attempt.take(BATCH_SIZE - batch.size));
+    }
+    void this.#send(batch);
+  }
+
+  async #send({ keys, args, attempts }: Batch): Promise<void> {
+    this.#inFlight++;
+    let failure: unknown;
+    try {
+      await callReliably(this.#connection, 'settle', keys, [GROUP, this.#consumer, ...args], PATIENCE);
+    } catch (error) {
+      failure = error;
+    }
+    for (const attempt of attempts) attempt.settled(failure);
+    this.#inFlight--;
+    if (this.#inFlight > 0) return;
+    const idle = this.#idle;
+    this.#idle = [];
+    for (const wake of idle) wake();
+  }
+}
+
+/** The keys and arguments of one call of the script. */
+class Batch {
+  readonly keys: string[];
+  readonly args: (string | number)[] = [];
+  readonly attempts: Settlable[] = [];
+  size = 0;
+  readonly #places = new Map<string, number>();
+
+  constructor(private readonly queueKeys: QueueKeys) {
+    this.keys = [queueKeys.eventStream];
+  }
+
+  add(attempt: Settlable, { replies, finished }: Settlement): void {
+    const place = replies === '' ? 0 : this.#placeOf(attempt.replyTo);
+    this.args.push(attempt.id, place, finished ? 'f' : 'p', replies);
+    this.attempts.push(attempt);
+    this.size += replies.length;
+  }
+
+  /** The place of the inbox among the keys; 0 when there is none to write to. */
+  #placeOf(replyTo: string | undefined): number {
+    if (replyTo === undefined) return 0;
+    const known = this.#places.get(replyTo);
+    if (known !== undefined) return known;
+    // An address that is not one of a client, so that it could name another key, is never written to.
+    const inbox = this.queueKeys.inbox(replyTo);
+    const place = inbox === undefined ? 0 : this.keys.push(inbox);
+    this.#places.set(replyTo, place);
+    return place;
+  }
+}

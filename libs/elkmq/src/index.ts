@@ -1,0 +1,38 @@
+// For Nest applications.
+export { ElkMqClient } from './nest/elk-mq.client.js';
+export { ElkMqContext } from './nest/elk-mq.context.js';
+export { ElkMqModule } from './nest/elk-mq.module.js';
+export type {
+  ElkMqClientAsyncProvider,
+  ElkMqClientOptionsFactory,
+  ElkMqClientProvider,
+  ElkMqClients,
+} from './nest/elk-mq.module.js';
+export { ElkMqRecord, ElkMqRecordBuilder } from './nest/elk-mq.record-builder.js';
+export { ELKMQ, ElkMqServer } from './nest/elk-mq.server.js';
+export type { ElkMqClientOptions, ElkMqOptions, ElkMqServerOptions } from './nest/options.js';
+export type { ElkMqEvents, ElkMqStatus } from './nest/connection-events.js';
+
+// For any Node program: the original's API.
+export { EventQueue } from './core/event-queue.js';
+export type { EventQueueOptions } from './core/event-queue.js';
+export { ServiceEvent } from './core/service-event.js';
+export type { Timestamp, TimestampedEvent } from './core/service-event.js';
+export type { RedisSourceInput } from './core/redis-source.js';
+
+// For both: what goes wrong.
+export {
+  AbandonedError,
+  ConnectionError,
+  DequeueError,
+  EmptyQueueError,
+  EnqueueError,
+  EventQueueError,
+  InvalidEventError,
+  InvalidOptionError,
+  JsonDumpError,
+  JsonParseError,
+  PayloadTooLargeError,
+  TimeoutExpiredError,
+} from './core/errors.js';
+export type { EventQueueErrorCode } from './core/errors.js';

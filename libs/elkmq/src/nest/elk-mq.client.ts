@@ -1,0 +1,176 @@
+import { Logger } from '@nestjs/common';
+import { ClientProxy, type ReadPacket, type WritePacket } from '@nestjs/microservices';
+import type { Cluster, Redis } from 'ioredis';
+import { Observable } from 'rxjs';
+import { decodeEvent, valueOf } from '../core/codec.js';
+import { ConnectionError } from '../core/errors.js';
+import { QueueKeys } from '../core/keys.js';
+import { Requester } from '../core/requester.js';
+import { ServiceEvent } from '../core/service-event.js';
+import { ConnectionEvents, type ElkMqEvents, type ElkMqStatus } from './connection-events.js';
+import { clientOptions, type ElkMqClientOptions } from './options.js';
+import { OutgoingPackets } from './packet.js';
+
+/**
+ * Nest's client for a queue: `send` stores a request and answers what its handler does, `emit` stores an event.
+ * Errors of the transport are instances of `EventQueueError`; what a handler throws arrives as Nest has it.
+ */
+export class ElkMqClient extends ClientProxy<ElkMqEvents, ElkMqStatus> {
+  readonly #logger = new Logger(ElkMqClient.name);
+  readonly #options: ReturnType<typeof clientOptions>;
+  readonly #packets: OutgoingPackets;
+  readonly #events = new ConnectionEvents((status) => {
+    this._status$.next(status);
+  }, this.#logger);
+  #requester: Requester | undefined;
+
+  /** @throws {InvalidOptionError} */
+  constructor(options: ElkMqClientOptions) {
+    super();
+    this.#options = clientOptions(options);
+    this.initializeSerializer(options);
+    this.initializeDeserializer(options);
+    this.#packets = new OutgoingPackets(this.serializer, (pattern) =>
+      this.normalizePattern(pattern as never),
+    );
+  }
+
+  /** Resolves when connected; `send` and `emit` connect by themselves. @throws {ConnectionError} */
+  async connect(): Promise<void> {
+    this.#requester ??= this.#open();
+    await this.#requester.connect();
+  }
+
+  /** Fails the requests that still wait, stores the events that are on their way, and closes the connections. */
+  async close(): Promise<void> {
+    const requester = this.#requester;
+    this.#requester = undefined;
+    await requester?.close(
+      new ConnectionError(`the client of the queue '${this.#options.queue}' was closed`),
+    );
+  }
+
+  override on<Event extends keyof ElkMqEvents>(event: Event, callback: ElkMqEvents[Event]): void {
+    this.#events.on(event, callback);
+  }
+
+  /** The ioredis client that stores messages. */
+  unwrap<T = Redis | Cluster>(): T {
+    if (!this.#requester) throw new Error('Not connected. Call "connect" first.');
+    return this.#requester.connection.client as T;
+  }
+
+  /** As Nest's `emit`; a failure that nobody has subscribed to is logged. */
+  override emit<TResult = unknown, TInput = unknown>(pattern: unknown, data: TInput): Observable<TResult> {
+    const source = super.emit<TResult, TInput>(pattern, data);
+    let isWatched = false;
+    source.subscribe({
+      error: (error: unknown) => {
+        if (!isWatched) this.#logger.error(`An event was not emitted: ${String(error)}`);
+      },
+    });
+    return new Observable((observer) => {
+      isWatched = true;
+      return source.subscribe(observer);
+    });
+  }
+
+  protected override publish(packet: ReadPacket, callback: (packet: WritePacket) => void): () => void {
+    let cancel: (() => void) | undefined;
+    let isCancelled = false;
+    const start = ({
+      action,
+      payload,
+      fields,
+      timeout,
+    }: Awaited<ReturnType<OutgoingPackets['write']>>): void => {
+      if (isCancelled) return;
+      const wait = timeout ?? this.#options.timeout;
+      const event = new ServiceEvent(wholeSeconds(wait), action, payload);
+      cancel = this.#connected().request(event, fields, wait, {
+        reply: this.#replyTo(callback),
+        failed: (err) => {
+          callback({ err });
+        },
+      });
+    };
+    const fail = (err: unknown): void => {
+      callback({ err });
+    };
+    try {
+      const written = this.#packets.write(packet);
+      if (written instanceof Promise) written.then(start).catch(fail);
+      else start(written);
+    } catch (error) {
+      fail(error);
+    }
+    return () => {
+      isCancelled = true;
+      cancel?.();
+    };
+  }
+
+  protected override async dispatchEvent<T = void>(packet: ReadPacket): Promise<T> {
+    const { action, payload, fields, timeout } = await this.#packets.write(packet);
+    const event = new ServiceEvent(wholeSeconds(timeout ?? this.#options.eventTimeout), action, payload);
+    await this.#connected().enqueue(event, fields);
+    return undefined as T;
+  }
+
+  /** Takes replies as they come off the wire. A deserializer may be asynchronous: then later replies wait for it. */
+  #replyTo(callback: (packet: WritePacket) => void): (body: unknown, last: boolean) => void {
+    let before: Promise<void> | undefined;
+    const tell = ({ err, response, isDisposed }: WritePacket, last: boolean): void => {
+      callback({
+        err: err as unknown,
+        response: response as unknown,
+        isDisposed: last || isDisposed === true,
+      });
+    };
+    const receive = (body: unknown, last: boolean): Promise<void> | undefined => {
+      const read = this.deserializer.deserialize(packetOf(body, last));
+      if (read instanceof Promise) {
+        return read.then((packet) => {
+          tell(packet, last);
+        });
+      }
+      tell(read, last);
+      return undefined;
+    };
+    const fail = (err: unknown): void => {
+      callback({ err });
+    };
+    return (body, last) => {
+      try {
+        before = before
+          ? before.then(() => receive(body, last)).catch(fail)
+          : receive(body, last)?.catch(fail);
+      } catch (error) {
+        fail(error);
+      }
+    };
+  }
+
+  #connected(): Requester {
+    if (!this.#requester)
+      throw new ConnectionError(`the client of the queue '${this.#options.queue}' is closed`);
+    return this.#requester;
+  }
+
+  #open(): Requester {
+    const { source, queue, enqueueTimeout, maxPayloadBytes } = this.#options;
+    const keys = new QueueKeys(queue, source.isCluster);
+    return new Requester(source, keys, { enqueueTimeout, maxPayloadBytes }, this.#events);
+  }
+}
+
+/** The wire has whole seconds: rounded up, so that a worker never takes for expired what is still waited for. */
+function wholeSeconds(milliseconds: number): number {
+  return Math.ceil(milliseconds / 1_000);
+}
+
+/** A reply body is what a handler answered, or the JSON of a response event when an `EventQueue` did. */
+function packetOf(body: unknown, isDisposed: boolean): WritePacket {
+  if (typeof body === 'string') return { response: valueOf(decodeEvent(body).payload), isDisposed };
+  return { ...(body as WritePacket | null), isDisposed };
+}

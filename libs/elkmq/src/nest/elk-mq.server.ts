@@ -1,0 +1,191 @@
+import { Logger } from '@nestjs/common';
+import { Server, type CustomTransportStrategy, type MessageHandler } from '@nestjs/microservices';
+import type { Cluster, Redis } from 'ioredis';
+import { isObservable, lastValueFrom } from 'rxjs';
+import { valueOf } from '../core/codec.js';
+import type { Delivery } from '../core/delivery.js';
+import { QueueKeys } from '../core/keys.js';
+import { Worker } from '../core/worker.js';
+import { ConnectionEvents, type ElkMqEvents, type ElkMqStatus } from './connection-events.js';
+import { ElkMqContext } from './elk-mq.context.js';
+import { serverOptions, type ElkMqServerOptions } from './options.js';
+import { ReplyWriter } from './reply-writer.js';
+
+/** The transport's id: handlers can be bound to it, `@MessagePattern('pattern', ELKMQ)`. */
+export const ELKMQ = Symbol('ELKMQ');
+
+/** What Nest's own transports say. */
+const NO_MESSAGE_HANDLER = 'There is no matching message handler defined in the remote service.';
+
+/**
+ * The strategy of a Nest microservice that takes its messages from a queue:
+ * `NestFactory.createMicroservice(AppModule, { strategy: new ElkMqServer({ queue: 'orders' }) })`.
+ */
+export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements CustomTransportStrategy {
+  override readonly transportId: symbol;
+  protected override readonly logger = new Logger(ElkMqServer.name);
+  /** A failed event becomes a dead letter, and the log says so; Nest need not log it as well. */
+  override readonly propagatesEventHandlerErrors = true;
+  readonly #options: ReturnType<typeof serverOptions>;
+  readonly #events = new ConnectionEvents((status) => {
+    this._status$.next(status);
+  }, this.logger);
+  #worker: Worker | undefined;
+
+  /** @throws {InvalidOptionError} */
+  constructor(options: ElkMqServerOptions) {
+    super();
+    this.#options = serverOptions(options);
+    this.transportId = this.#options.transportId ?? ELKMQ;
+    this.initializeSerializer(options);
+    this.initializeDeserializer(options);
+  }
+
+  /** Takes messages from now on. Calls back with a `ConnectionError` when Redis is away for `connectTimeout`. */
+  listen(callback: (error?: unknown) => void): void {
+    const { source, queue, concurrency, connectTimeout } = this.#options;
+    this.#worker = new Worker(source, new QueueKeys(queue, source.isCluster), concurrency, {
+      status: (status) => {
+        this.#events.status(status);
+      },
+      error: (error) => {
+        this.#events.error(error);
+      },
+      dropped: (what, reason, error) => {
+        this.logger.error(
+          `${what} was not handled (${reason})${error === undefined ? '' : `: ${messageOf(error)}`}`,
+        );
+      },
+      handle: (delivery) => {
+        this.#handle(delivery);
+      },
+    });
+    this.#worker.start(connectTimeout).then(
+      () => {
+        callback();
+      },
+      async (error: unknown) => {
+        await this.close();
+        callback(error);
+      },
+    );
+  }
+
+  /** Takes no more messages, lets running handlers finish for `drainTimeout`, and leaves. */
+  async close(): Promise<void> {
+    const { drainTimeout } = this.#options;
+    const worker = this.#worker;
+    this.#worker = undefined;
+    const left = (await worker?.stop(drainTimeout)) ?? 0;
+    if (left > 0)
+      this.logger.warn(`${String(left)} handlers were still running after ${String(drainTimeout)} ms`);
+  }
+
+  on<Event extends keyof ElkMqEvents>(event: Event, callback: ElkMqEvents[Event]): void {
+    this.#events.on(event, callback);
+  }
+
+  /** The ioredis client that settles messages. */
+  unwrap<T = Redis | Cluster>(): T {
+    if (!this.#worker) throw new Error('Not listening. Call "listen" or "startAllMicroservices" first.');
+    return this.#worker.connection.client as T;
+  }
+
+  #handle(delivery: Delivery): void {
+    const { event, isOurs } = delivery.queued;
+    // Our clients send the normalised pattern; only another spelling of an object pattern has to be normalised.
+    const handler = this.messageHandlers.get(event.action) ?? this.getHandlerByPattern(event.action);
+    // On the original's wire a request and an event look the same: the handler knows which it is.
+    const isRequest = isOurs ? delivery.replyTo !== undefined : handler?.isEventHandler === false;
+    const context = new ElkMqContext(this.#options.queue, delivery);
+    const end = this.#onceAtEnd(context);
+    this.onProcessingStartHook(this.transportId, context, () =>
+      isRequest
+        ? this.#answer(delivery, handler, context, end)
+        : this.#process(delivery, handler, context, end),
+    );
+  }
+
+  async #answer(
+    delivery: Delivery,
+    handler: MessageHandler | null,
+    context: ElkMqContext,
+    end: () => void,
+  ): Promise<void> {
+    const writer = new ReplyWriter(delivery, this.serializer, this.#options.maxPayloadBytes, (error) => {
+      this.logger.error(`The response to '${context.getPattern()}' cannot be sent: ${messageOf(error)}`);
+    });
+    const fail = (error: unknown): void => {
+      writer.error(error);
+      end();
+    };
+    if (!handler) {
+      fail(NO_MESSAGE_HANDLER);
+      return;
+    }
+    try {
+      const result: unknown = await handler(await this.#read(delivery, context), context);
+      const values = this.transformToObservable(result);
+      values.subscribe({
+        next: (value) => {
+          writer.value(value);
+        },
+        error: fail,
+        complete: () => {
+          writer.end();
+          end();
+        },
+      });
+    } catch (error) {
+      fail(error);
+    }
+  }
+
+  async #process(
+    delivery: Delivery,
+    handler: MessageHandler | null,
+    context: ElkMqContext,
+    end: () => void,
+  ): Promise<void> {
+    if (!handler) {
+      delivery.deadLetter('unhandled');
+      end();
+      return;
+    }
+    try {
+      const result: unknown = await handler(await this.#read(delivery, context), context);
+      if (isObservable(result)) await lastValueFrom(result, { defaultValue: undefined });
+      delivery.end();
+    } catch (error) {
+      delivery.deadLetter('failed', error);
+    }
+    end();
+  }
+
+  #read(delivery: Delivery, context: ElkMqContext): unknown {
+    const { event, metadata } = delivery.queued;
+    const packet = {
+      pattern: event.action,
+      data: valueOf(event.payload),
+      ...(metadata !== undefined && { metadata: context.getMetadata() }),
+    };
+    const read = this.deserializer.deserialize(packet, { channel: event.action });
+    return read instanceof Promise ? read.then(({ data }) => data as unknown) : (read.data as unknown);
+  }
+
+  #onceAtEnd(context: ElkMqContext): () => void {
+    let ended = false;
+    return () => {
+      // Without instrumentation there is no such hook, though its type does not say so.
+      if (!ended) (this.onProcessingEndHook as EndHook | undefined)?.(this.transportId, context);
+      ended = true;
+    };
+  }
+}
+
+type EndHook = (transportId: symbol, context: ElkMqContext) => void;
+
+function messageOf(error: unknown): string {
+  if (error instanceof Error) return error.message;
+  return typeof error === 'string' ? error : JSON.stringify(error);
+}

@@ -1,0 +1,25 @@
+import { InvalidOptionError } from '../core/errors.js';
+import { shown } from '../core/options.js';
+
+/** A copy of `headers`. @throws {InvalidOptionError} unless every value is a string */
+export function headersOf(headers: unknown): Record<string, string> {
+  if (typeof headers !== 'object' || headers === null || Array.isArray(headers)) {
+    throw new InvalidOptionError(`headers must be an object of strings, got ${shown(headers)}`);
+  }
+  for (const [name, value] of Object.entries(headers)) {
+    if (typeof value !== 'string') {
+      throw new InvalidOptionError(`header ${shown(name)} must be a string, got ${shown(value)}`);
+    }
+  }
+  return { ...headers };
+}
+
+/** What a field of an entry holds: an object of strings as JSON. Anything else counts as nothing. */
+export function readStrings(json: string | undefined): Record<string, string> {
+  if (json === undefined) return {};
+  try {
+    return headersOf(JSON.parse(json));
+  } catch {
+    return {};
+  }
+}

@@ -1,0 +1,106 @@
+import type {
+  ConsumerDeserializer,
+  ConsumerSerializer,
+  ProducerDeserializer,
+  ProducerSerializer,
+} from '@nestjs/microservices';
+import { InvalidOptionError } from '../core/errors.js';
+import { DEFAULTS, milliseconds, queueName, shown, wholeNumber } from '../core/options.js';
+import { RedisSource, type RedisSourceInput } from '../core/redis-source.js';
+import { MAX_TIMEOUT_SECONDS } from '../core/service-event.js';
+
+/** What client and server have in common. */
+export interface ElkMqOptions {
+  /** The queue's name. Clients and servers of one name share it. */
+  queue: string;
+  /** Where Redis is: `redis://`, `rediss://` or `unix://`. Default redis://127.0.0.1:6379. */
+  url?: string;
+  /** Where Redis is, as options of ioredis, an instance (which is never closed), or a function that makes one. */
+  redis?: Exclude<RedisSourceInput, string>;
+  /** The longest payload, in bytes of UTF-8. Default 16 MiB. */
+  maxPayloadBytes?: number;
+}
+
+export interface ElkMqServerOptions extends ElkMqOptions {
+  /** How many messages are handled at once. Default 256. */
+  concurrency?: number;
+  /** How long running handlers may take to finish at shutdown, ms. Default 10,000. */
+  drainTimeout?: number;
+  /** How long `listen` waits for Redis, ms. Default 10,000. */
+  connectTimeout?: number;
+  /** Tells several ElkMQ servers of one application apart. Default `ELKMQ`. */
+  transportId?: symbol;
+  /** Changes what handlers answer before it is written as JSON. */
+  serializer?: ConsumerSerializer;
+  /** Changes what was read, `{ pattern, data }`, before handlers get it. */
+  deserializer?: ConsumerDeserializer;
+}
+
+export interface ElkMqClientOptions extends ElkMqOptions {
+  /** How long `send` waits for the last response, ms. Default 30,000. */
+  timeout?: number;
+  /** How long after `emit` an event is worth handling, ms. Default 65,535,000 (18 hours), the longest there is. */
+  eventTimeout?: number;
+  /** How long `send` and `emit` try to store a message while Redis is away, ms. Default 10,000. */
+  enqueueTimeout?: number;
+  /** Changes `{ pattern, data }` before `data` is written as JSON. */
+  serializer?: ProducerSerializer;
+  /** Changes what was read, `{ response }` or `{ err }`, before callers get it. */
+  deserializer?: ProducerDeserializer;
+}
+
+const COMMON = ['queue', 'url', 'redis', 'maxPayloadBytes', 'serializer', 'deserializer'];
+const SERVER = [...COMMON, 'concurrency', 'drainTimeout', 'connectTimeout', 'transportId'];
+const CLIENT = [...COMMON, 'timeout', 'eventTimeout', 'enqueueTimeout'];
+const MAX_TIMEOUT = MAX_TIMEOUT_SECONDS * 1_000;
+
+/** @throws {InvalidOptionError} */
+export function serverOptions(given: ElkMqServerOptions) {
+  const common = commonOptions('ElkMqServer', given, SERVER);
+  const { transportId } = given;
+  if (transportId !== undefined && typeof transportId !== 'symbol') {
+    throw new InvalidOptionError(`transportId must be a symbol, got ${shown(transportId)}`);
+  }
+  return {
+    ...common,
+    transportId,
+    concurrency: wholeNumber('concurrency', given.concurrency, 256, 1),
+    drainTimeout: milliseconds('drainTimeout', given.drainTimeout, 10_000),
+    connectTimeout: milliseconds('connectTimeout', given.connectTimeout, 10_000),
+  };
+}
+
+/** @throws {InvalidOptionError} */
+export function clientOptions(given: ElkMqClientOptions) {
+  return {
+    ...commonOptions('ElkMqClient', given, CLIENT),
+    timeout: requestTimeout(given.timeout, 30_000),
+    eventTimeout: milliseconds('eventTimeout', given.eventTimeout, MAX_TIMEOUT, MAX_TIMEOUT),
+    enqueueTimeout: milliseconds('enqueueTimeout', given.enqueueTimeout, DEFAULTS.enqueueTimeout),
+  };
+}
+
+/** @throws {InvalidOptionError} */
+export function requestTimeout(given: unknown, fallback: number): number {
+  return milliseconds('timeout', given, fallback, MAX_TIMEOUT);
+}
+
+function commonOptions(owner: string, given: ElkMqOptions, known: readonly string[]) {
+  if (typeof given !== 'object' || (given as unknown) === null) {
+    throw new InvalidOptionError(`${owner} needs options, at least { queue: '…' }, got ${shown(given)}`);
+  }
+  const unknown = Object.keys(given).find((name) => !known.includes(name));
+  if (unknown !== undefined) {
+    throw new InvalidOptionError(
+      `${owner} has no option ${shown(unknown)}; it has ${[...known].sort().join(', ')}`,
+    );
+  }
+  if (given.url !== undefined && given.redis !== undefined) {
+    throw new InvalidOptionError('url and redis must not both be given');
+  }
+  return {
+    queue: queueName(given.queue),
+    source: new RedisSource(given.url ?? given.redis),
+    maxPayloadBytes: wholeNumber('maxPayloadBytes', given.maxPayloadBytes, DEFAULTS.maxPayloadBytes, 1),
+  };
+}

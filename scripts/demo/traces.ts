@@ -1,0 +1,47 @@
+import { Redis } from 'ioredis';
+import type { Check } from './checks.js';
+
+/** What the demo leaves in Redis. */
+export class Traces {
+  readonly #redis: Redis;
+  readonly #prefix: string;
+
+  constructor(url: string, prefix: string) {
+    this.#redis = new Redis(url);
+    this.#prefix = prefix;
+  }
+
+  /** Of a queue that is closed and done with, only its event stream is left, with nothing in it. */
+  async check(): Promise<Check> {
+    const problems: string[] = [];
+    for (const key of await this.#keys()) problems.push(...(await this.#problemsOf(key)));
+    return { what: 'The queues are empty, and all that is left in Redis is their streams', problems };
+  }
+
+  /** Leaves no trace. */
+  async remove(): Promise<void> {
+    const keys = await this.#keys();
+    if (keys.length > 0) await this.#redis.del(...keys);
+    await this.#redis.quit();
+  }
+
+  async #problemsOf(key: string): Promise<string[]> {
+    if (!key.endsWith('(event_stream)')) return [`${key} is left`];
+    const length = await this.#redis.xlen(key);
+    const groups = (await this.#redis.xinfo('GROUPS', key)) as unknown[][];
+    const pending = groups.map((group) => Number(group[group.indexOf('pending') + 1]));
+    const unsettled = pending.reduce((sum, count) => sum + count, 0);
+    return length + unsettled > 0 ? [`${key} has ${length} entries, ${unsettled} of them pending`] : [];
+  }
+
+  async #keys(): Promise<string[]> {
+    const keys = new Set<string>();
+    let cursor = '0';
+    do {
+      const [next, page] = await this.#redis.scan(cursor, 'MATCH', `${this.#prefix}-*`, 'COUNT', 1000);
+      for (const key of page) keys.add(key);
+      cursor = next;
+    } while (cursor !== '0');
+    return [...keys];
+  }
+}

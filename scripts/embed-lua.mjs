@@ -1,0 +1,39 @@
+// Turns the Lua scripts into one TypeScript module, because `.lua` files that are read at run time do not
+// survive bundlers and `nest build`. `--check` only says whether the module is fresh (used by `npm run lint`).
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const core = fileURLToPath(new URL('../libs/elkmq/src/core/', import.meta.url));
+const target = join(core, 'scripts.generated.ts');
+
+const entries = readdirSync(join(core, 'lua'))
+  .filter((file) => file.endsWith('.lua'))
+  .sort()
+  .map((file) => {
+    const source = readFileSync(join(core, 'lua', file), 'utf8');
+    const sha1 = createHash('sha1').update(source).digest('hex');
+    const name = basename(file, '.lua').replace(/_(\w)/g, (_match, letter) => letter.toUpperCase());
+    return `  ${name}: {\n    sha1: '${sha1}',\n    source: ${JSON.stringify(source)},\n  },\n`;
+  });
+
+const generated = `// Generated from lua/*.lua by scripts/embed-lua.mjs. Do not edit.\nexport const SCRIPTS = {\n${entries.join('')}} as const;\n`;
+
+const current = readCurrent();
+if (process.argv.includes('--check')) {
+  if (current !== generated) {
+    console.error(`${target} is not what lua/*.lua makes: run \`node scripts/embed-lua.mjs\`.`);
+    process.exit(1);
+  }
+} else if (current !== generated) {
+  writeFileSync(target, generated);
+}
+
+function readCurrent() {
+  try {
+    return readFileSync(target, 'utf8');
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,62 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Report } from '../bench/report.js';
+
+const program = fileURLToPath(new URL('../dist/tools/bench/run.js', import.meta.url));
+const bench = (...args: string[]) => promisify(execFile)(process.execPath, [program, ...args]);
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'elkmq-bench-'));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+test('prints a table and writes a report that are complete', { timeout: 120_000 }, async () => {
+  const file = join(folder, 'report.json');
+  const { stdout } = await bench('--quick', '--rounds', '1', '--only', 'elkmq,tcp', '--json', file);
+
+  for (const inFlight of [1, 64, 256]) {
+    const figures = String.raw`[\d,]+ +[\d.]+ +[\d.]+ +[\d,]+ … [\d,]+`;
+    expect(stdout).toMatch(new RegExp(`^ *${inFlight} +ElkMQ +${figures}$`, 'm'));
+    expect(stdout).toMatch(new RegExp(String.raw`^ *${inFlight} +Nest TCP +${figures} +[\d.]+ ×$`, 'm'));
+  }
+
+  const report = JSON.parse(await readFile(file, 'utf8')) as Report;
+  const positive = expect.toSatisfy((value: unknown) => typeof value === 'number' && value > 0);
+  expect(report).toMatchObject({
+    machine: { cpu: expect.any(String), cores: positive, memoryGiB: positive },
+    settings: { rounds: 1, levels: [1, 64, 256] },
+    skipped: [],
+  });
+  expect(report.versions.node).toBe(process.versions.node);
+  expect(report.versions.brokers).toEqual([expect.stringMatching(/^(Redis|Valkey) \d/)]);
+  expect(Object.keys(report.versions.packages)).toEqual(
+    expect.arrayContaining(['nestjs-elkmq', '@nestjs/core', '@nestjs/microservices', 'ioredis']),
+  );
+
+  expect(report.requestReply.map(({ transport }) => transport)).toEqual(['elkmq', 'tcp']);
+  for (const { levels } of report.requestReply) {
+    expect(levels.map(({ inFlight }) => inFlight)).toEqual([1, 64, 256]);
+    for (const { rounds, median, min, max, p50Ms, p99Ms } of levels) {
+      expect(rounds).toEqual([positive]);
+      expect([median, min, max]).toEqual([rounds[0], rounds[0], rounds[0]]);
+      expect([p50Ms, p99Ms]).toEqual([positive, positive]);
+    }
+  }
+});
+
+describe('a flag that cannot be followed is refused with its name', () => {
+  test.each([
+    [['--only', 'tcp,pigeon'], 'unknown transport "pigeon"; known: elkmq, tcp, redis'],
+    [['--rounds', '0'], '--rounds "0": a whole number'],
+    [['--json', 'no/such/folder/report.json'], '--json "no/such/folder/report.json"'],
+    [['--slow'], "Unknown option '--slow'"],
+  ])('%j', async (args, message) => {
+    await expect(bench(...args)).rejects.toMatchObject({ code: 2, stderr: expect.stringContaining(message) });
+  });
+});

@@ -1,0 +1,48 @@
+import { randomUUID } from 'node:crypto';
+import { Redis } from 'ioredis';
+import { afterAll, inject, onTestFinished } from 'vitest';
+
+export const url = inject('redisUrl');
+
+/** A client of the tests' own, to look at what is in Redis. */
+export const redis = new Redis(url);
+afterAll(() => redis.quit());
+
+/** A queue that no other test uses. */
+export function newQueueName(): string {
+  return `queue-${randomUUID()}`;
+}
+
+/** All keys of a queue, with their types. */
+export async function keysOf(queue: string, client: Redis = redis): Promise<Record<string, string>> {
+  const keys = await client.keys(`${queue}(*`);
+  const types = await Promise.all(keys.map((key) => client.type(key)));
+  return Object.fromEntries(keys.sort().map((key, index) => [key.slice(queue.length), types[index] ?? 'none']));
+}
+
+/** Closes `resource` when the test is over, whatever came of it. */
+export function closing<T extends { close(): Promise<unknown> }>(resource: T): T {
+  onTestFinished(async () => {
+    await resource.close();
+  });
+  return resource;
+}
+
+/** Waits until `condition` holds; fails after `patience` ms. */
+export async function until(condition: () => boolean | Promise<boolean>, patience = 10_000): Promise<void> {
+  const deadline = Date.now() + patience;
+  while (!(await condition())) {
+    if (Date.now() > deadline) throw new Error(`still not so after ${String(patience)} ms: ${condition.toString()}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+/** The error that `promise` rejects with. */
+export async function rejection(promise: Promise<unknown>): Promise<unknown> {
+  try {
+    await promise;
+  } catch (error) {
+    return error;
+  }
+  throw new Error('it did not reject');
+}
