@@ -22,7 +22,7 @@ async function answerWithMeasurement(load: Load): Promise<void> {
   }
 }
 
-endWithParent(async () => client.close());
+endWithParent(() => client.close());
 await client.connect();
 // Once, since comparing every answer would be measured as well.
 deepStrictEqual(await firstValueFrom(request()), PAYLOAD);

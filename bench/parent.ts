@@ -8,12 +8,12 @@ export function tellParent(message: unknown): void {
 }
 
 /** The channel closes when the parent has no more use for this process, or has died. */
-export function endWithParent(close: () => Promise<unknown>): void {
+export function endWithParent(close: () => unknown): void {
   process.once('disconnect', () => {
     setTimeout(() => {
       console.error(`closing took more than ${CLOSE_MS} ms`);
       process.exit(1);
     }, CLOSE_MS).unref();
-    void close().then(() => process.exit());
+    void Promise.resolve(close()).then(() => process.exit());
   });
 }

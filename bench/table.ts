@@ -1,5 +1,5 @@
 import type { LevelResult, Report, TransportResult } from './report.js';
-import { deviation } from './statistics.js';
+import { deviation, median } from './statistics.js';
 import { OURS } from './transports/index.js';
 
 /** A round this far from the median of its transport and level is named below the table. */
@@ -42,8 +42,16 @@ function row({ transport, title, levels }: TransportResult, level: number, ours?
     result.p50Ms.toFixed(2),
     result.p99Ms.toFixed(2),
     `${whole(result.min)} … ${whole(result.max)}`,
-    oursHere === undefined ? '' : `${(oursHere.median / result.median).toFixed(2)} ×`,
+    oursHere === undefined ? '' : `${ratio(oursHere, result).toFixed(2)} ×`,
   ];
+}
+
+/**
+ * Compared round by round: the two had their turns one soon after the other, so that what slowed a round down for both
+ * does not show. The ratio of the medians would compare a good round of one with a bad round of the other.
+ */
+function ratio(ours: LevelResult, theirs: LevelResult): number {
+  return median(ours.rounds.map((figure, round) => figure / (theirs.rounds[round] ?? Number.NaN)));
 }
 
 function describeSpread(results: TransportResult[]): string[] {
@@ -53,14 +61,14 @@ function describeSpread(results: TransportResult[]): string[] {
   return [`Rounds more than ${percent} from their median:`, ...wide];
 }
 
-function describeWide(title: string, { inFlight, rounds, median }: LevelResult): string[] {
-  const wide = rounds.flatMap((requestsPerSecond, round) => {
-    const off = deviation(requestsPerSecond, median);
+function describeWide(title: string, level: LevelResult): string[] {
+  const wide = level.rounds.flatMap((requestsPerSecond, round) => {
+    const off = deviation(requestsPerSecond, level.median);
     return Math.abs(off) > WIDE
       ? [`round ${round + 1} ${off > 0 ? '+' : ''}${(off * 100).toFixed(0)} %`]
       : [];
   });
-  return wide.length === 0 ? [] : [`  ${title}, ${inFlight} in flight: ${wide.join(', ')}`];
+  return wide.length === 0 ? [] : [`  ${title}, ${level.inFlight} in flight: ${wide.join(', ')}`];
 }
 
 /** Figures to the right, names to the left. */

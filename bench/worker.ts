@@ -1,4 +1,4 @@
-import { Controller, Module } from '@nestjs/common';
+import { Controller, Logger, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { MessagePattern, Payload, type MicroserviceOptions } from '@nestjs/microservices';
 import { endWithParent, tellParent } from './parent.js';
@@ -18,11 +18,9 @@ class EchoController {
 @Module({ controllers: [EchoController] })
 class EchoModule {}
 
+Logger.overrideLogger(['warn', 'error', 'fatal']);
 const { transport, url } = await transportOfThisProcess();
-const app = await NestFactory.createMicroservice<MicroserviceOptions>(EchoModule, {
-  ...transport.server(url),
-  logger: ['warn', 'error', 'fatal'],
-});
+const app = await NestFactory.createMicroservice<MicroserviceOptions>(EchoModule, transport.server(url));
 endWithParent(() => app.close());
 await app.listen();
 tellParent('ready');

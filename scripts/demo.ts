@@ -31,7 +31,7 @@ async function demo(): Promise<boolean> {
   cleanups.add(() => redis.stop());
   // Nobody else uses keys with this prefix, also when the server is somebody else's.
   const prefix = `elkmq-demo-${randomBytes(4).toString('hex')}`;
-  const traces = new Traces(redis.url, prefix);
+  const traces = await Traces.open(redis.url, prefix);
   cleanups.add(() => traces.remove());
 
   console.log("1. The original README's example, on EventQueue\n");
@@ -42,7 +42,8 @@ async function demo(): Promise<boolean> {
   console.log(`   ${describePackages(packages)}`);
   const fleet = await Fleet.start(prefix, redis.url, cleanups);
   console.log(`   Started ${fleet.all.map(({ description }) => description).join(', ')}\n`);
-  const audit = await fleet.use(runAudit(fleet, packages.installed.size));
+  const work = fleet.use(runAudit(fleet, packages.installed.size));
+  const audit = await Promise.race([work, traces.lost]);
   await fleet.stop();
   console.log(`\n${describeAudit(fleet, audit)}`);
 

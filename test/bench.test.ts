@@ -27,25 +27,25 @@ test('prints a table and writes a report that are complete', { timeout: 120_000 
   }
 
   const report = JSON.parse(await readFile(file, 'utf8')) as Report;
-  const positive = expect.toSatisfy((value: unknown) => typeof value === 'number' && value > 0);
-  expect(report).toMatchObject({
-    machine: { cpu: expect.any(String), cores: positive, memoryGiB: positive },
-    settings: { rounds: 1, levels: [1, 64, 256] },
-    skipped: [],
-  });
-  expect(report.versions.node).toBe(process.versions.node);
-  expect(report.versions.brokers).toEqual([expect.stringMatching(/^(Redis|Valkey) \d/)]);
-  expect(Object.keys(report.versions.packages)).toEqual(
+  const { machine, versions, settings, skipped, requestReply } = report;
+  expect(machine.cpu).not.toBe('');
+  expect(machine.cores).toBeGreaterThan(0);
+  expect(machine.memoryGiB).toBeGreaterThan(0);
+  expect(versions.node).toBe(process.versions.node);
+  expect(versions.brokers.join()).toMatch(/^(Redis|Valkey) \d/);
+  expect(Object.keys(versions.packages)).toEqual(
     expect.arrayContaining(['nestjs-elkmq', '@nestjs/core', '@nestjs/microservices', 'ioredis']),
   );
+  expect(settings).toMatchObject({ rounds: 1, levels: [1, 64, 256] });
+  expect(skipped).toEqual([]);
 
-  expect(report.requestReply.map(({ transport }) => transport)).toEqual(['elkmq', 'tcp']);
-  for (const { levels } of report.requestReply) {
+  expect(requestReply.map(({ transport }) => transport)).toEqual(['elkmq', 'tcp']);
+  for (const { levels } of requestReply) {
     expect(levels.map(({ inFlight }) => inFlight)).toEqual([1, 64, 256]);
     for (const { rounds, median, min, max, p50Ms, p99Ms } of levels) {
-      expect(rounds).toEqual([positive]);
-      expect([median, min, max]).toEqual([rounds[0], rounds[0], rounds[0]]);
-      expect([p50Ms, p99Ms]).toEqual([positive, positive]);
+      expect(rounds).toEqual([median]);
+      expect([min, max]).toEqual([median, median]);
+      for (const figure of [median, p50Ms, p99Ms]) expect(figure).toBeGreaterThan(0);
     }
   }
 });
@@ -57,6 +57,8 @@ describe('a flag that cannot be followed is refused with its name', () => {
     [['--json', 'no/such/folder/report.json'], '--json "no/such/folder/report.json"'],
     [['--slow'], "Unknown option '--slow'"],
   ])('%j', async (args, message) => {
-    await expect(bench(...args)).rejects.toMatchObject({ code: 2, stderr: expect.stringContaining(message) });
+    const refusal = await bench(...args).catch((error: unknown) => error as { code: number; stderr: string });
+    expect(refusal).toHaveProperty('code', 2);
+    expect(refusal.stderr).toContain(message);
   });
 });

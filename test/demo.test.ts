@@ -87,8 +87,8 @@ describe('the demo', { timeout: TIMEOUT }, () => {
   it('fails, and says why, when a worker is killed', async () => {
     const redis = await sharedRedis();
     const demo = new DemoRun(redis.url);
-    const worker = (await demo.apps()).get('worker-2');
-    process.kill(worker!, 'SIGKILL');
+    const worker = (await demo.apps()).get('worker-2') ?? NaN;
+    process.kill(worker, 'SIGKILL');
     const [code] = await demo.ended;
 
     expect(demo.output).toContain(`worker-2 (process ${worker}) ended before its time (SIGKILL)`);

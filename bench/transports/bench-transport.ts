@@ -15,7 +15,9 @@ export interface BenchTransport {
 }
 
 /** What is used of a client. `ClientProxy` itself would refuse subclasses with statuses of their own. */
-export type BenchClient = Pick<ClientProxy, 'connect' | 'send' | 'close'>;
+export interface BenchClient extends Pick<ClientProxy, 'connect' | 'send'> {
+  close(): unknown;
+}
 
 export interface Broker {
   readonly url: string;

@@ -5,8 +5,8 @@ import type { Broker } from './bench-transport.js';
 
 /** A private server that writes nothing to disk, for every transport that runs over Redis: it installs one if need be. */
 export async function startRedisBroker(): Promise<Broker> {
-  const { url, stop } = await startRedis({ args: ['--save', '', '--appendonly', 'no'] });
-  return { url, software: installedServer(), stop };
+  const redis = await startRedis({ args: ['--save', '', '--appendonly', 'no'] });
+  return { url: redis.url, software: installedServer(), stop: () => redis.stop() };
 }
 
 function installedServer(): string {

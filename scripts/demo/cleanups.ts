@@ -10,7 +10,7 @@ export class Cleanups {
     for (let step = this.#steps.pop(); step !== undefined; step = this.#steps.pop()) {
       // One that fails must not keep the others from being done.
       await step().catch((error: unknown) => {
-        console.error('Cleaning up:', error);
+        console.error(`The demo did not clean up: ${String(error)}`);
         process.exitCode = 1;
       });
     }

@@ -3,12 +3,29 @@ import type { Check } from './checks.js';
 
 /** What the demo leaves in Redis. */
 export class Traces {
+  /** Fails when the server goes away before its time: then there is nothing to wait for. */
+  readonly lost: Promise<never>;
   readonly #redis: Redis;
   readonly #prefix: string;
 
-  constructor(url: string, prefix: string) {
-    this.#redis = new Redis(url);
+  private constructor(redis: Redis, prefix: string) {
+    this.#redis = redis;
     this.#prefix = prefix;
+    this.lost = new Promise((_, reject) => {
+      redis.once('end', () => reject(new Error('The connection to Redis is lost.')));
+    });
+    this.lost.catch(() => {}); // reported to who waits for it
+  }
+
+  static async open(url: string, prefix: string): Promise<Traces> {
+    const redis = new Redis(url, { lazyConnect: true, retryStrategy: () => null });
+    let why = '';
+    redis.on('error', (error: Error) => (why = error.message));
+    await redis.connect().catch(() => {
+      const host = new URL(url).host; // without a password
+      throw new Error(`The Redis at ${host} cannot be reached: ${why}`);
+    });
+    return new Traces(redis, prefix);
   }
 
   /** Of a queue that is closed and done with, only its event stream is left, with nothing in it. */
@@ -18,11 +35,11 @@ export class Traces {
     return { what: 'The queues are empty, and all that is left in Redis is their streams', problems };
   }
 
-  /** Leaves no trace. */
   async remove(): Promise<void> {
+    if (this.#redis.status === 'end') return; // the server is gone
     const keys = await this.#keys();
     if (keys.length > 0) await this.#redis.del(...keys);
-    await this.#redis.quit();
+    this.#redis.disconnect();
   }
 
   async #problemsOf(key: string): Promise<string[]> {

@@ -15,9 +15,11 @@ export function newQueueName(): string {
 
 /** All keys of a queue, with their types. */
 export async function keysOf(queue: string, client: Redis = redis): Promise<Record<string, string>> {
-  const keys = await client.keys(`${queue}(*`);
+  const keys = (await client.keys(`${queue}(*`)).sort();
   const types = await Promise.all(keys.map((key) => client.type(key)));
-  return Object.fromEntries(keys.sort().map((key, index) => [key.slice(queue.length), types[index] ?? 'none']));
+  return Object.fromEntries(
+    keys.sort().map((key, index) => [key.slice(queue.length), types[index] ?? 'none']),
+  );
 }
 
 /** Closes `resource` when the test is over, whatever came of it. */
@@ -32,7 +34,8 @@ export function closing<T extends { close(): Promise<unknown> }>(resource: T): T
 export async function until(condition: () => boolean | Promise<boolean>, patience = 10_000): Promise<void> {
   const deadline = Date.now() + patience;
   while (!(await condition())) {
-    if (Date.now() > deadline) throw new Error(`still not so after ${String(patience)} ms: ${condition.toString()}`);
+    if (Date.now() > deadline)
+      throw new Error(`still not so after ${String(patience)} ms: ${condition.toString()}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }

@@ -1,7 +1,7 @@
 /** The process that started this one, if it keeps a channel to it as the demo does. */
 
 /** Closing may wait for a Redis that has gone with the parent. */
-const CLOSE_MS = 10_000;
+const CLOSE_MS = 5_000;
 
 export function tellParent(message: { ready: true } | { inspecting: string }): void {
   process.send?.(message);

@@ -19,6 +19,7 @@ export type { EventQueueOptions } from './core/event-queue.js';
 export { ServiceEvent } from './core/service-event.js';
 export type { Timestamp, TimestampedEvent } from './core/service-event.js';
 export type { RedisSourceInput } from './core/redis-source.js';
+export type { DeliveryMode } from './core/recovery.js';
 
 // For both: what goes wrong.
 export {

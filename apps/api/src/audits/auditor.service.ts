@@ -14,7 +14,7 @@ import {
   type Observable,
 } from 'rxjs';
 import { PACKAGE_FOUND } from '../contract.js';
-import { describe } from '../packages/inspection-error.js';
+import { reasonOf } from '../packages/inspection-error.js';
 import { Inspector } from '../packages/inspector.service.js';
 import { LockFile } from '../packages/lock-file.service.js';
 
@@ -64,15 +64,15 @@ export class Auditor implements OnModuleDestroy {
     this.shutdown.error(new ServiceUnavailableException('The app is shutting down'));
   }
 
-  private auditOne(path: string, report: AuditReport): Observable<void> {
+  private auditOne(path: string, report: AuditReport): Observable<unknown> {
     return defer(() => {
       report.requests++;
       return this.inspector.inspect(path);
     }).pipe(
       tap(() => report.replies++),
-      concatMap((finding) => this.findings.emit<void>(PACKAGE_FOUND, finding)),
+      concatMap((finding) => this.findings.emit(PACKAGE_FOUND, finding)),
       catchError((error: unknown) => {
-        report.failures.push({ path, reason: describe(error) });
+        report.failures.push({ path, reason: reasonOf(error) });
         return EMPTY;
       }),
     );

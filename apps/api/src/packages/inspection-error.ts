@@ -11,11 +11,11 @@ import type { Refusal } from '../contract.js';
 export function toHttpException(error: unknown): HttpException {
   if (isRefusal(error)) return new BadRequestException(error.message);
   if (error instanceof TimeoutExpiredError) return new GatewayTimeoutException(error.message);
-  return new BadGatewayException(describe(error));
+  return new BadGatewayException(reasonOf(error));
 }
 
 /** A failure comes as an error of the client's own, or as whatever the handler answered instead of a finding. */
-export function describe(error: unknown): string {
+export function reasonOf(error: unknown): string {
   if (error instanceof Error) return `${error.name}: ${error.message}`;
   return isRefusal(error) ? error.message : JSON.stringify(error);
 }

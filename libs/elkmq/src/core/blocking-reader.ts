@@ -53,7 +53,8 @@ export class BlockingReader {
   async stop(unblock: (clientId: string) => Promise<unknown>): Promise<void> {
     this.#closed = true;
     this.wake();
-    if (this.connection.isConnected && this.#clientId !== undefined) await unblock(this.#clientId);
+    if (!this.connection.isConnected) await this.connection.close();
+    else if (this.#clientId !== undefined) await unblock(this.#clientId);
     await this.#loop;
     await this.connection.close();
   }

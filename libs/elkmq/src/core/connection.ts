@@ -24,7 +24,7 @@ export class Connection {
   readonly #listener: ConnectionListener;
   #status: ConnectionStatus = 'connecting';
   #lastError: Error | undefined;
-  #waiting: (() => void)[] = [];
+  readonly #waiting: (() => void)[] = [];
   /** Counts the times that the connection was made: whoever remembers it notices a new one. */
   session = 0;
 
@@ -75,9 +75,11 @@ export class Connection {
   async close(): Promise<void> {
     this.#become('closed');
     if (this.client.status === 'end') return;
+    // ioredis does not tell the end of a client that has no connection but waits to make one.
+    const isWaiting = this.client.status === 'reconnecting';
     const ended = new Promise((resolve) => this.client.once('end', resolve));
     this.client.disconnect();
-    await ended;
+    if (!isWaiting) await ended;
   }
 
   #become(status: ConnectionStatus): void {
@@ -85,9 +87,7 @@ export class Connection {
     this.#status = status;
     this.#listener.status?.(status);
     if (status === 'reconnecting') return;
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const wake of waiting) wake();
+    for (const wake of this.#waiting.splice(0)) wake();
   }
 
   /** Until connected or closed, at most `timeout` ms. */
@@ -110,7 +110,7 @@ export class Connection {
     const what =
       this.#status === 'closed'
         ? 'the connection to Redis is closed'
-        : `no connection to Redis within ${String(timeout)} ms`;
+        : `no connection to Redis within ${String(Math.ceil(timeout))} ms`;
     return new ConnectionError(what + why, { cause: this.#lastError });
   }
 }

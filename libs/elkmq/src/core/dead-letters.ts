@@ -1,9 +1,13 @@
 import type { StreamEntry } from './blocking-reader.js';
 import { timestampOf, type QueuedEvent } from './entry.js';
 import { toJson } from './json.js';
+import type { ServiceEvent } from './service-event.js';
 
 /** Why a message was not handled. */
-export type DeadLetterReason = 'expired' | 'failed' | 'malformed' | 'unhandled';
+export type DeadLetterReason = 'abandoned' | 'exhausted' | 'expired' | 'failed' | 'malformed' | 'unhandled';
+
+/** How the JSON of a letter begins whose message was given up while it was perhaps still being handled. */
+export const ABANDONED_LETTER = '{"reason":"abandoned"';
 
 /** A message that was not handled, as it is kept in Redis (JSON). */
 export interface DeadLetter {
@@ -23,7 +27,7 @@ export interface DeadLetter {
 }
 
 /** What ends among the dead letters: an event, or an entry that is none. */
-export type Dead = Pick<QueuedEvent, 'id' | 'origin' | 'attempt' | 'timestamp' | 'fields' | 'isOurs'>;
+export type Dead = Omit<QueuedEvent, 'event' | 'headers' | 'metadata'> & { readonly event?: ServiceEvent };
 
 /** An entry that cannot be read, which may have been an original client's. */
 export function malformed([id, fields]: StreamEntry): Dead {
@@ -38,6 +42,7 @@ export function letterOf(
   now: number,
 ): DeadLetter {
   return {
+    // First: see ABANDONED_LETTER.
     reason,
     origin,
     fields,

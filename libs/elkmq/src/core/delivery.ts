@@ -8,6 +8,8 @@ export interface DeliveryEnds {
   settle(delivery: Delivery): void;
   answerOriginal(delivery: Delivery, response?: ServiceEvent): Promise<void>;
   deadLetter(delivery: Delivery, reason: DeadLetterReason, error?: unknown): Promise<void>;
+  /** The attempt was given up by others while it was running. @param isHandled it was handled all the same */
+  lost(delivery: Delivery, isHandled: boolean): void;
   /** The attempt has ended for good. @param error why its end could not be written to Redis */
   ended(delivery: Delivery, error?: unknown): void;
 }
@@ -26,8 +28,10 @@ export class Delivery implements Settlable {
   #settling = false;
   #lastIsOnItsWay = false;
 
+  /** @param consumer the name in the group for which the entry is pending */
   constructor(
     readonly queued: QueuedEvent,
+    readonly consumer: string,
     private readonly ends: DeliveryEnds,
   ) {}
 
@@ -37,6 +41,16 @@ export class Delivery implements Settlable {
 
   get replyTo(): string | undefined {
     return this.queued.event.replyTo;
+  }
+
+  /** Its handler has come to an end, which may not be in Redis yet. */
+  get isHandled(): boolean {
+    return this.#finished;
+  }
+
+  /** A part of the answer has gone out, or is about to. */
+  get hasAnswered(): boolean {
+    return this.#number > 0 || this.#replies.length > 0;
   }
 
   /** When nobody waits for it any more: milliseconds since 1970 on the clock of Redis. */
@@ -93,9 +107,10 @@ export class Delivery implements Settlable {
     return { replies: this.replyTo === undefined ? '' : frames.join(','), finished };
   }
 
-  settled(error?: unknown): void {
+  settled(isLost: boolean, error?: unknown): void {
     this.#settling = false;
-    if (this.#lastIsOnItsWay || error !== undefined) this.ends.ended(this, error);
+    if (isLost) this.ends.lost(this, this.#finished);
+    if (isLost || this.#lastIsOnItsWay || error !== undefined) this.ends.ended(this, error);
     else if (this.#replies.length > 0 || this.#finished) this.#enlist();
   }
 

@@ -1,4 +1,4 @@
-import { decodeReply, encodeEvent } from './codec.js';
+import { decodeReply } from './codec.js';
 import type { StreamEntry } from './blocking-reader.js';
 import { letterOf, malformed } from './dead-letters.js';
 import { readEntry, timestampOf, type QueuedEvent } from './entry.js';
@@ -16,6 +16,7 @@ import { DEFAULTS, milliseconds, queueName, shown, wholeNumber } from './options
 import { Outcomes } from './outcomes.js';
 import { QueueReader } from './queue-reader.js';
 import { RedisSource, type RedisSourceInput } from './redis-source.js';
+import { isReplyError } from './redis-errors.js';
 import { callReliably } from './reliable-call.js';
 import { hyphenated } from './request-ids.js';
 import { Requester } from './requester.js';
@@ -86,12 +87,11 @@ export class EventQueue {
    * @throws {ConnectionError}
    */
   async dequeue(): Promise<TimestampedEvent> {
-    for (;;) {
-      const entry = await this.#asked(async (reader) => reader.next());
+    return this.#take(async (reader) => {
+      const entry = await reader.next();
       if (!entry) throw new EmptyQueueError(`no event is waiting in the queue ${shown(this.name)}`);
-      const taken = await this.#accept(entry);
-      if (taken) return taken;
-    }
+      return entry;
+    });
   }
 
   /**
@@ -105,10 +105,7 @@ export class EventQueue {
       );
     }
     const deadline = seconds === 0 ? Infinity : performance.now() + seconds * 1_000;
-    for (;;) {
-      const taken = await this.#accept(await this.#asked((reader) => reader.nextBy(deadline)));
-      if (taken) return taken;
-    }
+    return this.#take((reader) => reader.nextBy(deadline));
   }
 
   /**
@@ -141,11 +138,12 @@ export class EventQueue {
    * Answers a request, with `ServiceEvent.responseTo(request, …)`. Who does not wait any more is not sent anything.
    * @returns when Redis registered the response, ms since 1970
    * @throws {EnqueueError}
+   * @throws {PayloadTooLargeError}
    * @throws {ConnectionError}
    */
   async enqueueResponse(response: ServiceEvent): Promise<Timestamp> {
     this.#check(response);
-    const json = encodeEvent(response);
+    const json = this.#requester.encode(response);
     const inbox = response.replyTo === undefined ? undefined : this.#keys.inbox(response.replyTo);
     try {
       const { connection } = this.#requester;
@@ -182,7 +180,7 @@ export class EventQueue {
       queued = readEntry(entry);
     } catch (error) {
       const dead = malformed(entry);
-      const letter = letterOf(dead, 'malformed', error, this.#reader?.name ?? '', Date.now());
+      const letter = letterOf(dead, 'malformed', error, this.#reader?.worker ?? '', Date.now());
       await this.#outcomes.deadLetter(dead, letter);
       throw error;
     }
@@ -193,18 +191,31 @@ export class EventQueue {
     return (await this.#outcomes.finish(queued)) ? [queued.timestamp, queued.event] : undefined;
   }
 
-  async #asked<T>(ask: (reader: QueueReader) => Promise<T>): Promise<T> {
-    if (this.#closed) throw this.#wasClosed();
-    await this.#requester.connect();
-    this.#reader ??= new QueueReader(this.#source, this.#keys, this.#requester.connection, () => undefined);
-    try {
-      return await ask(this.#reader);
-    } catch (error) {
-      if (error instanceof EventQueueError) throw error;
-      throw new DequeueError(`Redis did not hand out an event: ${(error as Error).message}`, {
-        cause: error,
-      });
+  /** Asks for entries until one is for this caller. */
+  async #take(ask: (reader: QueueReader) => Promise<StreamEntry>): Promise<TimestampedEvent> {
+    for (;;) {
+      const reader = await this.#connectedReader();
+      try {
+        const taken = await this.#accept(await ask(reader));
+        if (taken) return taken;
+      } catch (error) {
+        if (error instanceof EventQueueError) throw error;
+        const { message } = error as Error;
+        if (isReplyError(error)) {
+          throw new DequeueError(`Redis refused to hand out an event: ${message}`, { cause: error });
+        }
+        throw new ConnectionError(`Redis went away while it was asked for an event: ${message}`, {
+          cause: error,
+        });
+      }
     }
+  }
+
+  async #connectedReader(): Promise<QueueReader> {
+    if (!this.#closed) await this.#requester.connect();
+    if (this.#closed) throw this.#wasClosed();
+    this.#reader ??= new QueueReader(this.#source, this.#keys, this.#requester.connection);
+    return this.#reader;
   }
 
   #check(event: ServiceEvent): void {

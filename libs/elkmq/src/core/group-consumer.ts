@@ -1,23 +1,20 @@
 import { randomBytes } from 'node:crypto';
 import { BLOCK, BlockingReader, type StreamEntry } from './blocking-reader.js';
 import type { Connection } from './connection.js';
+import { BrokenSessions, consumerName, noteArrival, type ConsumerSession } from './consumer-session.js';
 import { DequeueError } from './errors.js';
 import { GROUP, type QueueKeys } from './keys.js';
-import { isNoGroup } from './redis-errors.js';
+import { hasTimedOut, isNoGroup, isReplyError } from './redis-errors.js';
 import type { RedisSource } from './redis-source.js';
-import { callReliably } from './reliable-call.js';
-import { runScript, send } from './scripts.js';
-
-/** Handing back is tried for as long as this, ms. */
-const PATIENCE = 10_000;
+import { send } from './scripts.js';
 
 export interface Intake {
   /** How many entries can be taken now. */
   credit(): number;
   /** How long a read may wait for the first of them, ms; as long as it likes when this is not given. */
   patience?(): number;
-  /** Entries that are this consumer's from now on, of so many asked for. None when the time was up. */
-  take(entries: StreamEntry[], asked: number): void;
+  /** Entries that are pending for `consumer` from now on, of so many asked for. None when the time was up. */
+  take(entries: StreamEntry[], asked: number, consumer: string): void;
 }
 
 /**
@@ -25,44 +22,75 @@ export interface Intake {
  * until it is settled. It reads while there is credit, one read at a time.
  */
 export class GroupConsumer {
-  /** The name in the group; what is pending is pending for it. */
-  readonly name = `worker-${randomBytes(9).toString('base64url')}`;
+  /** What the names of its sessions begin with. */
+  readonly worker = `worker-${randomBytes(9).toString('base64url')}`;
   readonly #keys: QueueKeys;
   readonly #connection: Connection;
   readonly #intake: Intake;
+  readonly #lease: number;
   readonly #reader: BlockingReader;
+  readonly #broken: BrokenSessions;
   readonly #onError: (error: Error) => void;
+  #sessions = 0;
+  /** Of the blocking reads, and of those that do not block. */
+  #blocking: ConsumerSession;
+  #direct: ConsumerSession;
   #asked = 0;
+  #hasRead = false;
   #stopping = false;
   #handingBack: Promise<unknown> = Promise.resolve();
 
-  /** @param connection for everything but the blocking reads */
+  /**
+   * @param connection for everything but the blocking reads
+   * @param lease ms
+   */
   constructor(
     source: RedisSource,
     keys: QueueKeys,
     connection: Connection,
     intake: Intake,
+    lease: number,
     onError: (error: Error) => void,
   ) {
     this.#keys = keys;
     this.#connection = connection;
     this.#intake = intake;
+    this.#lease = lease;
+    this.#blocking = this.#newSession();
+    this.#direct = this.#newSession();
     this.#onError = onError;
+    this.#broken = new BrokenSessions(connection, keys);
     this.#reader = new BlockingReader(source, {
       next: () => this.#next(),
       entries: (entries) => {
+        noteArrival(this.#blocking, entries);
         if (this.#stopping) this.handBack(entries);
-        else intake.take(entries, this.#asked);
+        else intake.take(entries, this.#asked, this.#blocking.name);
       },
       refused: (error) => this.#refused(error),
+      connected: () => this.#connected(),
     });
   }
 
   /** Takes the next entry, if one is waiting; does not wait for one. */
   async readOne(): Promise<StreamEntry | undefined> {
-    const args = ['GROUP', GROUP, this.name, 'COUNT', 1, 'STREAMS', this.#keys.eventStream, '>'];
-    const reply = await send(this.#connection.client, 'xreadgroup', args);
-    return (reply as [string, StreamEntry[]][] | null)?.[0]?.[1][0];
+    const session = this.#direct;
+    const args = ['GROUP', GROUP, session.name, 'COUNT', 1, 'STREAMS', this.#keys.eventStream, '>'];
+    try {
+      const reply = (await send(this.#connection.client, 'xreadgroup', args)) as
+        [string, StreamEntry[]][] | null;
+      const entries = reply?.[0]?.[1] ?? [];
+      noteArrival(session, entries);
+      return entries[0];
+    } catch (error) {
+      if (hasTimedOut(error)) this.#connection.reset();
+      // The answer may be lost, and with it an entry.
+      if (!isReplyError(error) && session === this.#direct) {
+        this.#direct = this.#newSession();
+        this.#broken.end(session);
+      }
+      throw error;
+    }
   }
 
   /** Credit has come. */
@@ -73,8 +101,7 @@ export class GroupConsumer {
   /** Puts entries that were not started back into the queue. */
   handBack(entries: StreamEntry[]): void {
     if (entries.length === 0) return;
-    const args = [GROUP, ...entries.map(([id]) => id)];
-    const call = callReliably(this.#connection, 'requeue', [this.#keys.eventStream], args, PATIENCE);
+    const call = this.#broken.putBack(entries.map(([id]) => id));
     this.#handingBack = Promise.all([this.#handingBack, call.catch(this.#onError)]);
   }
 
@@ -90,7 +117,22 @@ export class GroupConsumer {
 
   /** Leaves the group, unless something is still pending: that stays for others to recover. */
   async leave(): Promise<void> {
-    await runScript(this.#connection.client, 'leave', [this.#keys.eventStream], [GROUP, this.name]);
+    this.#broken.end(this.#blocking);
+    this.#broken.end(this.#direct);
+    await this.#broken.stop();
+  }
+
+  #newSession(): ConsumerSession {
+    return { name: consumerName(this.worker, ++this.#sessions, this.#lease), arrived: '0-0' };
+  }
+
+  #connected(): Promise<void> {
+    if (this.#hasRead) {
+      this.#broken.end(this.#blocking);
+      this.#blocking = this.#newSession();
+    }
+    this.#hasRead = true;
+    return Promise.resolve();
   }
 
   #next(): [string, ...(string | number)[]] | undefined {
@@ -99,12 +141,33 @@ export class GroupConsumer {
     const block = Math.min(this.#intake.patience?.() ?? BLOCK, BLOCK);
     const stream = this.#keys.eventStream;
     const wait = ['BLOCK', Math.max(1, Math.ceil(block))];
-    return ['xreadgroup', 'GROUP', GROUP, this.name, 'COUNT', this.#asked, ...wait, 'STREAMS', stream, '>'];
+    return [
+      'xreadgroup',
+      'GROUP',
+      GROUP,
+      this.#blocking.name,
+      'COUNT',
+      this.#asked,
+      ...wait,
+      'STREAMS',
+      stream,
+      '>',
+    ];
   }
 
   async #refused(error: Error): Promise<void> {
-    if (isNoGroup(error)) return joinGroup(this.#reader.connection, this.#keys);
-    this.#onError(new DequeueError(`Redis refused to hand out events: ${error.message}`, { cause: error }));
+    let refusal = error;
+    if (isNoGroup(error)) {
+      try {
+        await joinGroup(this.#reader.connection, this.#keys);
+        return;
+      } catch (failure) {
+        if (!isReplyError(failure)) throw failure;
+        refusal = failure;
+      }
+    }
+    const { message } = refusal;
+    this.#onError(new DequeueError(`Redis refused to hand out events: ${message}`, { cause: refusal }));
   }
 }
 

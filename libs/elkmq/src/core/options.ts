@@ -36,7 +36,7 @@ export function milliseconds(name: string, value: unknown, fallback: number, max
 /** The name of a queue: any text, which the original uses verbatim. */
 export function queueName(value: unknown): string {
   if (typeof value === 'string' && value.isWellFormed()) return value;
-  throw new InvalidOptionError(`queue must be a string, got ${shown(value)}`);
+  throw new InvalidOptionError(`queue must be a string of well-formed Unicode, got ${shown(value)}`);
 }
 
 export const DEFAULTS = {

@@ -1,14 +1,27 @@
 import { encodeEvent } from './codec.js';
 import type { Connection } from './connection.js';
-import type { Dead, DeadLetter } from './dead-letters.js';
+import { ABANDONED_LETTER, type Dead, type DeadLetter } from './dead-letters.js';
 import type { QueuedEvent } from './entry.js';
+import type { EventQueueError } from './errors.js';
 import { GROUP, type QueueKeys } from './keys.js';
 import { callReliably } from './reliable-call.js';
+import { failureFrame } from './reply-frame.js';
 import { hyphenated } from './request-ids.js';
+import type { ScriptName } from './scripts.js';
 import type { ServiceEvent } from './service-event.js';
 
 /** Dead letters that are kept; the oldest make room. */
 const MAX_DEAD_LETTERS = 10_000;
+
+/** Whose an entry must be for it to be taken away. */
+export interface Holder {
+  /** Name in the group; empty for anyone. */
+  readonly consumer: string;
+  /** How long its lease must not have been renewed, ms. */
+  readonly unrenewedFor: number;
+}
+
+const ANYONE: Holder = { consumer: '', unrenewedFor: 0 };
 
 /** The ways for one attempt to end, one call each. A worker's usual one is batched: see `Settler`. */
 export class Outcomes {
@@ -26,15 +39,8 @@ export class Outcomes {
   /** Handled. @returns false when the attempt was not this consumer's any more */
   async finish(queued: QueuedEvent): Promise<boolean> {
     if (!queued.isOurs) return this.answerOriginal(queued);
-    const args = [GROUP, '', queued.id, 0, 'f', ''];
-    const lost = await callReliably(
-      this.#connection,
-      'settle',
-      [this.#keys.eventStream],
-      args,
-      this.#patience,
-    );
-    return lost === 0;
+    const args = [GROUP, queued.id, 0, '', ''];
+    return this.#isDone('settle', [this.#keys.eventStream], args, (lost) => (lost as string[]).length === 0);
   }
 
   /** Handled, for an event of an original client, with the response if one is due. */
@@ -43,16 +49,61 @@ export class Outcomes {
     const keys = [eventStream, messageQueue, responseStream];
     const json = response ? encodeEvent(response) : '';
     const args = [GROUP, id, origin, hyphenated(event.requestId), json];
-    return (await callReliably(this.#connection, 'answerOriginal', keys, args, this.#patience)) === 1;
+    return this.#isDone('answerOriginal', keys, args, (done) => done === 1);
   }
 
-  /** Not handled: the message moves to the dead letters. */
-  async deadLetter({ id, isOurs }: Dead, letter: DeadLetter): Promise<void> {
+  /**
+   * Not handled: the message moves to the dead letters.
+   * @param error what its requester is told, if it has one
+   * @param holder when it is another consumer's: whose it must still be, and for how long unrenewed
+   * @returns false when it was not
+   */
+  async deadLetter(
+    dead: Dead,
+    letter: DeadLetter,
+    error?: EventQueueError,
+    holder = ANYONE,
+  ): Promise<boolean> {
     const { eventStream, deadLetters, deadLetterBodies, messageQueue } = this.#keys;
+    const { event } = dead;
+    const inbox = event?.replyTo === undefined ? undefined : this.#keys.inbox(event.replyTo);
     const keys = [eventStream, deadLetters, deadLetterBodies];
-    if (!isOurs) keys.push(messageQueue);
-    const args = [GROUP, id, letter.origin, letter.lastAt, JSON.stringify(letter), MAX_DEAD_LETTERS];
-    await callReliably(this.#connection, 'deadLetter', keys, args, this.#patience);
+    let told = ['', ''];
+    if (event && inbox !== undefined && error) {
+      keys.push(inbox);
+      told = ['inbox', `[${failureFrame(event.requestId, dead.attempt, error)}]`];
+    } else if (!dead.isOurs) {
+      keys.push(messageQueue);
+      told = ['list', ''];
+    }
+    const body = [letter.origin, letter.lastAt, JSON.stringify(letter), MAX_DEAD_LETTERS];
+    const args = [GROUP, dead.id, ...body, holder.consumer, holder.unrenewedFor, ...told];
+    return (await callReliably(this.#connection, 'deadLetter', keys, args, this.#patience)) !== -1;
+  }
+
+  /** To be tried again by whoever is free: the message goes back to the queue, as another attempt. */
+  async retry(id: string, holder = ANYONE): Promise<void> {
+    const args = [GROUP, 1, holder.consumer, holder.unrenewedFor, id];
+    await callReliably(this.#connection, 'requeue', [this.#keys.eventStream], args, this.#patience);
+  }
+
+  /** Handled after all: the dead letter of a message that was given up is taken back. */
+  async withdraw(origin: string): Promise<void> {
+    const { deadLetters, deadLetterBodies } = this.#keys;
+    const args = [origin, ABANDONED_LETTER];
+    await callReliably(this.#connection, 'withdraw', [deadLetters, deadLetterBodies], args, this.#patience);
+  }
+
+  /** An attempt that is gone after a try in doubt was ended by that try, whose answer was lost. */
+  async #isDone(
+    script: ScriptName,
+    keys: string[],
+    args: (string | number)[],
+    isDone: (answer: unknown) => boolean,
+  ): Promise<boolean> {
+    const doubt = { isInDoubt: false };
+    const answer = await callReliably(this.#connection, script, keys, args, this.#patience, doubt);
+    return isDone(answer) || doubt.isInDoubt;
   }
 
   /** Not for this consumer: the entry stays for those it is for. */

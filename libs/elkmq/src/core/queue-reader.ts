@@ -1,10 +1,15 @@
 import type { StreamEntry } from './blocking-reader.js';
 import type { Connection } from './connection.js';
-import { ConnectionError, EmptyQueueError } from './errors.js';
+import { ConnectionError, DequeueError, EmptyQueueError } from './errors.js';
 import { GroupConsumer, joinGroup } from './group-consumer.js';
 import type { QueueKeys } from './keys.js';
-import { isNoGroup } from './redis-errors.js';
+import { isNoGroup, isTransient } from './redis-errors.js';
 import type { RedisSource } from './redis-source.js';
+
+/** What this reader takes is settled at once; a recoverer may take it away after as long as this, ms. */
+const LEASE = 30_000;
+/** What a timer can wait, ms. Who would wait longer waits for ever. */
+const LONGEST_TIMER = 2 ** 31 - 1;
 
 interface Waiter {
   /** `performance.now()` at which it gives up. */
@@ -20,7 +25,7 @@ export class QueueReader {
   readonly #keys: QueueKeys;
   readonly #waiting: Waiter[] = [];
 
-  constructor(source: RedisSource, keys: QueueKeys, connection: Connection, onError: (error: Error) => void) {
+  constructor(source: RedisSource, keys: QueueKeys, connection: Connection) {
     this.#connection = connection;
     this.#keys = keys;
     const intake = {
@@ -30,11 +35,15 @@ export class QueueReader {
         this.#take(entries);
       },
     };
-    this.#consumer = new GroupConsumer(source, keys, connection, intake, onError);
+    this.#consumer = new GroupConsumer(source, keys, connection, intake, LEASE, (error) => {
+      // Whoever waits would wait in vain.
+      if (error instanceof DequeueError && !isTransient(error.cause)) this.#fail(error);
+    });
   }
 
-  get name(): string {
-    return this.#consumer.name;
+  /** What the names of its consumers begin with. */
+  get worker(): string {
+    return this.#consumer.worker;
   }
 
   /** The next entry, if one is waiting. */
@@ -53,11 +62,12 @@ export class QueueReader {
    * @param deadline `performance.now()` at which to give up; `Infinity` for never
    * @throws {EmptyQueueError} when none has come by then
    * @throws {ConnectionError} when Redis is away by then
+   * @throws {DequeueError} when Redis refuses for good
    */
   async nextBy(deadline: number): Promise<StreamEntry> {
     return new Promise((resolve, reject) => {
       const patience = deadline - performance.now();
-      const timer = Number.isFinite(patience) ? setTimeout(giveUp, Math.max(patience, 1)) : undefined;
+      const timer = patience <= LONGEST_TIMER ? setTimeout(giveUp, Math.max(patience, 1)) : undefined;
       const waiter: Waiter = {
         deadline,
         take: (entry) => {
@@ -86,10 +96,14 @@ export class QueueReader {
 
   /** Ends the calls that wait, and leaves the group. */
   async close(): Promise<void> {
-    for (const waiter of this.#waiting.splice(0)) waiter.fail(new ConnectionError('the queue was closed'));
+    this.#fail(new ConnectionError('the queue was closed'));
     await this.#consumer.stop();
     // Best effort: an empty consumer costs little.
     await this.#consumer.leave().catch(() => undefined);
+  }
+
+  #fail(error: Error): void {
+    for (const waiter of this.#waiting.splice(0)) waiter.fail(error);
   }
 
   #take(entries: StreamEntry[]): void {

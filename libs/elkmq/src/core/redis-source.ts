@@ -105,7 +105,7 @@ function checkUrl(url: string): void {
 }
 
 function withoutSecret(url: string): string {
-  return url.replace(/:\/\/[^@/]*@/, '://…@');
+  return url.replace(/^(\w+:\/\/)?.*@/s, '$1…@').replace(/\?.*/s, '?…');
 }
 
 function checkOptions(options: RedisOptions): void {

@@ -7,10 +7,16 @@ import { runScript, type ScriptName } from './scripts.js';
 /** Between two tries of a command that Redis refuses for now, ms. */
 const PAUSE = 50;
 
+/** Whether the answer may be that of a second run. */
+export interface Doubt {
+  isInDoubt: boolean;
+}
+
 /**
  * Runs a script that can be run twice without harm until Redis has answered it: again after a reconnect, when its
  * answer was lost, and when Redis refuses it for now.
  * @param patience ms after which it fails; what was sent by then may have been carried out
+ * @param doubt is marked when the script is run again although it may have been carried out already
  * @throws {ConnectionError} when there was no answer in time
  * @throws the error of Redis, when it refuses the script for good
  */
@@ -20,19 +26,25 @@ export async function callReliably(
   keys: readonly string[],
   args: readonly (string | number)[],
   patience: number,
+  doubt?: Doubt,
 ): Promise<unknown> {
   const deadline = performance.now() + patience;
+  const left = (): number => Math.max(deadline - performance.now(), 1);
   for (;;) {
-    const left = deadline - performance.now();
-    if (!connection.isConnected) await connection.whenConnected(Math.max(left, 1));
+    if (!connection.isConnected) await connection.whenConnected(left());
     try {
-      return await within(left, runScript(connection.client, script, keys, args));
+      const answer = runScript(connection.client, script, keys, args);
+      // Also when this call has given up by then: others need the connection.
+      answer.catch((error: unknown) => {
+        if (hasTimedOut(error) || isReadOnly(error)) connection.reset();
+      });
+      return await within(left(), patience, answer);
     } catch (error) {
       if (!isTransient(error) || error instanceof ConnectionError) throw error;
-      if (hasTimedOut(error) || isReadOnly(error)) connection.reset();
       if (performance.now() >= deadline || connection.status === 'closed') throw outOfTime(patience, error);
       // Refused for now, or a close that ioredis has noticed before it told its listeners.
       if (isReplyError(error) || connection.isConnected) await sleep(PAUSE);
+      if (doubt && !isReplyError(error)) doubt.isInDoubt = true;
     }
   }
 }
@@ -42,15 +54,12 @@ function outOfTime(patience: number, cause?: unknown): ConnectionError {
   return new ConnectionError(`Redis did not answer within ${String(patience)} ms${why}`, { cause });
 }
 
-async function within<T>(patience: number, answer: Promise<T>): Promise<T> {
+async function within<T>(left: number, patience: number, answer: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(
-      () => {
-        reject(outOfTime(patience));
-      },
-      Math.max(patience, 1),
-    );
+    timer = setTimeout(() => {
+      reject(outOfTime(patience));
+    }, left);
   });
   try {
     return await Promise.race([answer, late]);

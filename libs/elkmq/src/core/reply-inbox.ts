@@ -1,12 +1,7 @@
 import { BlockingReader, BLOCK, type StreamEntry } from './blocking-reader.js';
 import type { RedisSource } from './redis-source.js';
+import { isFrame, type ReplyFrame } from './reply-frame.js';
 import { send } from './scripts.js';
-
-/**
- * One reply on the wire: a JSON array.
- * `last`: 0 when more follow, 1 for the last one. `number` counts the replies of one attempt from 0.
- */
-export type ReplyFrame = [requestId: string, attempt: number, number: number, last: 0 | 1, body: unknown];
 
 /** Entries of one read. Each can hold the replies of a whole batch. */
 const COUNT = 100;
@@ -68,14 +63,4 @@ function unpack(fields: string[] | null): ReplyFrame[] {
     // Not written by a worker of this package. The requests it may have meant end by their timeout.
     return [];
   }
-}
-
-function isFrame(frame: unknown): frame is ReplyFrame {
-  return (
-    Array.isArray(frame) &&
-    frame.length === 5 &&
-    typeof frame[0] === 'string' &&
-    Number.isInteger(frame[1]) &&
-    Number.isInteger(frame[2])
-  );
 }

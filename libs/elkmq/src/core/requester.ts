@@ -7,7 +7,8 @@ import { GROUP, type QueueKeys } from './keys.js';
 import { Producer } from './producer.js';
 import type { RedisSource } from './redis-source.js';
 import { callReliably } from './reliable-call.js';
-import { ReplyInbox, type ReplyFrame } from './reply-inbox.js';
+import { failureOf, type ReplyFrame } from './reply-frame.js';
+import { ReplyInbox } from './reply-inbox.js';
 import { send } from './scripts.js';
 import type { ServiceEvent } from './service-event.js';
 import { WaitingRequest, type ReplyListener, type RequestTable } from './waiting-request.js';
@@ -64,7 +65,7 @@ export class Requester {
    * @throws {PayloadTooLargeError}
    */
   enqueue(event: ServiceEvent, fields: readonly string[] = []): Promise<string> {
-    const json = this.#encode(event);
+    const json = this.encode(event);
     return new Promise((stored, failed) => {
       this.#producer.add({ json, fields, replyWithin: 0, stored, failed });
     });
@@ -83,7 +84,7 @@ export class Requester {
     timeout: number,
     listener: ReplyListener,
   ): () => void {
-    const json = this.#encode(event);
+    const json = this.encode(event);
     if (this.#waiting.has(event.requestId)) {
       throw new InvalidEventError(`a response to the event ${event.requestId} is being awaited already`);
     }
@@ -116,7 +117,8 @@ export class Requester {
     await this.connection.close();
   }
 
-  #encode(event: ServiceEvent): string {
+  /** The JSON of `event`. @throws {PayloadTooLargeError} */
+  encode(event: ServiceEvent): string {
     const { maxPayloadBytes } = this.#options;
     const { payload } = event;
     // A character is at most three bytes of UTF-8, so most payloads need no counting.
@@ -134,7 +136,9 @@ export class Requester {
   #openInbox(): ReplyInbox {
     const key = this.#keys.inbox(this.clientId) as string;
     const receive = ([requestId, attempt, number, last, body]: ReplyFrame): void => {
-      this.#waiting.get(requestId)?.receive(attempt, number, last === 1, body);
+      const request = this.#waiting.get(requestId);
+      if (last === 2) request?.failed(failureOf(body));
+      else request?.receive(attempt, number, last === 1, body);
     };
     return new ReplyInbox(this.#source, key, receive, (error) => this.#listener.error?.(error));
   }

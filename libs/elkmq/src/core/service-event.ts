@@ -45,16 +45,17 @@ export class ServiceEvent {
     this.#replyTo = replyTo;
   }
 
-  /** The response to `request`: an event with the same uuid, for `EventQueue.enqueueResponse`. */
+  /**
+   * The response to `request`: an event with the same uuid, for `EventQueue.enqueueResponse`.
+   * @throws {InvalidEventError}
+   */
   static responseTo(request: ServiceEvent, action: string, payload: string | null = null): ServiceEvent {
-    check(Math.max(request.timeout, 1), action, payload);
-    return new ServiceEvent(
-      Math.max(request.timeout, 1),
-      action,
-      payload,
-      request.requestId,
-      request.replyTo,
-    );
+    if (!(request instanceof ServiceEvent)) {
+      throw new InvalidEventError(`request must be a ServiceEvent, got ${shown(request)}`);
+    }
+    const timeout = Math.max(request.timeout, 1);
+    check(timeout, action, payload);
+    return new ServiceEvent(timeout, action, payload, request.requestId, request.replyTo);
   }
 
   /** Unsigned 128-bit integer that ties a response to its request. */

@@ -6,12 +6,17 @@ import { callReliably } from './reliable-call.js';
 export interface Settlable {
   /** Id of the entry. */
   readonly id: string;
+  /** The name in the group for which it is pending. */
+  readonly consumer: string;
   /** The client whose inbox takes the replies. */
   readonly replyTo: string | undefined;
   /** What is to be said now, about as many characters as `limit` at most. */
   take(limit: number): Settlement;
-  /** What was taken is in Redis, or will never be. */
-  settled(error?: unknown): void;
+  /**
+   * What was taken is in Redis, or will never be.
+   * @param isLost the attempt was not the worker's any more
+   */
+  settled(isLost: boolean, error?: unknown): void;
 }
 
 export interface Settlement {
@@ -21,8 +26,10 @@ export interface Settlement {
   readonly finished: boolean;
 }
 
+/** So many attempts go out before the end of the tick: Redis works on them while the rest is handled. */
+const EARLY = 32;
 /** A batch is as large as this, in attempts and in characters of replies. */
-const BATCH_COUNT = 32;
+const BATCH_COUNT = 256;
 const BATCH_SIZE = 512 * 1024;
 /** A worker tries to settle for as long as this, ms. */
 export const PATIENCE = 24 * 60 * 60 * 1_000;
@@ -31,29 +38,22 @@ export const PATIENCE = 24 * 60 * 60 * 1_000;
 export class Settler {
   readonly #connection: Connection;
   readonly #keys: QueueKeys;
-  readonly #consumer: string;
   #waiting: Settlable[] = [];
-  #scheduled = false;
   #inFlight = 0;
   #idle: (() => void)[] = [];
 
-  constructor(connection: Connection, keys: QueueKeys, consumer: string) {
+  constructor(connection: Connection, keys: QueueKeys) {
     this.#connection = connection;
     this.#keys = keys;
-    this.#consumer = consumer;
   }
 
   /** `attempt` is asked for what it has to say when the batch goes out. */
   add(attempt: Settlable): void {
+    const { length } = this.#waiting;
     this.#waiting.push(attempt);
-    if (this.#waiting.length >= BATCH_COUNT) this.#flush();
-    else if (!this.#scheduled) {
-      this.#scheduled = true;
-      setImmediate(() => {
-        this.#scheduled = false;
-        this.#flush();
-      });
-    }
+    if (length === 0) setImmediate(this.#flush);
+    // Not before this attempt has said all that it says in one go.
+    else if (length === EARLY - 1) queueMicrotask(this.#flush);
   }
 
   /** Resolves when all that was added is settled. */
@@ -64,30 +64,40 @@ export class Settler {
     }
   }
 
-  #flush(): void {
+  readonly #flush = (): void => {
     const waiting = this.#waiting;
     if (waiting.length === 0) return;
     this.#waiting = [];
     let batch = new Batch(this.#keys);
     for (const attempt of waiting) {
-      if (batch.size >= BATCH_SIZE) {
+      if (batch.size >= BATCH_SIZE || batch.attempts.length >= BATCH_COUNT) {
         void this.#send(batch);
         batch = new Batch(this.#keys);
       }
       batch.add(attempt, attempt.take(BATCH_SIZE - batch.size));
     }
     void this.#send(batch);
-  }
+  };
 
   async #send({ keys, args, attempts }: Batch): Promise<void> {
     this.#inFlight++;
     let failure: unknown;
+    let lost: string[] = [];
+    const doubt = { isInDoubt: false };
     try {
-      await callReliably(this.#connection, 'settle', keys, [GROUP, this.#consumer, ...args], PATIENCE);
+      lost = (await callReliably(
+        this.#connection,
+        'settle',
+        keys,
+        [GROUP, ...args],
+        PATIENCE,
+        doubt,
+      )) as string[];
     } catch (error) {
       failure = error;
     }
-    for (const attempt of attempts) attempt.settled(failure);
+    // After a try in doubt, an attempt that is gone may have been ended by that try, whose answer was lost.
+    for (const attempt of attempts) attempt.settled(!doubt.isInDoubt && lost.includes(attempt.id), failure);
     this.#inFlight--;
     if (this.#inFlight > 0) return;
     const idle = this.#idle;
@@ -110,7 +120,7 @@ class Batch {
 
   add(attempt: Settlable, { replies, finished }: Settlement): void {
     const place = replies === '' ? 0 : this.#placeOf(attempt.replyTo);
-    this.args.push(attempt.id, place, finished ? 'f' : 'p', replies);
+    this.args.push(attempt.id, place, finished ? '' : attempt.consumer, replies);
     this.attempts.push(attempt);
     this.size += replies.length;
   }

@@ -1,21 +1,32 @@
 import type { StreamEntry } from './blocking-reader.js';
 import { COMMAND_TIMEOUT, Connection, type ConnectionListener } from './connection.js';
-import { Delivery, type DeliveryEnds } from './delivery.js';
 import { letterOf, malformed, type Dead, type DeadLetterReason } from './dead-letters.js';
+import { Delivery, type DeliveryEnds } from './delivery.js';
 import { readEntry } from './entry.js';
+import { AbandonedError, EnqueueError } from './errors.js';
 import { GroupConsumer, joinGroup } from './group-consumer.js';
 import type { QueueKeys } from './keys.js';
+import { LeaseKeeper } from './lease-keeper.js';
 import { Outcomes } from './outcomes.js';
+import { Recoverer } from './recoverer.js';
+import { Recovery, type RecoveryListener } from './recovery.js';
 import { RedisClock } from './redis-clock.js';
 import type { RedisSource } from './redis-source.js';
 import type { ServiceEvent } from './service-event.js';
 import { PATIENCE, Settler } from './settler.js';
 
-export interface WorkerListener extends ConnectionListener {
+export interface WorkerOptions {
+  /** How many events are handled at once. */
+  readonly concurrency: number;
+  /** How long a worker that has gone keeps its messages, ms. */
+  readonly lease: number;
+  /** How often a message is handed out at the most, when it is handed out again. */
+  readonly maxDeliveries: number;
+}
+
+export interface WorkerListener extends ConnectionListener, RecoveryListener {
   /** An event to be handled. Whatever comes of it, the delivery must be ended. */
   handle(delivery: Delivery): void;
-  /** A message that ended without being handled; `error` says why it did, or why even that failed. */
-  dropped(action: string, reason: DeadLetterReason, error?: unknown): void;
 }
 
 /** One read takes at least as many entries as this, and at most as many as that. */
@@ -32,27 +43,46 @@ const CLOCK_INTERVAL = 15_000;
  */
 export class Worker implements DeliveryEnds {
   readonly connection: Connection;
-  readonly #source: RedisSource;
   readonly #keys: QueueKeys;
-  readonly #concurrency: number;
+  readonly #options: WorkerOptions;
   readonly #listener: WorkerListener;
   readonly #outcomes: Outcomes;
+  readonly #settler: Settler;
+  readonly #source: RedisSource;
+  readonly #recovery: Recovery;
   readonly #clock = new RedisClock();
+  /** In the order in which they were handed out. */
   readonly #running = new Set<Delivery>();
   #consumer: GroupConsumer | undefined;
-  #settler: Settler | undefined;
+  #leases: LeaseKeeper | undefined;
+  #recoverer: Recoverer | undefined;
   #clockTimer: NodeJS.Timeout | undefined;
   #prefetch = PREFETCH.min;
   #idle: (() => void) | undefined;
 
-  /** @param concurrency how many events are handled at once */
-  constructor(source: RedisSource, keys: QueueKeys, concurrency: number, listener: WorkerListener) {
+  constructor(source: RedisSource, keys: QueueKeys, options: WorkerOptions, listener: WorkerListener) {
     this.#source = source;
     this.#keys = keys;
-    this.#concurrency = concurrency;
+    this.#options = options;
     this.#listener = listener;
-    this.connection = new Connection(source, COMMAND_TIMEOUT, listener);
+    this.connection = new Connection(source, COMMAND_TIMEOUT, {
+      status: (status) => {
+        // Leases that have run on while Redis was away.
+        if (status === 'connected') this.#leases?.renew();
+        listener.status?.(status);
+      },
+      error: (error) => listener.error?.(error),
+    });
     this.#outcomes = new Outcomes(this.connection, keys, PATIENCE);
+    this.#settler = new Settler(this.connection, keys);
+    this.#recovery = new Recovery(
+      this.connection,
+      keys,
+      this.#outcomes,
+      this.#clock,
+      options.maxDeliveries,
+      listener,
+    );
   }
 
   /** Resolves when events are being taken. @throws {ConnectionError} when Redis is away for longer than `patience` ms */
@@ -64,90 +94,113 @@ export class Worker implements DeliveryEnds {
       // While Redis is away the clock goes on as it was.
       if (this.connection.isConnected) this.#clock.synchronise(this.connection.client).catch(() => undefined);
     }, CLOCK_INTERVAL).unref();
+    const { lease, concurrency } = this.#options;
     const intake = {
-      credit: () => Math.min(this.#concurrency - this.#running.size, this.#prefetch),
-      take: (entries: StreamEntry[], asked: number) => {
-        this.#take(entries, asked);
+      credit: () => Math.min(concurrency - this.#running.size, this.#prefetch),
+      take: (entries: StreamEntry[], asked: number, consumer: string) => {
+        this.#take(entries, asked, consumer);
       },
     };
-    this.#consumer = new GroupConsumer(this.#source, this.#keys, this.connection, intake, (error) =>
+    this.#consumer = new GroupConsumer(this.#source, this.#keys, this.connection, intake, lease, (error) =>
       this.#listener.error?.(error),
     );
-    this.#settler = new Settler(this.connection, this.#keys, this.#consumer.name);
+    this.#leases = new LeaseKeeper(this.connection, this.#keys, lease, () => this.#running);
+    this.#recoverer = new Recoverer(this.connection, this.#keys, this.#consumer.worker, lease, (entry) =>
+      this.#recovery.recover(entry),
+    );
   }
 
   /**
-   * Takes nothing more, lets what is running finish for `drainTimeout` ms, and leaves the group.
-   * @returns how many events were still running then; they stay pending
+   * Takes nothing more, lets what is running finish for `drainTimeout` ms, gives up the rest, and leaves the group.
+   * @returns how many handlers were still running then, and how many had finished without being settled in Redis
    */
-  async stop(drainTimeout: number): Promise<number> {
+  async stop(drainTimeout: number): Promise<{ running: number; unsettled: number }> {
+    await this.#recoverer?.stop();
     await this.#consumer?.stop();
     await this.#drained(drainTimeout);
-    const left = this.#running.size;
-    if (left === 0 && this.connection.isConnected) {
-      // Best effort: an empty consumer costs little.
+    const running = [...this.#running].filter((delivery) => !delivery.isHandled);
+    const unsettled = this.#running.size - running.length;
+    this.#running.clear();
+    this.#leases?.stop();
+    clearInterval(this.#clockTimer);
+    if (this.connection.isConnected) {
+      // Best effort: what cannot be told to Redis now is found by a recoverer.
+      await Promise.allSettled(running.map((delivery) => this.#recovery.giveUp(delivery)));
       await this.#consumer?.leave().catch(() => undefined);
     }
-    clearInterval(this.#clockTimer);
     await this.connection.close();
-    return left;
+    return { running: running.length, unsettled };
   }
 
   settle(delivery: Delivery): void {
-    this.#settler?.add(delivery);
+    this.#settler.add(delivery);
   }
 
-  async answerOriginal({ queued }: Delivery, response?: ServiceEvent): Promise<void> {
-    await this.#outcomes.answerOriginal(queued, response);
+  async answerOriginal(delivery: Delivery, response?: ServiceEvent): Promise<void> {
+    if (!(await this.#outcomes.answerOriginal(delivery.queued, response))) this.lost(delivery, true);
   }
 
-  deadLetter({ queued }: Delivery, reason: DeadLetterReason, error?: unknown): Promise<void> {
+  deadLetter({ queued, consumer }: Delivery, reason: DeadLetterReason, error?: unknown): Promise<void> {
     this.#listener.dropped(queued.event.action, reason, error);
-    return this.#bury(queued, reason, error);
+    return this.#bury(queued, reason, consumer, error);
+  }
+
+  lost({ queued }: Delivery, isHandled: boolean): void {
+    const late = new AbandonedError(
+      'it was given up while it was being handled: the worker was away for longer than its lease',
+    );
+    this.#listener.error?.(late);
+    if (!isHandled) return;
+    this.#outcomes.withdraw(queued.origin).catch((error: unknown) => {
+      this.#listener.dropped(queued.event.action, 'abandoned', error);
+    });
   }
 
   ended(delivery: Delivery, error?: unknown): void {
-    this.#running.delete(delivery);
-    if (error !== undefined) this.#listener.dropped(delivery.queued.event.action, 'failed', error);
+    // When the worker has stopped, it has told of what was left.
+    if (!this.#running.delete(delivery)) return;
+    if (error !== undefined) {
+      const what = `'${delivery.queued.event.action}' was handled, but Redis could not be told`;
+      this.#listener.error?.(new EnqueueError(what, { cause: error }));
+    }
     this.#consumer?.wake();
     if (this.#running.size === 0) this.#idle?.();
   }
 
-  #take(entries: StreamEntry[], asked: number): void {
+  #take(entries: StreamEntry[], asked: number, consumer: string): void {
     const { min, max } = PREFETCH;
     this.#prefetch = entries.length < asked ? Math.max(min, entries.length) : Math.min(2 * asked, max);
-    for (const entry of entries) this.#start(entry);
+    for (const entry of entries) this.#start(entry, consumer);
   }
 
-  #start(entry: StreamEntry): void {
+  #start(entry: StreamEntry, consumer: string): void {
     const [id] = entry;
+    const failed = (error: unknown): void => {
+      this.#listener.dropped(`entry ${id}`, 'malformed', error);
+    };
     let queued;
     try {
       queued = readEntry(entry);
     } catch (error) {
-      this.#listener.dropped(`entry ${id}`, 'malformed', error);
-      this.#bury(malformed(entry), 'malformed', error).catch((failure: unknown) => {
-        this.#listener.dropped(`entry ${id}`, 'malformed', failure);
-      });
+      failed(error);
+      this.#bury(malformed(entry), 'malformed', consumer, error).catch(failed);
       return;
     }
     if (!queued) {
-      this.#outcomes.skip(id).catch((error: unknown) => {
-        this.#listener.dropped(`entry ${id}`, 'malformed', error);
-      });
+      this.#outcomes.skip(id).catch(failed);
       return;
     }
-    const delivery = new Delivery(queued, this);
+    const delivery = new Delivery(queued, consumer, this);
     this.#running.add(delivery);
-    if (delivery.deadline > this.#clock.now()) this.#listener.handle(delivery);
+    // Only a first attempt can expire: of a later one nobody knows how far the earlier ones came.
+    if (queued.attempt > 1 || delivery.deadline > this.#clock.now()) this.#listener.handle(delivery);
     else if (delivery.replyTo === undefined) delivery.deadLetter('expired');
     // Nobody waits for the reply; it finds no listener.
     else delivery.finish();
   }
 
-  async #bury(dead: Dead, reason: DeadLetterReason, error?: unknown): Promise<void> {
-    const letter = letterOf(dead, reason, error, this.#consumer?.name ?? '', this.#clock.now());
-    await this.#outcomes.deadLetter(dead, letter);
+  async #bury(dead: Dead, reason: DeadLetterReason, consumer: string, error?: unknown): Promise<void> {
+    await this.#outcomes.deadLetter(dead, letterOf(dead, reason, error, consumer, this.#clock.now()));
   }
 
   #drained(timeout: number): Promise<void> {

@@ -15,7 +15,7 @@ import { OutgoingPackets } from './packet.js';
  * Nest's client for a queue: `send` stores a request and answers what its handler does, `emit` stores an event.
  * Errors of the transport are instances of `EventQueueError`; what a handler throws arrives as Nest has it.
  */
-export class ElkMqClient extends ClientProxy<ElkMqEvents, ElkMqStatus> {
+export class ElkMqClient extends ClientProxy<ElkMqEvents> {
   readonly #logger = new Logger(ElkMqClient.name);
   readonly #options: ReturnType<typeof clientOptions>;
   readonly #packets: OutgoingPackets;
@@ -23,6 +23,9 @@ export class ElkMqClient extends ClientProxy<ElkMqEvents, ElkMqStatus> {
     this._status$.next(status);
   }, this.#logger);
   #requester: Requester | undefined;
+  /** Events that are not in Redis yet, and what waits for the last of them. */
+  #emitting = 0;
+  readonly #emitted: (() => void)[] = [];
 
   /** @throws {InvalidOptionError} */
   constructor(options: ElkMqClientOptions) {
@@ -35,6 +38,11 @@ export class ElkMqClient extends ClientProxy<ElkMqEvents, ElkMqStatus> {
     );
   }
 
+  // Narrowed here, not by the base's type parameter: that would make this class no `Type<ClientProxy>`.
+  override get status(): Observable<ElkMqStatus> {
+    return super.status as Observable<ElkMqStatus>;
+  }
+
   /** Resolves when connected; `send` and `emit` connect by themselves. @throws {ConnectionError} */
   async connect(): Promise<void> {
     this.#requester ??= this.#open();
@@ -43,6 +51,7 @@ export class ElkMqClient extends ClientProxy<ElkMqEvents, ElkMqStatus> {
 
   /** Fails the requests that still wait, stores the events that are on their way, and closes the connections. */
   async close(): Promise<void> {
+    if (this.#emitting > 0) await new Promise<void>((resolve) => this.#emitted.push(resolve));
     const requester = this.#requester;
     this.#requester = undefined;
     await requester?.close(
@@ -64,10 +73,20 @@ export class ElkMqClient extends ClientProxy<ElkMqEvents, ElkMqStatus> {
   override emit<TResult = unknown, TInput = unknown>(pattern: unknown, data: TInput): Observable<TResult> {
     const source = super.emit<TResult, TInput>(pattern, data);
     let isWatched = false;
+    this.#emitting++;
+    const ended = (): void => {
+      if (--this.#emitting > 0) return;
+      for (const wake of this.#emitted.splice(0)) wake();
+    };
     source.subscribe({
       error: (error: unknown) => {
-        if (!isWatched) this.#logger.error(`An event was not emitted: ${String(error)}`);
+        // A refusal comes before anybody can have subscribed.
+        queueMicrotask(() => {
+          if (!isWatched) this.#logger.error(`An event was not emitted: ${String(error)}`);
+        });
+        ended();
       },
+      complete: ended,
     });
     return new Observable((observer) => {
       isWatched = true;

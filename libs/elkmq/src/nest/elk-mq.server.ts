@@ -1,14 +1,15 @@
 import { Logger } from '@nestjs/common';
 import { Server, type CustomTransportStrategy, type MessageHandler } from '@nestjs/microservices';
 import type { Cluster, Redis } from 'ioredis';
-import { isObservable, lastValueFrom } from 'rxjs';
+import { isObservable, lastValueFrom, Subscription } from 'rxjs';
 import { valueOf } from '../core/codec.js';
 import type { Delivery } from '../core/delivery.js';
 import { QueueKeys } from '../core/keys.js';
+import type { DeliveryMode } from '../core/recovery.js';
 import { Worker } from '../core/worker.js';
 import { ConnectionEvents, type ElkMqEvents, type ElkMqStatus } from './connection-events.js';
 import { ElkMqContext } from './elk-mq.context.js';
-import { serverOptions, type ElkMqServerOptions } from './options.js';
+import { deliveryMode, serverOptions, type ElkMqServerOptions } from './options.js';
 import { ReplyWriter } from './reply-writer.js';
 
 /** The transport's id: handlers can be bound to it, `@MessagePattern('pattern', ELKMQ)`. */
@@ -16,6 +17,7 @@ export const ELKMQ = Symbol('ELKMQ');
 
 /** What Nest's own transports say. */
 const NO_MESSAGE_HANDLER = 'There is no matching message handler defined in the remote service.';
+const INTERNAL_ERROR = { status: 'error', message: 'Internal server error' };
 
 /**
  * The strategy of a Nest microservice that takes its messages from a queue:
@@ -43,8 +45,8 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
 
   /** Takes messages from now on. Calls back with a `ConnectionError` when Redis is away for `connectTimeout`. */
   listen(callback: (error?: unknown) => void): void {
-    const { source, queue, concurrency, connectTimeout } = this.#options;
-    this.#worker = new Worker(source, new QueueKeys(queue, source.isCluster), concurrency, {
+    const { source, queue, connectTimeout } = this.#options;
+    this.#worker = new Worker(source, new QueueKeys(queue, source.isCluster), this.#options, {
       status: (status) => {
         this.#events.status(status);
       },
@@ -56,11 +58,12 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
           `${what} was not handled (${reason})${error === undefined ? '' : `: ${messageOf(error)}`}`,
         );
       },
+      modeOf: (action) => this.#modeOf(action),
       handle: (delivery) => {
         this.#handle(delivery);
       },
     });
-    this.#worker.start(connectTimeout).then(
+    this.#start(this.#worker, connectTimeout).then(
       () => {
         callback();
       },
@@ -71,14 +74,23 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
     );
   }
 
+  async #start(worker: Worker, connectTimeout: number): Promise<void> {
+    // A wrong extra is told now, not when the first worker dies.
+    for (const action of this.messageHandlers.keys()) this.#modeOf(action);
+    await worker.start(connectTimeout);
+  }
+
   /** Takes no more messages, lets running handlers finish for `drainTimeout`, and leaves. */
   async close(): Promise<void> {
     const { drainTimeout } = this.#options;
     const worker = this.#worker;
     this.#worker = undefined;
-    const left = (await worker?.stop(drainTimeout)) ?? 0;
-    if (left > 0)
-      this.logger.warn(`${String(left)} handlers were still running after ${String(drainTimeout)} ms`);
+    if (!worker) return;
+    const { running, unsettled } = await worker.stop(drainTimeout);
+    const after = `after ${String(drainTimeout)} ms (drainTimeout)`;
+    if (running > 0) this.logger.warn(`${String(running)} handlers were still running ${after}`);
+    if (unsettled > 0)
+      this.logger.warn(`${String(unsettled)} handled messages could not be settled ${after}`);
   }
 
   on<Event extends keyof ElkMqEvents>(event: Event, callback: ElkMqEvents[Event]): void {
@@ -91,6 +103,11 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
     return this.#worker.connection.client as T;
   }
 
+  #modeOf(action: string): DeliveryMode {
+    const given: unknown = this.messageHandlers.get(action)?.extras?.['delivery'];
+    return given === undefined ? this.#options.delivery : deliveryMode(given);
+  }
+
   #handle(delivery: Delivery): void {
     const { event, isOurs } = delivery.queued;
     // Our clients send the normalised pattern; only another spelling of an object pattern has to be normalised.
@@ -99,11 +116,20 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
     const isRequest = isOurs ? delivery.replyTo !== undefined : handler?.isEventHandler === false;
     const context = new ElkMqContext(this.#options.queue, delivery);
     const end = this.#onceAtEnd(context);
-    this.onProcessingStartHook(this.transportId, context, () =>
+    const run = () =>
       isRequest
         ? this.#answer(delivery, handler, context, end)
-        : this.#process(delivery, handler, context, end),
-    );
+        : this.#process(delivery, handler, context, end);
+    const hookFailed = (error: unknown): void => {
+      if (isRequest) this.#fail(delivery, error);
+      else delivery.deadLetter('failed', error);
+    };
+    try {
+      const processed = (this.onProcessingStartHook as StartHook)(this.transportId, context, run);
+      if (processed instanceof Promise) processed.catch(hookFailed);
+    } catch (error) {
+      hookFailed(error);
+    }
   }
 
   async #answer(
@@ -112,9 +138,7 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
     context: ElkMqContext,
     end: () => void,
   ): Promise<void> {
-    const writer = new ReplyWriter(delivery, this.serializer, this.#options.maxPayloadBytes, (error) => {
-      this.logger.error(`The response to '${context.getPattern()}' cannot be sent: ${messageOf(error)}`);
-    });
+    const writer = this.#writer(delivery);
     const fail = (error: unknown): void => {
       writer.error(error);
       end();
@@ -125,10 +149,11 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
     }
     try {
       const result: unknown = await handler(await this.#read(delivery, context), context);
-      const values = this.transformToObservable(result);
-      values.subscribe({
+      const answer = new Subscription(end);
+      const values = this.transformToObservable(result).subscribe({
         next: (value) => {
           writer.value(value);
+          if (writer.hasFailed) answer.unsubscribe();
         },
         error: fail,
         complete: () => {
@@ -136,9 +161,25 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
           end();
         },
       });
+      answer.add(values);
     } catch (error) {
-      fail(error);
+      // What a handler throws is an Observable by now: this is the deserializer's, or an exception filter's.
+      this.#fail(delivery, error);
+      end();
     }
+  }
+
+  #writer(delivery: Delivery): ReplyWriter {
+    return new ReplyWriter(delivery, this.serializer, this.#options.maxPayloadBytes, (error) => {
+      const { action } = delivery.queued.event;
+      this.logger.error(`The response to '${action}' cannot be sent: ${messageOf(error)}`);
+    });
+  }
+
+  /** Answers a failure that Nest knows nothing of, as Nest answers one that is not the handler's own. */
+  #fail(delivery: Delivery, error: unknown): void {
+    this.logger.error(`'${delivery.queued.event.action}' was not handled: ${messageOf(error)}`);
+    this.#writer(delivery).error(INTERNAL_ERROR);
   }
 
   async #process(
@@ -183,6 +224,8 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
   }
 }
 
+/** Answers the promise of `run`, or one of its own; Nest's type says nothing of either. */
+type StartHook = (transportId: symbol, context: ElkMqContext, run: () => Promise<void>) => unknown;
 type EndHook = (transportId: symbol, context: ElkMqContext) => void;
 
 function messageOf(error: unknown): string {

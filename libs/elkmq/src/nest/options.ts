@@ -6,6 +6,7 @@ import type {
 } from '@nestjs/microservices';
 import { InvalidOptionError } from '../core/errors.js';
 import { DEFAULTS, milliseconds, queueName, shown, wholeNumber } from '../core/options.js';
+import type { DeliveryMode } from '../core/recovery.js';
 import { RedisSource, type RedisSourceInput } from '../core/redis-source.js';
 import { MAX_TIMEOUT_SECONDS } from '../core/service-event.js';
 
@@ -24,6 +25,16 @@ export interface ElkMqOptions {
 export interface ElkMqServerOptions extends ElkMqOptions {
   /** How many messages are handled at once. Default 256. */
   concurrency?: number;
+  /**
+   * What becomes of a message whose worker died: with `once` it is never started again, but becomes a dead letter, and
+   * its requester is told; with `at-least-once` another worker gets it. A handler can have its own, in the extras of its
+   * decorator: `@EventPattern('order.placed', { delivery: 'at-least-once' })`. Default `once`.
+   */
+  delivery?: DeliveryMode;
+  /** How long the messages of a worker are its own when it does not say so any more, ms. Default 30,000. */
+  lease?: number;
+  /** How often a message is handed out at the most with `at-least-once`. Default 5. */
+  maxDeliveries?: number;
   /** How long running handlers may take to finish at shutdown, ms. Default 10,000. */
   drainTimeout?: number;
   /** How long `listen` waits for Redis, ms. Default 10,000. */
@@ -50,7 +61,16 @@ export interface ElkMqClientOptions extends ElkMqOptions {
 }
 
 const COMMON = ['queue', 'url', 'redis', 'maxPayloadBytes', 'serializer', 'deserializer'];
-const SERVER = [...COMMON, 'concurrency', 'drainTimeout', 'connectTimeout', 'transportId'];
+const SERVER = [
+  ...COMMON,
+  'concurrency',
+  'delivery',
+  'lease',
+  'maxDeliveries',
+  'drainTimeout',
+  'connectTimeout',
+  'transportId',
+];
 const CLIENT = [...COMMON, 'timeout', 'eventTimeout', 'enqueueTimeout'];
 const MAX_TIMEOUT = MAX_TIMEOUT_SECONDS * 1_000;
 
@@ -65,9 +85,19 @@ export function serverOptions(given: ElkMqServerOptions) {
     ...common,
     transportId,
     concurrency: wholeNumber('concurrency', given.concurrency, 256, 1),
+    delivery: deliveryMode(given.delivery),
+    lease: wholeNumber('lease', given.lease, 30_000, 100),
+    maxDeliveries: wholeNumber('maxDeliveries', given.maxDeliveries, 5, 1),
     drainTimeout: milliseconds('drainTimeout', given.drainTimeout, 10_000),
     connectTimeout: milliseconds('connectTimeout', given.connectTimeout, 10_000),
   };
+}
+
+/** @throws {InvalidOptionError} */
+export function deliveryMode(given: unknown): DeliveryMode {
+  if (given === undefined || given === 'once') return 'once';
+  if (given === 'at-least-once') return given;
+  throw new InvalidOptionError(`delivery must be 'once' or 'at-least-once', got ${shown(given)}`);
 }
 
 /** @throws {InvalidOptionError} */

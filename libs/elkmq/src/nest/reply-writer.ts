@@ -16,6 +16,7 @@ export class ReplyWriter {
   #latest: string | null = null;
   /** A serializer may be asynchronous: then what follows waits for it. */
   #before: Promise<void> | undefined;
+  #failed = false;
 
   /** @param onError is told what could not be answered; the requester is told as well */
   constructor(
@@ -28,6 +29,11 @@ export class ReplyWriter {
     this.#serializer = serializer;
     this.#maxBytes = maxBytes;
     this.#onError = onError;
+  }
+
+  /** Whether something could not be written: then what follows is not either. */
+  get hasFailed(): boolean {
+    return this.#failed;
   }
 
   value(response: unknown): void {
@@ -98,6 +104,7 @@ export class ReplyWriter {
   }
 
   #fail(error: unknown): void {
+    this.#failed = true;
     this.#onError(error);
     const body = JSON.stringify(failure(error instanceof Error ? error.message : String(error)));
     this.#latest = body;

@@ -1,25 +1,27 @@
 -- Finishes attempts and passes on their replies. What an attempt has said goes out only while the attempt is its
 -- worker's: a last reply when the entry could be deleted (the fence), an earlier one while it is pending for it.
 -- KEYS: 1 event stream  2.. inboxes
--- ARGV: 1 group  2 consumer  3.. per attempt: id, place of its inbox in KEYS or 0, 'f' (finished) or 'p' (in part),
+-- ARGV: 1 group  2.. per attempt: id, place of its inbox in KEYS or 0, '' (finished) or its consumer (in part),
 --       its replies: JSON values joined by commas
--- Returns the number of attempts that were not the worker's any more.
+-- Returns the ids of the attempts that were not the worker's any more.
 redis.replicate_commands()
 
-local stream, group, consumer = KEYS[1], ARGV[1], ARGV[2]
-local finished, replies, lost = {}, {}, 0
-for i = 3, #ARGV, 4 do
-  local id, inbox, kind = ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2]
+local stream, group = KEYS[1], ARGV[1]
+local finished, replies, lost = {}, {}, {}
+for i = 2, #ARGV, 4 do
+  local id, inbox, consumer = ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2]
   local mine
-  if kind == 'f' then
+  if consumer == '' then
     mine = redis.call('XDEL', stream, id) == 1
     finished[#finished + 1] = id
   else
     local pending = redis.call('XPENDING', stream, group, id, id, 1)[1]
     mine = pending and pending[2] == consumer
+    -- A request that has answered in part is never run again: its count of deliveries says so to a recoverer.
+    if mine then redis.call('XCLAIM', stream, group, consumer, 0, id, 'RETRYCOUNT', 3, 'JUSTID') end
   end
   if not mine then
-    lost = lost + 1
+    lost[#lost + 1] = id
   elseif inbox > 0 then
     local packed = replies[inbox]
     if not packed then

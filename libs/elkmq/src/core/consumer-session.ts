@@ -1,0 +1,111 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { BLOCK, type StreamEntry } from './blocking-reader.js';
+import type { Connection } from './connection.js';
+import { GROUP, type QueueKeys } from './keys.js';
+import { callReliably } from './reliable-call.js';
+import { isReplyError } from './redis-errors.js';
+import { send } from './scripts.js';
+
+/** A name in the group that one connection reads with, and the last id that has arrived on it. */
+export interface ConsumerSession {
+  readonly name: string;
+  arrived: string;
+}
+
+/** The length of its lease is part of a consumer's name: `WORKER.SESSION.LEASE`. */
+export function consumerName(worker: string, session: number, lease: number): string {
+  return `${worker}.${String(session)}.${String(lease)}`;
+}
+
+export function leaseOf(consumer: string, fallback: number): number {
+  const lease = /\.\d+\.(\d+)$/.exec(consumer)?.[1];
+  return lease === undefined ? fallback : Number(lease);
+}
+
+/** The next id there can be. (Redis 6.0 has no open ranges.) */
+export function after(id: string): string {
+  const [time, sequence] = id.split('-') as [string, string];
+  return `${time}-${String(BigInt(sequence) + 1n)}`;
+}
+
+/** Entries in one call. */
+const PAGE = 100;
+/** How long a call is tried, ms. */
+const PATIENCE = 10_000;
+
+/**
+ * Ends the sessions of connections that broke.
+ *
+ * What Redis handed to such a connection after the last id that arrived on it was never started: it goes back to the
+ * queue, at once and again when a read that Redis had still blocked is over. What arrived is settled as usual; once
+ * nothing is pending for the name, it leaves the group.
+ */
+export class BrokenSessions {
+  readonly #connection: Connection;
+  readonly #keys: QueueKeys;
+  readonly #ending = new Set<Promise<void>>();
+  readonly #stop = new AbortController();
+
+  constructor(connection: Connection, keys: QueueKeys) {
+    this.#connection = connection;
+    this.#keys = keys;
+  }
+
+  end(session: ConsumerSession): void {
+    const ending = this.#end(session)
+      .catch(() => undefined) // What stays is found by a recoverer.
+      .finally(() => this.#ending.delete(ending));
+    this.#ending.add(ending);
+  }
+
+  /** Waits for nothing more. */
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    await Promise.all(this.#ending);
+  }
+
+  /** Puts back entries that were never started. */
+  async putBack(ids: string[]): Promise<void> {
+    const args = [GROUP, 0, '', 0, ...ids];
+    await callReliably(this.#connection, 'requeue', [this.#keys.eventStream], args, PATIENCE);
+  }
+
+  /** Leaves the group, unless something is still pending for the name. @returns whether it has left */
+  async leave(name: string): Promise<boolean> {
+    const args = [GROUP, name];
+    return (await callReliably(this.#connection, 'leave', [this.#keys.eventStream], args, PATIENCE)) === 0;
+  }
+
+  async #end(session: ConsumerSession): Promise<void> {
+    await this.#putBackUnseen(session);
+    do {
+      await sleep(BLOCK, undefined, { ref: false, signal: this.#stop.signal }).catch(() => undefined);
+      await this.#putBackUnseen(session);
+    } while (!(await this.#hasLeft(session)) && !this.#stop.signal.aborted);
+  }
+
+  async #hasLeft({ name }: ConsumerSession): Promise<boolean> {
+    try {
+      return await this.leave(name);
+    } catch (error) {
+      // Refused for good: trying again would not help.
+      return isReplyError(error);
+    }
+  }
+
+  async #putBackUnseen({ name, arrived }: ConsumerSession): Promise<void> {
+    for (;;) {
+      await this.#connection.whenConnected(PATIENCE);
+      const args = [this.#keys.eventStream, GROUP, after(arrived), '+', PAGE, name];
+      const unseen = (await send(this.#connection.client, 'xpending', args)) as [string][];
+      if (unseen.length === 0) return;
+      await this.putBack(unseen.map(([id]) => id));
+    }
+  }
+}
+
+/** Notes what has arrived in `session`. */
+export function noteArrival(session: ConsumerSession, entries: StreamEntry[]): void {
+  const last = entries.at(-1);
+  if (last) session.arrived = last[0];
+}

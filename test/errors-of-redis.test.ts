@@ -1,0 +1,204 @@
+import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
+import { type Redis } from 'ioredis';
+import { ConnectionError, EventQueue, ServiceEvent, type RedisSourceInput } from 'nestjs-elkmq';
+import { describe, expect, it } from 'vitest';
+import { eventsOf } from './support/entries.js';
+import { clientOf, ownRedis } from './support/own-redis.js';
+import { closing, keysOf, newQueueName, redis, rejection, until, url } from './support/queue.js';
+
+const event = new ServiceEvent(10, 'a', 'payload');
+
+function newQueue(source: RedisSourceInput, name = newQueueName(), enqueueTimeout = 600): EventQueue {
+  return closing(new EventQueue(name, source, { enqueueTimeout }));
+}
+
+function callsOf(queue: EventQueue): Record<string, () => Promise<unknown>> {
+  return {
+    enqueue: () => queue.enqueue(event),
+    dequeue: () => queue.dequeue(),
+    dequeueBlocking: () => queue.dequeueBlocking(0),
+    awaitResponse: () => queue.awaitResponse(event),
+    enqueueResponse: () => queue.enqueueResponse(ServiceEvent.responseTo(event, 'b')),
+  };
+}
+
+/** What each call of `queue` rejects with, all called at once. */
+async function failuresOf(queue: EventQueue): Promise<[call: string, error: unknown][]> {
+  const calls = Object.entries(callsOf(queue));
+  return Promise.all(calls.map(async ([name, call]) => [name, await rejection(call())] as [string, unknown]));
+}
+
+describe('a Redis that cannot be reached', () => {
+  it('is a ConnectionError of every call within the time allowed', async () => {
+    const queue = newQueue('redis://127.0.0.1:1');
+    const start = performance.now();
+    for (const [, error] of await failuresOf(queue)) {
+      expect(error).toBeInstanceOf(ConnectionError);
+      expect(error).toMatchObject({
+        code: 'CONNECTION_FAILED',
+        message: expect.stringMatching(/^no connection to Redis within \d+ ms: .*ECONNREFUSED/) as string,
+        cause: expect.any(Error) as Error,
+      });
+    }
+    expect(performance.now() - start).toBeLessThan(3_000);
+  });
+
+  it('is a ConnectionError as well when it accepts connections and says nothing', async () => {
+    const mute = createServer((socket) => socket.on('error', () => undefined)).listen(0, '127.0.0.1');
+    await once(mute, 'listening');
+    const queue = newQueue(`redis://127.0.0.1:${(mute.address() as AddressInfo).port}`);
+    for (const [, error] of await failuresOf(queue)) {
+      expect(error).toMatchObject({ code: 'CONNECTION_FAILED' });
+    }
+    await queue.close();
+    mute.close();
+  });
+
+  it('is found as soon as it is there', async () => {
+    const server = await ownRedis();
+    await server.kill();
+    const queue = newQueue(server.url, newQueueName(), 10_000);
+    const stored = queue.enqueue(event);
+    await until(() => true);
+    await server.restart();
+    await stored;
+    expect((await queue.dequeue())[1].uuid).toBe(event.uuid);
+  });
+
+  it('does not spoil the queue: later calls succeed when it is back', async () => {
+    const server = await ownRedis();
+    const queue = newQueue(server.url);
+    await queue.enqueue(event);
+    await server.kill();
+    for (const [, error] of await failuresOf(queue))
+      expect(error).toMatchObject({ code: 'CONNECTION_FAILED' });
+    await server.restart();
+    await until(() =>
+      queue.enqueue(event).then(
+        () => true,
+        () => false,
+      ),
+    );
+    expect((await queue.dequeueBlocking(5))[1].uuid).toBe(event.uuid);
+  });
+});
+
+describe('a password', () => {
+  it.each(['redis://:s3cret@', 'redis://nobody:s3cret@', 'redis://'])(
+    'that is not right is a ConnectionError, which says so and not the password: %s',
+    async (start) => {
+      const server = await ownRedis();
+      await clientOf(server).config('SET', 'requirepass', 'right');
+      const queue = newQueue(`${start}127.0.0.1:${server.port}`);
+      for (const [, error] of await failuresOf(queue)) {
+        expect(error).toMatchObject({
+          code: 'CONNECTION_FAILED',
+          message: expect.stringMatching(/WRONGPASS|NOAUTH/) as string,
+        });
+        expect(String(error)).not.toMatch(/s3cret|right/);
+      }
+    },
+  );
+});
+
+describe('what Redis refuses', () => {
+  it('because the stream is a key of another type', async () => {
+    const queue = newQueue(url);
+    await redis.set(`${queue.name}(event_stream)`, 'text');
+    const codes = {
+      enqueue: ['ENQUEUE_FAILED', 'Redis refused to store the event: WRONGTYPE'],
+      dequeue: ['DEQUEUE_FAILED', 'Redis refused to hand out an event: WRONGTYPE'],
+      dequeueBlocking: ['DEQUEUE_FAILED', 'Redis refused to hand out events: WRONGTYPE'],
+      awaitResponse: ['ENQUEUE_FAILED', 'Redis refused to store the event: WRONGTYPE'],
+      enqueueResponse: ['ENQUEUE_FAILED', 'Redis refused to store the response: WRONGTYPE'],
+    };
+    const failures = await failuresOf(queue);
+    expect(failures.map(([call, error]) => [call, (error as { code: string }).code])).toEqual(
+      Object.entries(codes).map(([call, [code]]) => [call, code]),
+    );
+    for (const [call, error] of failures) {
+      expect((error as Error).message).toContain(codes[call as keyof typeof codes][1]);
+      expect((error as Error).cause).toBeInstanceOf(Error);
+    }
+    // It goes on as soon as the cause is gone.
+    await redis.del(`${queue.name}(event_stream)`);
+    await queue.enqueue(event);
+    expect((await queue.dequeueBlocking(10))[1].uuid).toBe(event.uuid);
+  });
+
+  it('because memory is full: nothing is stored, what is there can be taken', async () => {
+    const server = await ownRedis('--maxmemory-policy', 'noeviction');
+    const admin = clientOf(server);
+    const queue = newQueue(server.url);
+    await queue.enqueue(event);
+    await queue.enqueue(event);
+    await queue.dequeue();
+    await admin.config('SET', 'maxmemory', '1');
+    const keys = await keysOf(queue.name, admin);
+    const full = { code: 'ENQUEUE_FAILED', message: expect.stringContaining('OOM') as string };
+    expect(await rejection(queue.enqueue(event))).toMatchObject(full);
+    expect(await rejection(queue.awaitResponse(event))).toMatchObject(full);
+    expect(await rejection(queue.enqueueResponse(ServiceEvent.responseTo(event, 'b')))).toMatchObject(full);
+    expect(await keysOf(queue.name, admin)).toEqual(keys);
+
+    expect((await queue.dequeue())[1].uuid).toBe(event.uuid);
+    await admin.config('SET', 'maxmemory', '0');
+    await queue.enqueue(event);
+    expect(await eventsOf(queue.name, admin)).toHaveLength(1);
+  });
+});
+
+describe('a user of Redis', () => {
+  async function userOf(rules: string): Promise<{ source: string; admin: Redis }> {
+    const server = await ownRedis();
+    const admin = clientOf(server);
+    await admin.call('ACL', 'SETUSER', 'service', 'on', '>pw', ...rules.split(' '));
+    return { source: `redis://service:pw@127.0.0.1:${server.port}`, admin };
+  }
+
+  it('who may use the keys of the queue alone can do everything', async () => {
+    const { source, admin } = await userOf('~orders(* +@all -@dangerous +info +client|unblock resetchannels');
+    const [client, worker] = [newQueue(source, 'orders'), newQueue(source, 'orders')];
+    const response = client.awaitResponse(event);
+    const [, request] = await worker.dequeueBlocking(10);
+    await worker.enqueueResponse(ServiceEvent.responseTo(request, 'answer'));
+    expect((await response).action).toBe('answer');
+    await client.enqueue(event);
+    await worker.dequeue();
+    await worker.enqueueResponse(new ServiceEvent(1, 'as the original does'));
+    await admin.xadd('orders(event_stream)', '*', 'event', 'malformed');
+    expect(await rejection(worker.dequeue())).toMatchObject({ code: 'JSON_PARSE_FAILED' });
+    expect(await rejection(client.awaitResponse(new ServiceEvent(1, 'withdrawn')))).toMatchObject({
+      code: 'TIMEOUT_EXPIRED',
+    });
+    await Promise.all([client.close(), worker.close()]);
+    expect(Object.keys(await keysOf('orders', admin))).toEqual([
+      '(dead_letter_bodies)',
+      '(dead_letters)',
+      '(event_stream)',
+      '(response_stream)',
+    ]);
+    expect((await eventsOf('orders', admin)).map(({ fields }) => fields[0])).toEqual(['response']);
+  });
+
+  it('who may not use them is told so by every call', async () => {
+    const { source } = await userOf('~others(* +@all');
+    for (const [call, error] of await failuresOf(newQueue(source, 'orders'))) {
+      expect(error).toMatchObject({ message: expect.stringContaining('NOPERM') as string });
+      expect((error as { code: string }).code).toBe(
+        call.startsWith('dequeue') ? 'DEQUEUE_FAILED' : 'ENQUEUE_FAILED',
+      );
+    }
+  });
+
+  it('who may read but not finish is told so too', async () => {
+    const { source, admin } = await userOf('~orders(* +@all -evalsha -eval');
+    await admin.xadd('orders(event_stream)', '*', 'event', 'x', 'reply_to', '');
+    const queue = newQueue(source, 'orders');
+    expect(await rejection(queue.dequeue())).toMatchObject({
+      code: 'DEQUEUE_FAILED',
+      message: expect.stringContaining('NOPERM') as string,
+    });
+  });
+});

@@ -1,0 +1,60 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Redis } from 'ioredis';
+import { lastValueFrom, Subject } from 'rxjs';
+import { expect, it } from 'vitest';
+import { events, moduleOf, requests, startApp, startClient, unsettled } from './support/nest.js';
+import { clientOf, ownRedis } from './support/own-redis.js';
+import { newQueueName, until } from './support/queue.js';
+
+/** How many commands the server has carried out, those of scripts among them. */
+async function commandsOf(client: Redis): Promise<number> {
+  const stats = await client.info('commandstats');
+  return [...stats.matchAll(/^cmdstat_(?!info)\S+:calls=(\d+)/gm)].reduce(
+    (sum, [, calls]) => sum + Number(calls),
+    0,
+  );
+}
+
+it('workers without work and a client that waits send Redis next to nothing', async () => {
+  const server = await ownRedis();
+  const { url } = server;
+  const inspector = clientOf(server);
+  const queue = newQueueName();
+  const waiting = new Subject<number>();
+  const handlers = moduleOf(requests({ wait: () => waiting, echo: (data: unknown) => data }));
+  for (let worker = 0; worker < 3; worker++) await startApp(handlers, { queue, url });
+  const client = startClient({ queue, url });
+  const answer = lastValueFrom(client.send('wait', {}));
+  await Promise.all([1, 2, 3].map((data) => lastValueFrom(client.send('echo', data))));
+  await until(() => waiting.observed);
+
+  const seconds = 3;
+  const before = await commandsOf(inspector);
+  await sleep(seconds * 1_000);
+  expect((await commandsOf(inspector)) - before).toBeLessThan(seconds * 5);
+  waiting.next(1);
+  waiting.complete();
+  expect(await answer).toBe(1);
+}, 60_000);
+
+it('messages that are done leave neither timers nor anything else open', async () => {
+  const queue = newQueueName();
+  const handlers = [requests({ echo: (data: unknown) => data }), events({ note: () => undefined })];
+  await startApp(moduleOf(...handlers), { queue });
+  const client = startClient({ queue });
+  const ids = Array.from({ length: 500 }, (_, id) => id);
+  const round = async () => {
+    await Promise.all(ids.map((id) => lastValueFrom(client.send('echo', id))));
+    for (const subscription of ids.map((id) => client.send('echo', id).subscribe()))
+      subscription.unsubscribe();
+    for (const id of ids) client.emit('note', { id });
+    await lastValueFrom(client.send('echo', 'last'));
+    await until(async () => (await unsettled(queue)) === 0);
+  };
+  const open = () => process.getActiveResourcesInfo().length;
+
+  await round();
+  const before = open();
+  await round();
+  await until(() => open() <= before + 5);
+});

@@ -1,0 +1,130 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { NestFactory } from '@nestjs/core';
+import { RpcException } from '@nestjs/microservices';
+import { Redis } from 'ioredis';
+import { lastValueFrom, of } from 'rxjs';
+import { ConnectionError, ElkMqServer, type ElkMqContext } from 'nestjs-elkmq';
+import { describe, expect, it } from 'vitest';
+import { deadLettersOf, events, logs, moduleOf, requests } from './support/nest.js';
+import { startApp, startClient, told, unsettled } from './support/nest.js';
+import { closing, newQueueName, redis, rejection, until, url } from './support/queue.js';
+
+const echo = requests({ echo: (data: unknown) => data });
+
+describe('concurrency', () => {
+  it.each([[1], [3], [100]])('of %i: as many run at once, and never more', async (concurrency) => {
+    const queue = newQueueName();
+    const running: (() => void)[] = [];
+    let most = 0;
+    const work = () =>
+      new Promise<void>((resolve) => {
+        running.push(resolve);
+        most = Math.max(most, running.length);
+      });
+    await startApp(moduleOf(events({ work })), { queue, concurrency });
+    const client = startClient({ queue });
+    const count = concurrency * 3 + 2;
+    await Promise.all(Array.from({ length: count }, () => told(client.emit('work', {}))));
+
+    for (let left = count; left > 0; left--) {
+      await until(() => running.length === Math.min(concurrency, left));
+      running.shift()?.();
+    }
+    await until(async () => (await unsettled(queue)) === 0);
+    expect(most).toBe(concurrency);
+  });
+});
+
+function brokenHook(): never {
+  throw new Error('a broken hook');
+}
+
+describe('processing hooks', () => {
+  const handlers = [
+    requests({ ok: () => of(1, 2), refused: () => Promise.reject(new RpcException('no')) }),
+    events({ placed: () => undefined, failing: () => Promise.reject(new RpcException('no')) }),
+  ];
+
+  it('run once each around every message, whatever comes of it, and handlers run inside', async () => {
+    const queue = newQueueName();
+    const trace = new AsyncLocalStorage<string>();
+    const traced = requests({ traced: () => trace.getStore() });
+    const app = await startApp(moduleOf(traced, ...handlers), { queue });
+    const [started, ended]: [string[], string[]] = [[], []];
+    const server = app.getTransportServer() as ElkMqServer;
+    server.setOnProcessingStartHook((transportId, context, done) => {
+      started.push(`${String(transportId)} ${(context as ElkMqContext).getPattern()}`);
+      return void trace.run('inside', done);
+    });
+    server.setOnProcessingEndHook((transportId, context) => {
+      ended.push(`${String(transportId)} ${(context as ElkMqContext).getPattern()}`);
+    });
+
+    const client = startClient({ queue });
+    for (const pattern of ['ok', 'refused', 'unknown']) await told(client.send(pattern, {}));
+    for (const pattern of ['placed', 'failing', 'lost']) await told(client.emit(pattern, {}));
+    expect(await lastValueFrom(client.send('traced', {}))).toBe('inside');
+    await until(() => ended.length === 7);
+    const all = ['ok', 'refused', 'unknown', 'placed', 'failing', 'lost', 'traced'];
+    expect(started.sort()).toEqual(all.map((pattern) => `Symbol(ELKMQ) ${pattern}`).sort());
+    expect(ended.sort()).toEqual(started);
+  });
+
+  it.each([
+    ['throws', brokenHook],
+    ['rejects', () => Promise.reject(new Error('a broken hook'))],
+  ])('one that %s fails its message, and no other', async (_how, fails: () => unknown) => {
+    const queue = newQueueName();
+    const app = await startApp(moduleOf(...handlers), { queue, concurrency: 2 });
+    let count = 0;
+    const everySecond = (run: () => unknown) => (count++ % 2 === 0 ? fails() : run()) as undefined;
+    const server = app.getTransportServer() as ElkMqServer;
+    server.setOnProcessingStartHook((_transportId, _context, done) => everySecond(done));
+
+    const client = startClient({ queue });
+    const ten = Array.from({ length: 10 }, (_, id) => id);
+    const answers = await Promise.all(ten.map((id) => told(client.send('ok', id))));
+    const failures = answers.map((list) => list.at(-1)).filter((last) => last?.kind === 'E');
+    const error = { status: 'error', message: 'Internal server error' };
+    expect(failures).toMatchObject(Array(5).fill({ error }));
+
+    await Promise.all(ten.map((id) => told(client.emit('placed', id))));
+    await until(async () => (await unsettled(queue)) === 0);
+    const letter = { reason: 'failed', error: { message: 'a broken hook' } };
+    expect(await deadLettersOf(queue)).toMatchObject(Array(5).fill(letter));
+    expect(logs).toContainEqual(expect.stringContaining('a broken hook'));
+  });
+});
+
+describe('listen', () => {
+  it('rejects with a ConnectionError when Redis cannot be reached within connectTimeout', async () => {
+    const strategy = new ElkMqServer({
+      queue: newQueueName(),
+      url: 'redis://127.0.0.1:1',
+      connectTimeout: 300,
+    });
+    const app = closing(await NestFactory.createMicroservice(moduleOf(echo), { strategy }));
+    const start = performance.now();
+    const error = await rejection(app.listen());
+    expect(performance.now() - start).toBeGreaterThan(290);
+    expect(performance.now() - start).toBeLessThan(5_000);
+    expect(error).toBeInstanceOf(ConnectionError);
+    expect(error).toMatchObject({ message: expect.stringMatching(/within 300 ms.*ECONNREFUSED/) as unknown });
+  });
+
+  it('tells its status, and gives its ioredis client', async () => {
+    const queue = newQueueName();
+    const strategy = new ElkMqServer({ queue, url });
+    const told: string[] = [];
+    strategy.status.subscribe((status) => told.push(status));
+    strategy.on('reconnecting', () => told.push('on reconnecting'));
+    const app = closing(await NestFactory.createMicroservice(moduleOf(echo), { strategy }));
+    expect(() => strategy.unwrap()).toThrow('Not listening. Call "listen"');
+    await app.listen();
+    await redis.client('KILL', 'ID', await app.unwrap<Redis>().client('ID'));
+    await until(() => told.length === 4);
+    expect(await lastValueFrom(startClient({ queue }).send('echo', 1))).toBe(1);
+    await app.close();
+    expect(told).toEqual(['connected', 'reconnecting', 'on reconnecting', 'connected', 'disconnected']);
+  });
+});

@@ -1,0 +1,122 @@
+import { Redis } from 'ioredis';
+import { lastValueFrom, Subject, timeout, TimeoutError } from 'rxjs';
+import { describe, expect, it } from 'vitest';
+import { moduleOf, requests, startApp, startClient, unsettled, valuesOf } from './support/nest.js';
+import { keysOf, newQueueName, redis, rejection, until } from './support/queue.js';
+
+const echo = requests({ echo: (data: unknown) => data });
+
+describe('a request', () => {
+  it('made before the worker starts is answered when it comes', async () => {
+    const queue = newQueueName();
+    const client = startClient({ queue });
+    const answers = [1, 2, 3].map((data) => lastValueFrom(client.send('echo', data)));
+    await until(async () => (await unsettled(queue)) === 3);
+    await startApp(moduleOf(echo), { queue });
+    expect(await Promise.all(answers)).toEqual([1, 2, 3]);
+  });
+
+  it(
+    'of many made before the connection stands goes out as soon as it does',
+    { timeout: 15_000 },
+    async () => {
+      const queue = newQueueName();
+      await startApp(moduleOf(echo), { queue });
+      const client = startClient({ queue, enqueueTimeout: 25_000 });
+      const all = Array.from({ length: 100 }, (_, number) => number);
+      expect(await Promise.all(all.map((data) => lastValueFrom(client.send('echo', data))))).toEqual(all);
+    },
+  );
+
+  it('gets its own answer, whichever of several clients makes it, and however many at once', async () => {
+    const queue = newQueueName();
+    await startApp(moduleOf(echo), { queue });
+    await startApp(moduleOf(echo), { queue });
+    const ask = (name: string) => {
+      const client = startClient({ queue });
+      const texts = Array.from({ length: 200 }, (_, number) => `${name} ${String(number)}`);
+      return texts.map(async (text) => expect(await lastValueFrom(client.send('echo', text))).toBe(text));
+    };
+    await Promise.all(['blue', 'green', 'red'].flatMap(ask));
+  });
+
+  it('that nobody waits for any more is withdrawn', async () => {
+    const queue = newQueueName();
+    const client = startClient({ queue });
+    const kept = lastValueFrom(client.send('echo', 'kept'));
+    const given = client.send('echo', 'given up').subscribe();
+    await until(async () => (await unsettled(queue)) === 2);
+    given.unsubscribe();
+    await until(async () => (await unsettled(queue)) === 1);
+
+    client.send('echo', 'given up before it was sent').subscribe().unsubscribe();
+    expect(await rejection(lastValueFrom(client.send('echo', 'late').pipe(timeout(50))))).toBeInstanceOf(
+      TimeoutError,
+    );
+    await until(async () => (await unsettled(queue)) === 1);
+
+    const handled: unknown[] = [];
+    await startApp(moduleOf(requests({ echo: (data) => handled.push(data) })), { queue });
+    await kept;
+    expect(handled).toEqual(['kept']);
+  });
+
+  it('that nobody waits for any more may be running: its late values are dropped and take no space', async () => {
+    const queue = newQueueName();
+    const prices = new Subject<number>();
+    await startApp(moduleOf(requests({ prices: () => prices })), { queue });
+    const client = startClient({ queue });
+    const seen: number[] = [];
+    const subscription = client.send<number>('prices', {}).subscribe((price) => seen.push(price));
+    await until(() => prices.observed);
+    prices.next(1);
+    await until(() => seen.length === 1);
+    subscription.unsubscribe();
+    prices.next(2);
+    prices.complete();
+    await until(async () => (await unsettled(queue)) === 0);
+    expect(seen).toEqual([1]);
+    await client.close();
+    expect(await keysOf(queue)).toEqual({ '(event_stream)': 'stream' });
+  });
+});
+
+describe('a client', () => {
+  it('tells whether it is connected, by status and by events', async () => {
+    const queue = newQueueName();
+    const client = startClient({ queue });
+    const statuses: string[] = [];
+    const events: string[] = [];
+    client.status.subscribe((status) => statuses.push(status));
+    for (const event of ['connected', 'reconnecting', 'disconnected'] as const) {
+      client.on(event, () => events.push(event));
+    }
+    expect(statuses).toEqual([]);
+    await client.connect();
+    const [id] = [await client.unwrap<Redis>().client('ID')];
+    await redis.client('KILL', 'ID', id);
+    await until(() => statuses.length === 3);
+    await client.close();
+    expect(statuses).toEqual(['connected', 'reconnecting', 'connected', 'disconnected']);
+    expect(events).toEqual(statuses);
+  });
+
+  it('gives its ioredis client once it is connected', async () => {
+    const client = startClient({ queue: newQueueName() });
+    expect(() => client.unwrap()).toThrow('Not connected. Call "connect" first.');
+    await client.connect();
+    expect(await client.unwrap<Redis>().ping()).toBe('PONG');
+    await client.close();
+    expect(() => client.unwrap()).toThrow('Not connected. Call "connect" first.');
+  });
+
+  it('needs no connect, connects again after a close, and can be closed twice, also before it was used', async () => {
+    const queue = newQueueName();
+    await startApp(moduleOf(echo), { queue });
+    const client = startClient({ queue });
+    await client.close();
+    expect(await valuesOf(client.send('echo', 1))).toEqual([1]);
+    await Promise.all([client.close(), client.close()]);
+    expect(await valuesOf(client.send('echo', 2))).toEqual([2]);
+  });
+});

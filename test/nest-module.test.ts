@@ -1,0 +1,137 @@
+import { Global, Inject, Injectable, Module, type DynamicModule } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { ClientsModule } from '@nestjs/microservices';
+import { lastValueFrom } from 'rxjs';
+import { ElkMqClient, ElkMqModule, type ElkMqClientOptions } from 'nestjs-elkmq';
+import { type ElkMqClientOptionsFactory } from 'nestjs-elkmq';
+import { describe, expect, it } from 'vitest';
+import { moduleOf, requests, startApp } from './support/nest.js';
+import { closing, keysOf, newQueueName, rejection, until, url } from './support/queue.js';
+
+/** What an application knows of its surroundings. */
+@Injectable()
+class Settings implements ElkMqClientOptionsFactory {
+  static queue = '';
+
+  createElkMqOptions(): ElkMqClientOptions {
+    return { queue: Settings.queue, url };
+  }
+}
+
+@Global()
+@Module({ providers: [Settings], exports: [Settings] })
+class SettingsModule {}
+
+@Injectable()
+class Checkout {
+  constructor(@Inject('ORDERS') readonly orders: ElkMqClient) {}
+}
+
+const registrations: [how: string, module: (queue: string) => DynamicModule][] = [
+  ['ElkMqModule.register', (queue) => ElkMqModule.register([{ name: 'ORDERS', queue, url }])],
+  [
+    'registerAsync with a factory',
+    (queue) => ElkMqModule.registerAsync([{ name: 'ORDERS', useFactory: () => ({ queue, url }) }]),
+  ],
+  [
+    'registerAsync with an asynchronous factory that has dependencies',
+    () =>
+      ElkMqModule.registerAsync([
+        {
+          name: 'ORDERS',
+          imports: [SettingsModule],
+          inject: [Settings],
+          useFactory: (settings: Settings) => Promise.resolve(settings.createElkMqOptions()),
+        },
+      ]),
+  ],
+  ['registerAsync with a class', () => ElkMqModule.registerAsync([{ name: 'ORDERS', useClass: Settings }])],
+  [
+    'registerAsync with a provider of another module',
+    () => ElkMqModule.registerAsync([{ name: 'ORDERS', imports: [SettingsModule], useExisting: Settings }]),
+  ],
+  [
+    'ClientsModule.register with customClass',
+    (queue) =>
+      ClientsModule.register([{ name: 'ORDERS', customClass: ElkMqClient, options: { queue, url } }]),
+  ],
+  [
+    'ClientsModule.registerAsync with customClass',
+    (queue) =>
+      ClientsModule.registerAsync([
+        { name: 'ORDERS', useFactory: () => ({ customClass: ElkMqClient, options: { queue, url } }) },
+      ]),
+  ],
+];
+
+async function startContext(...imports: DynamicModule['imports'] & object) {
+  @Module({ imports, providers: [Checkout] })
+  class TestModule {}
+  return closing(await NestFactory.createApplicationContext(TestModule));
+}
+
+describe.each(registrations)('%s', (_how, registration) => {
+  it('provides a client, which is closed with the application', async () => {
+    const queue = (Settings.queue = newQueueName());
+    await startApp(moduleOf(requests({ echo: (data: unknown) => data })), { queue });
+    const context = await startContext(registration(queue));
+    const { orders } = context.get(Checkout);
+    expect(orders).toBeInstanceOf(ElkMqClient);
+    expect(await lastValueFrom(orders.send('echo', 1))).toBe(1);
+
+    const statuses: string[] = [];
+    orders.status.subscribe((status) => statuses.push(status));
+    await context.close();
+    expect(statuses).toEqual(['connected', 'disconnected']);
+    await until(async () => Object.keys(await keysOf(queue)).length === 1);
+    expect(await keysOf(queue)).toEqual({ '(event_stream)': 'stream' });
+  });
+});
+
+describe('clients', () => {
+  it('of one module can be several, named by text or by symbol', async () => {
+    const STOCK = Symbol('STOCK');
+    const context = await startContext(
+      ElkMqModule.register([
+        { name: 'ORDERS', queue: newQueueName(), url },
+        { name: STOCK, queue: newQueueName(), url },
+      ]),
+      ElkMqModule.registerAsync([{ name: 'BILLS', useFactory: () => ({ queue: newQueueName(), url }) }]),
+    );
+    const clients = ['ORDERS', STOCK, 'BILLS'].map((name) => context.get<ElkMqClient>(name));
+    expect(new Set(clients).size).toBe(3);
+    for (const client of clients) expect(client).toBeInstanceOf(ElkMqClient);
+  });
+
+  it.each([
+    ['register', ElkMqModule.register({ isGlobal: true, clients: [{ name: 'ORDERS', queue: 'orders' }] })],
+    [
+      'registerAsync',
+      ElkMqModule.registerAsync({
+        isGlobal: true,
+        clients: [{ name: 'ORDERS', useFactory: () => ({ queue: 'orders' }) }],
+      }),
+    ],
+  ])('of %s with isGlobal are there in modules that do not import them', async (_how, registration) => {
+    @Module({ providers: [Checkout], exports: [Checkout] })
+    class CheckoutModule {}
+    @Module({ imports: [registration, CheckoutModule] })
+    class TestModule {}
+    const context = closing(await NestFactory.createApplicationContext(TestModule));
+    expect(context.get(CheckoutModule)).toBeDefined();
+    expect(context.select(CheckoutModule).get(Checkout).orders).toBeInstanceOf(ElkMqClient);
+  });
+
+  it('with wrong options keep the application from starting', async () => {
+    const registration = ElkMqModule.registerAsync([
+      { name: 'ORDERS', useFactory: () => ({ queue: 'orders', timeout: '5s' as never }) },
+    ]);
+    const error = await rejection(
+      NestFactory.createApplicationContext(registration, { abortOnError: false }),
+    );
+    expect(error).toMatchObject({
+      code: 'INVALID_OPTION',
+      message: expect.stringContaining('"5s"') as unknown,
+    });
+  });
+});

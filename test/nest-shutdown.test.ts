@@ -1,0 +1,149 @@
+import { Inject, Injectable, Module, type OnApplicationShutdown, type OnModuleDestroy } from '@nestjs/common';
+import { lastValueFrom, Subject } from 'rxjs';
+import { ElkMqClient, ElkMqModule } from 'nestjs-elkmq';
+import { expect, it } from 'vitest';
+import { deadLettersOf, events, logs, moduleOf, requests } from './support/nest.js';
+import { startApp, startClient, unsettled, valuesOf } from './support/nest.js';
+import { keysOf, newQueueName, redis, until, url } from './support/queue.js';
+import { TestProcess } from './support/processes.js';
+
+const consumersOf = (queue: string) => redis.xinfo('CONSUMERS', `${queue}(event_stream)`, 'elkmq');
+
+it('close lets running handlers finish, and their answers arrive', async () => {
+  const queue = newQueueName();
+  const [prices, notes] = [new Subject<number>(), new Subject<number>()];
+  const app = await startApp(moduleOf(requests({ prices: () => prices }), events({ note: () => notes })), {
+    queue,
+  });
+  const client = startClient({ queue });
+  const answer = valuesOf(client.send('prices', {}));
+  client.emit('note', {});
+  await until(() => prices.observed && notes.observed);
+
+  let isClosed = false;
+  const closed = app.close().then(() => (isClosed = true));
+  prices.next(1);
+  const late = valuesOf(client.send('prices', {}));
+  await until(async () => (await unsettled(queue)) === 3);
+  expect(isClosed).toBe(false);
+  prices.next(2);
+  prices.complete();
+  expect(await answer).toEqual([1, 2]);
+  notes.complete();
+  await closed;
+
+  expect(await unsettled(queue)).toBe(1); // what came after the close waits for another worker
+  expect(await consumersOf(queue)).toEqual([]);
+  await startApp(moduleOf(requests({ prices: () => 'late' })), { queue });
+  expect(await late).toEqual(['late']);
+});
+
+it('close does not wait longer than drainTimeout, and says what it left', async () => {
+  const queue = newQueueName();
+  const prices = new Subject<number>();
+  const app = await startApp(moduleOf(requests({ prices: () => prices })), { queue, drainTimeout: 300 });
+  startClient({ queue })
+    .send('prices', {})
+    .subscribe({ error: () => undefined });
+  await until(() => prices.observed);
+  const start = performance.now();
+  await app.close();
+  expect(performance.now() - start).toBeGreaterThan(290);
+  expect(performance.now() - start).toBeLessThan(5_000);
+  expect(logs).toContainEqual(expect.stringMatching(/warn \[ElkMqServer\] 1 handler.* after 300 ms/));
+  prices.complete();
+});
+
+it('what a closing worker has not started is handled by another, once', async () => {
+  const queue = newQueueName();
+  const handled: number[] = [];
+  const note = ({ id }: { id: number }) => void handled.push(id);
+  const count = 300;
+  const client = startClient({ queue });
+  await client.connect();
+  for (let first = 0; first < count; first += 30) {
+    const app = await startApp(moduleOf(events({ note })), { queue, concurrency: 4 });
+    for (let id = first; id < first + 30; id++) client.emit('note', { id });
+    // While messages are being handed out.
+    await until(() => handled.length > first);
+    await app.close();
+  }
+  await startApp(moduleOf(events({ note })), { queue });
+  await until(async () => (await unsettled(queue)) === 0);
+  expect(handled.sort((a, b) => a - b)).toEqual(Array.from({ length: count }, (_, id) => id));
+  expect(await deadLettersOf(queue)).toEqual([]);
+});
+
+it('a handler that finishes during the close can still use the clients of the application', async () => {
+  const [queue, other] = [newQueueName(), newQueueName()];
+  const steps: string[] = [];
+  const go = new Subject<void>();
+
+  @Injectable()
+  class Watch implements OnModuleDestroy, OnApplicationShutdown {
+    constructor(@Inject('OTHER') readonly other: ElkMqClient) {
+      this.other.status.subscribe((status) => steps.push(`client ${status}`));
+    }
+
+    onModuleDestroy = () => void steps.push('onModuleDestroy');
+    onApplicationShutdown = () => void steps.push('onApplicationShutdown');
+  }
+  @Module({
+    imports: [ElkMqModule.register([{ name: 'OTHER', queue: other, url }])],
+    providers: [Watch],
+  })
+  class TestModule {}
+
+  const relay = async () => {
+    steps.push('started');
+    await lastValueFrom(go, { defaultValue: undefined });
+    steps.push(await lastValueFrom(app.get(Watch).other.send<string>('answer', {})));
+  };
+  await startApp(moduleOf(requests({ answer: () => 'answered' })), { queue: other });
+  const module = { ...moduleOf(requests({ relay })), imports: [TestModule] };
+  const app = await startApp(module, { queue });
+  const relayed = valuesOf(startClient({ queue }).send('relay', {}));
+  await until(() => steps.includes('started'));
+  const closed = app.close();
+  go.complete();
+  await relayed;
+  await closed;
+  expect(steps.slice(0, 4)).toEqual(['started', 'client connected', 'answered', 'onModuleDestroy']);
+  expect(steps.slice(4).sort()).toEqual(['client disconnected', 'onApplicationShutdown']);
+});
+
+it.each(['SIGTERM', 'SIGINT'] as const)(
+  '%s with enableShutdownHooks does what close does',
+  async (signal) => {
+    const queue = newQueueName();
+    const worker = await TestProcess.start('queue-worker', url, queue);
+    const client = startClient({ queue });
+    const answer = lastValueFrom(client.send('wait', {}));
+    await worker.told('waiting');
+    worker.kill(signal);
+    await worker.told('closing');
+    const late = lastValueFrom(client.send('ask', { id: 1 }));
+    worker.tell('done');
+    expect(await answer).toBe('done');
+    await until(() => worker.ended !== undefined);
+    expect(worker.ended).toBe(signal);
+    expect(worker.output).toBe('');
+    expect(await consumersOf(queue)).toEqual([]);
+
+    // Nest tells modules before it tells the transport, so either worker may have taken it.
+    await TestProcess.start('queue-worker', url, queue);
+    expect(await late).toMatchObject({ id: 1 });
+  },
+);
+
+it('an application that is closed keeps nothing open', async () => {
+  const queue = newQueueName();
+  const before = process.getActiveResourcesInfo().sort();
+  const app = await startApp(moduleOf(requests({ echo: (data: unknown) => data })), { queue });
+  const client = startClient({ queue });
+  expect(await lastValueFrom(client.send('echo', 1))).toBe(1);
+  await client.close();
+  await app.close();
+  await until(() => process.getActiveResourcesInfo().length <= before.length);
+  expect(await keysOf(queue)).toEqual({ '(event_stream)': 'stream' });
+});

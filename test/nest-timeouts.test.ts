@@ -1,0 +1,86 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { lastValueFrom, NEVER, Subject } from 'rxjs';
+import { ConnectionError, ElkMqRecordBuilder, TimeoutExpiredError } from 'nestjs-elkmq';
+import { describe, expect, it } from 'vitest';
+import { moduleOf, requests, startApp, startClient, unsettled } from './support/nest.js';
+import { keysOf, newQueueName, rejection, until } from './support/queue.js';
+
+describe('a request without an answer', () => {
+  it.each([
+    ['of its client', 120, {}],
+    ['of its record', undefined, new ElkMqRecordBuilder({}).setTimeout(120).build()],
+  ])('fails after the timeout %s, and is taken back', async (_whose, ofClient, data) => {
+    const queue = newQueueName();
+    const client = startClient({ queue, ...(ofClient && { timeout: ofClient }) });
+    await client.connect();
+    const start = performance.now();
+    const error = await rejection(lastValueFrom(client.send('echo', data)));
+    expect(performance.now() - start).toBeGreaterThan(115);
+    expect(error).toBeInstanceOf(TimeoutExpiredError);
+    expect(error).toMatchObject({
+      code: 'TIMEOUT_EXPIRED',
+      message: "no response to 'echo' within 120 ms",
+    });
+    await until(async () => (await unsettled(queue)) === 0);
+    await client.close();
+    expect(await keysOf(queue)).toEqual({ '(event_stream)': 'stream' });
+  });
+
+  it('fails when its client is closed', async () => {
+    const queue = newQueueName();
+    const client = startClient({ queue });
+    const answer = rejection(lastValueFrom(client.send('echo', {})));
+    await until(async () => (await unsettled(queue)) === 1);
+    await client.close();
+    expect(await answer).toBeInstanceOf(ConnectionError);
+    expect(await unsettled(queue)).toBe(0);
+  });
+
+  it('fails at its timeout although values have come, and its handler may go on', async () => {
+    const queue = newQueueName();
+    const prices = new Subject<number>();
+    await startApp(moduleOf(requests({ prices: () => prices })), { queue });
+    const seen: number[] = [];
+    const ended = new Promise((resolve) => {
+      startClient({ queue, timeout: 1_000 })
+        .send<number>('prices', {})
+        .subscribe({ next: (price) => seen.push(price), error: resolve });
+    });
+    await until(() => prices.observed);
+    prices.next(1);
+    expect(await ended).toBeInstanceOf(TimeoutExpiredError);
+    expect(seen).toEqual([1]);
+    prices.complete();
+  });
+
+  it('leaves nothing in memory', async () => {
+    setFlagsFromString('--expose-gc');
+    const gc = runInNewContext('gc') as () => void;
+    const queue = newQueueName();
+    let started = 0;
+    const never = () => {
+      started++;
+      return NEVER;
+    };
+    await startApp(moduleOf(requests({ never })), { queue, drainTimeout: 1 });
+    const client = startClient({ queue, timeout: 1_000 });
+
+    // In functions of their own, so that no variable of this one keeps what the callbacks hold.
+    const ask = (pattern: string) => {
+      const held = {};
+      const error = () => held;
+      client.send(pattern, {}).subscribe({ error, complete: error });
+      return new WeakRef(held);
+    };
+    await client.connect();
+    const asked = ['never', 'never'].map(ask);
+    await until(() => started === 2);
+    gc();
+    expect(asked.every((held) => held.deref())).toBe(true);
+    await until(() => {
+      gc();
+      return asked.every((held) => held.deref() === undefined);
+    });
+  });
+});

@@ -1,0 +1,44 @@
+// A worker with a short lease whose handlers never end, so that it can be killed or stopped in the middle of one.
+import { Logger } from '@nestjs/common';
+import { ElkMqServer, type ElkMqServerOptions } from 'nestjs-elkmq';
+import { once } from 'node:events';
+import { NEVER, concat, of } from 'rxjs';
+import { endWithParent, tellParent } from './parent.js';
+
+Logger.overrideLogger(['warn', 'error']);
+const server = new ElkMqServer(JSON.parse(process.argv[2] ?? '{}') as ElkMqServerOptions);
+
+function taken(payload: unknown): void {
+  tellParent({ taken: payload });
+}
+
+server.addHandler('hang', (payload: unknown) => {
+  taken(payload);
+  return Promise.resolve(NEVER);
+});
+server.addHandler(
+  'hang event',
+  (payload: unknown) => {
+    taken(payload);
+    return Promise.resolve(NEVER);
+  },
+  true,
+);
+server.addHandler('hang after two values', (payload: unknown) => {
+  taken(payload);
+  return Promise.resolve(concat(of(1, 2), NEVER));
+});
+server.addHandler('finish when told', async (payload: unknown) => {
+  taken(payload);
+  await once(process, 'message');
+  setImmediate(() => {
+    tellParent({ finished: payload });
+  });
+  return 'late';
+});
+
+server.listen((error) => {
+  if (error !== undefined) throw error as Error;
+  tellParent({ ready: true });
+});
+endWithParent(() => Promise.resolve());

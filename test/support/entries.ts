@@ -1,0 +1,38 @@
+import type { Redis } from 'ioredis';
+import { redis } from './queue.js';
+
+export interface Entry {
+  readonly id: string;
+  /** Name and value in turn, as they are in Redis. */
+  readonly fields: string[];
+}
+
+/** The entries of the event stream of `queue`, oldest first. */
+export function eventsOf(queue: string, client: Redis = redis): Promise<Entry[]> {
+  return entriesOf(`${queue}(event_stream)`, client);
+}
+
+export async function entriesOf(stream: string, client: Redis = redis): Promise<Entry[]> {
+  return (await client.xrange(stream, '-', '+')).map(([id, fields]) => ({ id, fields }));
+}
+
+/** The payloads of all events in `queue`, oldest first. */
+export async function payloadsOf(queue: string, client: Redis = redis): Promise<unknown[]> {
+  return (await eventsOf(queue, client)).map(({ fields }) => {
+    const { payload } = JSON.parse(fields[1] ?? '') as { payload: unknown };
+    return payload;
+  });
+}
+
+/** Stores an event as a client of the original does. @returns its id */
+export async function enqueueAsTheOriginal(queue: string, json: string | Buffer): Promise<string> {
+  const id = await redis.xadd(`${queue}(event_stream)`, '*', 'event', json);
+  if (id === null) throw new Error('XADD answered nothing');
+  await redis.lpush(`${queue}(message_queue)`, id);
+  return id;
+}
+
+/** The milliseconds of an entry's id. */
+export function millisecondsOf(id: string): number {
+  return Number(id.slice(0, id.indexOf('-')));
+}

@@ -1,0 +1,93 @@
+import { Controller, Logger, Module, type DynamicModule, type Type } from '@nestjs/common';
+import { type INestMicroservice } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { EventPattern, MessagePattern } from '@nestjs/microservices';
+import { ElkMqClient, ElkMqServer, type ElkMqContext } from 'nestjs-elkmq';
+import { type ElkMqClientOptions, type ElkMqServerOptions } from 'nestjs-elkmq';
+import { lastValueFrom, materialize, toArray, type Observable, type ObservableNotification } from 'rxjs';
+import { closing, redis, url } from './queue.js';
+
+/** What Nest and the transport have logged, one line each: `error [ElkMqServer] …`. */
+export const logs: string[] = [];
+
+const logger =
+  (level: string) =>
+  (message: unknown, ...details: unknown[]) => {
+    logs.push(`${level} [${String(details.at(-1))}] ${String(message)}`);
+  };
+Logger.overrideLogger({ log: logger('log'), warn: logger('warn'), error: logger('error') });
+
+/** A module that has nothing but these controllers. */
+export function moduleOf(...controllers: Type[]): DynamicModule {
+  @Module({})
+  class TestModule {}
+  return { module: TestModule, controllers };
+}
+
+// Handlers of any data: the tests know what they send.
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+type Handlers = Record<string, (data: any, context: ElkMqContext) => unknown>;
+
+/** A controller with a request handler for each pattern. */
+export function requests(handlers: Handlers): Type {
+  return controllerOf(handlers, MessagePattern);
+}
+
+/** A controller with an event handler for each pattern. */
+export function events(handlers: Handlers): Type {
+  return controllerOf(handlers, EventPattern);
+}
+
+function controllerOf(handlers: Handlers, decorate: (pattern: string) => MethodDecorator): Type {
+  @Controller()
+  class TestController {}
+  for (const [pattern, value] of Object.entries(handlers)) {
+    const name = `handle ${pattern}`;
+    Object.defineProperty(TestController.prototype, name, { value });
+    decorate(pattern)(TestController.prototype, name, { value });
+  }
+  return TestController;
+}
+
+/** A microservice that takes messages from a queue, until the test is over. */
+export async function startApp(
+  module: Type | DynamicModule,
+  options: ElkMqServerOptions,
+): Promise<INestMicroservice> {
+  const strategy = new ElkMqServer({ url, ...options });
+  const app = closing(await NestFactory.createMicroservice(module, { strategy }));
+  await app.listen();
+  return app;
+}
+
+/** A client of a queue, until the test is over. */
+export function startClient(options: ElkMqClientOptions): ElkMqClient {
+  return closing(new ElkMqClient({ url, ...options }));
+}
+
+/** All that an Observable tells: its values, then its error or its end. */
+export function told<T>(source: Observable<T>): Promise<ObservableNotification<T>[]> {
+  return lastValueFrom(source.pipe(materialize(), toArray()));
+}
+
+/** The values of an Observable that ends well. */
+export function valuesOf<T>(source: Observable<T>): Promise<T[]> {
+  return lastValueFrom(source.pipe(toArray()));
+}
+
+/** A message that was not handled, as it is kept in Redis. */
+export interface DeadLetter {
+  reason: string;
+  fields: string[];
+  error?: { name: string; message: string; stack?: string };
+}
+
+export async function deadLettersOf(queue: string): Promise<DeadLetter[]> {
+  const bodies = await redis.hvals(`${queue}(dead_letter_bodies)`);
+  return bodies.map((body) => JSON.parse(body) as DeadLetter);
+}
+
+/** How many messages of a queue are waiting or being handled. */
+export function unsettled(queue: string): Promise<number> {
+  return redis.xlen(`${queue}(event_stream)`);
+}

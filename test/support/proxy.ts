@@ -1,0 +1,135 @@
+import { once } from 'node:events';
+import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** What becomes of the requests that match: of so many of them, of every `each`th. */
+interface Loss {
+  readonly matches: RegExp;
+  readonly what: 'request' | 'answer';
+  readonly each: number;
+  left: number;
+  seen: number;
+}
+
+interface Pair {
+  readonly client: Socket;
+  readonly redis: Socket;
+  /** Passes nothing on any more, and does not say so. */
+  silent: boolean;
+  /** The next answer, unless Redis only asks for the text of a script, cuts the connection instead. */
+  doomed: boolean;
+}
+
+/** A network between a client and Redis that fails on demand. */
+export class Proxy {
+  /** How much later the answers of Redis arrive, ms. */
+  delay = 0;
+  /** Requests or answers that were lost on demand. */
+  lost = 0;
+  readonly #redisPort: number;
+  readonly #server: Server;
+  readonly #pairs = new Set<Pair>();
+  #loss: Loss | undefined;
+
+  private constructor(redisPort: number) {
+    this.#redisPort = redisPort;
+    this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (client) => this.#accept(client));
+  }
+
+  /** @param redisUrl of the server behind it */
+  static async before(redisUrl: string): Promise<Proxy> {
+    const proxy = new Proxy(Number(new URL(redisUrl).port));
+    proxy.#server.listen(0, '127.0.0.1');
+    await once(proxy.#server, 'listening');
+    return proxy;
+  }
+
+  get url(): string {
+    return `redis://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  get connections(): number {
+    return this.#pairs.size;
+  }
+
+  /** Redis carries out a request that matches, then the connection breaks before the answer has come. */
+  loseAnswers(matches: RegExp, times = 1, each = 1): void {
+    this.#loss = { matches, what: 'answer', each, left: times, seen: 0 };
+  }
+
+  /** The connection breaks before a request that matches has come to Redis. */
+  loseRequests(matches: RegExp, times = 1, each = 1): void {
+    this.#loss = { matches, what: 'request', each, left: times, seen: 0 };
+  }
+
+  /** Breaks every connection. New ones are accepted. */
+  cut(): void {
+    for (const pair of this.#pairs) {
+      pair.silent = false;
+      end(pair);
+    }
+  }
+
+  /** Every connection stays open on both sides, but nothing comes through any more. New ones are as usual. */
+  silence(): void {
+    for (const pair of this.#pairs) pair.silent = true;
+  }
+
+  async close(): Promise<void> {
+    this.#server.close();
+    this.cut();
+    await once(this.#server, 'close');
+  }
+
+  #accept(client: Socket): void {
+    const redis = connect(this.#redisPort, '127.0.0.1').setNoDelay();
+    const pair: Pair = { client, redis, silent: false, doomed: false };
+    this.#pairs.add(pair);
+    client.on('data', (data) => this.#request(pair, data));
+    redis.on('data', (data) => void this.#answer(pair, data));
+    for (const socket of [client, redis]) {
+      socket.on('error', () => end(pair));
+      socket.on('close', () => {
+        if (pair.silent) return;
+        end(pair);
+        this.#pairs.delete(pair);
+      });
+    }
+    client.on('end', () => !pair.silent && redis.end());
+    redis.on('end', () => !pair.silent && client.end());
+  }
+
+  #request(pair: Pair, data: Buffer): void {
+    if (pair.silent) return;
+    const what = this.#loses(data.toString('latin1'));
+    if (what === 'request') {
+      this.lost++;
+      end(pair);
+      return;
+    }
+    if (what === 'answer') pair.doomed = true;
+    pair.redis.write(data);
+  }
+
+  async #answer(pair: Pair, data: Buffer): Promise<void> {
+    if (this.delay > 0) await sleep(this.delay);
+    if (pair.silent) return;
+    if (pair.doomed && !data.toString('latin1').startsWith('-NOSCRIPT')) {
+      this.lost++;
+      end(pair);
+    } else pair.client.write(data);
+  }
+
+  #loses(request: string): 'request' | 'answer' | undefined {
+    const loss = this.#loss;
+    if (!loss || loss.left === 0 || !loss.matches.test(request)) return undefined;
+    if (loss.seen++ % loss.each > 0) return undefined;
+    loss.left--;
+    return loss.what;
+  }
+}
+
+function end({ client, redis }: Pair): void {
+  client.destroy();
+  redis.destroy();
+}
