@@ -112,22 +112,3 @@ describe('closing a queue', () => {
     for (const call of calls) expect(await call).toMatchObject({ code: 'CONNECTION_FAILED' });
   });
 });
-
-describe('an instance of ioredis', () => {
-  it('is a template: it can be used on, and is neither used nor closed', async () => {
-    const queue = closing(new EventQueue(newQueueName(), redis));
-    await queue.enqueue(new ServiceEvent(1, 'a'));
-    await queue.close();
-    expect(await redis.ping()).toBe('PONG');
-    expect(await eventsOf(queue.name)).toHaveLength(1);
-  });
-
-  it('can come from a function, and options can stand for it', async () => {
-    const name = newQueueName();
-    const { hostname, port } = new URL(url);
-    const producer = closing(new EventQueue(name, () => redis));
-    await producer.enqueue(new ServiceEvent(1, 'a'));
-    const consumer = closing(new EventQueue(name, { host: hostname, port: Number(port) }));
-    expect((await consumer.dequeue())[1].action).toBe('a');
-  });
-});

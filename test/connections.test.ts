@@ -10,6 +10,7 @@ import {
 import { firstValueFrom } from 'rxjs';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { startRedis } from '../scripts/redis.js';
+import { listening } from './support/nest.js';
 import { closing, keysOf, newQueueName, rejection, until, url } from './support/queue.js';
 
 /** Stores and takes one event; answers its payload. */
@@ -26,7 +27,9 @@ async function roundTrip(
 
 /** A server that is a whole cluster by itself. */
 async function startCluster(): Promise<Cluster> {
-  const server = await startRedis({ args: ['--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1'] });
+  const server = await startRedis({
+    args: ['--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1'],
+  });
   onTestFinished(() => server.stop());
   const admin = new Redis(server.url);
   await admin.call('CLUSTER', 'ADDSLOTS', ...Array.from({ length: 16_384 }, (_, slot) => slot));
@@ -89,13 +92,7 @@ describe('where Redis is can be said as', () => {
 
     const server = new ElkMqServer({ queue: name, redis: cluster });
     server.addHandler('double', (value: number) => Promise.resolve(value * 2));
-    await new Promise<void>((resolve, reject) => {
-      server.listen((error) => {
-        if (error === undefined) resolve();
-        else reject(error as Error);
-      });
-    });
-    closing(server);
+    await listening(server);
     const client = closing(new ElkMqClient({ queue: name, redis: cluster }));
     expect(await firstValueFrom(client.send('double', 21))).toBe(42);
   });

@@ -77,13 +77,11 @@ describe('dequeue', () => {
 
   it('hands each event to one of any number of consumers, whoever enqueued it', async () => {
     const name = newQueueName();
-    const producers = [newQueue(name), newQueue(name)];
+    const [one, other] = [newQueue(name), newQueue(name)];
     const consumers = [newQueue(name), newQueue(name), newQueue(name)];
     const actions = numbered(300);
-    const enqueued = actions.map((action, index) =>
-      producers[index % 2]?.enqueue(new ServiceEvent(1, action)),
-    );
-    await Promise.all(enqueued);
+    const events = actions.map((action) => new ServiceEvent(1, action));
+    await Promise.all(events.map((event, index) => (index % 2 ? one : other).enqueue(event)));
     const taken = (await Promise.all(consumers.map(drain))).flat();
     expect(taken.sort((a, b) => Number(a) - Number(b))).toEqual(actions);
   });

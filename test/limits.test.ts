@@ -1,4 +1,4 @@
-import { concat, finalize, interval, lastValueFrom, map, of, range, timer } from 'rxjs';
+import { concat, finalize, interval, lastValueFrom, map, of, range, throwError, timer } from 'rxjs';
 import { JsonDumpError, PayloadTooLargeError } from 'nestjs-elkmq';
 import { describe, expect, it } from 'vitest';
 import { deadLettersOf, events, logs, moduleOf, requests } from './support/nest.js';
@@ -139,13 +139,19 @@ describe('what JSON cannot say', BOUND, () => {
     await until(() => isOver);
   });
 
-  it('as an error of an event becomes a dead letter all the same', async () => {
+  it.each([
+    ['an error', Object.assign(new Error('a cycle'), { self: cyclic() })],
+    ['an object', cyclic()],
+    ['a BigInt', { id: 10n }],
+    ['a function', echo],
+    ['nothing', undefined],
+  ])('as the error of an event: it becomes a dead letter all the same: %s', async (_what, error) => {
     const queue = newQueueName();
-    const error = Object.assign(new Error('deep'), { cause: cyclic(), self: cyclic() });
-    const note = { serialize: echo, deserialize: () => Promise.reject(error) };
-    await startApp(moduleOf(events({ note: echo })), { queue, deserializer: note });
-    await lastValueFrom(startClient({ queue }).emit('note', {}));
-    await until(async () => (await deadLettersOf(queue)).length === 1);
-    expect(await deadLettersOf(queue)).toMatchObject([{ reason: 'failed', error: { message: 'deep' } }]);
+    const deserializer = { deserialize: () => lastValueFrom(throwError(() => error)) };
+    await startApp(moduleOf(events({ note: echo })), { queue, deserializer, concurrency: 1 });
+    const client = startClient({ queue });
+    await Promise.all([client.emit('note', {}), client.emit('note', {})].map((note) => told(note)));
+    await until(async () => (await unsettled(queue)) === 0);
+    expect(await deadLettersOf(queue)).toMatchObject([{ reason: 'failed' }, { reason: 'failed' }]);
   });
 });

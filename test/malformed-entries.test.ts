@@ -14,7 +14,7 @@ async function write(queue: EventQueue, ...fields: string[]): Promise<string> {
 }
 
 async function deadLettersOf({ name }: EventQueue): Promise<Record<string, unknown>[]> {
-  const origins = await redis.zrange(`${name}(dead_letters)`, 0, -1);
+  const origins = await redis.zrange(`${name}(dead_letters)`, '0', '-1');
   const bodies = await redis.hgetall(`${name}(dead_letter_bodies)`);
   expect(Object.keys(bodies).sort()).toEqual([...origins].sort());
   return origins.map((origin) => JSON.parse(bodies[origin] ?? '') as Record<string, unknown>);
@@ -95,7 +95,7 @@ describe('an entry that is no event', () => {
     await redis.hset(`${queue.name}(dead_letter_bodies)`, ...old.flatMap((origin) => [origin, '{}']));
     const id = await write(queue, 'event', 'x');
     await rejection(queue.dequeue());
-    const left = await redis.zrange(`${queue.name}(dead_letters)`, 0, -1);
+    const left = await redis.zrange(`${queue.name}(dead_letters)`, '0', '-1');
     expect(left).toEqual([...old.slice(1), id]);
     expect(await redis.hlen(`${queue.name}(dead_letter_bodies)`)).toBe(10_000);
   });

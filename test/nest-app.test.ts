@@ -1,9 +1,11 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { Controller, Inject, Scope } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { RpcException } from '@nestjs/microservices';
+import { CONTEXT, EventPattern, MessagePattern, RpcException } from '@nestjs/microservices';
+import { type RequestContext } from '@nestjs/microservices';
 import { Redis } from 'ioredis';
 import { lastValueFrom, of } from 'rxjs';
-import { ConnectionError, ElkMqServer, type ElkMqContext } from 'nestjs-elkmq';
+import { ConnectionError, ElkMqContext, ElkMqRecordBuilder, ElkMqServer } from 'nestjs-elkmq';
 import { describe, expect, it } from 'vitest';
 import { deadLettersOf, events, logs, moduleOf, requests } from './support/nest.js';
 import { startApp, startClient, told, unsettled } from './support/nest.js';
@@ -33,6 +35,36 @@ describe('concurrency', () => {
     await until(async () => (await unsettled(queue)) === 0);
     expect(most).toBe(concurrency);
   });
+});
+
+@Controller({ scope: Scope.REQUEST })
+class PerMessage {
+  static made = 0;
+  readonly number = ++PerMessage.made;
+
+  constructor(@Inject(CONTEXT) private readonly message: RequestContext<string, ElkMqContext>) {}
+
+  @MessagePattern('ask')
+  ask(): unknown[] {
+    return [this.number, this.message.data, this.message.getContext().getHeaders()];
+  }
+
+  @EventPattern('note')
+  note(data: string): void {
+    throw new RpcException(`${this.message.data} ${data} ${String(this.number)}`);
+  }
+}
+
+it('a controller of request scope is made for each message, and can have it injected', async () => {
+  const queue = newQueueName();
+  await startApp(moduleOf(PerMessage), { queue });
+  const client = startClient({ queue });
+  const record = new ElkMqRecordBuilder('second').setHeaders({ tenant: 'blue' }).build();
+  expect(await lastValueFrom(client.send('ask', 'first'))).toEqual([1, 'first', {}]);
+  expect(await lastValueFrom(client.send('ask', record))).toEqual([2, 'second', { tenant: 'blue' }]);
+  client.emit('note', 'third');
+  await until(async () => (await deadLettersOf(queue)).length === 1);
+  expect((await deadLettersOf(queue))[0]?.error?.message).toContain('third third 3');
 });
 
 function brokenHook(): never {

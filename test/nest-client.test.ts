@@ -1,7 +1,8 @@
 import { Redis } from 'ioredis';
 import { lastValueFrom, Subject, timeout, TimeoutError } from 'rxjs';
+import { ConnectionError } from 'nestjs-elkmq';
 import { describe, expect, it } from 'vitest';
-import { moduleOf, requests, startApp, startClient, unsettled, valuesOf } from './support/nest.js';
+import { logs, moduleOf, requests, startApp, startClient, unsettled, valuesOf } from './support/nest.js';
 import { keysOf, newQueueName, redis, rejection, until } from './support/queue.js';
 
 const echo = requests({ echo: (data: unknown) => data });
@@ -99,6 +100,17 @@ describe('a client', () => {
     await client.close();
     expect(statuses).toEqual(['connected', 'reconnecting', 'connected', 'disconnected']);
     expect(events).toEqual(statuses);
+  });
+
+  it('tells once, by its error event and in the log, that Redis is away', async () => {
+    const client = startClient({ queue: newQueueName(), url: 'redis://127.0.0.1:1', enqueueTimeout: 500 });
+    const errors: Error[] = [];
+    client.on('error', (error) => errors.push(error));
+    const logged = () => logs.filter((line) => line.startsWith('error [ElkMqClient] connect ECONNREFUSED'));
+    const before = logged().length;
+    expect(await rejection(lastValueFrom(client.send('echo', 1)))).toBeInstanceOf(ConnectionError);
+    expect(errors).toMatchObject([{ code: 'ECONNREFUSED' }]);
+    expect(logged()).toHaveLength(before + 1);
   });
 
   it('gives its ioredis client once it is connected', async () => {

@@ -1,8 +1,8 @@
 import { Controller, Get, type INestApplication, type NestInterceptor } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { MessagePattern } from '@nestjs/microservices';
+import { MessagePattern, type AsyncMicroserviceOptions } from '@nestjs/microservices';
 import { lastValueFrom, map } from 'rxjs';
-import { ELKMQ, ElkMqServer } from 'nestjs-elkmq';
+import { ELKMQ, ElkMqServer, type ElkMqServerOptions } from 'nestjs-elkmq';
 import { describe, expect, it } from 'vitest';
 import { moduleOf } from './support/nest.js';
 import { startClient } from './support/nest.js';
@@ -69,6 +69,16 @@ describe('a hybrid application', () => {
     expect(await ask(queue, 'anywhere')).toBe(answer);
   });
 
+  it('has interceptors, pipes and filters of its own when it is initialised later', async () => {
+    const queue = newQueueName();
+    const app = await hybridApp();
+    const strategy = new ElkMqServer({ queue, url });
+    const microservice = app.connectMicroservice({ strategy }, { deferInitialization: true });
+    microservice.useGlobalInterceptors(exclaim);
+    await app.startAllMicroservices();
+    expect(await ask(queue, 'anywhere')).toBe('anywhere!');
+  });
+
   it('has a server for each of several queues, with the handlers of its transportId', async () => {
     const [orders, bills] = [newQueueName(), newQueueName()];
     const app = await hybridApp();
@@ -85,4 +95,20 @@ describe('a hybrid application', () => {
       ...['anywhere', NO_HANDLER, 'bills'],
     ]);
   });
+});
+
+it('a microservice can have its options from a provider', async () => {
+  const queue = newQueueName();
+  const settings = { provide: 'SETTINGS', useValue: { queue, url } };
+  const app = closing(
+    await NestFactory.createMicroservice<AsyncMicroserviceOptions>(
+      { ...moduleOf(Office), providers: [settings] },
+      {
+        inject: ['SETTINGS'],
+        useFactory: (options: ElkMqServerOptions) => ({ strategy: new ElkMqServer(options) }),
+      },
+    ),
+  );
+  await app.listen();
+  expect(await ask(queue, 'anywhere')).toBe('anywhere');
 });

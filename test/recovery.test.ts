@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { clientOf, durableRedis } from './support/own-redis.js';
 import { TestProcess } from './support/processes.js';
 import { Proxy } from './support/proxy.js';
-import { deadLettersOf, logs, startClient, told, unsettled } from './support/nest.js';
+import { deadLettersOf, listening, logs, startClient, told, unsettled } from './support/nest.js';
 import { closing, newQueueName, redis, rejection, until, url } from './support/queue.js';
 
 const LEASE = 1_000;
@@ -22,13 +22,7 @@ async function startWorker(
   for (const [pattern, handler] of Object.entries(handlers)) {
     server.addHandler(pattern, handler, pattern.endsWith('event'), extras);
   }
-  await new Promise<void>((resolve, reject) => {
-    server.listen((error) => {
-      if (error === undefined) resolve();
-      else reject(error as Error);
-    });
-  });
-  return closing(server);
+  return listening(server);
 }
 
 /** A worker of a process of its own, which can be killed. */

@@ -1,7 +1,8 @@
 import { EventQueue, ServiceEvent } from 'nestjs-elkmq';
 import { describe, expect, it } from 'vitest';
+import { type PrivateRedis } from '../scripts/redis.js';
 import { eventsOf, millisecondsOf, payloadsOf } from './support/entries.js';
-import { clientOf, durableRedis, ownRedis, type PrivateRedis } from './support/own-redis.js';
+import { clientOf, durableRedis, ownRedis } from './support/own-redis.js';
 import { closing, newQueueName, rejection, until } from './support/queue.js';
 
 function newQueue({ url }: PrivateRedis, name = newQueueName(), enqueueTimeout = 20_000): EventQueue {

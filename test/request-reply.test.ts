@@ -165,7 +165,7 @@ describe('a response to a client that is gone', () => {
     for (const address of addresses) {
       await redis.xadd(`${queue.name}(event_stream)`, '*', 'event', json, 'reply_to', address);
     }
-    for (const _ of addresses) {
+    for (let i = 0; i < addresses.length; i++) {
       const [, request] = await queue.dequeue();
       await queue.enqueueResponse(ServiceEvent.responseTo(request, 'b'));
     }

@@ -38,7 +38,7 @@ server.addHandler('finish when told', async (payload: unknown) => {
 });
 
 server.listen((error) => {
-  if (error !== undefined) throw error as Error;
+  if (error) throw error;
   tellParent({ ready: true });
 });
 endWithParent(() => Promise.resolve());

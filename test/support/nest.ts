@@ -60,6 +60,17 @@ export async function startApp(
   return app;
 }
 
+/** A server without an application, until the test is over. */
+export async function listening(server: ElkMqServer): Promise<ElkMqServer> {
+  await new Promise<void>((resolve, reject) => {
+    server.listen((error) => {
+      if (error) reject(error);
+      else resolve();
+    });
+  });
+  return closing(server);
+}
+
 /** A client of a queue, until the test is over. */
 export function startClient(options: ElkMqClientOptions): ElkMqClient {
   return closing(new ElkMqClient({ url, ...options }));

@@ -14,6 +14,8 @@ interface Loss {
 interface Pair {
   readonly client: Socket;
   readonly redis: Socket;
+  /** The latest request. */
+  latest: string;
   /** Passes nothing on any more, and does not say so. */
   silent: boolean;
   /** The next answer, unless Redis only asks for the text of a script, cuts the connection instead. */
@@ -70,9 +72,12 @@ export class Proxy {
     }
   }
 
-  /** Every connection stays open on both sides, but nothing comes through any more. New ones are as usual. */
-  silence(): void {
-    for (const pair of this.#pairs) pair.silent = true;
+  /**
+   * Connections stay open on both sides, but nothing comes through any more. New ones are as usual.
+   * @param matches those whose latest request matches; default: every one
+   */
+  silence(matches = /^/): void {
+    for (const pair of this.#pairs) pair.silent ||= matches.test(pair.latest);
   }
 
   async close(): Promise<void> {
@@ -83,7 +88,7 @@ export class Proxy {
 
   #accept(client: Socket): void {
     const redis = connect(this.#redisPort, '127.0.0.1').setNoDelay();
-    const pair: Pair = { client, redis, silent: false, doomed: false };
+    const pair: Pair = { client, redis, latest: '', silent: false, doomed: false };
     this.#pairs.add(pair);
     client.on('data', (data) => this.#request(pair, data));
     redis.on('data', (data) => void this.#answer(pair, data));
@@ -101,7 +106,8 @@ export class Proxy {
 
   #request(pair: Pair, data: Buffer): void {
     if (pair.silent) return;
-    const what = this.#loses(data.toString('latin1'));
+    pair.latest = data.toString('latin1');
+    const what = this.#loses(pair.latest);
     if (what === 'request') {
       this.lost++;
       end(pair);

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Connection } from './connection.js';
-import { hasTimedOut, isReadOnly, isReplyError } from './redis-errors.js';
+import { isReplyError } from './redis-errors.js';
 import type { RedisSource } from './redis-source.js';
 import { send } from './scripts.js';
 
@@ -110,7 +110,6 @@ export class BlockingReader {
 
   async #recover(error: unknown): Promise<void> {
     if (this.#closed) return;
-    if (hasTimedOut(error) || isReadOnly(error)) this.connection.reset();
     if (!isReplyError(error)) {
       // A connection that is being cut still counts as one for a moment.
       if (this.connection.isConnected) await sleep(10);

@@ -67,11 +67,6 @@ export class Connection {
     if (this.status !== 'connected') throw this.#failure(timeout);
   }
 
-  /** Cuts the connection and makes a new one: for a connection that does not answer any more. */
-  reset(): void {
-    this.client.disconnect(true);
-  }
-
   async close(): Promise<void> {
     this.#become('closed');
     if (this.client.status === 'end') return;

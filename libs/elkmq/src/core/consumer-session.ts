@@ -1,9 +1,11 @@
+import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BLOCK, type StreamEntry } from './blocking-reader.js';
 import type { Connection } from './connection.js';
+import { ConnectionError } from './errors.js';
 import { GROUP, type QueueKeys } from './keys.js';
 import { callReliably } from './reliable-call.js';
-import { isReplyError } from './redis-errors.js';
+import { isReplyError, isTransient } from './redis-errors.js';
 import { send } from './scripts.js';
 
 /** A name in the group that one connection reads with, and the last id that has arrived on it. */
@@ -30,6 +32,8 @@ export function after(id: string): string {
 
 /** Entries in one call. */
 const PAGE = 100;
+/** Between two tries, ms. */
+const PAUSE = 50;
 /** How long a call is tried, ms. */
 const PATIENCE = 10_000;
 
@@ -49,6 +53,8 @@ export class BrokenSessions {
   constructor(connection: Connection, keys: QueueKeys) {
     this.#connection = connection;
     this.#keys = keys;
+    // Every session that is ending listens.
+    setMaxListeners(0, this.#stop.signal);
   }
 
   end(session: ConsumerSession): void {
@@ -58,10 +64,10 @@ export class BrokenSessions {
     this.#ending.add(ending);
   }
 
-  /** Waits for nothing more. */
+  /** Waits for nothing more, nor for Redis to come back. */
   async stop(): Promise<void> {
     this.#stop.abort();
-    await Promise.all(this.#ending);
+    if (this.#connection.isConnected) await Promise.all(this.#ending);
   }
 
   /** Puts back entries that were never started. */
@@ -94,12 +100,18 @@ export class BrokenSessions {
   }
 
   async #putBackUnseen({ name, arrived }: ConsumerSession): Promise<void> {
+    const args = [this.#keys.eventStream, GROUP, after(arrived), '+', PAGE, name];
     for (;;) {
       await this.#connection.whenConnected(PATIENCE);
-      const args = [this.#keys.eventStream, GROUP, after(arrived), '+', PAGE, name];
-      const unseen = (await send(this.#connection.client, 'xpending', args)) as [string][];
-      if (unseen.length === 0) return;
-      await this.putBack(unseen.map(([id]) => id));
+      try {
+        const unseen = (await send(this.#connection.client, 'xpending', args)) as [string][];
+        if (unseen.length === 0) return;
+        await this.putBack(unseen.map(([id]) => id));
+      } catch (error) {
+        // This connection may have broken too.
+        if (!isTransient(error) || error instanceof ConnectionError) throw error;
+        await sleep(PAUSE);
+      }
     }
   }
 }

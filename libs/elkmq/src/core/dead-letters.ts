@@ -1,6 +1,6 @@
 import type { StreamEntry } from './blocking-reader.js';
 import { timestampOf, type QueuedEvent } from './entry.js';
-import { toJson } from './json.js';
+import { asText } from './json.js';
 import type { ServiceEvent } from './service-event.js';
 
 /** Why a message was not handled. */
@@ -58,12 +58,4 @@ function described(error: unknown): { name: string; message: string; stack?: str
   if (!(error instanceof Error)) return { name: typeof error, message: asText(error) };
   const { name, message, stack } = error;
   return { name, message, ...(stack !== undefined && { stack }) };
-}
-
-function asText(value: unknown): string {
-  try {
-    return typeof value === 'string' ? value : (toJson(value) ?? String(value));
-  } catch {
-    return Object.prototype.toString.call(value);
-  }
 }

@@ -4,7 +4,7 @@ import type { Connection } from './connection.js';
 import { BrokenSessions, consumerName, noteArrival, type ConsumerSession } from './consumer-session.js';
 import { DequeueError } from './errors.js';
 import { GROUP, type QueueKeys } from './keys.js';
-import { hasTimedOut, isNoGroup, isReplyError } from './redis-errors.js';
+import { isNoGroup, isReplyError } from './redis-errors.js';
 import type { RedisSource } from './redis-source.js';
 import { send } from './scripts.js';
 
@@ -83,7 +83,6 @@ export class GroupConsumer {
       noteArrival(session, entries);
       return entries[0];
     } catch (error) {
-      if (hasTimedOut(error)) this.#connection.reset();
       // The answer may be lost, and with it an entry.
       if (!isReplyError(error) && session === this.#direct) {
         this.#direct = this.#newSession();
@@ -117,8 +116,10 @@ export class GroupConsumer {
 
   /** Leaves the group, unless something is still pending: that stays for others to recover. */
   async leave(): Promise<void> {
-    this.#broken.end(this.#blocking);
-    this.#broken.end(this.#direct);
+    if (this.#connection.isConnected) {
+      this.#broken.end(this.#blocking);
+      this.#broken.end(this.#direct);
+    }
     await this.#broken.stop();
   }
 

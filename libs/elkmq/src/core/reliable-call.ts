@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Connection } from './connection.js';
 import { ConnectionError } from './errors.js';
-import { hasTimedOut, isReadOnly, isReplyError, isTransient } from './redis-errors.js';
+import { isReplyError, isTransient } from './redis-errors.js';
 import { runScript, type ScriptName } from './scripts.js';
 
 /** Between two tries of a command that Redis refuses for now, ms. */
@@ -33,12 +33,7 @@ export async function callReliably(
   for (;;) {
     if (!connection.isConnected) await connection.whenConnected(left());
     try {
-      const answer = runScript(connection.client, script, keys, args);
-      // Also when this call has given up by then: others need the connection.
-      answer.catch((error: unknown) => {
-        if (hasTimedOut(error) || isReadOnly(error)) connection.reset();
-      });
-      return await within(left(), patience, answer);
+      return await within(left(), patience, runScript(connection.client, script, keys, args));
     } catch (error) {
       if (!isTransient(error) || error instanceof ConnectionError) throw error;
       if (performance.now() >= deadline || connection.status === 'closed') throw outOfTime(patience, error);

@@ -1,4 +1,5 @@
 import { Command, type Cluster, type Redis } from 'ioredis';
+import { hasTimedOut, isReadOnly } from './redis-errors.js';
 import { SCRIPTS } from './scripts.generated.js';
 
 export type ScriptName = keyof typeof SCRIPTS;
@@ -20,7 +21,16 @@ export async function runScript(
   }
 }
 
-/** One command as it is: no transformation of arguments or reply, which the typed methods of ioredis may do. */
+/**
+ * One command as it is: no transformation of arguments or reply, which the typed methods of ioredis may do.
+ * A connection that turns out to be half open, or to lead to a replica, is replaced.
+ */
 export function send(client: Redis | Cluster, command: string, args: (string | number)[]): Promise<unknown> {
-  return client.sendCommand(new Command(command, args, { replyEncoding: 'utf8' })) as Promise<unknown>;
+  const answer = client.sendCommand(
+    new Command(command, args, { replyEncoding: 'utf8' }),
+  ) as Promise<unknown>;
+  answer.catch((error: unknown) => {
+    if (hasTimedOut(error) || isReadOnly(error)) client.disconnect(true);
+  });
+  return answer;
 }

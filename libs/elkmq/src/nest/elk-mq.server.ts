@@ -4,6 +4,7 @@ import type { Cluster, Redis } from 'ioredis';
 import { isObservable, lastValueFrom, Subscription } from 'rxjs';
 import { valueOf } from '../core/codec.js';
 import type { Delivery } from '../core/delivery.js';
+import { asText } from '../core/json.js';
 import { QueueKeys } from '../core/keys.js';
 import type { DeliveryMode } from '../core/recovery.js';
 import { Worker } from '../core/worker.js';
@@ -44,7 +45,7 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
   }
 
   /** Takes messages from now on. Calls back with a `ConnectionError` when Redis is away for `connectTimeout`. */
-  listen(callback: (error?: unknown) => void): void {
+  listen(callback: (error?: Error) => void): void {
     const { source, queue, connectTimeout } = this.#options;
     this.#worker = new Worker(source, new QueueKeys(queue, source.isCluster), this.#options, {
       status: (status) => {
@@ -69,7 +70,7 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
       },
       async (error: unknown) => {
         await this.close();
-        callback(error);
+        callback(error as Error);
       },
     );
   }
@@ -229,6 +230,5 @@ type StartHook = (transportId: symbol, context: ElkMqContext, run: () => Promise
 type EndHook = (transportId: symbol, context: ElkMqContext) => void;
 
 function messageOf(error: unknown): string {
-  if (error instanceof Error) return error.message;
-  return typeof error === 'string' ? error : JSON.stringify(error);
+  return error instanceof Error ? error.message : asText(error);
 }
