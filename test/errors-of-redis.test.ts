@@ -1,106 +1,14 @@
-import { once } from 'node:events';
-import { createServer, type AddressInfo } from 'node:net';
 import { type Redis } from 'ioredis';
-import { ConnectionError, EventQueue, ServiceEvent, type RedisSourceInput } from 'nestjs-elkmq';
+import { EventQueue, ServiceEvent } from 'nestjs-elkmq';
 import { describe, expect, it } from 'vitest';
 import { eventsOf } from './support/entries.js';
+import { event, failuresOf } from './support/calls.js';
 import { clientOf, ownRedis } from './support/own-redis.js';
-import { closing, keysOf, newQueueName, redis, rejection, until, url } from './support/queue.js';
+import { closing, keysOf, newQueueName, redis, rejection, url } from './support/queue.js';
 
-const event = new ServiceEvent(10, 'a', 'payload');
-
-function newQueue(source: RedisSourceInput, name = newQueueName(), enqueueTimeout = 600): EventQueue {
+function newQueue(source: string, name = newQueueName(), enqueueTimeout = 600): EventQueue {
   return closing(new EventQueue(name, source, { enqueueTimeout }));
 }
-
-function callsOf(queue: EventQueue): Record<string, () => Promise<unknown>> {
-  return {
-    enqueue: () => queue.enqueue(event),
-    dequeue: () => queue.dequeue(),
-    dequeueBlocking: () => queue.dequeueBlocking(0),
-    awaitResponse: () => queue.awaitResponse(event),
-    enqueueResponse: () => queue.enqueueResponse(ServiceEvent.responseTo(event, 'b')),
-  };
-}
-
-/** What each call of `queue` rejects with, all called at once. */
-async function failuresOf(queue: EventQueue): Promise<[call: string, error: unknown][]> {
-  const calls = Object.entries(callsOf(queue));
-  return Promise.all(calls.map(async ([name, call]) => [name, await rejection(call())] as [string, unknown]));
-}
-
-describe('a Redis that cannot be reached', () => {
-  it('is a ConnectionError of every call within the time allowed', async () => {
-    const queue = newQueue('redis://127.0.0.1:1');
-    const start = performance.now();
-    for (const [, error] of await failuresOf(queue)) {
-      expect(error).toBeInstanceOf(ConnectionError);
-      expect(error).toMatchObject({
-        code: 'CONNECTION_FAILED',
-        message: expect.stringMatching(/^no connection to Redis within \d+ ms: .*ECONNREFUSED/) as string,
-        cause: expect.any(Error) as Error,
-      });
-    }
-    expect(performance.now() - start).toBeLessThan(3_000);
-  });
-
-  it('is a ConnectionError as well when it accepts connections and says nothing', async () => {
-    const mute = createServer((socket) => socket.on('error', () => undefined)).listen(0, '127.0.0.1');
-    await once(mute, 'listening');
-    const queue = newQueue(`redis://127.0.0.1:${(mute.address() as AddressInfo).port}`);
-    for (const [, error] of await failuresOf(queue)) {
-      expect(error).toMatchObject({ code: 'CONNECTION_FAILED' });
-    }
-    await queue.close();
-    mute.close();
-  });
-
-  it('is found as soon as it is there', async () => {
-    const server = await ownRedis();
-    await server.kill();
-    const queue = newQueue(server.url, newQueueName(), 10_000);
-    const stored = queue.enqueue(event);
-    await until(() => true);
-    await server.restart();
-    await stored;
-    expect((await queue.dequeue())[1].uuid).toBe(event.uuid);
-  });
-
-  it('does not spoil the queue: later calls succeed when it is back', async () => {
-    const server = await ownRedis();
-    const queue = newQueue(server.url);
-    await queue.enqueue(event);
-    await server.kill();
-    for (const [, error] of await failuresOf(queue))
-      expect(error).toMatchObject({ code: 'CONNECTION_FAILED' });
-    await server.restart();
-    await until(() =>
-      queue.enqueue(event).then(
-        () => true,
-        () => false,
-      ),
-    );
-    expect((await queue.dequeueBlocking(5))[1].uuid).toBe(event.uuid);
-  });
-});
-
-describe('a password', () => {
-  it.each(['redis://:s3cret@', 'redis://nobody:s3cret@', 'redis://'])(
-    'that is not right is a ConnectionError, which says so and not the password: %s',
-    async (start) => {
-      const server = await ownRedis();
-      await clientOf(server).config('SET', 'requirepass', 'right');
-      const queue = newQueue(`${start}127.0.0.1:${server.port}`);
-      for (const [, error] of await failuresOf(queue)) {
-        expect(error).toMatchObject({
-          code: 'CONNECTION_FAILED',
-          message: expect.stringMatching(/WRONGPASS|NOAUTH/) as string,
-        });
-        expect(String(error)).not.toMatch(/s3cret|right/);
-      }
-    },
-  );
-});
 
 describe('what Redis refuses', () => {
   it('because the stream is a key of another type', async () => {

@@ -15,11 +15,10 @@ const sealData = (packet: ReadPacket) => ({ ...packet, data: seal(packet.data) }
 const unsealData = (packet: ReadPacket) => ({ ...packet, data: unseal(packet.data) });
 const sealAnswer = ({ response, err }: WritePacket) =>
   err === undefined ? { response: seal(response) } : { err: seal(err) };
-const unsealAnswer = ({ response, err, isDisposed = false }: WritePacket): IncomingResponse => ({
+const unsealAnswer = ({ response, err }: WritePacket): IncomingResponse => ({
   id: '', // of no use here, but Nest's type has it
   ...(response !== undefined && { response: unseal(response) }),
   ...(err !== undefined && { err: unseal(err) }),
-  isDisposed,
 });
 
 /** What takes longer for the first than for the second: what comes later must not overtake. */

@@ -45,6 +45,16 @@ async function expectStoredOnce(
   expect(payloads.map((payload) => millisecondsOf(times.get(payload) ?? ''))).toEqual(answers);
 }
 
+/** Enqueues `payload` until that succeeds. */
+async function untilStored(queue: EventQueue, payload: string): Promise<void> {
+  await until(() =>
+    queue.enqueue(new ServiceEvent(10, 'a', payload)).then(
+      () => true,
+      () => false,
+    ),
+  );
+}
+
 describe('an event is stored once', () => {
   it('when the answer of Redis was lost', async () => {
     const proxy = await newProxy();
@@ -127,13 +137,24 @@ describe('an event that could not be stored in time', () => {
     );
     for (const error of await Promise.all(failed)) expect(error).toMatchObject({ code: 'CONNECTION_FAILED' });
     proxy.loseRequests(STORING, 0);
-    await until(async () => {
-      const event = new ServiceEvent(10, 'a', 'after');
-      return queue.enqueue(event).then(
-        () => true,
-        () => false,
-      );
-    });
+    await untilStored(queue, 'after');
     expect(await payloadsOf(queue.name)).toEqual(['before', 'after']);
+  });
+
+  it('is not sent again when only its answer was late', async () => {
+    const proxy = await newProxy();
+    const queue = newQueue(proxy.url, newQueueName(), 300);
+    await queue.enqueue(new ServiceEvent(10, 'a', 'before'));
+    proxy.delay = 600;
+    expect(await rejection(queue.enqueue(new ServiceEvent(10, 'a', 'late')))).toMatchObject({
+      code: 'CONNECTION_FAILED',
+      message: 'Redis did not answer within 300 ms',
+    });
+    proxy.delay = 0;
+    await untilStored(queue, 'after');
+    expect((await payloadsOf(queue.name)).filter((payload) => payload !== 'after')).toEqual([
+      'before',
+      'late',
+    ]);
   });
 });

@@ -1,7 +1,7 @@
 import { Controller, Logger, Module, type DynamicModule, type Type } from '@nestjs/common';
 import { type INestMicroservice } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { EventPattern, MessagePattern } from '@nestjs/microservices';
+import { Ctx, EventPattern, MessagePattern, Payload } from '@nestjs/microservices';
 import { ElkMqClient, ElkMqServer, type ElkMqContext } from 'nestjs-elkmq';
 import { type ElkMqClientOptions, type ElkMqServerOptions } from 'nestjs-elkmq';
 import { lastValueFrom, materialize, toArray, type Observable, type ObservableNotification } from 'rxjs';
@@ -45,6 +45,8 @@ function controllerOf(handlers: Handlers, decorate: (pattern: string) => MethodD
     const name = `handle ${pattern}`;
     Object.defineProperty(TestController.prototype, name, { value });
     decorate(pattern)(TestController.prototype, name, { value });
+    Payload()(TestController.prototype, name, 0);
+    Ctx()(TestController.prototype, name, 1);
   }
   return TestController;
 }

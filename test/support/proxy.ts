@@ -91,7 +91,11 @@ export class Proxy {
     const pair: Pair = { client, redis, latest: '', silent: false, doomed: false };
     this.#pairs.add(pair);
     client.on('data', (data) => this.#request(pair, data));
-    redis.on('data', (data) => void this.#answer(pair, data));
+    let answered = Promise.resolve();
+    redis.on('data', (data) => {
+      const { delay } = this;
+      answered = answered.then(() => this.#answer(pair, data, delay));
+    });
     for (const socket of [client, redis]) {
       socket.on('error', () => end(pair));
       socket.on('close', () => {
@@ -117,8 +121,8 @@ export class Proxy {
     pair.redis.write(data);
   }
 
-  async #answer(pair: Pair, data: Buffer): Promise<void> {
-    if (this.delay > 0) await sleep(this.delay);
+  async #answer(pair: Pair, data: Buffer, delay: number): Promise<void> {
+    if (delay > 0) await sleep(delay);
     if (pair.silent) return;
     if (pair.doomed && !data.toString('latin1').startsWith('-NOSCRIPT')) {
       this.lost++;

@@ -53,9 +53,12 @@ export class BlockingReader {
   async stop(unblock: (clientId: string) => Promise<unknown>): Promise<void> {
     this.#closed = true;
     this.wake();
-    if (!this.connection.isConnected) await this.connection.close();
-    else if (this.#clientId !== undefined) await unblock(this.#clientId);
-    await this.#loop;
+    const ended = this.#loop.then(() => true);
+    do {
+      if (!this.connection.isConnected) await this.connection.close();
+      // Again when the read reaches Redis only after it was to be unblocked.
+      else if (this.#clientId !== undefined) await unblock(this.#clientId);
+    } while (!(await Promise.race([ended, sleep(PAUSE, false)])));
     await this.connection.close();
   }
 

@@ -2,7 +2,6 @@ import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BLOCK, type StreamEntry } from './blocking-reader.js';
 import type { Connection } from './connection.js';
-import { ConnectionError } from './errors.js';
 import { GROUP, type QueueKeys } from './keys.js';
 import { callReliably } from './reliable-call.js';
 import { isReplyError, isTransient } from './redis-errors.js';
@@ -59,7 +58,7 @@ export class BrokenSessions {
 
   end(session: ConsumerSession): void {
     const ending = this.#end(session)
-      .catch(() => undefined) // What stays is found by a recoverer.
+      .catch(() => undefined) // What stays when this worker has gone is found by a recoverer.
       .finally(() => this.#ending.delete(ending));
     this.#ending.add(ending);
   }
@@ -102,14 +101,14 @@ export class BrokenSessions {
   async #putBackUnseen({ name, arrived }: ConsumerSession): Promise<void> {
     const args = [this.#keys.eventStream, GROUP, after(arrived), '+', PAGE, name];
     for (;;) {
-      await this.#connection.whenConnected(PATIENCE);
       try {
+        await this.#connection.whenConnected(PATIENCE);
         const unseen = (await send(this.#connection.client, 'xpending', args)) as [string][];
         if (unseen.length === 0) return;
         await this.putBack(unseen.map(([id]) => id));
       } catch (error) {
-        // This connection may have broken too.
-        if (!isTransient(error) || error instanceof ConnectionError) throw error;
+        // This connection may have broken too. Nobody else puts these entries back, so it is tried until the end.
+        if (!isTransient(error) || this.#stop.signal.aborted) throw error;
         await sleep(PAUSE);
       }
     }

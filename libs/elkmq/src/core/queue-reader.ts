@@ -98,8 +98,7 @@ export class QueueReader {
   async close(): Promise<void> {
     this.#fail(new ConnectionError('the queue was closed'));
     await this.#consumer.stop();
-    // Best effort: an empty consumer costs little.
-    await this.#consumer.leave().catch(() => undefined);
+    await this.#consumer.leave();
   }
 
   #fail(error: Error): void {

@@ -25,6 +25,8 @@ interface Sighting {
 
 /** A consumer that lives reads every few seconds, or renews its leases. After as long as this it has gone, ms. */
 const CONSUMER_IDLE = 60_000;
+/** As long as workers that have lost Redis may take to find it again, ms. */
+const RECONNECT = 5_000;
 /** Pending entries in one call. */
 const PAGE = 1_000;
 
@@ -33,7 +35,8 @@ const PAGE = 1_000;
  *
  * Time alone does not tell: the idle time that Redis gives includes the time Redis was down. An entry counts as
  * unrenewed when this process has itself seen it twice, at least half of its worker's lease apart on its own clock,
- * with the idle time risen in between and longer than the lease; after a reconnect it counts anew.
+ * with the idle time risen in between and longer than the lease. After a reconnect it counts anew, once the others have
+ * had the time to reconnect and to renew their leases.
  */
 export class Recoverer {
   readonly #connection: Connection;
@@ -43,8 +46,9 @@ export class Recoverer {
   readonly #found: (entry: Unrenewed) => Promise<void>;
   #seen = new Map<string, Sighting>();
   #session = 0;
+  /** `performance.now()` */
+  #countsFrom = 0;
   #timer: NodeJS.Timeout | undefined;
-  #sweeping: Promise<void> = Promise.resolve();
   #stopped = false;
 
   /**
@@ -66,10 +70,10 @@ export class Recoverer {
     this.#schedule();
   }
 
-  async stop(): Promise<void> {
+  /** A sweep that is under way ends with its connection. */
+  stop(): void {
     this.#stopped = true;
     clearTimeout(this.#timer);
-    await this.#sweeping;
   }
 
   /** Half a lease and up to a tenth more, so that workers that started together do not sweep together. */
@@ -77,7 +81,7 @@ export class Recoverer {
     if (this.#stopped) return;
     const pause = (this.#lease / 2) * (1 + Math.random() / 10);
     this.#timer = setTimeout(() => {
-      this.#sweeping = this.#sweep()
+      void this.#sweep()
         .catch(() => undefined) // Redis went away: the next sweep counts anew.
         .finally(() => {
           this.#schedule();
@@ -88,9 +92,10 @@ export class Recoverer {
   async #sweep(): Promise<void> {
     if (!this.#connection.isConnected) return;
     if (this.#session !== this.#connection.session) {
+      this.#startOver(this.#session === 0 ? 0 : RECONNECT);
       this.#session = this.#connection.session;
-      this.#seen.clear();
     }
+    if (performance.now() < this.#countsFrom) return;
     const seen = new Map<string, Sighting>();
     for await (const [id, consumer, idle, deliveries] of this.#pending()) {
       if (consumer.startsWith(this.#worker)) continue;
@@ -128,6 +133,12 @@ export class Recoverer {
     }
   }
 
+  /** Forgets what it has seen, and looks away for `pause` ms. */
+  #startOver(pause: number): void {
+    this.#seen.clear();
+    this.#countsFrom = performance.now() + pause;
+  }
+
   async *#pending(): AsyncGenerator<Pending> {
     for (let start = '-'; ;) {
       const page = await this.#page(start);
@@ -140,8 +151,12 @@ export class Recoverer {
 
   async #page(start: string): Promise<Pending[]> {
     try {
+      const asked = performance.now();
       const args = [this.#keys.eventStream, GROUP, start, '+', PAGE];
-      return (await send(this.#connection.client, 'xpending', args)) as Pending[];
+      const page = (await send(this.#connection.client, 'xpending', args)) as Pending[];
+      // Redis stood still, and the leases ran on: their owners could not renew them either.
+      if (performance.now() - asked > this.#lease / 4) this.#startOver(0);
+      return page;
     } catch (error) {
       if (isNoGroup(error)) return [];
       throw error;

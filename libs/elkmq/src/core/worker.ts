@@ -115,7 +115,7 @@ export class Worker implements DeliveryEnds {
    * @returns how many handlers were still running then, and how many had finished without being settled in Redis
    */
   async stop(drainTimeout: number): Promise<{ running: number; unsettled: number }> {
-    await this.#recoverer?.stop();
+    this.#recoverer?.stop();
     await this.#consumer?.stop();
     await this.#drained(drainTimeout);
     const running = [...this.#running].filter((delivery) => !delivery.isHandled);
@@ -126,8 +126,8 @@ export class Worker implements DeliveryEnds {
     if (this.connection.isConnected) {
       // Best effort: what cannot be told to Redis now is found by a recoverer.
       await Promise.allSettled(running.map((delivery) => this.#recovery.giveUp(delivery)));
-      await this.#consumer?.leave().catch(() => undefined);
     }
+    await this.#consumer?.leave();
     await this.connection.close();
     return { running: running.length, unsettled };
   }

@@ -163,11 +163,25 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
         },
       });
       answer.add(values);
+      // Most handlers have answered by now, and need no timer.
+      if (!values.closed)
+        this.#endWhenOver(delivery, values, () => {
+          answer.unsubscribe();
+          writer.end();
+        });
     } catch (error) {
       // What a handler throws is an Observable by now: this is the deserializer's, or an exception filter's.
       this.#fail(delivery, error);
       end();
     }
+  }
+
+  /** Nobody waits for longer than this. Without it, values without end would keep their slot for ever. */
+  #endWhenOver({ queued }: Delivery, values: Subscription, end: () => void): void {
+    const timer = setTimeout(end, queued.event.timeout * 1_000).unref();
+    values.add(() => {
+      clearTimeout(timer);
+    });
   }
 
   #writer(delivery: Delivery): ReplyWriter {

@@ -1,25 +1,8 @@
-import { ElkMqClient, EventQueue, EventQueueError, ServiceEvent, type EventQueueOptions } from 'nestjs-elkmq';
+import { ElkMqClient, EventQueue, ServiceEvent } from 'nestjs-elkmq';
 import { lastValueFrom } from 'rxjs';
 import { describe, expect, it } from 'vitest';
+import { messageOf } from './support/calls.js';
 import { closing, keysOf, newQueueName, rejection, url } from './support/queue.js';
-
-function thrownBy(action: () => unknown): unknown {
-  try {
-    action();
-  } catch (error) {
-    return error;
-  }
-  throw new Error('it did not throw');
-}
-
-/** The message of what `action` throws, which is an error of that code. */
-function messageOf(code: string, action: () => unknown): string {
-  const error = thrownBy(action);
-  expect(error).toBeInstanceOf(EventQueueError);
-  expect(error).toHaveProperty('code', code);
-  expect(error).toHaveProperty('name', (error as Error).constructor.name);
-  return (error as Error).message;
-}
 
 describe('an event that the wire format cannot carry', () => {
   it.each([
@@ -80,89 +63,6 @@ describe('an event that the wire format cannot carry', () => {
         message: 'event must be a ServiceEvent, got an object',
       });
     }
-  });
-});
-
-describe('an option that is not accepted', () => {
-  it.each([
-    [{ enqueueTimeout: 0 }, 'enqueueTimeout must be a number of milliseconds from 1 to 2147483647, got 0'],
-    [
-      { enqueueTimeout: '1s' },
-      'enqueueTimeout must be a number of milliseconds from 1 to 2147483647, got "1s"',
-    ],
-    [
-      { enqueueTimeout: Infinity },
-      'enqueueTimeout must be a number of milliseconds from 1 to 2147483647, got Infinity',
-    ],
-    [{ maxPayloadBytes: 0 }, 'maxPayloadBytes must be a whole number from 1 to 2147483647, got 0'],
-    [{ maxPayloadBytes: 1.5 }, 'maxPayloadBytes must be a whole number from 1 to 2147483647, got 1.5'],
-    [{ maxPayloadBytes: null }, 'maxPayloadBytes must be a whole number from 1 to 2147483647, got null'],
-  ])('%j', (options, expected) => {
-    const make = () => new EventQueue('name', url, options as EventQueueOptions);
-    expect(messageOf('INVALID_OPTION', make)).toBe(expected);
-  });
-
-  it.each([
-    [undefined, 'undefined'],
-    [7, '7'],
-    ['\ud83d', '"\\ud83d"'],
-  ])('the name %j', (name, shown) => {
-    const message = messageOf('INVALID_OPTION', () => new EventQueue(name as string, url));
-    expect(message).toBe(`queue must be a string of well-formed Unicode, got ${shown}`);
-  });
-
-  it.each([
-    ['127.0.0.1:6379', 'got "127.0.0.1:6379"'],
-    ['redis://127.0.0.1:99999', 'got "redis://127.0.0.1:99999"'],
-    ['http://127.0.0.1', 'got one with the protocol "http:"'],
-    ['', 'got ""'],
-  ])('the URL %j', (address, expected) => {
-    const message = messageOf('INVALID_OPTION', () => new EventQueue('name', address));
-    expect(message).toMatch(/^url must be a URL such as redis:\/\/127\.0\.0\.1:6379, /);
-    expect(message).toContain(expected);
-  });
-
-  it.each([
-    'redis://user:s3cret@127.0.0.1:99999',
-    'redis://user:s3/cret@127.0.0.1:6379',
-    'redis://user:s3@cret@host:port',
-    'http://user:s3cret@127.0.0.1',
-    'user:s3cret@127.0.0.1:6379',
-    '//:s3cret@127.0.0.1',
-    'redis://127.0.0.1:port?password=s3cret',
-  ])('a URL whose password no message shows: %s', (address) => {
-    const error = thrownBy(() => new EventQueue('name', address));
-    expect(error).toHaveProperty('code', 'INVALID_OPTION');
-    expect(`${String(error)} ${JSON.stringify(error)}`).not.toMatch(/s3|cret/);
-  });
-
-  it('a keyPrefix, which the original does not know', () => {
-    const message = messageOf('INVALID_OPTION', () => new EventQueue('name', { keyPrefix: 'app:' }));
-    expect(message).toContain('keyPrefix must not be set, got "app:"');
-  });
-
-  it.each([
-    [7, '7'],
-    [null, 'null'],
-    [[], 'an array of 0'],
-    [() => undefined, 'undefined'],
-  ])('a Redis that is none: %s', (source, shown) => {
-    const message = messageOf('INVALID_OPTION', () => new EventQueue('name', source as unknown as string));
-    expect(message).toMatch(/^redis must be a URL, ioredis options, a Redis or Cluster instance/);
-    expect(message).toContain(`got ${shown}`);
-  });
-
-  it.each([
-    [-1, '-1'],
-    [NaN, 'NaN'],
-    ['5', '"5"'],
-    [undefined, 'undefined'],
-  ])('%s seconds to wait for an event', async (seconds, shown) => {
-    const queue = closing(new EventQueue(newQueueName(), url));
-    expect(await rejection(queue.dequeueBlocking(seconds as number))).toMatchObject({
-      code: 'INVALID_OPTION',
-      message: `seconds must be a number of at least 0 (0 waits for ever), got ${shown}`,
-    });
   });
 });
 
