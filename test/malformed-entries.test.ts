@@ -14,7 +14,7 @@ async function write(queue: EventQueue, ...fields: string[]): Promise<string> {
 }
 
 async function deadLettersOf({ name }: EventQueue): Promise<Record<string, unknown>[]> {
-  const origins = await redis.zrange(`${name}(dead_letters)`, 0, -1);
+  const origins = await redis.zrange(`${name}(dead_letters)`, '0', '-1');
   const bodies = await redis.hgetall(`${name}(dead_letter_bodies)`);
   expect(Object.keys(bodies).sort()).toEqual([...origins].sort());
   return origins.map((origin) => JSON.parse(bodies[origin] ?? '') as Record<string, unknown>);
@@ -91,11 +91,13 @@ describe('an entry that is no event', () => {
   it('makes room for others: the last 10,000 are kept', async () => {
     const queue = newQueue();
     const old = Array.from({ length: 10_000 }, (_, index) => `${index}-1`);
-    await redis.zadd(`${queue.name}(dead_letters)`, ...old.flatMap((origin, index) => [index, origin]));
+    const hourAgo = Date.now() - 3_600_000;
+    const died = old.flatMap((origin, index) => [hourAgo + index, origin]);
+    await redis.zadd(`${queue.name}(dead_letters)`, ...died);
     await redis.hset(`${queue.name}(dead_letter_bodies)`, ...old.flatMap((origin) => [origin, '{}']));
     const id = await write(queue, 'event', 'x');
     await rejection(queue.dequeue());
-    const left = await redis.zrange(`${queue.name}(dead_letters)`, 0, -1);
+    const left = await redis.zrange(`${queue.name}(dead_letters)`, '0', '-1');
     expect(left).toEqual([...old.slice(1), id]);
     expect(await redis.hlen(`${queue.name}(dead_letter_bodies)`)).toBe(10_000);
   });
