@@ -91,7 +91,9 @@ describe('an entry that is no event', () => {
   it('makes room for others: the last 10,000 are kept', async () => {
     const queue = newQueue();
     const old = Array.from({ length: 10_000 }, (_, index) => `${index}-1`);
-    await redis.zadd(`${queue.name}(dead_letters)`, ...old.flatMap((origin, index) => [index, origin]));
+    const hourAgo = Date.now() - 3_600_000;
+    const died = old.flatMap((origin, index) => [hourAgo + index, origin]);
+    await redis.zadd(`${queue.name}(dead_letters)`, ...died);
     await redis.hset(`${queue.name}(dead_letter_bodies)`, ...old.flatMap((origin) => [origin, '{}']));
     const id = await write(queue, 'event', 'x');
     await rejection(queue.dequeue());

@@ -80,4 +80,5 @@ it('the examples of the README compile, run, and do what it says', async () => {
   expect(await exit(run(join(folder, 'queue.js'), redis.url))).toMatch(
     /^\d{13} test_event serialized_data\n$/,
   );
+  expect(await exit(run(join(folder, 'dead-letters.js'), redis.url))).toBe('0 dead letters\nthat was all\n');
 }, 60_000);

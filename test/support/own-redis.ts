@@ -2,6 +2,8 @@ import { Redis } from 'ioredis';
 import { onTestFinished } from 'vitest';
 import { startRedis, type PrivateRedis } from '../../scripts/redis.js';
 
+export type { PrivateRedis };
+
 /** A server of the test's own, for what would disturb other tests; it is stopped when the test is over. */
 export async function ownRedis(...args: string[]): Promise<PrivateRedis> {
   const server = await startRedis({ args });

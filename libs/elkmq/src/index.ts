@@ -16,6 +16,9 @@ export type { ElkMqEvents, ElkMqStatus } from './nest/connection-events.js';
 // For any Node program: the original's API.
 export { EventQueue } from './core/event-queue.js';
 export type { EventQueueOptions } from './core/event-queue.js';
+export type { DeadLetterPage, DeadLetterQuery, DeadLetters } from './core/dead-letter-office.js';
+export type { DeadLetterFilter } from './core/dead-letter-filter.js';
+export type { DeadLetter, DeadLetterReason } from './core/dead-letters.js';
 export { ServiceEvent } from './core/service-event.js';
 export type { Timestamp, TimestampedEvent } from './core/service-event.js';
 export type { RedisSourceInput } from './core/redis-source.js';

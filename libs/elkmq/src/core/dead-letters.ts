@@ -1,22 +1,34 @@
 import type { StreamEntry } from './blocking-reader.js';
-import { timestampOf, type QueuedEvent } from './entry.js';
+import { readEntry, timestampOf, type QueuedEvent } from './entry.js';
+import { JsonParseError } from './errors.js';
 import { asText } from './json.js';
 import type { ServiceEvent } from './service-event.js';
 
+export const DEAD_LETTER_REASONS = [
+  'abandoned',
+  'exhausted',
+  'expired',
+  'failed',
+  'malformed',
+  'unhandled',
+] as const;
+
 /** Why a message was not handled. */
-export type DeadLetterReason = 'abandoned' | 'exhausted' | 'expired' | 'failed' | 'malformed' | 'unhandled';
+export type DeadLetterReason = (typeof DEAD_LETTER_REASONS)[number];
 
 /** How the JSON of a letter begins whose message was given up while it was perhaps still being handled. */
 export const ABANDONED_LETTER = '{"reason":"abandoned"';
 
 /** A message that was not handled, as it is kept in Redis (JSON). */
-export interface DeadLetter {
+export interface StoredDeadLetter {
   readonly reason: DeadLetterReason;
-  /** Id of the message's first entry. */
+  /** Id of the message's first entry: the identity of the message, and of its letter. */
   readonly origin: string;
   /** Fields of the entry, name and value in turn, the event among them. */
   readonly fields: readonly string[];
+  /** What its handler threw, or why it was given up. */
   readonly error?: { readonly name: string; readonly message: string; readonly stack?: string };
+  /** How many attempts there were. */
   readonly attempts: number;
   /** When Redis registered the message; milliseconds since 1970. */
   readonly firstAt: number;
@@ -24,6 +36,20 @@ export interface DeadLetter {
   readonly lastAt: number;
   /** The worker that had it last. */
   readonly consumer: string;
+}
+
+/** A message that was not handled. */
+export interface DeadLetter extends StoredDeadLetter {
+  /** What was not handled; `undefined` when the entry could not be read as an event. */
+  readonly event: ServiceEvent | undefined;
+}
+
+/** How many dead letters a queue keeps, and for how long. */
+export interface DeadLetterCap {
+  /** The newest so many are kept. */
+  readonly max: number;
+  /** ms */
+  readonly maxAge: number;
 }
 
 /** What ends among the dead letters: an event, or an entry that is none. */
@@ -40,7 +66,7 @@ export function letterOf(
   error: unknown,
   consumer: string,
   now: number,
-): DeadLetter {
+): StoredDeadLetter {
   return {
     // First: see ABANDONED_LETTER.
     reason,
@@ -52,6 +78,25 @@ export function letterOf(
     lastAt: Math.floor(now),
     consumer,
   };
+}
+
+/** @throws {JsonParseError} when the letter cannot be read, whatever of its event */
+export function readLetter(origin: string, json: string): DeadLetter {
+  let letter: StoredDeadLetter;
+  try {
+    letter = JSON.parse(json) as StoredDeadLetter;
+  } catch (error) {
+    throw new JsonParseError(`the dead letter ${origin} is not JSON`, { cause: error });
+  }
+  return { ...letter, event: eventOf(letter) };
+}
+
+function eventOf({ origin, fields }: StoredDeadLetter): ServiceEvent | undefined {
+  try {
+    return readEntry([origin, fields as string[]])?.event;
+  } catch {
+    return undefined;
+  }
 }
 
 function described(error: unknown): { name: string; message: string; stack?: string } {

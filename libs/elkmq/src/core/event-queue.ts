@@ -1,5 +1,6 @@
 import { decodeReply } from './codec.js';
 import type { StreamEntry } from './blocking-reader.js';
+import { DeadLetters } from './dead-letter-office.js';
 import { letterOf, malformed } from './dead-letters.js';
 import { readEntry, timestampOf, type QueuedEvent } from './entry.js';
 import {
@@ -34,6 +35,8 @@ export interface EventQueueOptions {
  * once. Connects at once; `close` it in the end.
  */
 export class EventQueue {
+  /** The messages that were not handled: to look at, to retry, to remove. */
+  readonly deadLetters: DeadLetters;
   readonly #keys: QueueKeys;
   readonly #source: RedisSource;
   readonly #requester: Requester;
@@ -66,6 +69,7 @@ export class EventQueue {
       maxPayloadBytes,
     });
     this.#outcomes = new Outcomes(this.#requester.connection, this.#keys, this.#patience);
+    this.deadLetters = new DeadLetters(this.#requester.connection, this.#keys, this.#patience);
   }
 
   /**

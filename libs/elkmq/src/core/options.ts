@@ -44,4 +44,6 @@ export const DEFAULTS = {
   enqueueTimeout: 10_000,
   /** The longest payload, in bytes of UTF-8. */
   maxPayloadBytes: 16 * 1024 * 1024,
+  /** How many dead letters are kept, and for how long, ms (14 days). */
+  deadLetters: { max: 10_000, maxAge: 1_209_600_000 },
 } as const;

@@ -1,17 +1,15 @@
 import { encodeEvent } from './codec.js';
 import type { Connection } from './connection.js';
-import { ABANDONED_LETTER, type Dead, type DeadLetter } from './dead-letters.js';
+import { ABANDONED_LETTER, type Dead, type DeadLetterCap, type StoredDeadLetter } from './dead-letters.js';
 import type { QueuedEvent } from './entry.js';
 import type { EventQueueError } from './errors.js';
 import { GROUP, type QueueKeys } from './keys.js';
+import { DEFAULTS } from './options.js';
 import { callReliably } from './reliable-call.js';
 import { failureFrame } from './reply-frame.js';
 import { hyphenated } from './request-ids.js';
 import type { ScriptName } from './scripts.js';
 import type { ServiceEvent } from './service-event.js';
-
-/** Dead letters that are kept; the oldest make room. */
-const MAX_DEAD_LETTERS = 10_000;
 
 /** Whose an entry must be for it to be taken away. */
 export interface Holder {
@@ -23,17 +21,34 @@ export interface Holder {
 
 const ANYONE: Holder = { consumer: '', unrenewedFor: 0 };
 
+/** So many dead letters were dropped: because there were too many, and because of their age. */
+export type DroppedLetters = (tooMany: number, tooOld: number) => void;
+
 /** The ways for one attempt to end, one call each. A worker's usual one is batched: see `Settler`. */
 export class Outcomes {
   readonly #connection: Connection;
   readonly #keys: QueueKeys;
   readonly #patience: number;
+  readonly #cap: DeadLetterCap;
+  readonly #dropped: DroppedLetters | undefined;
 
-  /** @param patience how long each is tried while Redis is away, ms */
-  constructor(connection: Connection, keys: QueueKeys, patience: number) {
+  /**
+   * @param patience how long each is tried while Redis is away, ms
+   * @param cap what is kept of the dead letters when one is added
+   * @param dropped told when others were dropped then
+   */
+  constructor(
+    connection: Connection,
+    keys: QueueKeys,
+    patience: number,
+    cap: DeadLetterCap = DEFAULTS.deadLetters,
+    dropped?: DroppedLetters,
+  ) {
     this.#connection = connection;
     this.#keys = keys;
     this.#patience = patience;
+    this.#cap = cap;
+    this.#dropped = dropped;
   }
 
   /** Handled. @returns false when the attempt was not this consumer's any more */
@@ -60,7 +75,7 @@ export class Outcomes {
    */
   async deadLetter(
     dead: Dead,
-    letter: DeadLetter,
+    letter: StoredDeadLetter,
     error?: EventQueueError,
     holder = ANYONE,
   ): Promise<boolean> {
@@ -76,9 +91,14 @@ export class Outcomes {
       keys.push(messageQueue);
       told = ['list', ''];
     }
-    const body = [letter.origin, letter.lastAt, JSON.stringify(letter), MAX_DEAD_LETTERS];
+    const { max, maxAge } = this.#cap;
+    const body = [letter.origin, letter.lastAt, JSON.stringify(letter), max, maxAge];
     const args = [GROUP, dead.id, ...body, holder.consumer, holder.unrenewedFor, ...told];
-    return (await callReliably(this.#connection, 'deadLetter', keys, args, this.#patience)) !== -1;
+    const answer = await callReliably(this.#connection, 'deadLetter', keys, args, this.#patience);
+    if ((answer as number[]).length === 0) return false;
+    const [tooMany, tooOld] = answer as [number, number];
+    if (tooMany + tooOld > 0) this.#dropped?.(tooMany, tooOld);
+    return true;
   }
 
   /** To be tried again by whoever is free: the message goes back to the queue, as another attempt. */

@@ -1,6 +1,7 @@
 import type { StreamEntry } from './blocking-reader.js';
 import { COMMAND_TIMEOUT, Connection, type ConnectionListener } from './connection.js';
-import { letterOf, malformed, type Dead, type DeadLetterReason } from './dead-letters.js';
+import { letterOf, malformed } from './dead-letters.js';
+import { type Dead, type DeadLetterCap, type DeadLetterReason } from './dead-letters.js';
 import { Delivery, type DeliveryEnds } from './delivery.js';
 import { readEntry } from './entry.js';
 import { AbandonedError, EnqueueError } from './errors.js';
@@ -14,6 +15,7 @@ import { RedisClock } from './redis-clock.js';
 import type { RedisSource } from './redis-source.js';
 import type { ServiceEvent } from './service-event.js';
 import { PATIENCE, Settler } from './settler.js';
+import { TrimReport } from './trim-report.js';
 
 export interface WorkerOptions {
   /** How many events are handled at once. */
@@ -22,9 +24,12 @@ export interface WorkerOptions {
   readonly lease: number;
   /** How often a message is handed out at the most, when it is handed out again. */
   readonly maxDeliveries: number;
+  readonly deadLetters: DeadLetterCap;
 }
 
 export interface WorkerListener extends ConnectionListener, RecoveryListener {
+  /** Dead letters that made room, since the last time: because there were too many, and because of their age. */
+  trimmed(tooMany: number, tooOld: number): void;
   /** An event to be handled. Whatever comes of it, the delivery must be ended. */
   handle(delivery: Delivery): void;
 }
@@ -46,6 +51,7 @@ export class Worker implements DeliveryEnds {
   readonly #keys: QueueKeys;
   readonly #options: WorkerOptions;
   readonly #listener: WorkerListener;
+  readonly #trims: TrimReport;
   readonly #outcomes: Outcomes;
   readonly #settler: Settler;
   readonly #source: RedisSource;
@@ -73,7 +79,12 @@ export class Worker implements DeliveryEnds {
       },
       error: (error) => listener.error?.(error),
     });
-    this.#outcomes = new Outcomes(this.connection, keys, PATIENCE);
+    this.#trims = new TrimReport((tooMany, tooOld) => {
+      listener.trimmed(tooMany, tooOld);
+    });
+    this.#outcomes = new Outcomes(this.connection, keys, PATIENCE, options.deadLetters, (tooMany, tooOld) => {
+      this.#trims.add(tooMany, tooOld);
+    });
     this.#settler = new Settler(this.connection, keys);
     this.#recovery = new Recovery(
       this.connection,
@@ -129,6 +140,7 @@ export class Worker implements DeliveryEnds {
     }
     await this.#consumer?.leave();
     await this.connection.close();
+    this.#trims.stop();
     return { running: running.length, unsettled };
   }
 

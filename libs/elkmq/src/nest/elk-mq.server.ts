@@ -59,6 +59,11 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
           `${what} was not handled (${reason})${error === undefined ? '' : `: ${messageOf(error)}`}`,
         );
       },
+      trimmed: (tooMany, tooOld) => {
+        const { max, maxAge } = this.#options.deadLetters;
+        this.#warnOfDropped(tooMany, `more than deadLetters.max (${String(max)})`);
+        this.#warnOfDropped(tooOld, `older than deadLetters.maxAge (${String(maxAge)} ms)`);
+      },
       modeOf: (action) => this.#modeOf(action),
       handle: (delivery) => {
         this.#handle(delivery);
@@ -102,6 +107,12 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
   unwrap<T = Redis | Cluster>(): T {
     if (!this.#worker) throw new Error('Not listening. Call "listen" or "startAllMicroservices" first.');
     return this.#worker.connection.client as T;
+  }
+
+  #warnOfDropped(count: number, why: string): void {
+    if (count === 0) return;
+    const { queue } = this.#options;
+    this.logger.warn(`${String(count)} dead letters of queue '${queue}' were dropped: ${why}`);
   }
 
   #modeOf(action: string): DeliveryMode {

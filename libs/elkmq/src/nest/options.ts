@@ -4,6 +4,7 @@ import type {
   ProducerDeserializer,
   ProducerSerializer,
 } from '@nestjs/microservices';
+import type { DeadLetterCap } from '../core/dead-letters.js';
 import { InvalidOptionError } from '../core/errors.js';
 import { DEFAULTS, milliseconds, queueName, shown, wholeNumber } from '../core/options.js';
 import type { DeliveryMode } from '../core/recovery.js';
@@ -35,6 +36,11 @@ export interface ElkMqServerOptions extends ElkMqOptions {
   lease?: number;
   /** How often a message is handed out at the most with `at-least-once`. Default 5. */
   maxDeliveries?: number;
+  /**
+   * What is kept of messages that were not handled: the newest `max` (default 10,000) for `maxAge` ms (default
+   * 1,209,600,000, 14 days). The rest goes when a further one is added, and the log says so.
+   */
+  deadLetters?: { max?: number; maxAge?: number };
   /** How long running handlers may take to finish at shutdown, ms. Default 10,000. */
   drainTimeout?: number;
   /** How long `listen` waits for Redis, ms. Default 10,000. */
@@ -67,6 +73,7 @@ const SERVER = [
   'delivery',
   'lease',
   'maxDeliveries',
+  'deadLetters',
   'drainTimeout',
   'connectTimeout',
   'transportId',
@@ -88,8 +95,24 @@ export function serverOptions(given: ElkMqServerOptions) {
     delivery: deliveryMode(given.delivery),
     lease: wholeNumber('lease', given.lease, 30_000, 100),
     maxDeliveries: wholeNumber('maxDeliveries', given.maxDeliveries, 5, 1),
+    deadLetters: deadLetterCap(given.deadLetters),
     drainTimeout: milliseconds('drainTimeout', given.drainTimeout, 10_000),
     connectTimeout: milliseconds('connectTimeout', given.connectTimeout, 10_000),
+  };
+}
+
+function deadLetterCap(given: unknown = {}): DeadLetterCap {
+  const known = ['max', 'maxAge'];
+  if (typeof given !== 'object' || given === null) {
+    throw new InvalidOptionError(`deadLetters must be an object of ${known.join(', ')}, got ${shown(given)}`);
+  }
+  refuseUnknown('deadLetters', given, known);
+  const { max, maxAge } = given as Record<string, unknown>;
+  const defaults = DEFAULTS.deadLetters;
+  return {
+    max: wholeNumber('deadLetters.max', max, defaults.max, 1),
+    // 24 days, the longest of a timer, are not the limit of what is kept.
+    maxAge: milliseconds('deadLetters.maxAge', maxAge, defaults.maxAge, Number.MAX_SAFE_INTEGER),
   };
 }
 
@@ -119,12 +142,7 @@ function commonOptions(owner: string, given: ElkMqOptions, known: readonly strin
   if (typeof given !== 'object' || (given as unknown) === null) {
     throw new InvalidOptionError(`${owner} needs options, at least { queue: '…' }, got ${shown(given)}`);
   }
-  const unknown = Object.keys(given).find((name) => !known.includes(name));
-  if (unknown !== undefined) {
-    throw new InvalidOptionError(
-      `${owner} has no option ${shown(unknown)}; it has ${[...known].sort().join(', ')}`,
-    );
-  }
+  refuseUnknown(owner, given, known);
   if (given.url !== undefined && given.redis !== undefined) {
     throw new InvalidOptionError('url and redis must not both be given');
   }
@@ -133,4 +151,13 @@ function commonOptions(owner: string, given: ElkMqOptions, known: readonly strin
     source: new RedisSource(given.url ?? given.redis),
     maxPayloadBytes: wholeNumber('maxPayloadBytes', given.maxPayloadBytes, DEFAULTS.maxPayloadBytes, 1),
   };
+}
+
+function refuseUnknown(owner: string, given: object, known: readonly string[]): void {
+  const unknown = Object.keys(given).find((name) => !known.includes(name));
+  if (unknown !== undefined) {
+    throw new InvalidOptionError(
+      `${owner} has no option ${shown(unknown)}; it has ${[...known].sort().join(', ')}`,
+    );
+  }
 }
