@@ -4,7 +4,8 @@ import { toJson } from './json.js';
 import type { ServiceEvent } from './service-event.js';
 
 /** Why a message was not handled. */
-export type DeadLetterReason = 'abandoned' | 'exhausted' | 'expired' | 'failed' | 'malformed' | 'unhandled';
+export type DeadLetterReason =
+  'abandoned' | 'exhausted' | 'expired' | 'failed' | 'malformed' | 'rejected' | 'unhandled';
 
 /** How the JSON of a letter begins whose message was given up while it was perhaps still being handled. */
 export const ABANDONED_LETTER = '{"reason":"abandoned"';
@@ -27,7 +28,9 @@ export interface DeadLetter {
 }
 
 /** What ends among the dead letters: an event, or an entry that is none. */
-export type Dead = Omit<QueuedEvent, 'event' | 'headers' | 'metadata'> & { readonly event?: ServiceEvent };
+export type Dead = Omit<QueuedEvent, 'event' | 'due' | 'headers' | 'metadata'> & {
+  readonly event?: ServiceEvent;
+};
 
 /** An entry that cannot be read, which may have been an original client's. */
 export function malformed([id, fields]: StreamEntry): Dead {

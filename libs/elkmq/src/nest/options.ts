@@ -5,10 +5,12 @@ import type {
   ProducerSerializer,
 } from '@nestjs/microservices';
 import { InvalidOptionError } from '../core/errors.js';
-import { DEFAULTS, milliseconds, queueName, shown, wholeNumber } from '../core/options.js';
+import { DEFAULTS, MAX_DELAY, milliseconds, queueName, shown, wholeNumber } from '../core/options.js';
 import type { DeliveryMode } from '../core/recovery.js';
 import { RedisSource, type RedisSourceInput } from '../core/redis-source.js';
 import { MAX_TIMEOUT_SECONDS } from '../core/service-event.js';
+
+import { retryPolicy, type ElkMqRetryOptions } from './retry-policy.js';
 
 /** What client and server have in common. */
 export interface ElkMqOptions {
@@ -35,6 +37,12 @@ export interface ElkMqServerOptions extends ElkMqOptions {
   lease?: number;
   /** How often a message is handed out at the most with `at-least-once`. Default 5. */
   maxDeliveries?: number;
+  /**
+   * When events whose handler failed are tried again. A handler can have its own, in the extras of its decorator:
+   * `@EventPattern('order.placed', { retry: { attempts: 5 } })`; requests are tried again only by a policy of their
+   * own. Default: never; a failed event becomes a dead letter at once.
+   */
+  retry?: ElkMqRetryOptions;
   /** How long running handlers may take to finish at shutdown, ms. Default 10,000. */
   drainTimeout?: number;
   /** How long `listen` waits for Redis, ms. Default 10,000. */
@@ -67,6 +75,7 @@ const SERVER = [
   'delivery',
   'lease',
   'maxDeliveries',
+  'retry',
   'drainTimeout',
   'connectTimeout',
   'transportId',
@@ -88,6 +97,7 @@ export function serverOptions(given: ElkMqServerOptions) {
     delivery: deliveryMode(given.delivery),
     lease: wholeNumber('lease', given.lease, 30_000, 100),
     maxDeliveries: wholeNumber('maxDeliveries', given.maxDeliveries, 5, 1),
+    retry: retryPolicy(given.retry),
     drainTimeout: milliseconds('drainTimeout', given.drainTimeout, 10_000),
     connectTimeout: milliseconds('connectTimeout', given.connectTimeout, 10_000),
   };
@@ -113,6 +123,11 @@ export function clientOptions(given: ElkMqClientOptions) {
 /** @throws {InvalidOptionError} */
 export function requestTimeout(given: unknown, fallback: number): number {
   return milliseconds('timeout', given, fallback, MAX_TIMEOUT);
+}
+
+/** @throws {InvalidOptionError} */
+export function messageDelay(given: unknown): number {
+  return milliseconds('delay', given, 0, MAX_DELAY, 0);
 }
 
 function commonOptions(owner: string, given: ElkMqOptions, known: readonly string[]) {
