@@ -26,9 +26,7 @@ async function roundTrip(
 
 /** A server that is a whole cluster by itself. */
 async function startCluster(): Promise<Cluster> {
-  const server = await startRedis({
-    args: ['--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1'],
-  });
+  const server = await startRedis({ args: ['--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1'] });
   onTestFinished(() => server.stop());
   const admin = new Redis(server.url);
   await admin.call('CLUSTER', 'ADDSLOTS', ...Array.from({ length: 16_384 }, (_, slot) => slot));
