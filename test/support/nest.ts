@@ -29,13 +29,13 @@ export function moduleOf(...controllers: Type[]): DynamicModule {
 type Handlers = Record<string, (data: any, context: ElkMqContext) => unknown>;
 
 /** A controller with a request handler for each pattern. */
-export function requests(handlers: Handlers): Type {
-  return controllerOf(handlers, MessagePattern);
+export function requests(handlers: Handlers, extras: object = {}): Type {
+  return controllerOf(handlers, (pattern) => MessagePattern(pattern, extras));
 }
 
 /** A controller with an event handler for each pattern. */
-export function events(handlers: Handlers): Type {
-  return controllerOf(handlers, EventPattern);
+export function events(handlers: Handlers, extras: object = {}): Type {
+  return controllerOf(handlers, (pattern) => EventPattern(pattern, extras) as MethodDecorator);
 }
 
 function controllerOf(handlers: Handlers, decorate: (pattern: string) => MethodDecorator): Type {
@@ -44,6 +44,8 @@ function controllerOf(handlers: Handlers, decorate: (pattern: string) => MethodD
   for (const [pattern, value] of Object.entries(handlers)) {
     const name = `handle ${pattern}`;
     Object.defineProperty(TestController.prototype, name, { value });
+    Payload()(TestController.prototype, name, 0);
+    Ctx()(TestController.prototype, name, 1);
     decorate(pattern)(TestController.prototype, name, { value });
     Payload()(TestController.prototype, name, 0);
     Ctx()(TestController.prototype, name, 1);

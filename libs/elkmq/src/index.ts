@@ -1,5 +1,6 @@
 // For Nest applications.
 export { ElkMqClient } from './nest/elk-mq.client.js';
+export { ElkMqErrorInterceptor } from './nest/elk-mq.error-interceptor.js';
 export { ElkMqContext } from './nest/elk-mq.context.js';
 export { ElkMqModule } from './nest/elk-mq.module.js';
 export type {
@@ -11,6 +12,7 @@ export type {
 export { ElkMqRecord, ElkMqRecordBuilder } from './nest/elk-mq.record-builder.js';
 export { ELKMQ, ElkMqServer } from './nest/elk-mq.server.js';
 export type { ElkMqClientOptions, ElkMqOptions, ElkMqServerOptions } from './nest/options.js';
+export type { ElkMqRetryOptions } from './nest/retry-policy.js';
 export type { ElkMqEvents, ElkMqStatus } from './nest/connection-events.js';
 
 // For any Node program: the original's API.
@@ -22,11 +24,13 @@ export type { DeadLetter, DeadLetterReason } from './core/dead-letters.js';
 export { ServiceEvent } from './core/service-event.js';
 export type { Timestamp, TimestampedEvent } from './core/service-event.js';
 export type { RedisSourceInput } from './core/redis-source.js';
+export type { BackoffOptions } from './core/backoff.js';
 export type { DeliveryMode } from './core/recovery.js';
 
 // For both: what goes wrong.
 export {
   AbandonedError,
+  AttemptEndedError,
   ConnectionError,
   DequeueError,
   EmptyQueueError,
@@ -37,6 +41,7 @@ export {
   JsonDumpError,
   JsonParseError,
   PayloadTooLargeError,
+  RejectedError,
   TimeoutExpiredError,
 } from './core/errors.js';
 export type { EventQueueErrorCode } from './core/errors.js';

@@ -10,6 +10,7 @@ export const DEAD_LETTER_REASONS = [
   'expired',
   'failed',
   'malformed',
+  'rejected',
   'unhandled',
 ] as const;
 
@@ -53,7 +54,9 @@ export interface DeadLetterCap {
 }
 
 /** What ends among the dead letters: an event, or an entry that is none. */
-export type Dead = Omit<QueuedEvent, 'event' | 'headers' | 'metadata'> & { readonly event?: ServiceEvent };
+export type Dead = Omit<QueuedEvent, 'event' | 'due' | 'headers' | 'metadata'> & {
+  readonly event?: ServiceEvent;
+};
 
 /** An entry that cannot be read, which may have been an original client's. */
 export function malformed([id, fields]: StreamEntry): Dead {

@@ -1,3 +1,4 @@
+import { AttemptSignal } from './attempt-signal.js';
 import type { QueuedEvent } from './entry.js';
 import type { DeadLetterReason } from './dead-letters.js';
 import type { ServiceEvent } from './service-event.js';
@@ -5,9 +6,13 @@ import type { Settlable, Settlement } from './settler.js';
 
 /** How a worker ends deliveries. */
 export interface DeliveryEnds {
+  /** Milliseconds since 1970 on the clock of Redis. */
+  now(): number;
   settle(delivery: Delivery): void;
   answerOriginal(delivery: Delivery, response?: ServiceEvent): Promise<void>;
   deadLetter(delivery: Delivery, reason: DeadLetterReason, error?: unknown): Promise<void>;
+  /** @param delay ms until the next attempt */
+  retry(delivery: Delivery, delay: number): Promise<void>;
   /** The attempt was given up by others while it was running. @param isHandled it was handled all the same */
   lost(delivery: Delivery, isHandled: boolean): void;
   /** The attempt has ended for good. @param error why its end could not be written to Redis */
@@ -27,6 +32,7 @@ export class Delivery implements Settlable {
   /** Waiting to be asked by the settler, or on the way to Redis. */
   #settling = false;
   #lastIsOnItsWay = false;
+  readonly #signal = new AttemptSignal();
 
   /** @param consumer the name in the group for which the entry is pending */
   constructor(
@@ -55,7 +61,25 @@ export class Delivery implements Settlable {
 
   /** When nobody waits for it any more: milliseconds since 1970 on the clock of Redis. */
   get deadline(): number {
-    return this.queued.timestamp + this.queued.event.timeout * 1_000;
+    return this.queued.due + this.queued.event.timeout * 1_000;
+  }
+
+  /** How long its requester still waits, ms. */
+  get timeLeft(): number {
+    return this.deadline - this.ends.now();
+  }
+
+  /**
+   * Fires when nobody waits for the answer any more, the lease was lost, or the worker stops while this runs.
+   * @param hasDeadline somebody waits for an answer
+   */
+  signal(hasDeadline: boolean): AbortSignal {
+    return this.#signal.get(hasDeadline ? this.timeLeft : Infinity);
+  }
+
+  /** The handler's work has become useless, if it still runs. */
+  abort(reason: Error): void {
+    if (!this.#finished) this.#signal.abort(reason);
   }
 
   /** Sends one value to the requester. @param body a JSON value */
@@ -69,6 +93,7 @@ export class Delivery implements Settlable {
   finish(): void {
     if (this.#finished) return;
     this.#finished = true;
+    this.#signal.clear();
     this.#enlist();
   }
 
@@ -86,6 +111,14 @@ export class Delivery implements Settlable {
   /** Ends the attempt by moving its message to the dead letters. */
   deadLetter(reason: DeadLetterReason, error?: unknown): void {
     this.#endBy(() => this.ends.deadLetter(this, reason, error));
+  }
+
+  /**
+   * Ends the attempt; the message comes again. For attempts that have not answered anything.
+   * @param delay ms until then at the least
+   */
+  retry(delay: number): void {
+    this.#endBy(() => this.ends.retry(this, delay));
   }
 
   take(limit: number): Settlement {
@@ -117,6 +150,7 @@ export class Delivery implements Settlable {
   #endBy(call: () => Promise<void>): void {
     if (this.#finished) return;
     this.#finished = true;
+    this.#signal.clear();
     call().then(
       () => {
         this.ends.ended(this);

@@ -13,6 +13,8 @@ export interface QueuedEvent {
   readonly attempt: number;
   /** When Redis registered the message, ms. */
   readonly timestamp: Timestamp;
+  /** From when on its timeout counts: its timestamp, or when it was due if it was delayed, ms. */
+  readonly due: number;
   readonly event: ServiceEvent;
   /** Written by a client of this package, not by an original one, which pushes the id to the message queue as well. */
   readonly isOurs: boolean;
@@ -29,6 +31,22 @@ export function timestampOf(id: string): Timestamp {
 }
 
 /**
+ * An entry that is no message: it tells whoever takes it when the first of the delayed messages is due, ms.
+ * @returns `undefined` for any other entry
+ */
+export function nudgeOf([, fields]: StreamEntry): number | undefined {
+  return fields?.[0] === 'due' ? Number(fields[1]) : undefined;
+}
+
+/** The fields of the entry that makes the next attempt at a message. */
+export function fieldsOfNext({ fields, origin, attempt }: QueuedEvent): string[] {
+  const next = new Map<string, string>();
+  for (let i = 0; i < fields.length; i += 2) next.set(fields[i] as string, fields[i + 1] as string);
+  next.set('origin', origin).set('attempt', String(attempt + 1));
+  return [...next].flat();
+}
+
+/**
  * Reads an entry.
  * @returns `undefined` for a response of the original, which is in the event stream as well
  * @throws {JsonParseError} when the entry does not hold a service event
@@ -39,6 +57,7 @@ export function readEntry([id, fields]: StreamEntry): QueuedEvent | undefined {
   let replyTo: string | undefined;
   let origin = id;
   let attempt = 1;
+  let due: number | undefined;
   let headers: string | undefined;
   let metadata: string | undefined;
   if (fields[0] === 'response' && fields.length === 2) return undefined;
@@ -57,6 +76,9 @@ export function readEntry([id, fields]: StreamEntry): QueuedEvent | undefined {
       case 'attempt':
         attempt = Number(value);
         break;
+      case 'due':
+        due = Number(value);
+        break;
       case 'headers':
         headers = value;
         break;
@@ -69,11 +91,13 @@ export function readEntry([id, fields]: StreamEntry): QueuedEvent | undefined {
   if (!/^\d+-\d+$/.test(origin))
     throw new JsonParseError(`entry ${id} has an origin that is no id: ${origin}`);
   if (!(attempt >= 1)) throw new JsonParseError(`entry ${id} has an attempt that is no number`);
+  if (Number.isNaN(due)) throw new JsonParseError(`entry ${id} has a due time that is no number`);
   return {
     id,
     origin,
     attempt,
     timestamp: timestampOf(origin),
+    due: due ?? timestampOf(origin),
     event: decodeEvent(json, replyTo === '' ? undefined : replyTo),
     isOurs: replyTo !== undefined,
     fields,

@@ -1,6 +1,7 @@
 /** The stable `code` of every error that this package raises; `switch (error.code)` narrows to its class. */
 export type EventQueueErrorCode =
   | 'ABANDONED'
+  | 'ATTEMPT_ENDED'
   | 'CONNECTION_FAILED'
   | 'DEQUEUE_FAILED'
   | 'ENQUEUE_FAILED'
@@ -10,6 +11,7 @@ export type EventQueueErrorCode =
   | 'JSON_PARSE_FAILED'
   | 'PAYLOAD_TOO_LARGE'
   | 'QUEUE_EMPTY'
+  | 'REJECTED'
   | 'TIMEOUT_EXPIRED';
 
 /** Base of every error of this package. `cause` holds the error that led to it, where there is one. */
@@ -75,4 +77,14 @@ export class InvalidOptionError extends EventQueueError {
 /** The worker that had taken the request went away, and the request is not run again. */
 export class AbandonedError extends EventQueueError {
   readonly code = 'ABANDONED';
+}
+
+/** A handler moved its message to the dead letters: `context.deadLetter(reason)`; the message is its reason. */
+export class RejectedError extends EventQueueError {
+  readonly code = 'REJECTED';
+}
+
+/** What a handler wants done with its message is too late: this attempt has ended, or has answered already. */
+export class AttemptEndedError extends EventQueueError {
+  readonly code = 'ATTEMPT_ENDED';
 }

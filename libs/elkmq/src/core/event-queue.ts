@@ -2,7 +2,7 @@ import { decodeReply } from './codec.js';
 import type { StreamEntry } from './blocking-reader.js';
 import { DeadLetters } from './dead-letter-office.js';
 import { letterOf, malformed } from './dead-letters.js';
-import { readEntry, timestampOf, type QueuedEvent } from './entry.js';
+import { nudgeOf, readEntry, timestampOf, type QueuedEvent } from './entry.js';
 import {
   ConnectionError,
   DequeueError,
@@ -179,6 +179,10 @@ export class EventQueue {
 
   /** Takes an entry out of the queue for good. @returns `undefined` when it is not for this caller */
   async #accept(entry: StreamEntry): Promise<TimestampedEvent | undefined> {
+    if (nudgeOf(entry) !== undefined) {
+      await this.#outcomes.discard(entry[0]);
+      return undefined;
+    }
     let queued: QueuedEvent | undefined;
     try {
       queued = readEntry(entry);

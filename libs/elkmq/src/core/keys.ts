@@ -18,6 +18,10 @@ export class QueueKeys {
   readonly deadLetters: string;
   /** hash: origin → the dead letter as JSON */
   readonly deadLetterBodies: string;
+  /** zset: messages that are due later; origin → when, ms */
+  readonly delayed: string;
+  /** hash: origin → the fields of its next entry, name and value in turn, as JSON */
+  readonly delayedBodies: string;
   readonly #prefix: string;
 
   /** @param cluster Redis Cluster: the name becomes a hash tag, so that every key of the queue is in one slot */
@@ -32,6 +36,8 @@ export class QueueKeys {
     this.responseStream = `${this.#prefix}(response_stream)`;
     this.deadLetters = `${this.#prefix}(dead_letters)`;
     this.deadLetterBodies = `${this.#prefix}(dead_letter_bodies)`;
+    this.delayed = `${this.#prefix}(delayed)`;
+    this.delayedBodies = `${this.#prefix}(delayed_bodies)`;
   }
 
   /** stream with a TTL: replies to one client process; `undefined` when the id is not one of a client */

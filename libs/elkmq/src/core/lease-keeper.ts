@@ -1,4 +1,5 @@
 import type { Connection } from './connection.js';
+import { AbandonedError } from './errors.js';
 import { GROUP, type QueueKeys } from './keys.js';
 import { callReliably } from './reliable-call.js';
 
@@ -7,7 +8,12 @@ export interface Leased {
   readonly id: string;
   /** The name in the group for which it is pending. */
   readonly consumer: string;
+  /** It is not the consumer's any more. */
+  abort(reason: Error): void;
 }
+
+export const LEASE_LOST =
+  'it was given up while it was being handled: the worker was away for longer than its lease';
 
 /** Ids in one call. */
 const CHUNK = 500;
@@ -46,17 +52,23 @@ export class LeaseKeeper {
   }
 
   async #renewAll(): Promise<void> {
-    const byConsumer = new Map<string, string[]>();
-    for (const { id, consumer } of this.#running()) {
-      const ids = byConsumer.get(consumer);
-      if (ids) ids.push(id);
-      else byConsumer.set(consumer, [id]);
+    const byConsumer = new Map<string, Leased[]>();
+    for (const attempt of this.#running()) {
+      const attempts = byConsumer.get(attempt.consumer);
+      if (attempts) attempts.push(attempt);
+      else byConsumer.set(attempt.consumer, [attempt]);
     }
-    for (const [consumer, ids] of byConsumer) {
-      for (let start = 0; start < ids.length; start += CHUNK) {
-        const args = [GROUP, consumer, ...ids.slice(start, start + CHUNK)];
+    for (const [consumer, attempts] of byConsumer) {
+      for (let start = 0; start < attempts.length; start += CHUNK) {
+        const some = attempts.slice(start, start + CHUNK);
+        const args = [GROUP, consumer, ...some.map(({ id }) => id)];
         try {
-          await callReliably(this.#connection, 'renew', [this.#keys.eventStream], args, this.#lease);
+          const keys = [this.#keys.eventStream];
+          const lost = (await callReliably(this.#connection, 'renew', keys, args, this.#lease)) as string[];
+          if (lost.length === 0) continue;
+          // Those that have ended meanwhile are among them; they do not mind.
+          for (const attempt of some)
+            if (lost.includes(attempt.id)) attempt.abort(new AbandonedError(LEASE_LOST));
         } catch {
           // Redis is away for longer than a lease, or the group is gone. What matters then is the fence.
           return;

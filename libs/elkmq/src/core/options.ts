@@ -25,11 +25,17 @@ export function wholeNumber(
 }
 
 /** A duration in milliseconds. */
-export function milliseconds(name: string, value: unknown, fallback: number, max = 2 ** 31 - 1): number {
+export function milliseconds(
+  name: string,
+  value: unknown,
+  fallback: number,
+  max = 2 ** 31 - 1,
+  min = 1,
+): number {
   if (value === undefined) return fallback;
-  if (typeof value === 'number' && value >= 1 && value <= max) return value;
+  if (typeof value === 'number' && value >= min && value <= max) return value;
   throw new InvalidOptionError(
-    `${name} must be a number of milliseconds from 1 to ${String(max)}, got ${shown(value)}`,
+    `${name} must be a number of milliseconds from ${String(min)} to ${String(max)}, got ${shown(value)}`,
   );
 }
 
@@ -38,6 +44,9 @@ export function queueName(value: unknown): string {
   if (typeof value === 'string' && value.isWellFormed()) return value;
   throw new InvalidOptionError(`queue must be a string of well-formed Unicode, got ${shown(value)}`);
 }
+
+/** How long a message can be put off, ms: 23 days. With the longest timeout it is what a timer can wait. */
+export const MAX_DELAY = 2_000_000_000;
 
 export const DEFAULTS = {
   /** How long storing an event is tried while Redis is away, ms. */

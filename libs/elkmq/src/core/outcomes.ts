@@ -1,7 +1,7 @@
 import { encodeEvent } from './codec.js';
 import type { Connection } from './connection.js';
 import { ABANDONED_LETTER, type Dead, type DeadLetterCap, type StoredDeadLetter } from './dead-letters.js';
-import type { QueuedEvent } from './entry.js';
+import { fieldsOfNext, type QueuedEvent } from './entry.js';
 import type { EventQueueError } from './errors.js';
 import { GROUP, type QueueKeys } from './keys.js';
 import { DEFAULTS } from './options.js';
@@ -54,8 +54,25 @@ export class Outcomes {
   /** Handled. @returns false when the attempt was not this consumer's any more */
   async finish(queued: QueuedEvent): Promise<boolean> {
     if (!queued.isOurs) return this.answerOriginal(queued);
-    const args = [GROUP, queued.id, 0, '', ''];
+    return this.discard(queued.id);
+  }
+
+  /** Nothing more is to be done with an entry. @returns false when it was not this consumer's any more */
+  async discard(id: string): Promise<boolean> {
+    const args = [GROUP, id, 0, '', ''];
     return this.#isDone('settle', [this.#keys.eventStream], args, (lost) => (lost as string[]).length === 0);
+  }
+
+  /**
+   * To be tried again later, as another attempt.
+   * @param delay whole ms
+   * @returns false when the attempt was not this consumer's any more
+   */
+  async delay(queued: QueuedEvent, delay: number): Promise<boolean> {
+    const { eventStream, delayed, delayedBodies } = this.#keys;
+    const fields = JSON.stringify(fieldsOfNext(queued));
+    const args = [GROUP, queued.id, queued.origin, delay, fields];
+    return this.#isDone('delay', [eventStream, delayed, delayedBodies], args, (done) => done === 1);
   }
 
   /** Handled, for an event of an original client, with the response if one is due. */

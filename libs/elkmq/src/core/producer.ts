@@ -12,6 +12,8 @@ export interface OutgoingEvent {
   readonly fields: readonly string[];
   /** For a request: how long its reply can take, ms. `0`: no reply is wanted. */
   readonly replyWithin: number;
+  /** How long it is put off, whole ms. */
+  readonly delay: number;
   /** The event is in the queue. @param id of its entry */
   stored(id: string): void;
   /** The event is not in the queue; after a `ConnectionError` it may be, but is not sent again. */
@@ -125,22 +127,23 @@ export class Producer {
 
   #call(events: OutgoingEvent[], number: number): Promise<unknown> {
     let replyWithin = 0;
+    let isDelayed = false;
     const args: (string | number)[] = [];
     for (const event of events) {
       if (event.replyWithin > replyWithin) replyWithin = event.replyWithin;
-      args.push(
-        (event.replyWithin > 0 ? 'r' : 'e') + String(event.fields.length / 2),
-        event.json,
-        ...event.fields,
-      );
+      const kind = (event.replyWithin > 0 ? 'r' : 'e') + String(event.fields.length / 2);
+      if (event.delay > 0) isDelayed = true;
+      args.push(event.delay > 0 ? `${kind}:${String(event.delay)}` : kind, event.json, ...event.fields);
     }
-    const keys = [this.#keys.eventStream, this.#keys.producer(this.#clientId)];
+    const { eventStream, delayed, delayedBodies } = this.#keys;
+    const keys = [eventStream, this.#keys.producer(this.#clientId)];
     if (replyWithin > 0) keys.push(this.#keys.inbox(this.#clientId) as string);
+    if (isDelayed) keys.push(delayed, delayedBodies);
     const head = [
       number,
       WINDOW,
       this.#patience + MEMORY_MARGIN,
-      Math.ceil(replyWithin) + INBOX_MARGIN,
+      replyWithin > 0 ? Math.ceil(replyWithin) + INBOX_MARGIN : 0,
       this.#clientId,
     ];
     return callReliably(this.#connection, 'enqueue', keys, [...head, ...args], this.#patience);

@@ -2,7 +2,7 @@ import type { StreamEntry } from './blocking-reader.js';
 import type { Connection } from './connection.js';
 import type { Delivery } from './delivery.js';
 import { letterOf, malformed, type Dead, type DeadLetterReason } from './dead-letters.js';
-import { readEntry, type QueuedEvent } from './entry.js';
+import { nudgeOf, readEntry, type QueuedEvent } from './entry.js';
 import { AbandonedError } from './errors.js';
 import type { QueueKeys } from './keys.js';
 import type { Holder, Outcomes } from './outcomes.js';
@@ -56,6 +56,10 @@ export class Recovery {
     // It was deleted. Redis 6 keeps it pending all the same.
     if (!entry) {
       await this.#outcomes.skip(id);
+      return;
+    }
+    if (nudgeOf(entry) !== undefined) {
+      await this.#outcomes.discard(id);
       return;
     }
     let queued: QueuedEvent | undefined;

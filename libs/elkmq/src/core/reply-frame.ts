@@ -1,4 +1,4 @@
-import { AbandonedError, type EventQueueError } from './errors.js';
+import { AbandonedError, RejectedError, type EventQueueError } from './errors.js';
 
 /**
  * One reply on the wire: a JSON array. `number` counts the replies of one attempt from 0. `last` is 0 when more
@@ -14,8 +14,9 @@ export function failureFrame(requestId: string, attempt: number, { code, message
 
 /** The error that such a frame tells of. */
 export function failureOf(body: unknown): EventQueueError {
-  const { message } = (body ?? {}) as { message?: unknown };
-  return new AbandonedError(typeof message === 'string' ? message : 'the request was given up');
+  const { code, message } = (body ?? {}) as { code?: unknown; message?: unknown };
+  const text = typeof message === 'string' ? message : 'the request was given up';
+  return code === 'REJECTED' ? new RejectedError(text) : new AbandonedError(text);
 }
 
 export function isFrame(frame: unknown): frame is ReplyFrame {

@@ -62,18 +62,20 @@ export class Requester {
   /**
    * Stores an event. @returns the id of its entry
    * @param fields further fields of the entry, name and value in turn
+   * @param delay how long it is put off, whole ms
    * @throws {PayloadTooLargeError}
    */
-  enqueue(event: ServiceEvent, fields: readonly string[] = []): Promise<string> {
+  enqueue(event: ServiceEvent, fields: readonly string[] = [], delay = 0): Promise<string> {
     const json = this.encode(event);
     return new Promise((stored, failed) => {
-      this.#producer.add({ json, fields, replyWithin: 0, stored, failed });
+      this.#producer.add({ json, fields, replyWithin: 0, delay, stored, failed });
     });
   }
 
   /**
    * Stores a request and hands its replies to `listener`.
-   * @param timeout ms until the last reply
+   * @param timeout ms until the last reply, not counting the delay
+   * @param delay how long it is put off, whole ms
    * @returns what withdraws the request, when nobody waits for it any more
    * @throws {PayloadTooLargeError}
    * @throws {InvalidEventError} when the same event is waiting already
@@ -83,13 +85,14 @@ export class Requester {
     fields: readonly string[],
     timeout: number,
     listener: ReplyListener,
+    delay = 0,
   ): () => void {
     const json = this.encode(event);
     if (this.#waiting.has(event.requestId)) {
       throw new InvalidEventError(`a response to the event ${event.requestId} is being awaited already`);
     }
     this.#inbox ??= this.#openInbox();
-    const request = new WaitingRequest(event, json, fields, timeout, listener, this.#table);
+    const request = new WaitingRequest(event, json, fields, delay, timeout, listener, this.#table);
     this.#waiting.set(event.requestId, request);
     this.#producer.add(request);
     return () => {
@@ -153,14 +156,10 @@ export class Requester {
     await immediate();
     const ids = this.#withdrawn;
     this.#withdrawn = [];
+    const { eventStream, delayed, delayedBodies } = this.#keys;
+    const keys = [eventStream, delayed, delayedBodies];
     try {
-      await callReliably(
-        this.connection,
-        'cancel',
-        [this.#keys.eventStream],
-        [GROUP, ...ids],
-        COMMAND_TIMEOUT,
-      );
+      await callReliably(this.connection, 'cancel', keys, [GROUP, ...ids], COMMAND_TIMEOUT);
     } catch {
       // Best effort: a worker that takes such a request finds it expired.
     }

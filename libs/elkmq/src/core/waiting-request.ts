@@ -28,6 +28,8 @@ export class WaitingRequest implements OutgoingEvent {
   readonly #listener: ReplyListener;
   readonly #table: RequestTable;
   readonly #timer: NodeJS.Timeout;
+  /** From when it is stored, ms. */
+  readonly replyWithin: number;
   #ended = false;
   #id: string | undefined;
   #withdrawOnceStored = false;
@@ -38,7 +40,8 @@ export class WaitingRequest implements OutgoingEvent {
     event: ServiceEvent,
     readonly json: string,
     readonly fields: readonly string[],
-    readonly replyWithin: number,
+    readonly delay: number,
+    timeout: number,
     listener: ReplyListener,
     table: RequestTable,
   ) {
@@ -46,11 +49,12 @@ export class WaitingRequest implements OutgoingEvent {
     this.#action = event.action;
     this.#listener = listener;
     this.#table = table;
+    this.replyWithin = delay + timeout;
     this.#timer = setTimeout(() => {
       this.abandon(
-        new TimeoutExpiredError(`no response to '${this.#action}' within ${String(replyWithin)} ms`),
+        new TimeoutExpiredError(`no response to '${this.#action}' within ${String(this.replyWithin)} ms`),
       );
-    }, replyWithin);
+    }, this.replyWithin);
   }
 
   stored(id: string): void {

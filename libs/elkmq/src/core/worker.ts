@@ -3,12 +3,13 @@ import { COMMAND_TIMEOUT, Connection, type ConnectionListener } from './connecti
 import { letterOf, malformed } from './dead-letters.js';
 import { type Dead, type DeadLetterCap, type DeadLetterReason } from './dead-letters.js';
 import { Delivery, type DeliveryEnds } from './delivery.js';
-import { readEntry } from './entry.js';
-import { AbandonedError, EnqueueError } from './errors.js';
+import { nudgeOf, readEntry } from './entry.js';
+import { AbandonedError, EnqueueError, RejectedError } from './errors.js';
 import { GroupConsumer, joinGroup } from './group-consumer.js';
 import type { QueueKeys } from './keys.js';
-import { LeaseKeeper } from './lease-keeper.js';
+import { LEASE_LOST, LeaseKeeper } from './lease-keeper.js';
 import { Outcomes } from './outcomes.js';
+import { Promoter } from './promoter.js';
 import { Recoverer } from './recoverer.js';
 import { Recovery, type RecoveryListener } from './recovery.js';
 import { RedisClock } from './redis-clock.js';
@@ -62,6 +63,7 @@ export class Worker implements DeliveryEnds {
   #consumer: GroupConsumer | undefined;
   #leases: LeaseKeeper | undefined;
   #recoverer: Recoverer | undefined;
+  #promoter: Promoter | undefined;
   #clockTimer: NodeJS.Timeout | undefined;
   #prefetch = PREFETCH.min;
   #idle: (() => void) | undefined;
@@ -119,6 +121,11 @@ export class Worker implements DeliveryEnds {
     this.#recoverer = new Recoverer(this.connection, this.#keys, this.#consumer.worker, lease, (entry) =>
       this.#recovery.recover(entry),
     );
+    this.#promoter = new Promoter(this.connection, this.#keys, this.#clock, (error) =>
+      this.#listener.error?.(
+        new EnqueueError(`delayed messages are held up: ${error.message}`, { cause: error }),
+      ),
+    );
   }
 
   /**
@@ -127,11 +134,15 @@ export class Worker implements DeliveryEnds {
    */
   async stop(drainTimeout: number): Promise<{ running: number; unsettled: number }> {
     this.#recoverer?.stop();
+    await this.#promoter?.stop();
     await this.#consumer?.stop();
     await this.#drained(drainTimeout);
     const running = [...this.#running].filter((delivery) => !delivery.isHandled);
     const unsettled = this.#running.size - running.length;
     this.#running.clear();
+    for (const delivery of running) {
+      delivery.abort(new AbandonedError(`the worker stopped; it waited for ${String(drainTimeout)} ms`));
+    }
     this.#leases?.stop();
     clearInterval(this.#clockTimer);
     if (this.connection.isConnected) {
@@ -144,6 +155,10 @@ export class Worker implements DeliveryEnds {
     return { running: running.length, unsettled };
   }
 
+  now(): number {
+    return this.#clock.now();
+  }
+
   settle(delivery: Delivery): void {
     this.#settler.add(delivery);
   }
@@ -154,14 +169,18 @@ export class Worker implements DeliveryEnds {
 
   deadLetter({ queued, consumer }: Delivery, reason: DeadLetterReason, error?: unknown): Promise<void> {
     this.#listener.dropped(queued.event.action, reason, error);
-    return this.#bury(queued, reason, consumer, error);
+    return this.#bury(queued, reason, consumer, error, error instanceof RejectedError ? error : undefined);
   }
 
-  lost({ queued }: Delivery, isHandled: boolean): void {
-    const late = new AbandonedError(
-      'it was given up while it was being handled: the worker was away for longer than its lease',
-    );
-    this.#listener.error?.(late);
+  async retry({ queued }: Delivery, delay: number): Promise<void> {
+    const wait = Math.ceil(delay);
+    if (await this.#outcomes.delay(queued, wait)) this.#promoter?.expect(this.#clock.now() + wait);
+    else this.#reportLoss();
+  }
+
+  lost(delivery: Delivery, isHandled: boolean): void {
+    const { queued } = delivery;
+    delivery.abort(this.#reportLoss());
     if (!isHandled) return;
     this.#outcomes.withdraw(queued.origin).catch((error: unknown) => {
       this.#listener.dropped(queued.event.action, 'abandoned', error);
@@ -179,6 +198,12 @@ export class Worker implements DeliveryEnds {
     if (this.#running.size === 0) this.#idle?.();
   }
 
+  #reportLoss(): AbandonedError {
+    const late = new AbandonedError(LEASE_LOST);
+    this.#listener.error?.(late);
+    return late;
+  }
+
   #take(entries: StreamEntry[], asked: number, consumer: string): void {
     const { min, max } = PREFETCH;
     this.#prefetch = entries.length < asked ? Math.max(min, entries.length) : Math.min(2 * asked, max);
@@ -190,6 +215,12 @@ export class Worker implements DeliveryEnds {
     const failed = (error: unknown): void => {
       this.#listener.dropped(`entry ${id}`, 'malformed', error);
     };
+    const due = nudgeOf(entry);
+    if (due !== undefined) {
+      this.#promoter?.expect(due);
+      this.#outcomes.discard(id).catch(failed);
+      return;
+    }
     let queued;
     try {
       queued = readEntry(entry);
@@ -211,8 +242,14 @@ export class Worker implements DeliveryEnds {
     else delivery.finish();
   }
 
-  async #bury(dead: Dead, reason: DeadLetterReason, consumer: string, error?: unknown): Promise<void> {
-    await this.#outcomes.deadLetter(dead, letterOf(dead, reason, error, consumer, this.#clock.now()));
+  async #bury(
+    dead: Dead,
+    reason: DeadLetterReason,
+    consumer: string,
+    error?: unknown,
+    told?: RejectedError,
+  ): Promise<void> {
+    await this.#outcomes.deadLetter(dead, letterOf(dead, reason, error, consumer, this.#clock.now()), told);
   }
 
   #drained(timeout: number): Promise<void> {

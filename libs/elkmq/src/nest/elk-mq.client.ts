@@ -102,16 +102,18 @@ export class ElkMqClient extends ClientProxy<ElkMqEvents> {
       payload,
       fields,
       timeout,
+      delay,
     }: Awaited<ReturnType<OutgoingPackets['write']>>): void => {
       if (isCancelled) return;
       const wait = timeout ?? this.#options.timeout;
       const event = new ServiceEvent(wholeSeconds(wait), action, payload);
-      cancel = this.#connected().request(event, fields, wait, {
+      const listener = {
         reply: this.#replyTo(callback),
-        failed: (err) => {
+        failed: (err: unknown) => {
           callback({ err });
         },
-      });
+      };
+      cancel = this.#connected().request(event, fields, wait, listener, delay);
     };
     const fail = (err: unknown): void => {
       callback({ err });
@@ -130,9 +132,9 @@ export class ElkMqClient extends ClientProxy<ElkMqEvents> {
   }
 
   protected override async dispatchEvent<T = void>(packet: ReadPacket): Promise<T> {
-    const { action, payload, fields, timeout } = await this.#packets.write(packet);
+    const { action, payload, fields, timeout, delay } = await this.#packets.write(packet);
     const event = new ServiceEvent(wholeSeconds(timeout ?? this.#options.eventTimeout), action, payload);
-    await this.#connected().enqueue(event, fields);
+    await this.#connected().enqueue(event, fields, delay);
     return undefined as T;
   }
 

@@ -1,4 +1,4 @@
-import { requestTimeout } from './options.js';
+import { messageDelay, requestTimeout } from './options.js';
 import { headersOf } from './headers.js';
 
 /** A payload with options of its own; made by `ElkMqRecordBuilder`, sent in place of the payload. */
@@ -8,13 +8,16 @@ export class ElkMqRecord<T = unknown> {
     readonly headers?: Readonly<Record<string, string>>,
     /** Milliseconds. */
     readonly timeout?: number,
+    /** Milliseconds. */
+    readonly delay?: number,
   ) {}
 }
 
-/** Adds headers or a timeout to one message: `client.send('pattern', new ElkMqRecordBuilder(data).….build())`. */
+/** Adds headers, a timeout or a delay to one message: `client.send('pattern', new ElkMqRecordBuilder(data).….build())`. */
 export class ElkMqRecordBuilder<T> {
   #headers: Record<string, string> | undefined;
   #timeout: number | undefined;
+  #delay: number | undefined;
 
   constructor(private data: T) {}
 
@@ -30,12 +33,18 @@ export class ElkMqRecordBuilder<T> {
     return this;
   }
 
+  /** How long after it was sent the message is to be handled, ms, up to 23 days. Its timeout counts from then. */
+  setDelay(delay: number): this {
+    this.#delay = messageDelay(delay);
+    return this;
+  }
+
   setData(data: T): this {
     this.data = data;
     return this;
   }
 
   build(): ElkMqRecord<T> {
-    return new ElkMqRecord(this.data, this.#headers, this.#timeout);
+    return new ElkMqRecord(this.data, this.#headers, this.#timeout, this.#delay);
   }
 }

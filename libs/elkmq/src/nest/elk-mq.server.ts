@@ -11,6 +11,7 @@ import { Worker } from '../core/worker.js';
 import { ConnectionEvents, type ElkMqEvents, type ElkMqStatus } from './connection-events.js';
 import { ElkMqContext } from './elk-mq.context.js';
 import { deliveryMode, serverOptions, type ElkMqServerOptions } from './options.js';
+import { Failures } from './failures.js';
 import { ReplyWriter } from './reply-writer.js';
 
 /** The transport's id: handlers can be bound to it, `@MessagePattern('pattern', ELKMQ)`. */
@@ -33,12 +34,16 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
   readonly #events = new ConnectionEvents((status) => {
     this._status$.next(status);
   }, this.logger);
+  readonly #failures: Failures;
   #worker: Worker | undefined;
 
   /** @throws {InvalidOptionError} */
   constructor(options: ElkMqServerOptions) {
     super();
     this.#options = serverOptions(options);
+    this.#failures = new Failures(this.#options.retry, (message) => {
+      this.logger.warn(message);
+    });
     this.transportId = this.#options.transportId ?? ELKMQ;
     this.initializeSerializer(options);
     this.initializeDeserializer(options);
@@ -82,7 +87,10 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
 
   async #start(worker: Worker, connectTimeout: number): Promise<void> {
     // A wrong extra is told now, not when the first worker dies.
-    for (const action of this.messageHandlers.keys()) this.#modeOf(action);
+    for (const [action, handler] of this.messageHandlers) {
+      this.#modeOf(action);
+      this.#failures.policyOf(handler);
+    }
     await worker.start(connectTimeout);
   }
 
@@ -126,7 +134,8 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
     const handler = this.messageHandlers.get(event.action) ?? this.getHandlerByPattern(event.action);
     // On the original's wire a request and an event look the same: the handler knows which it is.
     const isRequest = isOurs ? delivery.replyTo !== undefined : handler?.isEventHandler === false;
-    const context = new ElkMqContext(this.#options.queue, delivery);
+    const backoff = handler ? this.#failures.policyOf(handler)?.backoff : undefined;
+    const context = new ElkMqContext(this.#options.queue, delivery, { isRequest, backoff });
     const end = this.#onceAtEnd(context);
     const run = () =>
       isRequest
@@ -151,19 +160,22 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
     end: () => void,
   ): Promise<void> {
     const writer = this.#writer(delivery);
-    const fail = (error: unknown): void => {
-      writer.error(error);
-      end();
-    };
     if (!handler) {
-      fail(NO_MESSAGE_HANDLER);
+      writer.error(NO_MESSAGE_HANDLER);
+      end();
       return;
     }
+    let hasAnswered = false;
+    const fail = (error: unknown): void => {
+      if (hasAnswered || !this.#failures.ofRequest(delivery, handler, context, error)) writer.error(error);
+      end();
+    };
     try {
       const result: unknown = await handler(await this.#read(delivery, context), context);
       const answer = new Subscription(end);
       const values = this.transformToObservable(result).subscribe({
         next: (value) => {
+          hasAnswered = true;
           writer.value(value);
           if (writer.hasFailed) answer.unsubscribe();
         },
@@ -224,7 +236,7 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
       if (isObservable(result)) await lastValueFrom(result, { defaultValue: undefined });
       delivery.end();
     } catch (error) {
-      delivery.deadLetter('failed', error);
+      this.#failures.ofEvent(delivery, handler, context, error);
     }
     end();
   }

@@ -6,10 +6,12 @@ import type {
 } from '@nestjs/microservices';
 import type { DeadLetterCap } from '../core/dead-letters.js';
 import { InvalidOptionError } from '../core/errors.js';
-import { DEFAULTS, milliseconds, queueName, shown, wholeNumber } from '../core/options.js';
+import { DEFAULTS, MAX_DELAY, milliseconds, queueName, shown, wholeNumber } from '../core/options.js';
 import type { DeliveryMode } from '../core/recovery.js';
 import { RedisSource, type RedisSourceInput } from '../core/redis-source.js';
 import { MAX_TIMEOUT_SECONDS } from '../core/service-event.js';
+
+import { retryPolicy, type ElkMqRetryOptions } from './retry-policy.js';
 
 /** What client and server have in common. */
 export interface ElkMqOptions {
@@ -41,6 +43,12 @@ export interface ElkMqServerOptions extends ElkMqOptions {
    * 1,209,600,000, 14 days). The rest goes when a further one is added, and the log says so.
    */
   deadLetters?: { max?: number; maxAge?: number };
+  /**
+   * When events whose handler failed are tried again. A handler can have its own, in the extras of its decorator:
+   * `@EventPattern('order.placed', { retry: { attempts: 5 } })`; requests are tried again only by a policy of their
+   * own. Default: never; a failed event becomes a dead letter at once.
+   */
+  retry?: ElkMqRetryOptions;
   /** How long running handlers may take to finish at shutdown, ms. Default 10,000. */
   drainTimeout?: number;
   /** How long `listen` waits for Redis, ms. Default 10,000. */
@@ -74,6 +82,7 @@ const SERVER = [
   'lease',
   'maxDeliveries',
   'deadLetters',
+  'retry',
   'drainTimeout',
   'connectTimeout',
   'transportId',
@@ -96,6 +105,7 @@ export function serverOptions(given: ElkMqServerOptions) {
     lease: wholeNumber('lease', given.lease, 30_000, 100),
     maxDeliveries: wholeNumber('maxDeliveries', given.maxDeliveries, 5, 1),
     deadLetters: deadLetterCap(given.deadLetters),
+    retry: retryPolicy(given.retry),
     drainTimeout: milliseconds('drainTimeout', given.drainTimeout, 10_000),
     connectTimeout: milliseconds('connectTimeout', given.connectTimeout, 10_000),
   };
@@ -136,6 +146,11 @@ export function clientOptions(given: ElkMqClientOptions) {
 /** @throws {InvalidOptionError} */
 export function requestTimeout(given: unknown, fallback: number): number {
   return milliseconds('timeout', given, fallback, MAX_TIMEOUT);
+}
+
+/** @throws {InvalidOptionError} */
+export function messageDelay(given: unknown): number {
+  return milliseconds('delay', given, 0, MAX_DELAY, 0);
 }
 
 function commonOptions(owner: string, given: ElkMqOptions, known: readonly string[]) {

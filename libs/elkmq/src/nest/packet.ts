@@ -12,6 +12,8 @@ export interface OutgoingPacket {
   readonly fields: readonly string[];
   /** Milliseconds, when the record has its own. */
   readonly timeout: number | undefined;
+  /** Whole milliseconds; 0 for none. */
+  readonly delay: number;
 }
 
 /** Metadata is what a dispatch hook of the client has put into the packet (Nest 12.1). */
@@ -47,6 +49,7 @@ export class OutgoingPackets {
       payload: payloadOf(value, action),
       fields,
       timeout: record?.timeout,
+      delay: Math.ceil(record?.delay ?? 0),
     });
     return serialized instanceof Promise ? serialized.then(finish) : finish(serialized);
   }

@@ -1,0 +1,27 @@
+import { Injectable, type CallHandler, type ExecutionContext, type NestInterceptor } from '@nestjs/common';
+import { catchError, type Observable } from 'rxjs';
+import { ElkMqContext } from './elk-mq.context.js';
+
+/**
+ * Lets the transport see what handlers throw. By the time a failure comes to a transport, Nest has replaced every error
+ * but an `RpcException` by "Internal server error". With this interceptor `retry.when` gets the error itself, and a dead
+ * letter tells its class, message and stack.
+ *
+ * It changes nothing else: exception filters do their work as before, and decide whether there is a failure at all.
+ *
+ *     providers: [{ provide: APP_INTERCEPTOR, useClass: ElkMqErrorInterceptor }]
+ */
+@Injectable()
+export class ElkMqErrorInterceptor implements NestInterceptor {
+  intercept(execution: ExecutionContext, next: CallHandler): Observable<unknown> {
+    const context: unknown = execution.getType() === 'rpc' ? execution.getArgByIndex(1) : undefined;
+    if (!(context instanceof ElkMqContext)) return next.handle();
+    context.originalError.isWatched = true;
+    return next.handle().pipe(
+      catchError((error: unknown) => {
+        context.originalError.error = error;
+        throw error;
+      }),
+    );
+  }
+}

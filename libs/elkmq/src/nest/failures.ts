@@ -1,0 +1,84 @@
+import type { MessageHandler } from '@nestjs/microservices';
+import type { Delivery } from '../core/delivery.js';
+import type { ElkMqContext } from './elk-mq.context.js';
+import { retryPolicy, type RetryPolicy } from './retry-policy.js';
+
+/** What Nest makes of an error that is not an `RpcException`. */
+const INTERNAL_ERROR = 'Internal server error';
+
+/** Decides what becomes of an attempt whose handler failed. */
+export class Failures {
+  readonly #ofServer: RetryPolicy | undefined;
+  readonly #policies = new Map<MessageHandler, RetryPolicy | undefined>();
+  readonly #warn: (message: string) => void;
+  #hasWarned = false;
+
+  /** @param policy of the server, for events */
+  constructor(policy: RetryPolicy | undefined, warn: (message: string) => void) {
+    this.#ofServer = policy;
+    this.#warn = warn;
+  }
+
+  /** Requests have only a policy of their own. @throws {InvalidOptionError} when the extras are wrong */
+  policyOf(handler: MessageHandler): RetryPolicy | undefined {
+    if (!this.#policies.has(handler)) {
+      const own = retryPolicy(handler.extras?.['retry']);
+      this.#policies.set(handler, own ?? (handler.isEventHandler === true ? this.#ofServer : undefined));
+    }
+    return this.#policies.get(handler);
+  }
+
+  /** An event: it is tried again, or becomes a dead letter. */
+  ofEvent(delivery: Delivery, handler: MessageHandler, context: ElkMqContext, error: unknown): void {
+    if (!this.#isRetried(delivery, handler, context, error)) {
+      delivery.deadLetter('failed', originalOf(context, error));
+    }
+  }
+
+  /** A request that has not answered anything. @returns whether it is tried again; otherwise the error is its answer */
+  ofRequest(delivery: Delivery, handler: MessageHandler, context: ElkMqContext, error: unknown): boolean {
+    return this.#isRetried(delivery, handler, context, error, delivery.timeLeft);
+  }
+
+  /** @param timeLeft a retry that came later than this, ms, would be for nobody */
+  #isRetried(
+    delivery: Delivery,
+    handler: MessageHandler,
+    context: ElkMqContext,
+    error: unknown,
+    timeLeft = Infinity,
+  ): boolean {
+    const policy = this.policyOf(handler);
+    const { attempt, event } = delivery.queued;
+    // The handler may have ended the attempt itself, by its context.
+    if (!policy || delivery.isHandled || attempt >= policy.attempts) return false;
+    if (policy.when) {
+      this.#warnIfUnseen(event.action, context, error);
+      try {
+        if (!policy.when(originalOf(context, error), context)) return false;
+      } catch (failure) {
+        // The message's own failure is what counts.
+        this.#warn(`retry.when of '${event.action}' failed: ${String(failure)}`);
+        return false;
+      }
+    }
+    const delay = policy.backoff(attempt);
+    if (delay >= timeLeft) return false;
+    delivery.retry(delay);
+    return true;
+  }
+
+  #warnIfUnseen(action: string, { originalError }: ElkMqContext, error: unknown): void {
+    if (originalError.isWatched || this.#hasWarned) return;
+    if ((error as { message?: unknown } | null)?.message !== INTERNAL_ERROR) return;
+    this.#hasWarned = true;
+    this.#warn(
+      `retry.when of '${action}' cannot see what was thrown, only what Nest makes of it: provide ElkMqErrorInterceptor as APP_INTERCEPTOR, or put @UseInterceptors(ElkMqErrorInterceptor) on the controller`,
+    );
+  }
+}
+
+/** What was thrown, where that is known. */
+function originalOf({ originalError }: ElkMqContext, error: unknown): unknown {
+  return 'error' in originalError ? originalError.error : error;
+}

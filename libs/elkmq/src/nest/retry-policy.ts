@@ -1,0 +1,52 @@
+import { backoff, type Backoff, type BackoffOptions } from '../core/backoff.js';
+import { InvalidOptionError } from '../core/errors.js';
+import { shown, wholeNumber } from '../core/options.js';
+import type { ElkMqContext } from './elk-mq.context.js';
+
+/** When a message that failed is tried again. */
+export interface ElkMqRetryOptions {
+  /** How often a message is tried at the most, the first time included. */
+  attempts: number;
+  /**
+   * How long it is until the next attempt: always so many milliseconds, or as `{ type, delay, max, jitter }` says.
+   * Default `{ type: 'exponential', delay: 1000 }`.
+   */
+  backoff?: number | BackoffOptions;
+  /**
+   * Which errors are worth another attempt. Default: all. The error is the one that was thrown, with its class and
+   * fields, where an `ElkMqErrorInterceptor` is in place; elsewhere it is what Nest makes of it.
+   */
+  when?: (error: unknown, context: ElkMqContext) => boolean;
+}
+
+export interface RetryPolicy {
+  readonly attempts: number;
+  readonly backoff: Backoff;
+  readonly when: ElkMqRetryOptions['when'];
+}
+
+const MEMBERS = ['attempts', 'backoff', 'when'];
+
+/** @returns `undefined` when nothing is given @throws {InvalidOptionError} */
+export function retryPolicy(given: unknown): RetryPolicy | undefined {
+  if (given === undefined) return undefined;
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
+    throw new InvalidOptionError(`retry must be { attempts, backoff, when }, got ${shown(given)}`);
+  }
+  const unknown = Object.keys(given).find((member) => !MEMBERS.includes(member));
+  if (unknown !== undefined) {
+    throw new InvalidOptionError(`retry has no option ${shown(unknown)}; it has ${MEMBERS.join(', ')}`);
+  }
+  const options = given as Partial<ElkMqRetryOptions>;
+  if (options.attempts === undefined) {
+    throw new InvalidOptionError('retry.attempts must be given, as a whole number');
+  }
+  if (options.when !== undefined && typeof options.when !== 'function') {
+    throw new InvalidOptionError(`retry.when must be a function, got ${shown(options.when)}`);
+  }
+  return {
+    attempts: wholeNumber('retry.attempts', options.attempts, 1, 1),
+    backoff: backoff('retry.backoff', options.backoff),
+    when: options.when,
+  };
+}
