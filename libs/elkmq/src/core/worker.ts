@@ -1,20 +1,19 @@
 import type { StreamEntry } from './blocking-reader.js';
 import { COMMAND_TIMEOUT, Connection, type ConnectionListener } from './connection.js';
-import { letterOf, malformed } from './dead-letters.js';
-import { type Dead, type DeadLetterCap, type DeadLetterReason } from './dead-letters.js';
-import { Delivery, type DeliveryEnds } from './delivery.js';
+import { malformed, type DeadLetterCap } from './dead-letters.js';
+import { Delivery } from './delivery.js';
+import { Endings } from './endings.js';
 import { nudgeOf, readEntry } from './entry.js';
-import { AbandonedError, EnqueueError, RejectedError } from './errors.js';
+import { AbandonedError, EnqueueError } from './errors.js';
 import { GroupConsumer, joinGroup } from './group-consumer.js';
 import type { QueueKeys } from './keys.js';
-import { LEASE_LOST, LeaseKeeper } from './lease-keeper.js';
+import { LeaseKeeper } from './lease-keeper.js';
 import { Outcomes } from './outcomes.js';
 import { Promoter } from './promoter.js';
 import { Recoverer } from './recoverer.js';
 import { Recovery, type RecoveryListener } from './recovery.js';
 import { RedisClock } from './redis-clock.js';
 import type { RedisSource } from './redis-source.js';
-import type { ServiceEvent } from './service-event.js';
 import { PATIENCE, Settler } from './settler.js';
 import { TrimReport } from './trim-report.js';
 
@@ -47,14 +46,14 @@ const CLOCK_INTERVAL = 15_000;
  * What is read is never more than there are free slots, and only grows past PREFETCH.min while reads come back full,
  * so that nothing waits in one worker while another is idle.
  */
-export class Worker implements DeliveryEnds {
+export class Worker {
   readonly connection: Connection;
   readonly #keys: QueueKeys;
   readonly #options: WorkerOptions;
   readonly #listener: WorkerListener;
   readonly #trims: TrimReport;
   readonly #outcomes: Outcomes;
-  readonly #settler: Settler;
+  readonly #endings: Endings;
   readonly #source: RedisSource;
   readonly #recovery: Recovery;
   readonly #clock = new RedisClock();
@@ -87,7 +86,13 @@ export class Worker implements DeliveryEnds {
     this.#outcomes = new Outcomes(this.connection, keys, PATIENCE, options.deadLetters, (tooMany, tooOld) => {
       this.#trims.add(tooMany, tooOld);
     });
-    this.#settler = new Settler(this.connection, keys);
+    const settler = new Settler(this.connection, keys);
+    this.#endings = new Endings(this.#outcomes, settler, this.#clock, listener, {
+      expect: (due) => this.#promoter?.expect(due),
+      ended: (delivery, error) => {
+        this.#ended(delivery, error);
+      },
+    });
     this.#recovery = new Recovery(
       this.connection,
       keys,
@@ -155,39 +160,7 @@ export class Worker implements DeliveryEnds {
     return { running: running.length, unsettled };
   }
 
-  now(): number {
-    return this.#clock.now();
-  }
-
-  settle(delivery: Delivery): void {
-    this.#settler.add(delivery);
-  }
-
-  async answerOriginal(delivery: Delivery, response?: ServiceEvent): Promise<void> {
-    if (!(await this.#outcomes.answerOriginal(delivery.queued, response))) this.lost(delivery, true);
-  }
-
-  deadLetter({ queued, consumer }: Delivery, reason: DeadLetterReason, error?: unknown): Promise<void> {
-    this.#listener.dropped(queued.event.action, reason, error);
-    return this.#bury(queued, reason, consumer, error, error instanceof RejectedError ? error : undefined);
-  }
-
-  async retry({ queued }: Delivery, delay: number): Promise<void> {
-    const wait = Math.ceil(delay);
-    if (await this.#outcomes.delay(queued, wait)) this.#promoter?.expect(this.#clock.now() + wait);
-    else this.#reportLoss();
-  }
-
-  lost(delivery: Delivery, isHandled: boolean): void {
-    const { queued } = delivery;
-    delivery.abort(this.#reportLoss());
-    if (!isHandled) return;
-    this.#outcomes.withdraw(queued.origin).catch((error: unknown) => {
-      this.#listener.dropped(queued.event.action, 'abandoned', error);
-    });
-  }
-
-  ended(delivery: Delivery, error?: unknown): void {
+  #ended(delivery: Delivery, error?: unknown): void {
     // When the worker has stopped, it has told of what was left.
     if (!this.#running.delete(delivery)) return;
     if (error !== undefined) {
@@ -196,12 +169,6 @@ export class Worker implements DeliveryEnds {
     }
     this.#consumer?.wake();
     if (this.#running.size === 0) this.#idle?.();
-  }
-
-  #reportLoss(): AbandonedError {
-    const late = new AbandonedError(LEASE_LOST);
-    this.#listener.error?.(late);
-    return late;
   }
 
   #take(entries: StreamEntry[], asked: number, consumer: string): void {
@@ -226,30 +193,20 @@ export class Worker implements DeliveryEnds {
       queued = readEntry(entry);
     } catch (error) {
       failed(error);
-      this.#bury(malformed(entry), 'malformed', consumer, error).catch(failed);
+      this.#endings.bury(malformed(entry), 'malformed', consumer, error).catch(failed);
       return;
     }
     if (!queued) {
       this.#outcomes.skip(id).catch(failed);
       return;
     }
-    const delivery = new Delivery(queued, consumer, this);
+    const delivery = new Delivery(queued, consumer, this.#endings);
     this.#running.add(delivery);
     // Only a first attempt can expire: of a later one nobody knows how far the earlier ones came.
     if (queued.attempt > 1 || delivery.deadline > this.#clock.now()) this.#listener.handle(delivery);
     else if (delivery.replyTo === undefined) delivery.deadLetter('expired');
     // Nobody waits for the reply; it finds no listener.
     else delivery.finish();
-  }
-
-  async #bury(
-    dead: Dead,
-    reason: DeadLetterReason,
-    consumer: string,
-    error?: unknown,
-    told?: RejectedError,
-  ): Promise<void> {
-    await this.#outcomes.deadLetter(dead, letterOf(dead, reason, error, consumer, this.#clock.now()), told);
   }
 
   #drained(timeout: number): Promise<void> {

@@ -42,8 +42,8 @@ while i <= last do
     ids[#ids + 1] = redis.call('XADD', KEYS[1], '*', 'event', ARGV[i + 1], 'reply_to', reply_to)
     i = i + 2
   else
-    local pairs, delay = string.match(kind, '^.(%d+):?(%d*)$')
-    local extras = 2 * tonumber(pairs)
+    local count, delay = string.match(kind, '^.(%d+):?(%d*)$')
+    local extras = 2 * tonumber(count)
     local fields = { 'event', ARGV[i + 1], 'reply_to', reply_to, unpack(ARGV, i + 2, i + 1 + extras) }
     if delay == '' then
       ids[#ids + 1] = redis.call('XADD', KEYS[1], '*', unpack(fields))
