@@ -8,6 +8,8 @@ export default defineConfig({
     globalSetup: ['test/support/global-redis.ts'],
     setupFiles: ['reflect-metadata'],
     pool: 'forks',
+    // Most tests wait for Redis, not for a processor.
+    maxWorkers: 2,
     testTimeout: 30_000,
     hookTimeout: 30_000,
   },

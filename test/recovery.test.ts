@@ -165,16 +165,17 @@ describe('a worker that lives keeps its messages', () => {
       seen.push(payload);
       return new Promise((resolve) => (finish = resolve));
     };
-    const options = { queue, url: server.url, delivery: 'at-least-once' } as const;
+    const lease = 2 * LEASE;
+    const options = { queue, url: server.url, lease, delivery: 'at-least-once' } as const;
     await startWorker(options, { slow });
     await startWorker(options, { slow });
     const answer = firstValueFrom(startClient({ queue, url: server.url }).send('slow', 'mine'));
     await until(() => seen.length === 1);
     await server.kill();
-    await sleep(3 * LEASE);
+    await sleep(3 * lease);
     await server.restart();
     // Long enough for a recoverer to take it, if it would.
-    await sleep(2.5 * LEASE);
+    await sleep(2.5 * lease);
     finish('done');
     expect(await answer).toBe('done');
     expect(seen).toEqual(['mine']);
