@@ -4,13 +4,18 @@ export default defineConfig({
   // Decorators as Nest has them, with the types of parameters; esbuild cannot emit those.
   oxc: { decorator: { legacy: true, emitDecoratorMetadata: true } },
   test: {
-    include: ['test/**/*.test.ts'],
     globalSetup: ['test/support/global-redis.ts'],
     setupFiles: ['reflect-metadata'],
     pool: 'forks',
     // Most tests wait for Redis, not for a processor.
-    maxWorkers: 2,
+    maxWorkers: 3,
     testTimeout: 30_000,
     hookTimeout: 30_000,
+    projects: [
+      // Files of one process share what they import: Nest takes longer to load than most tests to run.
+      { extends: true, test: { name: 'all', include: ['test/*.test.ts'], isolate: false } },
+      // These replace Nest's logger, and the like.
+      { extends: true, test: { name: 'transports', include: ['test/transports/*.test.ts'] } },
+    ],
   },
 });

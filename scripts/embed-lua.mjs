@@ -5,14 +5,14 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const core = fileURLToPath(new URL('../libs/elkmq/src/core/', import.meta.url));
-const target = join(core, 'scripts.generated.ts');
+const folder = fileURLToPath(new URL('../libs/elkmq/src/core/redis/', import.meta.url));
+const target = join(folder, 'scripts.generated.ts');
 
-const entries = readdirSync(join(core, 'lua'))
+const entries = readdirSync(join(folder, 'lua'))
   .filter((file) => file.endsWith('.lua'))
   .sort()
   .map((file) => {
-    const source = readFileSync(join(core, 'lua', file), 'utf8');
+    const source = textOf(file);
     const sha1 = createHash('sha1').update(source).digest('hex');
     const name = basename(file, '.lua').replace(/_(\w)/g, (_match, letter) => letter.toUpperCase());
     return `  ${name}: {\n    sha1: '${sha1}',\n    source: ${JSON.stringify(source)},\n  },\n`;
@@ -28,6 +28,16 @@ if (process.argv.includes('--check')) {
   }
 } else if (current !== generated) {
   writeFileSync(target, generated);
+}
+
+/**
+ * What several scripts need stands in `lua/shared`; Redis has no modules.
+ * @param {string} file
+ * @returns {string}
+ */
+function textOf(file) {
+  const text = readFileSync(join(folder, 'lua', file), 'utf8');
+  return text.replace(/^-- include (\S+)\n/gm, (_line, /** @type {string} */ included) => textOf(included));
 }
 
 function readCurrent() {

@@ -74,7 +74,7 @@ function run([file = '', ...args]: string[]): void {
   spawnSync(file, args, { stdio: ['ignore', 2, 2] });
 }
 
-function findOnPath(name: string): string | undefined {
+export function findOnPath(name: string): string | undefined {
   const folders = (process.env['PATH'] ?? '').split(delimiter).filter((folder) => isAbsolute(folder));
   return folders.map((folder) => join(folder, name)).find(isExecutable);
 }

@@ -33,12 +33,16 @@ export interface Running {
 
 export class PortTaken extends Error {}
 
-/** Starts a server and waits until it answers. */
+/**
+ * Starts a server and waits until it answers.
+ * @param isReady asks it; Redis by default
+ */
 export async function launch(
   command: readonly string[],
   port: number,
   dir: string,
   isTemporary: boolean,
+  isReady: (port: number, pid: number) => Promise<boolean> = answers,
 ): Promise<Running> {
   const logFile = join(dir, 'redis.log');
   const log = openSync(logFile, 'w');
@@ -55,7 +59,7 @@ export async function launch(
   child.once('exit', () => lifeline.write('gone\n'));
 
   const deadline = Date.now() + 30_000;
-  while (!(await answers(port, pid))) {
+  while (!(await isReady(port, pid))) {
     if (hasEnded(child) || Date.now() > deadline) {
       const what = hasEnded(child) ? 'ended at its start' : 'does not answer';
       await end(child, 'SIGKILL');

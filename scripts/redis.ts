@@ -37,6 +37,10 @@ export interface PrivateRedis extends RedisServer {
 export async function useRedis(options: RedisOptions = {}): Promise<RedisServer> {
   const url = process.env['REDIS_URL'];
   if (!url) return startRedis(options);
+  if (!URL.canParse(url)) {
+    // Without the value: there may be a password in it.
+    throw new Error('REDIS_URL is not a URL such as redis://127.0.0.1:6379');
+  }
   return { url, port: Number(new URL(url).port) || 6379, isPrivate: false, stop: async () => {} };
 }
 
@@ -87,7 +91,7 @@ export async function startRedis(options: RedisOptions = {}): Promise<PrivateRed
 }
 
 /** Tries ports rather than looking for a free one, which another process could take in between. */
-async function onFreePort(launchOn: (port: number) => Promise<Running>): Promise<Running> {
+export async function onFreePort(launchOn: (port: number) => Promise<Running>): Promise<Running> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await launchOn(randomPort());

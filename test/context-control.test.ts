@@ -1,6 +1,7 @@
 import { RpcException } from '@nestjs/microservices';
 import { type ElkMqContext } from 'nestjs-elkmq';
 import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { concat, lastValueFrom, NEVER, of } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { deadLettersOf, events, moduleOf, requests } from './support/nest.js';
@@ -184,6 +185,30 @@ describe('context.signal fires', () => {
     await redis.xclaim(stream, 'elkmq', 'another.1.30000', 0, id, 'JUSTID');
     await until(() => reasons.length === 1);
     expect(reasons).toMatchObject([{ code: 'ABANDONED' }]);
+  });
+
+  it('not at once when the deadline is further away than a timer can wait', async () => {
+    const queue = newQueueName();
+    const seen: boolean[] = [];
+    const look = async (_data: unknown, { signal }: ElkMqContext): Promise<void> => {
+      // A timer that cannot wait so long would fire after a millisecond.
+      await sleep(20);
+      seen.push(signal.aborted);
+    };
+    await startApp(moduleOf(requests({ look })), { queue });
+    const event = '{"request_uuid":7,"timeout":60,"action":"look","payload":null}';
+    await redis.xadd(
+      `${queue}(event_stream)`,
+      '*',
+      'event',
+      event,
+      'reply_to',
+      'nobody',
+      'due',
+      '9'.repeat(15),
+    );
+    await until(() => seen.length === 1);
+    expect(seen).toEqual([false]);
   });
 
   it('and is one and the same; it does not fire after the end', async () => {

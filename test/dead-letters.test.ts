@@ -76,7 +76,7 @@ describe('a letter', () => {
       reason: 'failed',
       error: { message: expect.stringContaining('sold out') as string },
       attempts: 1,
-      consumer: expect.stringMatching(/^worker-/) as string,
+      consumer: expect.stringContaining(`-${String(process.pid)}-`) as string,
     });
     expect(letter.event).toBeInstanceOf(ServiceEvent);
     expect(letter.event).toMatchObject({ action: 'order.placed', payload: '{"id":7}' });
@@ -329,11 +329,24 @@ describe('what cannot be meant is refused', () => {
   });
 });
 
-describe('a letter that something else wrote and that is not JSON', () => {
-  it('is a JsonParseError that names it, is not put back, and can be removed', async () => {
+describe('a letter that something else wrote', () => {
+  it.each(['{"fields":["event"]}', '{"fields":["event",{}]}', '{"fields":[null,null]}', '{"fields":7}'])(
+    'with fields that are none is not put back, and does not keep others from it: %s',
+    async (body) => {
+      const queue = newQueue();
+      await redis.zadd(`${queue.name}(dead_letters)`, 1, '1-1');
+      await redis.hset(`${queue.name}(dead_letter_bodies)`, '1-1', body);
+      await write(queue.name, [letterOf(7)]);
+      expect(await queue.deadLetters.retry({})).toBe(1);
+      expect((await lettersOf(queue)).map(({ origin }) => origin)).toEqual(['1-1']);
+      expect(await queue.deadLetters.remove({})).toBe(1);
+    },
+  );
+
+  it.each(['x', 'null', '7'])('and that is not JSON of an object is a JsonParseError: %s', async (body) => {
     const queue = newQueue();
     await redis.zadd(`${queue.name}(dead_letters)`, 1, '1-1');
-    await redis.hset(`${queue.name}(dead_letter_bodies)`, '1-1', 'x');
+    await redis.hset(`${queue.name}(dead_letter_bodies)`, '1-1', body);
     const refusal = { code: 'JSON_PARSE_FAILED', message: expect.stringContaining('1-1') as string };
     expect(await rejection(queue.deadLetters.list())).toMatchObject(refusal);
     expect(await queue.deadLetters.retry('1-1')).toBe(0);

@@ -131,10 +131,18 @@ describe('a delayed message is safe', () => {
     expect(seen().sort((a, b) => a - b)).toEqual(ids);
   });
 
-  it('when its place in Redis was damaged: it becomes a dead letter, and holds up nothing', async () => {
+  it.each([
+    ['no JSON', 'no JSON'],
+    ['no array', '7'],
+    ['no fields', '[]'],
+    ['an object', '{"event":"x"}'],
+    ['a name without a value', '["event"]'],
+    ['values that are no text', '["event",{}]'],
+    ['more fields than Redis can take', JSON.stringify(Array<string>(10_000).fill('x'))],
+  ])('when its place in Redis was damaged: %s is a dead letter, and holds up nothing', async (_, body) => {
     const queue = newQueueName();
     await redis.zadd(`${queue}(delayed)`, 1, '1-1');
-    await redis.hset(`${queue}(delayed_bodies)`, '1-1', 'no JSON');
+    await redis.hset(`${queue}(delayed_bodies)`, '1-1', body);
     const { arrivals, module } = noting();
     await startApp(module, { queue });
     startClient({ queue }).emit('note', delayed('good', 10).build());
@@ -142,6 +150,19 @@ describe('a delayed message is safe', () => {
     await until(async () => (await deadLettersOf(queue)).length === 1);
     expect(await deadLettersOf(queue)).toMatchObject([{ reason: 'malformed' }]);
   });
+});
+
+it('a time before all times holds up no delayed message', async () => {
+  const queue = newQueueName();
+  const { arrivals, module } = noting();
+  await startApp(module, { queue });
+  startClient({ queue }).emit('note', delayed('good', 10).build());
+  await until(() => arrivals.length === 1);
+  // From now on nothing wakes the worker: it finds these by itself.
+  await redis.hset(`${queue}(delayed_bodies)`, '1-1', 'no JSON', '2-2', 'nor this');
+  await redis.zadd(`${queue}(delayed)`, '-inf', '1-1', Date.now() + 300, '2-2');
+  await until(async () => (await deadLettersOf(queue)).length === 2);
+  expect(await delayedCount(queue)).toBe(0);
 });
 
 describe('a delayed request that nobody waits for any more is withdrawn', () => {

@@ -85,6 +85,7 @@ describe('a user of Redis', () => {
       '(dead_letter_bodies)',
       '(dead_letters)',
       '(event_stream)',
+      '(leftovers)',
       '(response_stream)',
     ]);
     expect((await eventsOf('orders', admin)).map(({ fields }) => fields[0])).toEqual(['response']);

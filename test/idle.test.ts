@@ -6,13 +6,14 @@ import { events, moduleOf, requests, startApp, startClient, unsettled } from './
 import { clientOf, ownRedis } from './support/own-redis.js';
 import { newQueueName, until } from './support/queue.js';
 
-/** How many commands the server has carried out, those of scripts among them. */
-async function commandsOf(client: Redis): Promise<number> {
+/** How many commands the server has carried out, those of scripts among them; and how many EXISTS. */
+async function commandsOf(client: Redis): Promise<{ all: number; exists: number }> {
   const stats = await client.info('commandstats');
-  return [...stats.matchAll(/^cmdstat_(?!info)\S+:calls=(\d+)/gm)].reduce(
-    (sum, [, calls]) => sum + Number(calls),
-    0,
-  );
+  const sum = (calls: RegExp) => [...stats.matchAll(calls)].reduce((total, [, n]) => total + Number(n), 0);
+  return {
+    all: sum(/^cmdstat_(?!info)\S+:calls=(\d+)/gm),
+    exists: sum(/^cmdstat_exists:calls=(\d+)/gm),
+  };
 }
 
 it('workers without work and a client that waits send Redis next to nothing', async () => {
@@ -31,7 +32,13 @@ it('workers without work and a client that waits send Redis next to nothing', as
   const seconds = 3;
   const before = await commandsOf(inspector);
   await sleep(seconds * 1_000);
-  expect((await commandsOf(inspector)) - before).toBeLessThan(seconds * 5);
+  const after = await commandsOf(inspector);
+  // The worker that has the request asks whether somebody waits for it; the others do not.
+  const exists = after.exists - before.exists;
+  expect(exists).toBeGreaterThan(0);
+  // Each looks for what original clients have left, every five seconds.
+  expect(exists).toBeLessThanOrEqual(seconds * 4 + 1 + 3);
+  expect(after.all - before.all - exists).toBeLessThan(seconds * 5);
   waiting.next(1);
   waiting.complete();
   expect(await answer).toBe(1);

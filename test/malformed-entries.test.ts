@@ -10,7 +10,10 @@ function newQueue(): EventQueue {
 }
 
 async function write(queue: EventQueue, ...fields: string[]): Promise<string> {
-  return String(await redis.xadd(`${queue.name}(event_stream)`, '*', ...fields));
+  const id = String(await redis.xadd(`${queue.name}(event_stream)`, '*', ...fields));
+  // An entry as the original writes it counts only while its id is in the list.
+  if (fields.length === 2) await redis.lpush(`${queue.name}(message_queue)`, id);
+  return id;
 }
 
 async function deadLettersOf({ name }: EventQueue): Promise<Record<string, unknown>[]> {
@@ -31,7 +34,10 @@ describe('an entry that is no event', () => {
     ['no event at all', ['something', 'else'], "has no field 'event'"],
     ['a response and more', ['response', VALID, 'x', 'y'], "has no field 'event'"],
     ['an origin that is no id', ['event', VALID, 'origin', 'x'], 'has an origin that is no id: x'],
+    ['an origin that no id can be', ['event', VALID, 'origin', `${'9'.repeat(400)}-1`], 'has an origin that'],
     ['an attempt that is no number', ['event', VALID, 'attempt', 'x'], 'has an attempt that is no number'],
+    ['an attempt without end', ['event', VALID, 'attempt', 'Infinity'], 'has an attempt that is no number'],
+    ['a due time without end', ['event', VALID, 'due', 'Infinity'], 'has a due time that is no number'],
   ])('is a JsonParseError, and then among the dead letters: %s', async (_what, fields, reason) => {
     const queue = newQueue();
     const id = await write(queue, ...fields);

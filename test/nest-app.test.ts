@@ -81,9 +81,9 @@ describe('processing hooks', () => {
     const queue = newQueueName();
     const trace = new AsyncLocalStorage<string>();
     const traced = requests({ traced: () => trace.getStore() });
-    const app = await startApp(moduleOf(traced, ...handlers), { queue });
+    const server = new ElkMqServer({ queue, url });
+    await startApp(moduleOf(traced, ...handlers), server);
     const [started, ended]: [string[], string[]] = [[], []];
-    const server = app.getTransportServer() as ElkMqServer;
     server.setOnProcessingStartHook((transportId, context, done) => {
       started.push(`${String(transportId)} ${(context as ElkMqContext).getPattern()}`);
       return void trace.run('inside', done);
@@ -107,10 +107,10 @@ describe('processing hooks', () => {
     ['rejects', () => Promise.reject(new Error('a broken hook'))],
   ])('one that %s fails its message, and no other', async (_how, fails: () => unknown) => {
     const queue = newQueueName();
-    const app = await startApp(moduleOf(...handlers), { queue, concurrency: 2 });
+    const server = new ElkMqServer({ queue, url, concurrency: 2 });
+    await startApp(moduleOf(...handlers), server);
     let count = 0;
     const everySecond = (run: () => unknown) => (count++ % 2 === 0 ? fails() : run()) as undefined;
-    const server = app.getTransportServer() as ElkMqServer;
     server.setOnProcessingStartHook((_transportId, _context, done) => everySecond(done));
 
     const client = startClient({ queue });

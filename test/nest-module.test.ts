@@ -122,6 +122,15 @@ describe('clients', () => {
     expect(context.select(CheckoutModule).get(Checkout).orders).toBeInstanceOf(ElkMqClient);
   });
 
+  it('without a way to make their options are refused at once', () => {
+    expect(() => ElkMqModule.registerAsync([{ name: 'ORDERS' }])).toThrow(
+      expect.objectContaining({
+        code: 'INVALID_OPTION',
+        message: 'the client "ORDERS" must have one of useFactory, useClass and useExisting, got none',
+      }) as Error,
+    );
+  });
+
   it('with wrong options keep the application from starting', async () => {
     const registration = ElkMqModule.registerAsync([
       { name: 'ORDERS', useFactory: () => ({ queue: 'orders', timeout: '5s' as never }) },

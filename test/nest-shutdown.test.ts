@@ -1,8 +1,8 @@
 import { Inject, Injectable, Module, type OnApplicationShutdown, type OnModuleDestroy } from '@nestjs/common';
 import { lastValueFrom, Subject } from 'rxjs';
-import { ElkMqClient, ElkMqModule } from 'nestjs-elkmq';
+import { ElkMqClient, ElkMqModule, ElkMqServer } from 'nestjs-elkmq';
 import { expect, it } from 'vitest';
-import { deadLettersOf, events, logs, moduleOf, requests } from './support/nest.js';
+import { deadLettersOf, events, listening, logs, moduleOf, requests } from './support/nest.js';
 import { startApp, startClient, unsettled, valuesOf } from './support/nest.js';
 import { keysOf, newQueueName, redis, until, url } from './support/queue.js';
 import { TestProcess } from './support/processes.js';
@@ -135,6 +135,43 @@ it.each(['SIGTERM', 'SIGINT'] as const)(
     expect(await late).toMatchObject({ id: 1 });
   },
 );
+
+it.each(['microservice', 'hybrid'])(
+  'SIGTERM: a handler that runs in a %s with ElkMqModule has its database until it is done',
+  async (kind) => {
+    const queue = newQueueName();
+    const worker = await TestProcess.start('database-worker', url, queue, kind);
+    const client = startClient({ queue });
+    const answer = lastValueFrom(client.send('row', {}));
+    await worker.told('started');
+    worker.kill('SIGTERM');
+    await worker.told('signalled');
+    worker.tell('go on');
+    expect(await answer).toBe('a row');
+    await worker.told('closed');
+    await until(() => worker.ended !== undefined);
+    expect(worker.output).toBe('');
+    expect(await consumersOf(queue)).toEqual([]);
+  },
+);
+
+it('close can be called again: it resolves with the first', async () => {
+  const queue = newQueueName();
+  const prices = new Subject<number>();
+  const server = new ElkMqServer({ queue, url });
+  server.addHandler('prices', () => Promise.resolve(prices));
+  await listening(server);
+  const answer = valuesOf(startClient({ queue }).send('prices', {}));
+  await until(() => prices.observed);
+  let closed = 0;
+  const both = [server.close(), server.close()].map((close) => close.then(() => closed++));
+  prices.next(1);
+  expect(closed).toBe(0);
+  prices.complete();
+  await Promise.all(both);
+  expect(await answer).toEqual([1]);
+  expect(await consumersOf(queue)).toEqual([]);
+});
 
 it('an application that is closed keeps nothing open', async () => {
   const queue = newQueueName();

@@ -1,6 +1,6 @@
 import { EventQueue, ServiceEvent } from 'nestjs-elkmq';
 import { describe, expect, it } from 'vitest';
-import { hyphenated } from '../libs/elkmq/src/core/request-ids.js';
+import { hyphenated } from '../libs/elkmq/src/core/wire/request-ids.js';
 import { enqueueAsTheOriginal, entriesOf, eventsOf, millisecondsOf } from './support/entries.js';
 import { closing, keysOf, newQueueName, redis, rejection, url } from './support/queue.js';
 

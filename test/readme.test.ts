@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { randomUUID } from 'node:crypto';
 import ts from 'typescript';
 import { expect, it, onTestFinished } from 'vitest';
@@ -10,18 +10,23 @@ import { until } from './support/queue.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
-/** The README's examples, as a user would have them: compiled with the project's settings, in a folder of their own. */
+/** The examples of the README and of the guides, as a user would have them: compiled with the project's settings, in a folder of their own. */
 async function compileExamples(): Promise<string> {
-  const readme = await readFile(join(root, 'README.md'), 'utf8');
   // Below the root, so that they find the packages.
   const folder = join(root, 'dist', `readme-${randomUUID()}`);
   onTestFinished(() => rm(folder, { recursive: true }));
   await mkdir(folder, { recursive: true });
   const files: string[] = [];
-  for (const [, name, code] of readme.matchAll(/^```ts\n\/\/ (\S+\.ts)\n(.*?)^```$/gms)) {
-    const file = join(folder, String(name));
-    await writeFile(file, String(code));
-    files.push(file);
+  const guides = (await readdir(join(root, 'docs/guides'))).map((guide) => `docs/guides/${guide}`);
+  for (const document of ['README.md', ...guides]) {
+    const place = document === 'README.md' ? folder : join(folder, basename(document, '.md'));
+    await mkdir(place, { recursive: true });
+    const text = await readFile(join(root, document), 'utf8');
+    for (const [, name, code] of text.matchAll(/^```ts\n\/\/ (\S+\.ts)\n(.*?)^```$/gms)) {
+      const file = join(place, String(name));
+      await writeFile(file, String(code));
+      files.push(file);
+    }
   }
   const { options } = ts.convertCompilerOptionsFromJson(
     (JSON.parse(await readFile(join(root, 'tsconfig.json'), 'utf8')) as { compilerOptions: object })
@@ -65,11 +70,12 @@ async function exit({ child, output }: ReturnType<typeof run>): Promise<string> 
   return output();
 }
 
-it('the examples of the README compile, run, and do what it says', async () => {
+it('the examples of the README and of the guides compile; those of the README run, and do what it says', async () => {
   const redis = await startRedis();
   onTestFinished(() => redis.stop());
   const folder = await compileExamples();
 
+  expect(await exit(run(join(folder, 'orders.test.js'), redis.url))).toContain('order 1 was placed');
   const worker = run(join(folder, 'worker.js'), redis.url);
   await until(() => worker.output().includes('Nest microservice successfully started'), 20_000);
   expect(await exit(run(join(folder, 'client.js'), redis.url))).toBe('total: 35\n');

@@ -1,5 +1,5 @@
 import { ElkMqServer, type ElkMqClient, type ElkMqContext, type ElkMqServerOptions } from 'nestjs-elkmq';
-import { firstValueFrom, lastValueFrom } from 'rxjs';
+import { firstValueFrom, lastValueFrom, Subject, tap } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { clientOf, durableRedis } from './support/own-redis.js';
@@ -243,5 +243,67 @@ describe('a handler that still runs when drainTimeout is over', () => {
     await worker.close();
     await startWorker(options, { hang: () => Promise.resolve('by another') });
     expect(await answer).toBe('by another');
+  });
+});
+
+describe('when the consumer group is deleted under a worker', () => {
+  it('what has been handled by then is answered, beside a request that has answered in part', async () => {
+    const queue = newQueueName();
+    const whole = new Subject<string>();
+    const part = new Subject<string>();
+    let running = 0;
+    await startWorker(
+      // No slot is free, so nothing is read that would make the group anew.
+      { queue, concurrency: 2 },
+      { whole: () => (running++, Promise.resolve(whole)), part: () => (running++, Promise.resolve(part)) },
+    );
+    const client = startClient({ queue });
+    const answer = send(client, 'whole', 1);
+    const values: unknown[] = [];
+    const following = client.send('part', 2).subscribe((value) => values.push(value));
+    await until(() => running === 2);
+    await redis.xgroup('DESTROY', `${queue}(event_stream)`, 'elkmq');
+
+    whole.next('answer');
+    whole.complete();
+    part.next('first');
+    expect(await answer).toBe('answer');
+    following.unsubscribe();
+    part.complete();
+  });
+
+  it.each([
+    ['refused', false],
+    ['refused after a try in doubt', true],
+  ])('a request whose values were %s is run again, and its requester gets all', async (_what, isInDoubt) => {
+    const queue = newQueueName();
+    const runs: Subject<string>[] = [];
+    const run = () => {
+      const values = new Subject<string>();
+      runs.push(values);
+      return Promise.resolve(values);
+    };
+    const proxy = closing(await Proxy.before(url));
+    await startWorker({ queue, concurrency: 1, url: proxy.url }, { run });
+    const values: unknown[] = [];
+    const answer = lastValueFrom(
+      startClient({ queue })
+        .send('run', 1)
+        .pipe(tap((value) => values.push(value))),
+    );
+    await until(() => runs.length === 1);
+    await redis.xgroup('DESTROY', `${queue}(event_stream)`, 'elkmq');
+
+    if (isInDoubt) proxy.loseRequests(/lost/);
+    runs[0]?.next('lost');
+    await until(() => runs.length === 2);
+    runs[0]?.next('not to be seen');
+    runs[0]?.complete();
+    runs[1]?.next('first');
+    await until(() => values.length === 1);
+    runs[1]?.next('second');
+    runs[1]?.complete();
+    await answer;
+    expect(values).toEqual(['first', 'second']);
   });
 });

@@ -169,6 +169,11 @@ describe('useRedis', () => {
     expect(await ask(server.url, (redis) => redis.ping())).toBe('PONG');
   });
 
+  it('says so when REDIS_URL is no URL', async () => {
+    vi.stubEnv('REDIS_URL', 'foo');
+    await expect(useRedis()).rejects.toThrow('REDIS_URL is not a URL such as redis://127.0.0.1:6379');
+  });
+
   it('starts a private server without REDIS_URL', async () => {
     vi.stubEnv('REDIS_URL', '');
     const used = await useRedis();

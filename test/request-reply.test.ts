@@ -154,7 +154,9 @@ describe('a response to a client that is gone', () => {
     const timestamp = await worker.enqueueResponse(ServiceEvent.responseTo(request, 'late'));
     const [seconds] = await redis.time();
     expect(Math.abs(timestamp / 1_000 - Number(seconds))).toBeLessThan(5);
-    expect(await keysOf(name)).toEqual({ '(event_stream)': 'stream' });
+    // That nobody waits is marked for as long as the request had time, in case that a worker handles it.
+    expect(await keysOf(name)).toEqual({ '(cancelled)': 'zset', '(event_stream)': 'stream' });
+    expect(await redis.pttl(`${name}(cancelled)`)).toBeGreaterThan(0);
     expect(await eventsOf(name)).toEqual([]);
   });
 

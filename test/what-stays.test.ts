@@ -105,6 +105,20 @@ describe('what is in Redis', () => {
     expect(await eventsOf(queue.name)).toEqual([]);
   });
 
+  it('after replies were read: none of them, while their client goes on', async () => {
+    const name = newQueueName();
+    const [client, worker] = [newQueue(name), newQueue(name)];
+    for (let i = 0; i < 3; i++) {
+      const answered = client.awaitResponse(new ServiceEvent(20, 'ask'));
+      const [, event] = await worker.dequeueBlocking(10);
+      await worker.enqueueResponse(ServiceEvent.responseTo(event, 'answer', 'y'));
+      await answered;
+    }
+    const [inbox = ''] = Object.keys(await keysOf(name)).filter((key) => key.startsWith('(inbox)'));
+    expect(inbox).not.toBe('');
+    await until(async () => (await redis.xlen(name + inbox)) === 0);
+  });
+
   it('after an event of an original client: neither it nor its id', async () => {
     const queue = newQueue();
     await enqueueAsTheOriginal(queue.name, '[7,1,"a",null]');
@@ -129,6 +143,8 @@ describe('what is in Redis', () => {
     }
     await Promise.all([...requests, ...enqueued]);
     expect(await unanswered).toMatchObject({ code: 'TIMEOUT_EXPIRED' });
+    // It may be the last in the queue: then it is withdrawn a moment later.
+    await until(async () => (await eventsOf(name)).length === 0);
     await rejection(worker.dequeueBlocking(0.01));
     await Promise.all(queues.map((queue) => queue.close()));
     await expectNothingLeft(name);

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
-import { decodeEvent, encodeEvent } from '../libs/elkmq/src/core/codec.js';
+import { decodeEvent, encodeEvent } from '../libs/elkmq/src/core/wire/codec.js';
 import { JsonParseError } from '../libs/elkmq/src/core/errors.js';
-import { hyphenated, nextRequestId } from '../libs/elkmq/src/core/request-ids.js';
+import { hyphenated, nextRequestId } from '../libs/elkmq/src/core/wire/request-ids.js';
 import { ServiceEvent } from '../libs/elkmq/src/core/service-event.js';
 
 interface Recorded {

@@ -43,7 +43,8 @@ class WorkerController implements OnModuleDestroy {
 @Module({ controllers: [WorkerController] })
 class WorkerModule {}
 
-Logger.overrideLogger(['warn', 'error']);
+// Its Redis keeps nothing on disk, which is worth a warning.
+Logger.overrideLogger(['error']);
 const app = await NestFactory.createMicroservice(WorkerModule, { strategy: new ElkMqServer({ url, queue }) });
 app.enableShutdownHooks();
 await app.listen();

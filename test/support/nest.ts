@@ -56,9 +56,9 @@ function controllerOf(handlers: Handlers, decorate: (pattern: string) => MethodD
 /** A microservice that takes messages from a queue, until the test is over. */
 export async function startApp(
   module: Type | DynamicModule,
-  options: ElkMqServerOptions,
+  options: ElkMqServerOptions | ElkMqServer,
 ): Promise<INestMicroservice> {
-  const strategy = new ElkMqServer({ url, ...options });
+  const strategy = options instanceof ElkMqServer ? options : new ElkMqServer({ url, ...options });
   const app = closing(await NestFactory.createMicroservice(module, { strategy }));
   await app.listen();
   return app;

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 /** What becomes of the requests that match: of so many of them, of every `each`th. */
 interface Loss {
   readonly matches: RegExp;
-  readonly what: 'request' | 'answer';
+  readonly what: 'request' | 'half a request' | 'answer';
   readonly each: number;
   left: number;
   seen: number;
@@ -64,6 +64,11 @@ export class Proxy {
     this.#loss = { matches, what: 'request', each, left: times, seen: 0 };
   }
 
+  /** The connection breaks when Redis has got the first half of a request that matches. */
+  truncateRequests(matches: RegExp, times = 1, each = 1): void {
+    this.#loss = { matches, what: 'half a request', each, left: times, seen: 0 };
+  }
+
   /** Breaks every connection. New ones are accepted. */
   cut(): void {
     for (const pair of this.#pairs) {
@@ -93,8 +98,8 @@ export class Proxy {
     client.on('data', (data) => this.#request(pair, data));
     let answered = Promise.resolve();
     redis.on('data', (data) => {
-      const { delay } = this;
-      answered = answered.then(() => this.#answer(pair, data, delay));
+      const due = performance.now() + this.delay;
+      answered = answered.then(() => this.#answer(pair, data, due));
     });
     for (const socket of [client, redis]) {
       socket.on('error', () => end(pair));
@@ -112,16 +117,19 @@ export class Proxy {
     if (pair.silent) return;
     pair.latest = data.toString('latin1');
     const what = this.#loses(pair.latest);
-    if (what === 'request') {
+    if (what === 'request' || what === 'half a request') {
       this.lost++;
-      end(pair);
+      if (what === 'half a request') pair.redis.end(data.subarray(0, data.length / 2));
+      else pair.redis.destroy();
+      pair.client.destroy();
       return;
     }
     if (what === 'answer') pair.doomed = true;
     pair.redis.write(data);
   }
 
-  async #answer(pair: Pair, data: Buffer, delay: number): Promise<void> {
+  async #answer(pair: Pair, data: Buffer, due: number): Promise<void> {
+    const delay = due - performance.now();
     if (delay > 0) await sleep(delay);
     if (pair.silent) return;
     if (pair.doomed && !data.toString('latin1').startsWith('-NOSCRIPT')) {
@@ -130,7 +138,7 @@ export class Proxy {
     } else pair.client.write(data);
   }
 
-  #loses(request: string): 'request' | 'answer' | undefined {
+  #loses(request: string): Loss['what'] | undefined {
     const loss = this.#loss;
     if (!loss || loss.left === 0 || !loss.matches.test(request)) return undefined;
     if (loss.seen++ % loss.each > 0) return undefined;

@@ -1,12 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { Redis } from 'ioredis';
-import { afterAll, inject, onTestFinished } from 'vitest';
+import { inject, onTestFinished } from 'vitest';
 
 export const url = inject('redisUrl');
 
-/** A client of the tests' own, to look at what is in Redis. */
+/** A client of the tests' own, to look at what is in Redis; it ends with the process, which runs many files. */
 export const redis = new Redis(url);
-afterAll(() => redis.quit());
 
 /** A queue that no other test uses. */
 export function newQueueName(): string {

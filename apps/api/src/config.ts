@@ -11,6 +11,8 @@ export const config = {
   packagesQueue: env['PACKAGES_QUEUE'] ?? 'packages',
   /** The queue of events about packages that were inspected. */
   findingsQueue: env['FINDINGS_QUEUE'] ?? 'findings',
+  /** Workers of the original ElkMQ, such as the one in examples/rust, take requests too. */
+  legacyConsumers: env['LEGACY_CONSUMERS'] === '1',
   /** The folder with the package-lock.json. */
   projectRoot: env['PROJECT_ROOT'] ?? process.cwd(),
   logLevels: (env['LOG_LEVELS'] ?? 'log,warn,error,fatal').split(',') as LogLevel[],

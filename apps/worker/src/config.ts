@@ -9,6 +9,8 @@ export const config = {
   packagesQueue: env['PACKAGES_QUEUE'] ?? 'packages',
   /** The folder whose `node_modules` are inspected. */
   projectRoot: env['PROJECT_ROOT'] ?? process.cwd(),
+  /** Workers of the original ElkMQ, such as the one in examples/rust, take requests too. */
+  legacyConsumers: env['LEGACY_CONSUMERS'] === '1',
   /** Who answers, in every finding. */
   workerName: env['WORKER_NAME'] ?? `worker-${process.pid}`,
   logLevels: (env['LOG_LEVELS'] ?? 'log,warn,error,fatal').split(',') as LogLevel[],

@@ -16,6 +16,7 @@ const app = await NestFactory.createMicroservice<MicroserviceOptions>(WorkerModu
     queue: config.packagesQueue,
     url: config.redisUrl,
     concurrency: CONCURRENCY,
+    legacyConsumers: config.legacyConsumers,
   }),
   logger: config.logLevels,
 });

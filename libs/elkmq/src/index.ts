@@ -13,24 +13,28 @@ export { ElkMqRecord, ElkMqRecordBuilder } from './nest/elk-mq.record-builder.js
 export { ELKMQ, ElkMqServer } from './nest/elk-mq.server.js';
 export type { ElkMqClientOptions, ElkMqOptions, ElkMqServerOptions } from './nest/options.js';
 export type { ElkMqRetryOptions } from './nest/retry-policy.js';
+export type { ElkMqOutcome, ElkMqProcessing, ElkMqSending, ElkMqTelemetry } from './nest/telemetry.js';
 export type { ElkMqEvents, ElkMqStatus } from './nest/connection-events.js';
 
 // For any Node program: the original's API.
 export { EventQueue } from './core/event-queue.js';
 export type { EventQueueOptions } from './core/event-queue.js';
-export type { DeadLetterPage, DeadLetterQuery, DeadLetters } from './core/dead-letter-office.js';
-export type { DeadLetterFilter } from './core/dead-letter-filter.js';
-export type { DeadLetter, DeadLetterReason } from './core/dead-letters.js';
+export type { DeadLetterPage, DeadLetterQuery, DeadLetters } from './core/dead-letters/dead-letter-office.js';
+export type { DeadLetterFilter } from './core/dead-letters/dead-letter-filter.js';
+export type { DeadLetter, DeadLetterReason } from './core/dead-letters/dead-letters.js';
+export type { QueueState } from './core/queue-state.js';
 export { ServiceEvent } from './core/service-event.js';
 export type { Timestamp, TimestampedEvent } from './core/service-event.js';
-export type { RedisSourceInput } from './core/redis-source.js';
-export type { BackoffOptions } from './core/backoff.js';
-export type { DeliveryMode } from './core/recovery.js';
+export type { RedisSourceInput } from './core/redis/redis-source.js';
+export type { BackoffOptions } from './core/handling/backoff.js';
+export type { DeliveryMode } from './core/recovery/recovery.js';
 
 // For both: what goes wrong.
 export {
   AbandonedError,
   AttemptEndedError,
+  BufferFullError,
+  CancelledError,
   ConnectionError,
   DequeueError,
   EmptyQueueError,
@@ -41,6 +45,7 @@ export {
   JsonDumpError,
   JsonParseError,
   PayloadTooLargeError,
+  QueueFullError,
   RejectedError,
   TimeoutExpiredError,
 } from './core/errors.js';

@@ -10,7 +10,13 @@ const REQUEST_TIMEOUT_MS = 10_000;
 @Module({
   imports: [
     ElkMqModule.register([
-      { name: PACKAGES, queue: config.packagesQueue, url: config.redisUrl, timeout: REQUEST_TIMEOUT_MS },
+      {
+        name: PACKAGES,
+        queue: config.packagesQueue,
+        url: config.redisUrl,
+        timeout: REQUEST_TIMEOUT_MS,
+        legacyConsumers: config.legacyConsumers,
+      },
     ]),
   ],
   controllers: [PackagesController],

@@ -2,6 +2,8 @@
 export type EventQueueErrorCode =
   | 'ABANDONED'
   | 'ATTEMPT_ENDED'
+  | 'BUFFER_FULL'
+  | 'CANCELLED'
   | 'CONNECTION_FAILED'
   | 'DEQUEUE_FAILED'
   | 'ENQUEUE_FAILED'
@@ -11,6 +13,7 @@ export type EventQueueErrorCode =
   | 'JSON_PARSE_FAILED'
   | 'PAYLOAD_TOO_LARGE'
   | 'QUEUE_EMPTY'
+  | 'QUEUE_FULL'
   | 'REJECTED'
   | 'TIMEOUT_EXPIRED';
 
@@ -64,6 +67,16 @@ export class PayloadTooLargeError extends EventQueueError {
   readonly code = 'PAYLOAD_TOO_LARGE';
 }
 
+/** The queue holds as many messages as `maxQueueLength` allows; the event was not stored. */
+export class QueueFullError extends EventQueueError {
+  readonly code = 'QUEUE_FULL';
+}
+
+/** As much as `maxBufferedBytes` allows is waiting for Redis; the event was not sent. */
+export class BufferFullError extends EventQueueError {
+  readonly code = 'BUFFER_FULL';
+}
+
 /** A part of a service event is not what the wire format can carry. */
 export class InvalidEventError extends EventQueueError {
   readonly code = 'INVALID_EVENT';
@@ -77,6 +90,11 @@ export class InvalidOptionError extends EventQueueError {
 /** The worker that had taken the request went away, and the request is not run again. */
 export class AbandonedError extends EventQueueError {
   readonly code = 'ABANDONED';
+}
+
+/** Who had sent the request has stopped waiting for its answer while it was being handled. */
+export class CancelledError extends EventQueueError {
+  readonly code = 'CANCELLED';
 }
 
 /** A handler moved its message to the dead letters: `context.deadLetter(reason)`; the message is its reason. */

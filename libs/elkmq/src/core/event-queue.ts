@@ -1,8 +1,8 @@
-import { decodeReply } from './codec.js';
-import type { StreamEntry } from './blocking-reader.js';
-import { DeadLetters } from './dead-letter-office.js';
-import { letterOf, malformed } from './dead-letters.js';
-import { nudgeOf, readEntry, timestampOf, type QueuedEvent } from './entry.js';
+import { decodeReply } from './wire/codec.js';
+import type { StreamEntry } from './redis/blocking-reader.js';
+import { DeadLetters } from './dead-letters/dead-letter-office.js';
+import { letterOf, malformed } from './dead-letters/dead-letters.js';
+import { nudgeOf, readEntry, timestampOf, type QueuedEvent } from './wire/entry.js';
 import {
   ConnectionError,
   DequeueError,
@@ -12,23 +12,21 @@ import {
   InvalidEventError,
   InvalidOptionError,
 } from './errors.js';
+import { Competition } from './interop/competition.js';
 import { QueueKeys } from './keys.js';
-import { DEFAULTS, milliseconds, queueName, shown, wholeNumber } from './options.js';
-import { Outcomes } from './outcomes.js';
+import { queueName, shown } from './options.js';
+import { Outcomes } from './handling/outcomes.js';
 import { QueueReader } from './queue-reader.js';
-import { RedisSource, type RedisSourceInput } from './redis-source.js';
-import { isReplyError } from './redis-errors.js';
-import { callReliably } from './reliable-call.js';
-import { hyphenated } from './request-ids.js';
-import { Requester } from './requester.js';
+import { readQueueState, type QueueState } from './queue-state.js';
+import { RedisSource, type RedisSourceInput } from './redis/redis-source.js';
+import { isReplyError } from './redis/redis-errors.js';
+import { callReliably } from './redis/reliable-call.js';
+import { hyphenated } from './wire/request-ids.js';
+import { Requester } from './sending/requester.js';
+import { sendingOptions, type SendingOptions } from './sending/sending-options.js';
 import { ServiceEvent, type Timestamp, type TimestampedEvent } from './service-event.js';
 
-export interface EventQueueOptions {
-  /** How long each call tries while Redis is away, ms. Default 10,000. */
-  enqueueTimeout?: number;
-  /** The longest payload, in bytes of UTF-8. Default 16 MiB. */
-  maxPayloadBytes?: number;
-}
+export type EventQueueOptions = SendingOptions;
 
 /**
  * A queue of events in Redis, which any number of producers and consumers share. Each event goes to one consumer,
@@ -40,6 +38,7 @@ export class EventQueue {
   readonly #keys: QueueKeys;
   readonly #source: RedisSource;
   readonly #requester: Requester;
+  readonly #competition: Competition;
   readonly #patience: number;
   readonly #outcomes: Outcomes;
   #reader: QueueReader | undefined;
@@ -57,24 +56,19 @@ export class EventQueue {
   ) {
     this.#source = new RedisSource(redis);
     this.#keys = new QueueKeys(queueName(name), this.#source.isCluster);
-    this.#patience = milliseconds('enqueueTimeout', options.enqueueTimeout, DEFAULTS.enqueueTimeout);
-    const maxPayloadBytes = wholeNumber(
-      'maxPayloadBytes',
-      options.maxPayloadBytes,
-      DEFAULTS.maxPayloadBytes,
-      1,
-    );
-    this.#requester = new Requester(this.#source, this.#keys, {
-      enqueueTimeout: this.#patience,
-      maxPayloadBytes,
-    });
-    this.#outcomes = new Outcomes(this.#requester.connection, this.#keys, this.#patience);
+    const sending = sendingOptions(options, this.#source.isCluster);
+    this.#patience = sending.enqueueTimeout;
+    this.#requester = new Requester(this.#source, this.#keys, sending);
+    this.#competition = new Competition(sending.legacyConsumers);
+    this.#outcomes = new Outcomes(this.#requester.connection, this.#keys, this.#competition, this.#patience);
     this.deadLetters = new DeadLetters(this.#requester.connection, this.#keys, this.#patience);
   }
 
   /**
    * Stores an event. @returns when Redis registered it, ms since 1970
    * @throws {EnqueueError} when Redis refuses it
+   * @throws {QueueFullError} when the queue is full
+   * @throws {BufferFullError} when too much is waiting for Redis
    * @throws {PayloadTooLargeError}
    * @throws {ConnectionError} when Redis was away for too long; the event may have been stored, but is not sent again
    */
@@ -116,6 +110,8 @@ export class EventQueue {
    * Stores an event and waits for the response to it, `event.timeout` seconds from now.
    * @throws {TimeoutExpiredError} when none came; the event is withdrawn, if nobody has taken it yet
    * @throws {EnqueueError}
+   * @throws {QueueFullError}
+   * @throws {BufferFullError}
    * @throws {PayloadTooLargeError}
    * @throws {ConnectionError}
    */
@@ -123,7 +119,7 @@ export class EventQueue {
     this.#check(event);
     return new Promise((resolve, reject) => {
       let latest: unknown = null;
-      this.#requester.request(event, [], event.timeout * 1_000, {
+      this.#requester.request(event, event.timeout * 1_000, {
         reply: (body, last) => {
           latest = body ?? latest;
           if (!last) return;
@@ -151,6 +147,9 @@ export class EventQueue {
     const inbox = response.replyTo === undefined ? undefined : this.#keys.inbox(response.replyTo);
     try {
       const { connection } = this.#requester;
+      if (response.shared) {
+        return await this.#outcomes.sharing.respond(response, response.shared, JSON.stringify(json));
+      }
       if (inbox !== undefined) {
         const frame = `[["${response.requestId}",1,0,1,${JSON.stringify(json)}]]`;
         return timestampOf(String(await callReliably(connection, 'reply', [inbox], [frame], this.#patience)));
@@ -164,6 +163,16 @@ export class EventQueue {
         cause: error,
       });
     }
+  }
+
+  /**
+   * How the queue is now.
+   * @param timeout how long Redis may take, ms; default: the `enqueueTimeout`
+   * @throws {ConnectionError}
+   */
+  async state(timeout = this.#patience): Promise<QueueState> {
+    if (this.#closed) throw this.#wasClosed();
+    return readQueueState(this.#requester.connection, this.#keys, timeout);
   }
 
   /** Sends what is waiting, ends calls that wait, and closes the connections. Can be called again. */
@@ -193,10 +202,10 @@ export class EventQueue {
       throw error;
     }
     if (!queued) {
-      await this.#outcomes.skip(entry[0]);
+      await this.#outcomes.skip(entry);
       return undefined;
     }
-    return (await this.#outcomes.finish(queued)) ? [queued.timestamp, queued.event] : undefined;
+    return (await this.#outcomes.finish(queued)) ? [queued.timestamp, eventFor(queued)] : undefined;
   }
 
   /** Asks for entries until one is for this caller. */
@@ -222,7 +231,7 @@ export class EventQueue {
   async #connectedReader(): Promise<QueueReader> {
     if (!this.#closed) await this.#requester.connect();
     if (this.#closed) throw this.#wasClosed();
-    this.#reader ??= new QueueReader(this.#source, this.#keys, this.#requester.connection);
+    this.#reader ??= new QueueReader(this.#source, this.#keys, this.#requester.connection, this.#competition);
     return this.#reader;
   }
 
@@ -236,4 +245,11 @@ export class EventQueue {
   #wasClosed(): ConnectionError {
     return new ConnectionError(`the queue ${shown(this.name)} is closed`);
   }
+}
+
+/** A consumer's event: who answers a deduplicated request must reach all who wait for it. */
+function eventFor({ event, origin, deduplication }: QueuedEvent): ServiceEvent {
+  if (deduplication === undefined) return event;
+  const { timeout, action, payload, requestId, replyTo } = event;
+  return new ServiceEvent(timeout, action, payload, requestId, replyTo, { origin, deduplication });
 }

@@ -22,6 +22,12 @@ export class QueueKeys {
   readonly delayed: string;
   /** hash: origin → the fields of its next entry, name and value in turn, as JSON */
   readonly delayedBodies: string;
+  /** zset with a TTL: running requests that nobody waits for; origin → until when that is of use, ms */
+  readonly cancelled: string;
+  /** zset: entries of the event stream that are left to original clients; id → when it can be deleted, ms */
+  readonly leftovers: string;
+  /** hash, for as long as it is needed: what was in the event stream before the consumer group */
+  readonly history: string;
   readonly #prefix: string;
 
   /** @param cluster Redis Cluster: the name becomes a hash tag, so that every key of the queue is in one slot */
@@ -38,11 +44,22 @@ export class QueueKeys {
     this.deadLetterBodies = `${this.#prefix}(dead_letter_bodies)`;
     this.delayed = `${this.#prefix}(delayed)`;
     this.delayedBodies = `${this.#prefix}(delayed_bodies)`;
+    this.cancelled = `${this.#prefix}(cancelled)`;
+    this.leftovers = `${this.#prefix}(leftovers)`;
+    this.history = `${this.#prefix}(history)`;
   }
 
   /** stream with a TTL: replies to one client process; `undefined` when the id is not one of a client */
   inbox(clientId: string): string | undefined {
     return CLIENT_ID.test(clientId) ? `${this.#prefix}(inbox):${clientId}` : undefined;
+  }
+
+  /**
+   * With a TTL. For an event a string: the id of the first event with this deduplication key. For a request a hash:
+   * its origin, who waits for its replies, and what has been said
+   */
+  deduplication(kind: 'event' | 'request', key: string): string {
+    return `${this.#prefix}(deduplication):${kind}:${key}`;
   }
 
   /** hash with a TTL: what was answered to the last batches of one client process */

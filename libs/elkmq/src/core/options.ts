@@ -24,12 +24,22 @@ export function wholeNumber(
   );
 }
 
+/** `true` or `false`. */
+export function flag(name: string, value: unknown): boolean {
+  if (value === undefined) return false;
+  if (typeof value === 'boolean') return value;
+  throw new InvalidOptionError(`${name} must be true or false, got ${shown(value)}`);
+}
+
+/** What a timer can wait, ms. */
+export const LONGEST_TIMER = 2 ** 31 - 1;
+
 /** A duration in milliseconds. */
 export function milliseconds(
   name: string,
   value: unknown,
   fallback: number,
-  max = 2 ** 31 - 1,
+  max = LONGEST_TIMER,
   min = 1,
 ): number {
   if (value === undefined) return fallback;
@@ -53,6 +63,8 @@ export const DEFAULTS = {
   enqueueTimeout: 10_000,
   /** The longest payload, in bytes of UTF-8. */
   maxPayloadBytes: 16 * 1024 * 1024,
+  /** How much of what is sent may wait for Redis. */
+  maxBufferedBytes: 64 * 1024 * 1024,
   /** How many dead letters are kept, and for how long, ms (14 days). */
   deadLetters: { max: 10_000, maxAge: 1_209_600_000 },
 } as const;

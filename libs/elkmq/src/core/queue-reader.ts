@@ -1,15 +1,19 @@
-import type { StreamEntry } from './blocking-reader.js';
-import type { Connection } from './connection.js';
+import type { StreamEntry } from './redis/blocking-reader.js';
+import type { Connection } from './redis/connection.js';
 import { ConnectionError, DequeueError, EmptyQueueError } from './errors.js';
-import { GroupConsumer, joinGroup } from './group-consumer.js';
+import { Arbiter } from './interop/arbiter.js';
+import type { Competition } from './interop/competition.js';
+import { Janitor } from './interop/janitor.js';
+import { GroupConsumer, joinGroup } from './handling/group-consumer.js';
 import type { QueueKeys } from './keys.js';
-import { isNoGroup, isTransient } from './redis-errors.js';
-import type { RedisSource } from './redis-source.js';
+import { LONGEST_TIMER } from './options.js';
+import { isNoGroup, isTransient } from './redis/redis-errors.js';
+import type { RedisSource } from './redis/redis-source.js';
 
 /** What this reader takes is settled at once; a recoverer may take it away after as long as this, ms. */
 const LEASE = 30_000;
-/** What a timer can wait, ms. Who would wait longer waits for ever. */
-const LONGEST_TIMER = 2 ** 31 - 1;
+/** Between two looks at what original clients have left, ms. */
+const JANITOR_PACE = 1_000;
 
 interface Waiter {
   /** `performance.now()` at which it gives up. */
@@ -23,19 +27,39 @@ export class QueueReader {
   readonly #consumer: GroupConsumer;
   readonly #connection: Connection;
   readonly #keys: QueueKeys;
+  readonly #competition: Competition;
+  readonly #janitor: Janitor;
+  readonly #arbiter: Arbiter;
   readonly #waiting: Waiter[] = [];
 
-  constructor(source: RedisSource, keys: QueueKeys, connection: Connection) {
+  constructor(source: RedisSource, keys: QueueKeys, connection: Connection, competition: Competition) {
     this.#connection = connection;
     this.#keys = keys;
+    this.#competition = competition;
+    // There is nobody to tell. What is left stays, and is looked at again.
+    this.#janitor = new Janitor(connection, keys, JANITOR_PACE, () => undefined);
+    this.#arbiter = new Arbiter(connection, keys, {
+      won: (entry) => {
+        this.#serve([entry]);
+      },
+      putBack: (entries) => this.#consumer.handBack(entries),
+      decided: () => {
+        this.#consumer.wake();
+      },
+      failed: (error) => {
+        this.#fail(error as Error);
+      },
+    });
     const intake = {
-      credit: () => this.#waiting.length,
+      credit: () => this.#waiting.length - this.#arbiter.size,
       patience: () => Math.min(...this.#waiting.map(({ deadline }) => deadline)) - performance.now(),
-      take: (entries: StreamEntry[]) => {
-        this.#take(entries);
+      take: (entries: StreamEntry[], _asked: number, consumer: string) => {
+        const contested = entries.filter((entry) => competition.concerns(entry));
+        if (contested.length > 0) this.#arbiter.add(contested, consumer);
+        this.#serve(contested.length === 0 ? entries : entries.filter((entry) => !contested.includes(entry)));
       },
     };
-    this.#consumer = new GroupConsumer(source, keys, connection, intake, LEASE, (error) => {
+    this.#consumer = new GroupConsumer(source, keys, connection, competition, intake, LEASE, (error) => {
       // Whoever waits would wait in vain.
       if (error instanceof DequeueError && !isTransient(error.cause)) this.#fail(error);
     });
@@ -48,12 +72,10 @@ export class QueueReader {
 
   /** The next entry, if one is waiting. */
   async next(): Promise<StreamEntry | undefined> {
-    try {
-      return await this.#consumer.readOne();
-    } catch (error) {
-      if (!isNoGroup(error)) throw error;
-      await joinGroup(this.#connection, this.#keys);
-      return this.#consumer.readOne();
+    for (;;) {
+      const entry = await this.#readOne();
+      if (!entry || !this.#competition.concerns(entry)) return entry;
+      if (await this.#arbiter.isWon(entry, this.#consumer.directName)) return entry;
     }
   }
 
@@ -67,6 +89,7 @@ export class QueueReader {
   async nextBy(deadline: number): Promise<StreamEntry> {
     return new Promise((resolve, reject) => {
       const patience = deadline - performance.now();
+      // Who would wait longer waits for ever.
       const timer = patience <= LONGEST_TIMER ? setTimeout(giveUp, Math.max(patience, 1)) : undefined;
       const waiter: Waiter = {
         deadline,
@@ -97,7 +120,9 @@ export class QueueReader {
   /** Ends the calls that wait, and leaves the group. */
   async close(): Promise<void> {
     this.#fail(new ConnectionError('the queue was closed'));
+    await this.#janitor.stop();
     await this.#consumer.stop();
+    await this.#arbiter.stop();
     await this.#consumer.leave();
   }
 
@@ -105,10 +130,20 @@ export class QueueReader {
     for (const waiter of this.#waiting.splice(0)) waiter.fail(error);
   }
 
-  #take(entries: StreamEntry[]): void {
+  async #readOne(): Promise<StreamEntry | undefined> {
+    try {
+      return await this.#consumer.readOne();
+    } catch (error) {
+      if (!isNoGroup(error)) throw error;
+      await joinGroup(this.#connection, this.#keys, this.#competition);
+      return this.#consumer.readOne();
+    }
+  }
+
+  #serve(entries: StreamEntry[]): void {
     const served = this.#waiting.splice(0, entries.length);
     for (const [index, waiter] of served.entries()) waiter.take(entries[index] as StreamEntry);
     // Those who asked for them have given up meanwhile.
-    this.#consumer.handBack(entries.slice(served.length));
+    void this.#consumer.handBack(entries.slice(served.length));
   }
 }

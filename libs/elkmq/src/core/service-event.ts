@@ -1,5 +1,5 @@
 import { InvalidEventError } from './errors.js';
-import { nextRequestId } from './request-ids.js';
+import { nextRequestId } from './wire/request-ids.js';
 import { shown } from './options.js';
 
 /** Milliseconds since 1970 on the clock of Redis: when it registered the event. */
@@ -11,6 +11,12 @@ export type TimestampedEvent = [timestamp: Timestamp, event: ServiceEvent];
 /** The longest timeout the wire format can carry, in seconds. */
 export const MAX_TIMEOUT_SECONDS = 65_535;
 
+/** What leads to all who wait for the reply to a deduplicated request. */
+export interface SharedReply {
+  readonly origin: string;
+  readonly deduplication: string;
+}
+
 /** One message: what is to be done (`action`), with what (`payload`), and how long its sender waits. */
 export class ServiceEvent {
   /** Whole seconds after which nobody waits for the event any more, 1 to 65535. */
@@ -21,6 +27,7 @@ export class ServiceEvent {
   readonly payload: string | null;
   readonly #requestId: string;
   readonly #replyTo: string | undefined;
+  readonly #shared: SharedReply | undefined;
 
   /**
    * @param timeout whole seconds, 1 to 65535
@@ -28,13 +35,21 @@ export class ServiceEvent {
    */
   constructor(timeout: number, action: string, payload?: string | null);
   /** @internal */
-  constructor(timeout: number, action: string, payload: string | null, requestId: string, replyTo?: string);
+  constructor(
+    timeout: number,
+    action: string,
+    payload: string | null,
+    requestId: string,
+    replyTo?: string,
+    shared?: SharedReply,
+  );
   constructor(
     timeout: number,
     action: string,
     payload: string | null = null,
     requestId?: string,
     replyTo?: string,
+    shared?: SharedReply,
   ) {
     // An event that is read (it brings its id) was checked by the codec, which accepts a timeout of 0 as well.
     if (requestId === undefined) check(timeout, action, payload);
@@ -43,6 +58,7 @@ export class ServiceEvent {
     this.payload = payload;
     this.#requestId = requestId ?? nextRequestId();
     this.#replyTo = replyTo;
+    this.#shared = shared;
   }
 
   /**
@@ -55,7 +71,7 @@ export class ServiceEvent {
     }
     const timeout = Math.max(request.timeout, 1);
     check(timeout, action, payload);
-    return new ServiceEvent(timeout, action, payload, request.requestId, request.replyTo);
+    return new ServiceEvent(timeout, action, payload, request.requestId, request.replyTo, request.shared);
   }
 
   /** Unsigned 128-bit integer that ties a response to its request. */
@@ -71,6 +87,11 @@ export class ServiceEvent {
   /** @internal The client whose inbox takes the reply; absent when the original's response index does. */
   get replyTo(): string | undefined {
     return this.#replyTo;
+  }
+
+  /** @internal For a request that others may wait for as well. */
+  get shared(): SharedReply | undefined {
+    return this.#shared;
   }
 }
 

@@ -1,5 +1,7 @@
 import { EventEmitter } from 'node:events';
-import type { ConnectionListener, ConnectionStatus } from '../core/connection.js';
+import { EventQueueError } from '../core/errors.js';
+import type { ConnectionListener, ConnectionStatus } from '../core/redis/connection.js';
+import { isReplyError } from '../core/redis/redis-errors.js';
 
 /** What `status` tells: `connected`, `reconnecting` while Redis is away, `disconnected` after `close`. */
 export type ElkMqStatus = 'connected' | 'reconnecting' | 'disconnected';
@@ -19,14 +21,26 @@ interface Log {
   error(message: string): void;
 }
 
-/** Turns what a connection tells into Nest's status, events and log lines, for client and server alike. */
+/** After an outage, ms. A Redis that is failing over accepts connections, and refuses what they are for. */
+const STABLE = 1_000;
+
+/**
+ * Turns what a connection tells into Nest's status, events and log lines, for client and server alike. An outage is two
+ * lines: one when Redis is away, one when it is back.
+ */
 export class ConnectionEvents implements ConnectionListener {
   readonly #emitter = new EventEmitter();
+  readonly #queue: string;
   readonly #next: (status: ElkMqStatus) => void;
   readonly #log: Log;
-  #wasConnected = false;
+  #isConnected = false;
+  #isAway = false;
+  #backTimer: NodeJS.Timeout | undefined;
+  /** What has broken the connection; it is told before the loss. */
+  #reason = '';
 
-  constructor(next: (status: ElkMqStatus) => void, log: Log) {
+  constructor(queue: string, next: (status: ElkMqStatus) => void, log: Log) {
+    this.#queue = queue;
     this.#next = next;
     this.#log = log;
   }
@@ -38,16 +52,41 @@ export class ConnectionEvents implements ConnectionListener {
   status(status: ConnectionStatus): void {
     if (status === 'connecting') return;
     const told = status === 'closed' ? 'disconnected' : status;
-    if (told === 'reconnecting') this.#log.warn('The connection to Redis is lost; reconnecting…');
-    if (told === 'connected' && this.#wasConnected) this.#log.log('The connection to Redis is back');
-    this.#wasConnected ||= told === 'connected';
+    this.#isConnected = told === 'connected';
+    clearTimeout(this.#backTimer);
+    if (told === 'reconnecting') this.#away('lost');
+    if (this.#isConnected && this.#isAway) {
+      this.#backTimer = setTimeout(() => {
+        this.#back();
+      }, STABLE).unref();
+    }
     this.#next(told);
     this.#emitter.emit(told);
   }
 
   error(error: Error): void {
-    this.#log.error(error.message);
+    const isRefusal: boolean = error instanceof EventQueueError || isReplyError(error);
+    if (isRefusal) {
+      this.#log.error(`Queue '${this.#queue}': ${error.message}`);
+    } else {
+      // The message of several failures, one for each address, is empty.
+      this.#reason = error.message || ((error as { code?: string }).code ?? error.name);
+      if (!this.#isConnected) this.#away('not there');
+    }
     // An EventEmitter throws an 'error' that nobody listens to.
     if (this.#emitter.listenerCount('error') > 0) this.#emitter.emit('error', error);
+  }
+
+  #away(what: string): void {
+    if (this.#isAway) return;
+    this.#isAway = true;
+    const why = this.#reason === '' ? '' : ` (${this.#reason})`;
+    this.#log.warn(`The connection of queue '${this.#queue}' to Redis is ${what}${why}; reconnecting…`);
+  }
+
+  #back(): void {
+    this.#log.log(`The connection of queue '${this.#queue}' to Redis is back`);
+    this.#isAway = false;
+    this.#reason = '';
   }
 }

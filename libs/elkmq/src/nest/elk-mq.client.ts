@@ -2,14 +2,16 @@ import { Logger } from '@nestjs/common';
 import { ClientProxy, type ReadPacket, type WritePacket } from '@nestjs/microservices';
 import type { Cluster, Redis } from 'ioredis';
 import { Observable } from 'rxjs';
-import { decodeEvent, valueOf } from '../core/codec.js';
+import { decodeEvent, valueOf } from '../core/wire/codec.js';
 import { ConnectionError } from '../core/errors.js';
 import { QueueKeys } from '../core/keys.js';
-import { Requester } from '../core/requester.js';
+import { readQueueState, type QueueState } from '../core/queue-state.js';
+import { Requester } from '../core/sending/requester.js';
 import { ServiceEvent } from '../core/service-event.js';
 import { ConnectionEvents, type ElkMqEvents, type ElkMqStatus } from './connection-events.js';
 import { clientOptions, type ElkMqClientOptions } from './options.js';
-import { OutgoingPackets } from './packet.js';
+import { OutgoingPackets, type OutgoingPacket } from './packet.js';
+import type { ElkMqSending } from './telemetry.js';
 
 /**
  * Nest's client for a queue: `send` stores a request and answers what its handler does, `emit` stores an event.
@@ -19,10 +21,8 @@ export class ElkMqClient extends ClientProxy<ElkMqEvents> {
   readonly #logger = new Logger(ElkMqClient.name);
   readonly #options: ReturnType<typeof clientOptions>;
   readonly #packets: OutgoingPackets;
-  readonly #events = new ConnectionEvents((status) => {
-    this._status$.next(status);
-  }, this.#logger);
-  #requester: Requester | undefined;
+  readonly #events: ConnectionEvents;
+  #requester: ReturnType<ElkMqClient['openRequester']> | undefined;
   /** Events that are not in Redis yet, and what waits for the last of them. */
   #emitting = 0;
   readonly #emitted: (() => void)[] = [];
@@ -31,6 +31,13 @@ export class ElkMqClient extends ClientProxy<ElkMqEvents> {
   constructor(options: ElkMqClientOptions) {
     super();
     this.#options = clientOptions(options);
+    this.#events = new ConnectionEvents(
+      this.#options.queue,
+      (status) => {
+        this._status$.next(status);
+      },
+      this.#logger,
+    );
     this.initializeSerializer(options);
     this.initializeDeserializer(options);
     this.#packets = new OutgoingPackets(this.serializer, (pattern) =>
@@ -45,7 +52,7 @@ export class ElkMqClient extends ClientProxy<ElkMqEvents> {
 
   /** Resolves when connected; `send` and `emit` connect by themselves. @throws {ConnectionError} */
   async connect(): Promise<void> {
-    this.#requester ??= this.#open();
+    this.#requester ??= this.openRequester();
     await this.#requester.connect();
   }
 
@@ -61,6 +68,17 @@ export class ElkMqClient extends ClientProxy<ElkMqEvents> {
 
   override on<Event extends keyof ElkMqEvents>(event: Event, callback: ElkMqEvents[Event]): void {
     this.#events.on(event, callback);
+  }
+
+  /**
+   * How the queue is now; connects if need be.
+   * @param timeout how long Redis may take, ms; default: the `enqueueTimeout`
+   * @throws {ConnectionError}
+   */
+  async state(timeout = this.#options.sending.enqueueTimeout): Promise<QueueState> {
+    this.#requester ??= this.openRequester();
+    const { source, queue } = this.#options;
+    return readQueueState(this.#requester.connection, new QueueKeys(queue, source.isCluster), timeout);
   }
 
   /** The ioredis client that stores messages. */
@@ -97,29 +115,24 @@ export class ElkMqClient extends ClientProxy<ElkMqEvents> {
   protected override publish(packet: ReadPacket, callback: (packet: WritePacket) => void): () => void {
     let cancel: (() => void) | undefined;
     let isCancelled = false;
-    const start = ({
-      action,
-      payload,
-      fields,
-      timeout,
-      delay,
-    }: Awaited<ReturnType<OutgoingPackets['write']>>): void => {
+    const sending = this.#watched(packet, true);
+    const start = (written: OutgoingPacket): void => {
       if (isCancelled) return;
-      const wait = timeout ?? this.#options.timeout;
-      const event = new ServiceEvent(wholeSeconds(wait), action, payload);
+      const wait = written.timeout ?? this.#options.timeout;
+      const event = new ServiceEvent(wholeSeconds(wait), written.action, written.payload);
       const listener = {
-        reply: this.#replyTo(callback),
-        failed: (err: unknown) => {
-          callback({ err });
-        },
+        reply: this.#replyTo(tell),
+        failed: fail,
+        ...(sending && { stored: sending.stored.bind(sending) }),
       };
-      cancel = this.#connected().request(event, fields, wait, listener, delay);
+      cancel = this.#connected().request(event, wait, listener, written);
     };
+    const tell = sending ? watching(callback, sending) : callback;
     const fail = (err: unknown): void => {
-      callback({ err });
+      tell({ err });
     };
     try {
-      const written = this.#packets.write(packet);
+      const written = this.#packets.write(packet, sending?.headers);
       if (written instanceof Promise) written.then(start).catch(fail);
       else start(written);
     } catch (error) {
@@ -128,14 +141,30 @@ export class ElkMqClient extends ClientProxy<ElkMqEvents> {
     return () => {
       isCancelled = true;
       cancel?.();
+      sending?.ended();
     };
   }
 
   protected override async dispatchEvent<T = void>(packet: ReadPacket): Promise<T> {
-    const { action, payload, fields, timeout, delay } = await this.#packets.write(packet);
-    const event = new ServiceEvent(wholeSeconds(timeout ?? this.#options.eventTimeout), action, payload);
-    await this.#connected().enqueue(event, fields, delay);
+    const sending = this.#watched(packet, false);
+    try {
+      const written = await this.#packets.write(packet, sending?.headers);
+      const { action, payload, timeout } = written;
+      const event = new ServiceEvent(wholeSeconds(timeout ?? this.#options.eventTimeout), action, payload);
+      const id = await this.#connected().enqueue(event, written);
+      sending?.stored(id);
+    } catch (error) {
+      sending?.ended(error);
+      throw error;
+    }
     return undefined as T;
+  }
+
+  #watched({ pattern }: ReadPacket, isRequest: boolean): ElkMqSending | undefined {
+    const { telemetry, queue } = this.#options;
+    if (!telemetry) return undefined;
+    const normalised: unknown = this.normalizePattern(pattern as never);
+    return telemetry.sending(queue, String(normalised), isRequest);
   }
 
   /** Takes replies as they come off the wire. A deserializer may be asynchronous: then later replies wait for it. */
@@ -172,17 +201,27 @@ export class ElkMqClient extends ClientProxy<ElkMqEvents> {
     };
   }
 
-  #connected(): Requester {
+  #connected(): ReturnType<ElkMqClient['openRequester']> {
     if (!this.#requester)
       throw new ConnectionError(`the client of the queue '${this.#options.queue}' is closed`);
     return this.#requester;
   }
 
-  #open(): Requester {
-    const { source, queue, enqueueTimeout, maxPayloadBytes } = this.#options;
+  /** @internal What stores messages; a test has its own. */
+  protected openRequester(): Pick<Requester, 'connection' | 'connect' | 'close' | 'enqueue' | 'request'> {
+    const { source, queue, sending } = this.#options;
     const keys = new QueueKeys(queue, source.isCluster);
-    return new Requester(source, keys, { enqueueTimeout, maxPayloadBytes }, this.#events);
+    return new Requester(source, keys, sending, this.#events);
   }
+}
+
+/** Tells of the end of a request. */
+function watching(callback: (packet: WritePacket) => void, sending: ElkMqSending) {
+  return (packet: WritePacket): void => {
+    const { err, isDisposed } = packet as { err?: unknown; isDisposed?: boolean };
+    if (err !== undefined || isDisposed === true) sending.ended(err);
+    callback(packet);
+  };
 }
 
 /** The wire has whole seconds: rounded up, so that a worker never takes for expired what is still waited for. */

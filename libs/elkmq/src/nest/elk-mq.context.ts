@@ -1,7 +1,7 @@
 import { BaseRpcContext } from '@nestjs/microservices';
-import type { Backoff } from '../core/backoff.js';
+import type { Backoff } from '../core/handling/backoff.js';
 import { AttemptEndedError, RejectedError } from '../core/errors.js';
-import type { Delivery } from '../core/delivery.js';
+import type { Delivery } from '../core/handling/delivery.js';
 import type { ServiceEvent, Timestamp } from '../core/service-event.js';
 import { readStrings } from './headers.js';
 import { messageDelay } from './options.js';
@@ -28,9 +28,9 @@ export class ElkMqContext extends BaseRpcContext<[queue: string, event: ServiceE
   }
 
   /**
-   * Fires when what the handler does has become useless: at the deadline of a request, when its worker shuts down and
-   * has waited for `drainTimeout`, and when the message was taken away from the worker because it seemed dead. Its
-   * `reason` is a `TimeoutExpiredError` or an `AbandonedError`.
+   * Fires when what the handler does has become useless: at the deadline of a request, soon after its caller has stopped
+   * waiting, when its worker shuts down and has waited for `drainTimeout`, and when the message was taken away from the
+   * worker because it seemed dead. Its `reason` is a `TimeoutExpiredError`, a `CancelledError` or an `AbandonedError`.
    */
   get signal(): AbortSignal {
     return this.#delivery.signal(this.#message.isRequest);
@@ -76,6 +76,11 @@ export class ElkMqContext extends BaseRpcContext<[queue: string, event: ServiceE
   /** The message as it is in the queue. */
   getEvent(): ServiceEvent {
     return this.args[1];
+  }
+
+  /** The message's id, the same in each attempt. */
+  getOrigin(): string {
+    return this.#delivery.queued.origin;
   }
 
   /** When Redis registered the message, ms since 1970. */

@@ -1,12 +1,18 @@
 import {
+  Inject,
   Module,
   type DynamicModule,
   type InjectionToken,
   type ModuleMetadata,
+  type OnModuleDestroy,
   type Type,
 } from '@nestjs/common';
 import { ClientsModule, type ClientsModuleAsyncOptions } from '@nestjs/microservices';
+import { ModulesContainer } from '@nestjs/core';
+import { InvalidOptionError } from '../core/errors.js';
+import { shown } from '../core/options.js';
 import { ElkMqClient } from './elk-mq.client.js';
+import { ElkMqServer } from './elk-mq.server.js';
 import type { ElkMqClientOptions } from './options.js';
 
 /** A client, and the token under which it is injected. */
@@ -29,16 +35,39 @@ export interface ElkMqClientAsyncProvider extends Pick<ModuleMetadata, 'imports'
 /** A list of clients, or an object when they are to be global. */
 export type ElkMqClients<Provider> = Provider[] | { clients: Provider[]; isGlobal?: boolean };
 
-/** Provides clients for injection, and closes them when the application shuts down. */
+/**
+ * Provides clients for injection, and closes them when the application shuts down.
+ *
+ * Where it is imported, as it is or with clients, the application's servers are drained before anything that handlers
+ * use is destroyed. Otherwise Nest calls `onModuleDestroy` everywhere first, when a signal ends the application or the
+ * application is a hybrid one, and closes the servers later.
+ */
 @Module({})
-export class ElkMqModule {
+export class ElkMqModule implements OnModuleDestroy {
+  readonly #servers = new Set<ElkMqServer>();
+
+  constructor(@Inject(ModulesContainer) modules: ModulesContainer) {
+    // Nest destroys modules in the order of their distance from the root module, which has 1.
+    for (const module of modules.values()) if (module.metatype === ElkMqModule) module.distance = 0;
+    modules.getRpcTargetRegistry().subscribe((server) => {
+      if (server instanceof ElkMqServer) this.#servers.add(server);
+    });
+  }
+
+  /** @internal */
+  async onModuleDestroy(): Promise<void> {
+    await Promise.all([...this.#servers].map((server) => server.close()));
+  }
+
   /** `ElkMqModule.register([{ name: 'ORDERS', queue: 'orders', url: 'redis://…' }])` */
   static register(clients: ElkMqClients<ElkMqClientProvider>): DynamicModule {
     const { list, isGlobal } = listOf(clients);
-    return ClientsModule.register({
-      isGlobal,
-      clients: list.map(({ name, ...options }) => ({ name, customClass: ElkMqClient, options })),
-    });
+    return providing(
+      ClientsModule.register({
+        isGlobal,
+        clients: list.map(({ name, ...options }) => ({ name, customClass: ElkMqClient, options })),
+      }),
+    );
   }
 
   /** As `register`, with options that come from elsewhere. */
@@ -49,6 +78,11 @@ export class ElkMqModule {
       clients: list.map(({ name, imports, useFactory, inject, useClass, useExisting }) => {
         const factory = useFactory as ((...args: unknown[]) => ElkMqClientOptions) | undefined;
         const token = useExisting ?? useClass;
+        if (!factory && !token) {
+          throw new InvalidOptionError(
+            `the client ${shown(name)} must have one of useFactory, useClass and useExisting, got none`,
+          );
+        }
         return {
           name,
           ...(imports && { imports }),
@@ -63,8 +97,12 @@ export class ElkMqModule {
         };
       }),
     };
-    return ClientsModule.registerAsync(options);
+    return providing(ClientsModule.registerAsync(options));
   }
+}
+
+function providing(clients: DynamicModule): DynamicModule {
+  return { module: ElkMqModule, imports: [clients], exports: [clients] };
 }
 
 function listOf<Provider>(clients: ElkMqClients<Provider>): { list: Provider[]; isGlobal: boolean } {

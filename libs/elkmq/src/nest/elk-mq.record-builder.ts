@@ -1,4 +1,5 @@
-import { messageDelay, requestTimeout } from './options.js';
+import type { Deduplication } from '../core/sending/batch.js';
+import { deduplicationOf, messageDelay, requestTimeout } from './options.js';
 import { headersOf } from './headers.js';
 
 /** A payload with options of its own; made by `ElkMqRecordBuilder`, sent in place of the payload. */
@@ -10,14 +11,16 @@ export class ElkMqRecord<T = unknown> {
     readonly timeout?: number,
     /** Milliseconds. */
     readonly delay?: number,
+    readonly deduplication?: Deduplication,
   ) {}
 }
 
-/** Adds headers, a timeout or a delay to one message: `client.send('pattern', new ElkMqRecordBuilder(data).….build())`. */
+/** Adds headers, a timeout, a delay or a deduplication key to one message: `client.send('pattern', new ElkMqRecordBuilder(data).….build())`. */
 export class ElkMqRecordBuilder<T> {
   #headers: Record<string, string> | undefined;
   #timeout: number | undefined;
   #delay: number | undefined;
+  #deduplication: Deduplication | undefined;
 
   constructor(private data: T) {}
 
@@ -39,12 +42,24 @@ export class ElkMqRecordBuilder<T> {
     return this;
   }
 
+  /**
+   * Stores only the first message of the queue with this key: a second `emit` succeeds and adds nothing, a second `send`
+   * gets the replies of the first one, also when they are an error. Requests and events have keys of their own.
+   * @param key up to 256 characters, such as the id of an order
+   * @param window ms since the first message during which the key is known. That of a request is known for as long as
+   * somebody waits for its replies, at the least. Default 60,000
+   */
+  setDeduplicationKey(key: string, window?: number): this {
+    this.#deduplication = deduplicationOf(key, window);
+    return this;
+  }
+
   setData(data: T): this {
     this.data = data;
     return this;
   }
 
   build(): ElkMqRecord<T> {
-    return new ElkMqRecord(this.data, this.#headers, this.#timeout, this.#delay);
+    return new ElkMqRecord(this.data, this.#headers, this.#timeout, this.#delay, this.#deduplication);
   }
 }

@@ -1,25 +1,25 @@
 import { Logger } from '@nestjs/common';
 import { Server, type CustomTransportStrategy, type MessageHandler } from '@nestjs/microservices';
 import type { Cluster, Redis } from 'ioredis';
-import { isObservable, lastValueFrom, Subscription } from 'rxjs';
-import { valueOf } from '../core/codec.js';
-import type { Delivery } from '../core/delivery.js';
-import { asText } from '../core/json.js';
+import type { Delivery } from '../core/handling/delivery.js';
 import { QueueKeys } from '../core/keys.js';
-import type { DeliveryMode } from '../core/recovery.js';
-import { Worker } from '../core/worker.js';
+import { readQueueState, type QueueState } from '../core/queue-state.js';
+import type { DeliveryMode } from '../core/recovery/recovery.js';
+import { Worker, type WorkerListener } from '../core/handling/worker.js';
 import { ConnectionEvents, type ElkMqEvents, type ElkMqStatus } from './connection-events.js';
 import { ElkMqContext } from './elk-mq.context.js';
 import { deliveryMode, serverOptions, type ElkMqServerOptions } from './options.js';
 import { Failures } from './failures.js';
-import { ReplyWriter } from './reply-writer.js';
+import { EventHandling, messageOf, type Handling } from './handling.js';
+import { RequestHandling } from './request-handling.js';
+import type { ElkMqProcessing } from './telemetry.js';
+import { Wildcards } from './wildcards.js';
+
+/** @internal */
+export type WorkerLike = Pick<Worker, 'connection' | 'start' | 'stop'>;
 
 /** The transport's id: handlers can be bound to it, `@MessagePattern('pattern', ELKMQ)`. */
 export const ELKMQ = Symbol('ELKMQ');
-
-/** What Nest's own transports say. */
-const NO_MESSAGE_HANDLER = 'There is no matching message handler defined in the remote service.';
-const INTERNAL_ERROR = { status: 'error', message: 'Internal server error' };
 
 /**
  * The strategy of a Nest microservice that takes its messages from a queue:
@@ -31,28 +31,64 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
   /** A failed event becomes a dead letter, and the log says so; Nest need not log it as well. */
   override readonly propagatesEventHandlerErrors = true;
   readonly #options: ReturnType<typeof serverOptions>;
-  readonly #events = new ConnectionEvents((status) => {
-    this._status$.next(status);
-  }, this.logger);
+  readonly #events: ConnectionEvents;
   readonly #failures: Failures;
-  #worker: Worker | undefined;
+  readonly #ofRequests: Handling;
+  readonly #ofEvents: Handling;
+  #worker: WorkerLike | undefined;
+  #wildcards = new Wildcards(new Map());
+  #unwatch: (() => void) | undefined;
+  /** Closing may be asked for more than once: by a module and by Nest. */
+  #closed: Promise<void> = Promise.resolve();
 
   /** @throws {InvalidOptionError} */
   constructor(options: ElkMqServerOptions) {
     super();
     this.#options = serverOptions(options);
+    this.#events = new ConnectionEvents(
+      this.#options.queue,
+      (status) => {
+        this._status$.next(status);
+      },
+      this.logger,
+    );
     this.#failures = new Failures(this.#options.retry, (message) => {
       this.logger.warn(message);
     });
     this.transportId = this.#options.transportId ?? ELKMQ;
     this.initializeSerializer(options);
     this.initializeDeserializer(options);
+    this.#ofRequests = new RequestHandling(this.#failures, this.serializer, this.deserializer, {
+      maxPayloadBytes: this.#options.maxPayloadBytes,
+      toObservable: (result) => this.transformToObservable(result),
+      log: (message) => {
+        this.logger.error(message);
+      },
+    });
+    this.#ofEvents = new EventHandling(this.#failures, this.deserializer);
+  }
+
+  /** As Nest's, which lets the last of two request handlers of one pattern win and says nothing. */
+  override addHandler(
+    pattern: unknown,
+    callback: MessageHandler,
+    isEventHandler = false,
+    extras: Record<string, unknown> = {},
+  ): void {
+    const action = this.normalizePattern(pattern as never);
+    if (!isEventHandler && this.messageHandlers.has(action)) {
+      const { queue } = this.#options;
+      this.logger.warn(
+        `Queue '${queue}' has more than one handler for '${action}', and the last one is a request handler: only that one is called. Give each a pattern of its own`,
+      );
+    }
+    super.addHandler(pattern, callback, isEventHandler, extras);
   }
 
   /** Takes messages from now on. Calls back with a `ConnectionError` when Redis is away for `connectTimeout`. */
   listen(callback: (error?: Error) => void): void {
-    const { source, queue, connectTimeout } = this.#options;
-    this.#worker = new Worker(source, new QueueKeys(queue, source.isCluster), this.#options, {
+    const { queue, connectTimeout } = this.#options;
+    this.#worker = this.openWorker({
       status: (status) => {
         this.#events.status(status);
       },
@@ -63,6 +99,9 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
         this.logger.error(
           `${what} was not handled (${reason})${error === undefined ? '' : `: ${messageOf(error)}`}`,
         );
+      },
+      warned: (message) => {
+        this.logger.warn(`Queue '${queue}': ${message}`);
       },
       trimmed: (tooMany, tooOld) => {
         const { max, maxAge } = this.#options.deadLetters;
@@ -85,21 +124,34 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
     );
   }
 
-  async #start(worker: Worker, connectTimeout: number): Promise<void> {
+  /** @internal What takes messages; a test has its own. */
+  protected openWorker(listener: WorkerListener): WorkerLike {
+    const { source, queue } = this.#options;
+    return new Worker(source, new QueueKeys(queue, source.isCluster), this.#options, listener);
+  }
+
+  async #start(worker: WorkerLike, connectTimeout: number): Promise<void> {
+    this.#wildcards = new Wildcards(this.messageHandlers);
     // A wrong extra is told now, not when the first worker dies.
     for (const [action, handler] of this.messageHandlers) {
       this.#modeOf(action);
       this.#failures.policyOf(handler);
     }
     await worker.start(connectTimeout);
+    this.#unwatch = this.#options.telemetry?.watching(this.#options.queue, () => this.state());
   }
 
   /** Takes no more messages, lets running handlers finish for `drainTimeout`, and leaves. */
-  async close(): Promise<void> {
-    const { drainTimeout } = this.#options;
+  close(): Promise<void> {
     const worker = this.#worker;
     this.#worker = undefined;
-    if (!worker) return;
+    this.#unwatch?.();
+    if (worker) this.#closed = this.#stop(worker);
+    return this.#closed;
+  }
+
+  async #stop(worker: WorkerLike): Promise<void> {
+    const { drainTimeout } = this.#options;
     const { running, unsettled } = await worker.stop(drainTimeout);
     const after = `after ${String(drainTimeout)} ms (drainTimeout)`;
     if (running > 0) this.logger.warn(`${String(running)} handlers were still running ${after}`);
@@ -111,10 +163,24 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
     this.#events.on(event, callback);
   }
 
+  /**
+   * How the queue is now.
+   * @param timeout how long Redis may take, ms; default: the `connectTimeout`
+   * @throws {ConnectionError}
+   */
+  async state(timeout = this.#options.connectTimeout): Promise<QueueState> {
+    const { source, queue } = this.#options;
+    return readQueueState(this.#listening().connection, new QueueKeys(queue, source.isCluster), timeout);
+  }
+
   /** The ioredis client that settles messages. */
   unwrap<T = Redis | Cluster>(): T {
+    return this.#listening().connection.client as T;
+  }
+
+  #listening(): WorkerLike {
     if (!this.#worker) throw new Error('Not listening. Call "listen" or "startAllMicroservices" first.');
-    return this.#worker.connection.client as T;
+    return this.#worker;
   }
 
   #warnOfDropped(count: number, why: string): void {
@@ -124,137 +190,48 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
   }
 
   #modeOf(action: string): DeliveryMode {
-    const given: unknown = this.messageHandlers.get(action)?.extras?.['delivery'];
+    const handler = this.messageHandlers.get(action) ?? this.#wildcards.find(action);
+    const given: unknown = handler?.extras?.['delivery'];
     return given === undefined ? this.#options.delivery : deliveryMode(given);
   }
 
   #handle(delivery: Delivery): void {
     const { event, isOurs } = delivery.queued;
-    // Our clients send the normalised pattern; only another spelling of an object pattern has to be normalised.
-    const handler = this.messageHandlers.get(event.action) ?? this.getHandlerByPattern(event.action);
+    const isEvent = !isOurs || delivery.replyTo === undefined;
+    const handler =
+      this.messageHandlers.get(event.action) ??
+      (isEvent ? this.#wildcards.find(event.action) : undefined) ??
+      // Our clients send the normalised pattern; only another spelling of an object pattern has to be normalised.
+      this.getHandlerByPattern(event.action);
     // On the original's wire a request and an event look the same: the handler knows which it is.
     const isRequest = isOurs ? delivery.replyTo !== undefined : handler?.isEventHandler === false;
     const backoff = handler ? this.#failures.policyOf(handler)?.backoff : undefined;
     const context = new ElkMqContext(this.#options.queue, delivery, { isRequest, backoff });
-    const end = this.#onceAtEnd(context);
-    const run = () =>
-      isRequest
-        ? this.#answer(delivery, handler, context, end)
-        : this.#process(delivery, handler, context, end);
+    const processing = this.#options.telemetry?.processing(context);
+    const end = this.#onceAtEnd(context, delivery, processing);
+    const handling = isRequest ? this.#ofRequests : this.#ofEvents;
+    const run = () => handling.run(delivery, handler, context, end);
     const hookFailed = (error: unknown): void => {
-      if (isRequest) this.#fail(delivery, error);
-      else delivery.deadLetter('failed', error);
+      handling.failed(delivery, error);
+      processing?.ended(delivery.ending ?? 'failed', error);
     };
     try {
-      const processed = (this.onProcessingStartHook as StartHook)(this.transportId, context, run);
+      const start = () => (this.onProcessingStartHook as StartHook)(this.transportId, context, run);
+      const processed = processing ? processing.run(start) : start();
       if (processed instanceof Promise) processed.catch(hookFailed);
     } catch (error) {
       hookFailed(error);
     }
   }
 
-  async #answer(
-    delivery: Delivery,
-    handler: MessageHandler | null,
+  #onceAtEnd(
     context: ElkMqContext,
-    end: () => void,
-  ): Promise<void> {
-    const writer = this.#writer(delivery);
-    if (!handler) {
-      writer.error(NO_MESSAGE_HANDLER);
-      end();
-      return;
-    }
-    let hasAnswered = false;
-    const fail = (error: unknown): void => {
-      if (hasAnswered || !this.#failures.ofRequest(delivery, handler, context, error)) writer.error(error);
-      end();
-    };
-    try {
-      const result: unknown = await handler(await this.#read(delivery, context), context);
-      const answer = new Subscription(end);
-      const values = this.transformToObservable(result).subscribe({
-        next: (value) => {
-          hasAnswered = true;
-          writer.value(value);
-          if (writer.hasFailed) answer.unsubscribe();
-        },
-        error: fail,
-        complete: () => {
-          writer.end();
-          end();
-        },
-      });
-      answer.add(values);
-      // Most handlers have answered by now, and need no timer.
-      if (!values.closed)
-        this.#endWhenOver(delivery, values, () => {
-          answer.unsubscribe();
-          writer.end();
-        });
-    } catch (error) {
-      // What a handler throws is an Observable by now: this is the deserializer's, or an exception filter's.
-      this.#fail(delivery, error);
-      end();
-    }
-  }
-
-  /** Nobody waits for longer than this. Without it, values without end would keep their slot for ever. */
-  #endWhenOver({ queued }: Delivery, values: Subscription, end: () => void): void {
-    const timer = setTimeout(end, queued.event.timeout * 1_000).unref();
-    values.add(() => {
-      clearTimeout(timer);
-    });
-  }
-
-  #writer(delivery: Delivery): ReplyWriter {
-    return new ReplyWriter(delivery, this.serializer, this.#options.maxPayloadBytes, (error) => {
-      const { action } = delivery.queued.event;
-      this.logger.error(`The response to '${action}' cannot be sent: ${messageOf(error)}`);
-    });
-  }
-
-  /** Answers a failure that Nest knows nothing of, as Nest answers one that is not the handler's own. */
-  #fail(delivery: Delivery, error: unknown): void {
-    this.logger.error(`'${delivery.queued.event.action}' was not handled: ${messageOf(error)}`);
-    this.#writer(delivery).error(INTERNAL_ERROR);
-  }
-
-  async #process(
     delivery: Delivery,
-    handler: MessageHandler | null,
-    context: ElkMqContext,
-    end: () => void,
-  ): Promise<void> {
-    if (!handler) {
-      delivery.deadLetter('unhandled');
-      end();
-      return;
-    }
-    try {
-      const result: unknown = await handler(await this.#read(delivery, context), context);
-      if (isObservable(result)) await lastValueFrom(result, { defaultValue: undefined });
-      delivery.end();
-    } catch (error) {
-      this.#failures.ofEvent(delivery, handler, context, error);
-    }
-    end();
-  }
-
-  #read(delivery: Delivery, context: ElkMqContext): unknown {
-    const { event, metadata } = delivery.queued;
-    const packet = {
-      pattern: event.action,
-      data: valueOf(event.payload),
-      ...(metadata !== undefined && { metadata: context.getMetadata() }),
-    };
-    const read = this.deserializer.deserialize(packet, { channel: event.action });
-    return read instanceof Promise ? read.then(({ data }) => data as unknown) : (read.data as unknown);
-  }
-
-  #onceAtEnd(context: ElkMqContext): () => void {
+    processing: ElkMqProcessing | undefined,
+  ): (error?: unknown) => void {
     let ended = false;
-    return () => {
+    return (error) => {
+      if (!ended) processing?.ended(delivery.ending ?? (error === undefined ? 'handled' : 'failed'), error);
       // Without instrumentation there is no such hook, though its type does not say so.
       if (!ended) (this.onProcessingEndHook as EndHook | undefined)?.(this.transportId, context);
       ended = true;
@@ -265,7 +242,3 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
 /** Answers the promise of `run`, or one of its own; Nest's type says nothing of either. */
 type StartHook = (transportId: symbol, context: ElkMqContext, run: () => Promise<void>) => unknown;
 type EndHook = (transportId: symbol, context: ElkMqContext) => void;
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : asText(error);
-}

@@ -1,5 +1,5 @@
 import type { MessageHandler } from '@nestjs/microservices';
-import type { Delivery } from '../core/delivery.js';
+import type { Delivery } from '../core/handling/delivery.js';
 import type { ElkMqContext } from './elk-mq.context.js';
 import { retryPolicy, type RetryPolicy } from './retry-policy.js';
 
@@ -9,7 +9,7 @@ const INTERNAL_ERROR = 'Internal server error';
 /** Decides what becomes of an attempt whose handler failed. */
 export class Failures {
   readonly #ofServer: RetryPolicy | undefined;
-  readonly #policies = new Map<MessageHandler, RetryPolicy | undefined>();
+  readonly #policies = new WeakMap<MessageHandler, RetryPolicy | undefined>();
   readonly #warn: (message: string) => void;
   #hasWarned = false;
 
@@ -37,6 +37,8 @@ export class Failures {
 
   /** A request that has not answered anything. @returns whether it is tried again; otherwise the error is its answer */
   ofRequest(delivery: Delivery, handler: MessageHandler, context: ElkMqContext, error: unknown): boolean {
+    // It may have failed because it learnt that nobody waits for it.
+    if (delivery.isCancelled) return false;
     return this.#isRetried(delivery, handler, context, error, delivery.timeLeft);
   }
 
@@ -79,6 +81,6 @@ export class Failures {
 }
 
 /** What was thrown, where that is known. */
-function originalOf({ originalError }: ElkMqContext, error: unknown): unknown {
+export function originalOf({ originalError }: ElkMqContext, error: unknown): unknown {
   return 'error' in originalError ? originalError.error : error;
 }

@@ -4,14 +4,17 @@ import type {
   ProducerDeserializer,
   ProducerSerializer,
 } from '@nestjs/microservices';
-import type { DeadLetterCap } from '../core/dead-letters.js';
+import type { DeadLetterCap } from '../core/dead-letters/dead-letters.js';
 import { InvalidOptionError } from '../core/errors.js';
-import { DEFAULTS, MAX_DELAY, milliseconds, queueName, shown, wholeNumber } from '../core/options.js';
-import type { DeliveryMode } from '../core/recovery.js';
-import { RedisSource, type RedisSourceInput } from '../core/redis-source.js';
+import { DEFAULTS, flag, MAX_DELAY, milliseconds, queueName, shown, wholeNumber } from '../core/options.js';
+import type { DeliveryMode } from '../core/recovery/recovery.js';
+import { RedisSource, type RedisSourceInput } from '../core/redis/redis-source.js';
+import { sendingOptions, type SendingOptions } from '../core/sending/sending-options.js';
+import type { Deduplication } from '../core/sending/batch.js';
 import { MAX_TIMEOUT_SECONDS } from '../core/service-event.js';
 
 import { retryPolicy, type ElkMqRetryOptions } from './retry-policy.js';
+import { telemetryOf, type ElkMqTelemetry } from './telemetry.js';
 
 /** What client and server have in common. */
 export interface ElkMqOptions {
@@ -23,6 +26,8 @@ export interface ElkMqOptions {
   redis?: Exclude<RedisSourceInput, string>;
   /** The longest payload, in bytes of UTF-8. Default 16 MiB. */
   maxPayloadBytes?: number;
+  /** Follows messages; `new ElkMqOpenTelemetry()` of `nestjs-elkmq/opentelemetry`. */
+  telemetry?: ElkMqTelemetry;
 }
 
 export interface ElkMqServerOptions extends ElkMqOptions {
@@ -49,6 +54,8 @@ export interface ElkMqServerOptions extends ElkMqOptions {
    * own. Default: never; a failed event becomes a dead letter at once.
    */
   retry?: ElkMqRetryOptions;
+  /** Whether consumers of the original ElkMQ read the queue too. Default false. */
+  legacyConsumers?: boolean;
   /** How long running handlers may take to finish at shutdown, ms. Default 10,000. */
   drainTimeout?: number;
   /** How long `listen` waits for Redis, ms. Default 10,000. */
@@ -61,20 +68,18 @@ export interface ElkMqServerOptions extends ElkMqOptions {
   deserializer?: ConsumerDeserializer;
 }
 
-export interface ElkMqClientOptions extends ElkMqOptions {
+export interface ElkMqClientOptions extends ElkMqOptions, SendingOptions {
   /** How long `send` waits for the last response, ms. Default 30,000. */
   timeout?: number;
   /** How long after `emit` an event is worth handling, ms. Default 65,535,000 (18 hours), the longest there is. */
   eventTimeout?: number;
-  /** How long `send` and `emit` try to store a message while Redis is away, ms. Default 10,000. */
-  enqueueTimeout?: number;
   /** Changes `{ pattern, data }` before `data` is written as JSON. */
   serializer?: ProducerSerializer;
   /** Changes what was read, `{ response }` or `{ err }`, before callers get it. */
   deserializer?: ProducerDeserializer;
 }
 
-const COMMON = ['queue', 'url', 'redis', 'maxPayloadBytes', 'serializer', 'deserializer'];
+const COMMON = ['queue', 'url', 'redis', 'maxPayloadBytes', 'serializer', 'deserializer', 'telemetry'];
 const SERVER = [
   ...COMMON,
   'concurrency',
@@ -83,11 +88,21 @@ const SERVER = [
   'maxDeliveries',
   'deadLetters',
   'retry',
+  'legacyConsumers',
   'drainTimeout',
   'connectTimeout',
   'transportId',
 ];
-const CLIENT = [...COMMON, 'timeout', 'eventTimeout', 'enqueueTimeout'];
+const CLIENT = [
+  ...COMMON,
+  'timeout',
+  'eventTimeout',
+  'enqueueTimeout',
+  'maxQueueLength',
+  'maxBufferedBytes',
+  'minReplicas',
+  'legacyConsumers',
+];
 const MAX_TIMEOUT = MAX_TIMEOUT_SECONDS * 1_000;
 
 /** @throws {InvalidOptionError} */
@@ -106,6 +121,7 @@ export function serverOptions(given: ElkMqServerOptions) {
     maxDeliveries: wholeNumber('maxDeliveries', given.maxDeliveries, 5, 1),
     deadLetters: deadLetterCap(given.deadLetters),
     retry: retryPolicy(given.retry),
+    legacyConsumers: flag('legacyConsumers', given.legacyConsumers),
     drainTimeout: milliseconds('drainTimeout', given.drainTimeout, 10_000),
     connectTimeout: milliseconds('connectTimeout', given.connectTimeout, 10_000),
   };
@@ -135,11 +151,12 @@ export function deliveryMode(given: unknown): DeliveryMode {
 
 /** @throws {InvalidOptionError} */
 export function clientOptions(given: ElkMqClientOptions) {
+  const common = commonOptions('ElkMqClient', given, CLIENT);
   return {
-    ...commonOptions('ElkMqClient', given, CLIENT),
+    ...common,
     timeout: requestTimeout(given.timeout, 30_000),
     eventTimeout: milliseconds('eventTimeout', given.eventTimeout, MAX_TIMEOUT, MAX_TIMEOUT),
-    enqueueTimeout: milliseconds('enqueueTimeout', given.enqueueTimeout, DEFAULTS.enqueueTimeout),
+    sending: sendingOptions(given, common.source.isCluster),
   };
 }
 
@@ -153,6 +170,16 @@ export function messageDelay(given: unknown): number {
   return milliseconds('delay', given, 0, MAX_DELAY, 0);
 }
 
+/** @throws {InvalidOptionError} */
+export function deduplicationOf(key: unknown, window: unknown): Deduplication {
+  if (typeof key !== 'string' || key === '' || key.length > 256 || !key.isWellFormed()) {
+    throw new InvalidOptionError(
+      `key must be a string of 1 to 256 characters of well-formed Unicode, got ${shown(key)}`,
+    );
+  }
+  return { key, window: Math.ceil(milliseconds('window', window, 60_000, MAX_DELAY)) };
+}
+
 function commonOptions(owner: string, given: ElkMqOptions, known: readonly string[]) {
   if (typeof given !== 'object' || (given as unknown) === null) {
     throw new InvalidOptionError(`${owner} needs options, at least { queue: '…' }, got ${shown(given)}`);
@@ -164,6 +191,7 @@ function commonOptions(owner: string, given: ElkMqOptions, known: readonly strin
   return {
     queue: queueName(given.queue),
     source: new RedisSource(given.url ?? given.redis),
+    telemetry: telemetryOf(given.telemetry),
     maxPayloadBytes: wholeNumber('maxPayloadBytes', given.maxPayloadBytes, DEFAULTS.maxPayloadBytes, 1),
   };
 }

@@ -1,6 +1,7 @@
 import type { ProducerSerializer, ReadPacket } from '@nestjs/microservices';
 import { InvalidEventError, JsonDumpError } from '../core/errors.js';
-import { toJson } from '../core/json.js';
+import type { Deduplication } from '../core/sending/batch.js';
+import { toJson } from '../core/wire/json.js';
 import { shown } from '../core/options.js';
 import { ElkMqRecord } from './elk-mq.record-builder.js';
 
@@ -14,6 +15,7 @@ export interface OutgoingPacket {
   readonly timeout: number | undefined;
   /** Whole milliseconds; 0 for none. */
   readonly delay: number;
+  readonly deduplication: Deduplication | undefined;
 }
 
 /** Metadata is what a dispatch hook of the client has put into the packet (Nest 12.1). */
@@ -29,10 +31,11 @@ export class OutgoingPackets {
 
   /**
    * A promise only when the serializer answers one.
+   * @param extraHeaders go with those of the record, which win
    * @throws {InvalidEventError} when the pattern is none
    * @throws {JsonDumpError} when the data cannot be written as JSON
    */
-  write(packet: Packet): OutgoingPacket | Promise<OutgoingPacket> {
+  write(packet: Packet, extraHeaders?: Record<string, string>): OutgoingPacket | Promise<OutgoingPacket> {
     const action = this.normalise(packet.pattern);
     if (typeof action !== 'string' || action === '') {
       throw new InvalidEventError(
@@ -41,7 +44,8 @@ export class OutgoingPackets {
     }
     const { data, metadata } = packet;
     const record: ElkMqRecord | undefined = data instanceof ElkMqRecord ? data : undefined;
-    const fields = record?.headers || metadata ? fieldsOf(record, metadata) : NO_FIELDS;
+    const headers = extraHeaders ? { ...extraHeaders, ...record?.headers } : record?.headers;
+    const fields = headers || metadata ? fieldsOf(headers, metadata) : NO_FIELDS;
     const plain = record ? { ...packet, data: record.data } : packet;
     const serialized: unknown = this.serializer.serialize(plain as never, record);
     const finish = (value: unknown): OutgoingPacket => ({
@@ -50,14 +54,18 @@ export class OutgoingPackets {
       fields,
       timeout: record?.timeout,
       delay: Math.ceil(record?.delay ?? 0),
+      deduplication: record?.deduplication,
     });
     return serialized instanceof Promise ? serialized.then(finish) : finish(serialized);
   }
 }
 
-function fieldsOf(record: ElkMqRecord | undefined, metadata: Record<string, string> | undefined): string[] {
+function fieldsOf(
+  headers: Readonly<Record<string, string>> | undefined,
+  metadata: Record<string, string> | undefined,
+): string[] {
   const fields: string[] = [];
-  if (record?.headers) fields.push('headers', JSON.stringify(record.headers));
+  if (headers) fields.push('headers', JSON.stringify(headers));
   if (metadata) fields.push('metadata', JSON.stringify(metadata));
   return fields;
 }

@@ -1,6 +1,6 @@
 import type { ConsumerSerializer, WritePacket } from '@nestjs/microservices';
-import { textOf } from '../core/codec.js';
-import type { Delivery } from '../core/delivery.js';
+import { textOf } from '../core/wire/codec.js';
+import type { Delivery } from '../core/handling/delivery.js';
 import { PayloadTooLargeError } from '../core/errors.js';
 import { ServiceEvent } from '../core/service-event.js';
 

@@ -1,4 +1,4 @@
-import { backoff, type Backoff, type BackoffOptions } from '../core/backoff.js';
+import { backoff, type Backoff, type BackoffOptions } from '../core/handling/backoff.js';
 import { InvalidOptionError } from '../core/errors.js';
 import { shown, wholeNumber } from '../core/options.js';
 import type { ElkMqContext } from './elk-mq.context.js';

@@ -1,0 +1,50 @@
+import { DEAD_LETTER_REASONS, type DeadLetter, type DeadLetterReason } from './dead-letters.js';
+import { InvalidOptionError } from '../errors.js';
+import { shown } from '../options.js';
+
+/** Which dead letters are meant: those that have all that is given; `{}` means all of them. */
+export interface DeadLetterFilter {
+  /** Why the message was not handled. */
+  readonly reason?: DeadLetterReason | undefined;
+  /** The action of its event. Nest's clients write the normalised pattern there. */
+  readonly action?: string | undefined;
+}
+
+const KNOWN = ['reason', 'action'];
+
+/**
+ * Refuses what is no filter: a misspelt one would mean all letters.
+ * @throws {InvalidOptionError}
+ */
+export function checkFilter(given: unknown): void {
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
+    throw new InvalidOptionError(`the filter of dead letters must be an object, got ${shown(given)}`);
+  }
+  const unknown = Object.keys(given).find((name) => !KNOWN.includes(name));
+  if (unknown !== undefined) {
+    throw new InvalidOptionError(
+      `the filter of dead letters has no ${shown(unknown)}; it has ${KNOWN.join(', ')}`,
+    );
+  }
+  const { reason, action } = given as Record<string, unknown>;
+  if (reason !== undefined && !(DEAD_LETTER_REASONS as readonly unknown[]).includes(reason)) {
+    throw new InvalidOptionError(
+      `reason must be one of ${DEAD_LETTER_REASONS.join(', ')}, got ${shown(reason)}`,
+    );
+  }
+  if (action !== undefined && typeof action !== 'string') {
+    throw new InvalidOptionError(`action must be a string, got ${shown(action)}`);
+  }
+}
+
+/** Whether every letter passes. */
+export function isForAll({ reason, action }: DeadLetterFilter): boolean {
+  return reason === undefined && action === undefined;
+}
+
+export function passes(letter: DeadLetter, { reason, action }: DeadLetterFilter): boolean {
+  return (
+    (reason === undefined || letter.reason === reason) &&
+    (action === undefined || letter.event?.action === action)
+  );
+}

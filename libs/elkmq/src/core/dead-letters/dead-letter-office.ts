@@ -1,0 +1,186 @@
+import type { Connection } from '../redis/connection.js';
+import { checkFilter, isForAll, passes, type DeadLetterFilter } from './dead-letter-filter.js';
+import { readLetter, type DeadLetter } from './dead-letters.js';
+import { DequeueError, EnqueueError, InvalidOptionError } from '../errors.js';
+import type { QueueKeys } from '../keys.js';
+import { shown, wholeNumber } from '../options.js';
+import { isReplyError } from '../redis/redis-errors.js';
+import { callReliably, type Doubt } from '../redis/reliable-call.js';
+import type { ScriptName } from '../redis/scripts.js';
+
+export interface DeadLetterQuery extends DeadLetterFilter {
+  /** Where to go on: `next` of the page before. */
+  readonly before?: string | undefined;
+  /** How many letters at the most, 1 to 1,000. Default 100. */
+  readonly limit?: number | undefined;
+}
+
+export interface DeadLetterPage {
+  /** Those that died last come first. */
+  readonly letters: DeadLetter[];
+  /** `before` of the next page; `undefined` when there is none. */
+  readonly next: string | undefined;
+}
+
+/** A letter, and the place after it. */
+interface Row {
+  readonly letter: DeadLetter;
+  readonly place: string;
+}
+
+/** How much one call of a script works on: letters, and bytes of their JSON. */
+const BATCH = { letters: 500, bytes: 4 * 1024 * 1024 };
+const MAX_LIMIT = 1_000;
+
+/**
+ * The dead letters of a queue: the messages that were not handled. A letter is known by the `origin` of its message.
+ *
+ * Every call may fail with a `ConnectionError` when Redis is away for longer than the queue's `enqueueTimeout`, with a
+ * `DequeueError` when it refuses, and with a `JsonParseError` when something else wrote a letter that is not JSON. A
+ * wrong argument is an `InvalidOptionError`. A filter has every letter read.
+ */
+export class DeadLetters {
+  readonly #connection: Connection;
+  readonly #keys: QueueKeys;
+  readonly #patience: number;
+
+  /**
+   * @internal Comes with an `EventQueue`.
+   * @param patience how long each call tries while Redis is away, ms
+   */
+  constructor(connection: Connection, keys: QueueKeys, patience: number) {
+    this.#connection = connection;
+    this.#keys = keys;
+    this.#patience = patience;
+  }
+
+  /** How many letters there are. */
+  async count(filter: DeadLetterFilter = {}): Promise<number> {
+    checkFilter(filter);
+    if (isForAll(filter)) return Number(await this.#call('countDeadLetters', [this.#keys.deadLetters], []));
+    return (await this.#originsOf(filter)).length;
+  }
+
+  /** One page of letters, those that died last first. Letters that are added meanwhile do not shift the pages. */
+  async list({ before, limit, ...filter }: DeadLetterQuery = {}): Promise<DeadLetterPage> {
+    checkFilter(filter);
+    const most = wholeNumber('limit', limit, 100, 1, MAX_LIMIT);
+    const letters: DeadLetter[] = [];
+    let next: string | undefined;
+    for await (const { letter, place } of this.#rows(filter, before, most + 1)) {
+      if (letters.length === most) return { letters, next };
+      letters.push(letter);
+      next = place;
+    }
+    return { letters, next: undefined };
+  }
+
+  /** Letter by letter, those that died last first: `for await (const letter of queue.deadLetters.all())`. */
+  async *all(filter: DeadLetterFilter = {}): AsyncGenerator<DeadLetter, void, undefined> {
+    checkFilter(filter);
+    for await (const { letter } of this.#rows(filter)) yield letter;
+  }
+
+  /** One letter; `undefined` when there is none. */
+  async get(origin: string): Promise<DeadLetter | undefined> {
+    const json = await this.#call('getDeadLetter', [this.#keys.deadLetterBodies], [idOf(origin)]);
+    return typeof json === 'string' ? readLetter(origin, json) : undefined;
+  }
+
+  /**
+   * Puts messages back into the queue, those that died first first: each as a new message with the same event and
+   * headers, its full timeout before it, whose reply nobody waits for. A message whose letter says `abandoned` or
+   * `exhausted` was started before; it is up to the caller to start it again.
+   * @param which the origin of one letter, or a filter: those that are there now; `{}` for all
+   * @returns how many were put back. A letter is put back once, however many try at the same time
+   * @throws {EnqueueError} when Redis refuses to store them; their letters stay
+   */
+  async retry(which: string | DeadLetterFilter): Promise<number> {
+    const { eventStream, deadLetters, deadLetterBodies } = this.#keys;
+    const keys = [eventStream, deadLetters, deadLetterBodies];
+    let left = (await this.#originsOf(which)).reverse();
+    let count = 0;
+    while (left.length > 0) {
+      const doubt = { isInDoubt: false };
+      const args = [BATCH.bytes, ...left.slice(0, BATCH.letters)];
+      const answer = await this.#call('revive', keys, args, doubt);
+      const [revived, seen] = answer as [number, number];
+      // Those that are gone after a try in doubt were put back by that try, whose answer was lost.
+      count += doubt.isInDoubt ? seen : revived;
+      left = left.slice(seen);
+    }
+    return count;
+  }
+
+  /**
+   * Deletes letters, and with them their messages.
+   * @param which the origin of one letter, or a filter: those that are there now; `{}` for all
+   * @returns how many were deleted
+   */
+  async remove(which: string | DeadLetterFilter): Promise<number> {
+    const keys = [this.#keys.deadLetters, this.#keys.deadLetterBodies];
+    const origins = await this.#originsOf(which);
+    let count = 0;
+    for (let i = 0; i < origins.length; i += BATCH.letters) {
+      const batch = origins.slice(i, i + BATCH.letters);
+      const doubt = { isInDoubt: false };
+      const removed = Number(await this.#call('removeDeadLetters', keys, batch, doubt));
+      count += doubt.isInDoubt ? batch.length : removed;
+    }
+    return count;
+  }
+
+  /** Those that died last first. All are known before any of them is touched: one that dies again is not met again. */
+  async #originsOf(which: string | DeadLetterFilter): Promise<string[]> {
+    if (typeof which === 'string') return [which];
+    // Nothing given is not everything.
+    checkFilter(which);
+    const origins: string[] = [];
+    for await (const { origin } of this.all(which)) origins.push(origin);
+    return origins;
+  }
+
+  /** The letters that pass, those that died last first. @param expected how many are wanted, if that is known */
+  async *#rows(filter: DeadLetterFilter, before?: string, expected?: number): AsyncGenerator<Row> {
+    const keys = [this.#keys.deadLetters, this.#keys.deadLetterBodies];
+    const step = isForAll(filter) ? (expected ?? BATCH.letters) : BATCH.letters;
+    let place = before === undefined ? ['+inf', ''] : partsOf(before);
+    for (;;) {
+      const args = [...place, step, BATCH.bytes];
+      const [isEnd, ...parts] = (await this.#call('listDeadLetters', keys, args)) as [number, ...string[]];
+      for (let i = 0; i < parts.length; i += 3) {
+        const [time, origin, json] = parts.slice(i, i + 3) as [string, string, string];
+        place = [time, origin];
+        const letter = readLetter(origin, json);
+        if (passes(letter, filter)) yield { letter, place: place.join(':') };
+      }
+      if (isEnd === 1) return;
+    }
+  }
+
+  async #call(
+    script: ScriptName,
+    keys: string[],
+    args: (string | number)[],
+    doubt?: Doubt,
+  ): Promise<unknown> {
+    try {
+      return await callReliably(this.#connection, script, keys, args, this.#patience, doubt);
+    } catch (error) {
+      if (!isReplyError(error)) throw error;
+      const Refused = script === 'revive' ? EnqueueError : DequeueError;
+      throw new Refused(`Redis refused a call for dead letters: ${error.message}`, { cause: error });
+    }
+  }
+}
+
+function idOf(origin: unknown): string {
+  if (typeof origin === 'string') return origin;
+  throw new InvalidOptionError(`origin must be the id of a message, got ${shown(origin)}`);
+}
+
+function partsOf(place: unknown): [time: string, origin: string] {
+  const [, time, origin] = (typeof place === 'string' && /^(\d+):(\d+-\d+)$/.exec(place)) || [];
+  if (time !== undefined && origin !== undefined) return [time, origin];
+  throw new InvalidOptionError(`before must be \`next\` of a page, got ${shown(place)}`);
+}

@@ -1,0 +1,112 @@
+import type { StreamEntry } from '../redis/blocking-reader.js';
+import { readEntry, timestampOf, type QueuedEvent } from '../wire/entry.js';
+import { JsonParseError } from '../errors.js';
+import { asText } from '../wire/json.js';
+import type { ServiceEvent } from '../service-event.js';
+
+export const DEAD_LETTER_REASONS = [
+  'abandoned',
+  'exhausted',
+  'expired',
+  'failed',
+  'malformed',
+  'rejected',
+  'unhandled',
+] as const;
+
+/** Why a message was not handled. */
+export type DeadLetterReason = (typeof DEAD_LETTER_REASONS)[number];
+
+/** How the JSON of a letter begins whose message was given up while it was perhaps still being handled. */
+export const ABANDONED_LETTER = '{"reason":"abandoned"';
+
+/** A message that was not handled, as it is kept in Redis (JSON). */
+export interface StoredDeadLetter {
+  readonly reason: DeadLetterReason;
+  /** Id of the message's first entry: the identity of the message, and of its letter. */
+  readonly origin: string;
+  /** Fields of the entry, name and value in turn, the event among them. */
+  readonly fields: readonly string[];
+  /** What its handler threw, or why it was given up. */
+  readonly error?: { readonly name: string; readonly message: string; readonly stack?: string };
+  /** How many attempts there were. */
+  readonly attempts: number;
+  /** When Redis registered the message; milliseconds since 1970. */
+  readonly firstAt: number;
+  /** When it died; milliseconds since 1970 on the clock of Redis. */
+  readonly lastAt: number;
+  /** The worker that had it last. */
+  readonly consumer: string;
+}
+
+/** A message that was not handled. */
+export interface DeadLetter extends StoredDeadLetter {
+  /** What was not handled; `undefined` when the entry could not be read as an event. */
+  readonly event: ServiceEvent | undefined;
+}
+
+/** How many dead letters a queue keeps, and for how long. */
+export interface DeadLetterCap {
+  /** The newest so many are kept. */
+  readonly max: number;
+  /** ms */
+  readonly maxAge: number;
+}
+
+/** What ends among the dead letters: an event, or an entry that is none. */
+export type Dead = Omit<QueuedEvent, 'event' | 'due' | 'headers' | 'metadata'> & {
+  readonly event?: ServiceEvent;
+};
+
+/** An entry that cannot be read, which may have been an original client's. */
+export function malformed([id, fields]: StreamEntry): Dead {
+  return { id, origin: id, attempt: 1, timestamp: timestampOf(id), fields: fields ?? [], isOurs: false };
+}
+
+export function letterOf(
+  { origin, fields, attempt, timestamp }: Dead,
+  reason: DeadLetterReason,
+  error: unknown,
+  consumer: string,
+  now: number,
+): StoredDeadLetter {
+  return {
+    // First: see ABANDONED_LETTER.
+    reason,
+    origin,
+    fields,
+    ...(error !== undefined && { error: described(error) }),
+    attempts: attempt,
+    firstAt: timestamp,
+    lastAt: Math.floor(now),
+    consumer,
+  };
+}
+
+/** @throws {JsonParseError} when the letter cannot be read, whatever of its event */
+export function readLetter(origin: string, json: string): DeadLetter {
+  let letter: StoredDeadLetter | null;
+  try {
+    letter = JSON.parse(json) as StoredDeadLetter | null;
+  } catch (error) {
+    throw new JsonParseError(`the dead letter ${origin} is not JSON`, { cause: error });
+  }
+  if (typeof letter !== 'object' || letter === null)
+    throw new JsonParseError(`the dead letter ${origin} is not an object`);
+  // By its key, whatever it says itself: that is how it is found again.
+  return { ...letter, origin, event: eventOf(letter) };
+}
+
+function eventOf({ origin, fields }: StoredDeadLetter): ServiceEvent | undefined {
+  try {
+    return readEntry([origin, fields as string[]])?.event;
+  } catch {
+    return undefined;
+  }
+}
+
+function described(error: unknown): { name: string; message: string; stack?: string } {
+  if (!(error instanceof Error)) return { name: typeof error, message: asText(error) };
+  const { name, message, stack } = error;
+  return { name, message, ...(stack !== undefined && { stack }) };
+}

@@ -1,0 +1,40 @@
+import type { DroppedLetters } from '../handling/outcomes.js';
+
+/** Between two reports, ms. */
+const INTERVAL = 60_000;
+
+/** Tells of dropped dead letters at once, but then only so often: when many die, each one makes another drop. */
+export class TrimReport {
+  readonly #tell: DroppedLetters;
+  #tooMany = 0;
+  #tooOld = 0;
+  #pause: NodeJS.Timeout | undefined;
+
+  constructor(tell: DroppedLetters) {
+    this.#tell = tell;
+  }
+
+  add(tooMany: number, tooOld: number): void {
+    this.#tooMany += tooMany;
+    this.#tooOld += tooOld;
+    if (!this.#pause) this.#report();
+  }
+
+  /** Tells what has not been told. */
+  stop(): void {
+    this.#report();
+    clearTimeout(this.#pause);
+  }
+
+  #report(): void {
+    clearTimeout(this.#pause);
+    this.#pause = undefined;
+    if (this.#tooMany + this.#tooOld === 0) return;
+    this.#tell(this.#tooMany, this.#tooOld);
+    this.#tooMany = 0;
+    this.#tooOld = 0;
+    this.#pause = setTimeout(() => {
+      this.#report();
+    }, INTERVAL).unref();
+  }
+}

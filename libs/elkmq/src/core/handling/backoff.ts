@@ -1,0 +1,64 @@
+import { InvalidOptionError } from '../errors.js';
+import { MAX_DELAY, milliseconds, shown } from '../options.js';
+
+/** How long it is until the next attempt. */
+export interface BackoffOptions {
+  /** The same before every attempt, or twice as long each time. */
+  readonly type: 'fixed' | 'exponential';
+  /** Before the second attempt, ms. */
+  readonly delay: number;
+  /** It grows no longer than this, ms. Default 3,600,000 (an hour), or `delay` where that is longer. */
+  readonly max?: number;
+  /**
+   * The part of it that is left to chance, 0 to 1, so that what failed together does not come back together: with 0.25
+   * it is between three quarters of it and all of it. Default 0.25.
+   */
+  readonly jitter?: number;
+}
+
+/** Milliseconds before the attempt that follows this one; the first is 1. */
+export type Backoff = (attempt: number) => number;
+
+const HOUR = 3_600_000;
+const DEFAULT: BackoffOptions = { type: 'exponential', delay: 1_000 };
+const MEMBERS = ['type', 'delay', 'max', 'jitter'];
+
+/**
+ * @param given a number of milliseconds means always just as many
+ * @throws {InvalidOptionError}
+ */
+export function backoff(name: string, given: unknown): Backoff {
+  if (typeof given === 'number') {
+    const delay = milliseconds(name, given, 0, MAX_DELAY, 0);
+    return () => delay;
+  }
+  const { type, delay, max, jitter = 0.25 } = optionsOf(name, given ?? DEFAULT);
+  if (type !== 'fixed' && type !== 'exponential') {
+    throw new InvalidOptionError(`${name}.type must be 'fixed' or 'exponential', got ${shown(type)}`);
+  }
+  if (delay === undefined) {
+    throw new InvalidOptionError(`${name}.delay must be given, as a number of milliseconds`);
+  }
+  const first = milliseconds(`${name}.delay`, delay, 0, MAX_DELAY, 0);
+  const longest = milliseconds(`${name}.max`, max, Math.max(HOUR, first), MAX_DELAY, 0);
+  if (typeof jitter !== 'number' || !(jitter >= 0 && jitter <= 1)) {
+    throw new InvalidOptionError(`${name}.jitter must be a number from 0 to 1, got ${shown(jitter)}`);
+  }
+  return (attempt) => {
+    const full = Math.min(type === 'fixed' ? first : first * 2 ** (attempt - 1), longest);
+    return full * (1 - jitter * Math.random());
+  };
+}
+
+function optionsOf(name: string, given: unknown): Record<keyof BackoffOptions, unknown> {
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
+    throw new InvalidOptionError(
+      `${name} must be a number of milliseconds or { type, delay, max, jitter }, got ${shown(given)}`,
+    );
+  }
+  const unknown = Object.keys(given).find((member) => !MEMBERS.includes(member));
+  if (unknown !== undefined) {
+    throw new InvalidOptionError(`${name} has no option ${shown(unknown)}; it has ${MEMBERS.join(', ')}`);
+  }
+  return given as Record<keyof BackoffOptions, unknown>;
+}

@@ -1,0 +1,67 @@
+import type { QueueKeys } from '../keys.js';
+import type { Connection } from '../redis/connection.js';
+import { runScript, send } from '../redis/scripts.js';
+import type { Delivery } from './delivery.js';
+
+/** Between two looks, ms. Requests that are done within one are never asked about. */
+const LOOK = 250;
+/** Origins in one call. */
+const CHUNK = 1_000;
+
+/** Asks, for requests that take their time, whether their requesters still wait, and cancels those that nobody waits for. */
+export class Cancellations {
+  readonly #connection: Connection;
+  readonly #keys: QueueKeys;
+  readonly #running: () => Iterable<Delivery>;
+  readonly #timer: NodeJS.Timeout;
+  /** What was running at the last look: what still runs at the next one takes its time. */
+  #seen = new Set<Delivery>();
+  #isAsking = false;
+
+  constructor(connection: Connection, keys: QueueKeys, running: () => Iterable<Delivery>) {
+    this.#connection = connection;
+    this.#keys = keys;
+    this.#running = running;
+    this.#timer = setInterval(() => {
+      this.#look();
+    }, LOOK).unref();
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+    this.#seen.clear();
+  }
+
+  #look(): void {
+    const requests = new Set<Delivery>();
+    for (const delivery of this.#running()) {
+      if (delivery.replyTo !== undefined && !delivery.isHandled && !delivery.isCancelled)
+        requests.add(delivery);
+    }
+    const slow = [...requests].filter((delivery) => this.#seen.has(delivery));
+    this.#seen = requests;
+    if (slow.length === 0 || this.#isAsking || !this.#connection.isConnected) return;
+    this.#isAsking = true;
+    void this.#ask(slow).finally(() => {
+      this.#isAsking = false;
+    });
+  }
+
+  async #ask(requests: Delivery[]): Promise<void> {
+    const { client } = this.#connection;
+    const keys = [this.#keys.cancelled];
+    const byOrigin = new Map(requests.map((delivery) => [delivery.queued.origin, delivery]));
+    const origins = [...byOrigin.keys()];
+    try {
+      // As a rule there are none.
+      if ((await send(client, 'exists', keys)) === 0) return;
+      for (let start = 0; start < origins.length; start += CHUNK) {
+        const some = origins.slice(start, start + CHUNK);
+        const cancelled = (await runScript(client, 'takeCancelled', keys, some)) as string[];
+        for (const origin of cancelled) byOrigin.get(origin)?.cancel();
+      }
+    } catch {
+      // Redis went away, or refuses: it is asked again at the next look.
+    }
+  }
+}

@@ -1,0 +1,98 @@
+import type { ConnectionListener } from '../redis/connection.js';
+import { letterOf, type Dead, type DeadLetterReason } from '../dead-letters/dead-letters.js';
+import type { Delivery, DeliveryEnds } from './delivery.js';
+import { AbandonedError, RejectedError } from '../errors.js';
+import { LEASE_LOST } from '../recovery/lease-keeper.js';
+import type { Outcomes } from './outcomes.js';
+import type { RecoveryListener } from '../recovery/recovery.js';
+import type { RedisClock } from '../redis/redis-clock.js';
+import type { ServiceEvent } from '../service-event.js';
+import type { Settler } from './settler.js';
+
+/** What a worker is told of its deliveries. */
+export interface EndingsListener {
+  /** A message is due again then, ms since 1970 on the clock of Redis. */
+  expect(due: number): void;
+  ended(delivery: Delivery, error?: unknown): void;
+}
+
+/** Ends the deliveries of a worker in Redis, and tells its listener of those that did not end well. */
+export class Endings implements DeliveryEnds {
+  readonly #outcomes: Outcomes;
+  readonly #settler: Settler;
+  readonly #clock: RedisClock;
+  readonly #listener: ConnectionListener & RecoveryListener;
+  readonly #worker: EndingsListener;
+
+  constructor(
+    outcomes: Outcomes,
+    settler: Settler,
+    clock: RedisClock,
+    listener: ConnectionListener & RecoveryListener,
+    worker: EndingsListener,
+  ) {
+    this.#outcomes = outcomes;
+    this.#settler = settler;
+    this.#clock = clock;
+    this.#listener = listener;
+    this.#worker = worker;
+  }
+
+  now(): number {
+    return this.#clock.now();
+  }
+
+  settle(delivery: Delivery): void {
+    if (delivery.queued.deduplication === undefined) this.#settler.add(delivery);
+    else this.#outcomes.sharing.add(delivery);
+  }
+
+  expire({ queued }: Delivery): Promise<void> {
+    return this.#outcomes.sharing.expire(queued);
+  }
+
+  async answerOriginal(delivery: Delivery, response?: ServiceEvent): Promise<void> {
+    if (!(await this.#outcomes.answerOriginal(delivery.queued, response))) this.lost(delivery, true);
+  }
+
+  deadLetter({ queued, consumer }: Delivery, reason: DeadLetterReason, error?: unknown): Promise<void> {
+    this.#listener.dropped(queued.event.action, reason, error);
+    return this.bury(queued, reason, consumer, error, error instanceof RejectedError ? error : undefined);
+  }
+
+  async retry({ queued }: Delivery, delay: number): Promise<void> {
+    const wait = Math.ceil(delay);
+    if (await this.#outcomes.delay(queued, wait)) this.#worker.expect(this.#clock.now() + wait);
+    else this.#reportLoss();
+  }
+
+  lost(delivery: Delivery, isHandled: boolean): void {
+    const { queued } = delivery;
+    delivery.abort(this.#reportLoss());
+    if (!isHandled) return;
+    this.#outcomes.withdraw(queued.origin).catch((error: unknown) => {
+      this.#listener.dropped(queued.event.action, 'abandoned', error);
+    });
+  }
+
+  ended(delivery: Delivery, error?: unknown): void {
+    this.#worker.ended(delivery, error);
+  }
+
+  /** Moves to the dead letters what was not handled. @param told what its requester is told, if it has one */
+  async bury(
+    dead: Dead,
+    reason: DeadLetterReason,
+    consumer: string,
+    error?: unknown,
+    told?: RejectedError,
+  ): Promise<void> {
+    await this.#outcomes.deadLetter(dead, letterOf(dead, reason, error, consumer, this.#clock.now()), told);
+  }
+
+  #reportLoss(): AbandonedError {
+    const late = new AbandonedError(LEASE_LOST);
+    this.#listener.error?.(late);
+    return late;
+  }
+}

@@ -1,0 +1,200 @@
+import { BLOCK, BlockingReader, type StreamEntry } from '../redis/blocking-reader.js';
+import type { Connection } from '../redis/connection.js';
+import {
+  BrokenSessions,
+  consumerName,
+  noteArrival,
+  workerName,
+  type ConsumerSession,
+} from './consumer-session.js';
+import { DequeueError } from '../errors.js';
+import type { Competition } from '../interop/competition.js';
+import { GROUP, type QueueKeys } from '../keys.js';
+import { isNoGroup, isReplyError } from '../redis/redis-errors.js';
+import type { RedisSource } from '../redis/redis-source.js';
+import { runScript, send } from '../redis/scripts.js';
+
+export interface Intake {
+  /** How many entries can be taken now. */
+  credit(): number;
+  /** How long a read may wait for the first of them, ms; as long as it likes when this is not given. */
+  patience?(): number;
+  /** Entries that are pending for `consumer` from now on, of so many asked for. None when the time was up. */
+  take(entries: StreamEntry[], asked: number, consumer: string): void;
+}
+
+/**
+ * Takes entries of the event stream out of the consumer group: each goes to one consumer, and is pending for it
+ * until it is settled. It reads while there is credit, one read at a time.
+ */
+export class GroupConsumer {
+  /** What the names of its sessions begin with. */
+  readonly worker = workerName();
+  readonly #keys: QueueKeys;
+  readonly #connection: Connection;
+  readonly #competition: Competition;
+  readonly #intake: Intake;
+  readonly #lease: number;
+  readonly #reader: BlockingReader;
+  readonly #broken: BrokenSessions;
+  readonly #onError: (error: Error) => void;
+  #sessions = 0;
+  /** Of the blocking reads, and of those that do not block. */
+  #blocking: ConsumerSession;
+  #direct: ConsumerSession;
+  #asked = 0;
+  #hasRead = false;
+  #stopping = false;
+  #handingBack: Promise<unknown> = Promise.resolve();
+
+  /**
+   * @param connection for everything but the blocking reads
+   * @param lease ms
+   */
+  constructor(
+    source: RedisSource,
+    keys: QueueKeys,
+    connection: Connection,
+    competition: Competition,
+    intake: Intake,
+    lease: number,
+    onError: (error: Error) => void,
+  ) {
+    this.#keys = keys;
+    this.#connection = connection;
+    this.#competition = competition;
+    this.#intake = intake;
+    this.#lease = lease;
+    this.#blocking = this.#newSession();
+    this.#direct = this.#newSession();
+    this.#onError = onError;
+    this.#broken = new BrokenSessions(connection, keys, competition);
+    this.#reader = new BlockingReader(source, {
+      next: () => this.#next(),
+      entries: (entries) => {
+        noteArrival(this.#blocking, entries);
+        if (this.#stopping) void this.handBack(entries);
+        else intake.take(entries, this.#asked, this.#blocking.name);
+        return entries.length > 1;
+      },
+      refused: (error) => this.#refused(error),
+      connected: () => this.#connected(),
+    });
+  }
+
+  /** The name for which `readOne` takes entries. */
+  get directName(): string {
+    return this.#direct.name;
+  }
+
+  /** Takes the next entry, if one is waiting; does not wait for one. */
+  async readOne(): Promise<StreamEntry | undefined> {
+    const session = this.#direct;
+    const args = ['GROUP', GROUP, session.name, 'COUNT', 1, 'STREAMS', this.#keys.eventStream, '>'];
+    try {
+      const reply = (await send(this.#connection.client, 'xreadgroup', args)) as
+        [string, StreamEntry[]][] | null;
+      const entries = reply?.[0]?.[1] ?? [];
+      noteArrival(session, entries);
+      return entries[0];
+    } catch (error) {
+      // The answer may be lost, and with it an entry.
+      if (!isReplyError(error) && session === this.#direct) {
+        this.#direct = this.#newSession();
+        this.#broken.end(session);
+      }
+      throw error;
+    }
+  }
+
+  /** Credit has come. */
+  wake(): void {
+    this.#reader.wake();
+  }
+
+  /** Puts entries that were not started back into the queue. */
+  async handBack(entries: StreamEntry[]): Promise<void> {
+    if (entries.length === 0) return;
+    const call = this.#broken.putBack(entries.map(([id]) => id));
+    this.#handingBack = Promise.all([this.#handingBack, call.catch(this.#onError)]);
+    await this.#handingBack;
+  }
+
+  /** Takes nothing more. What a read that is on its way brings in goes back to the queue. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    await this.#reader.stop(async (clientId) => {
+      // Without it (an ACL may forbid it) the read ends by itself, within BLOCK.
+      await send(this.#connection.client, 'client', ['UNBLOCK', clientId]).catch(() => undefined);
+    });
+    await this.#handingBack;
+  }
+
+  /** Leaves the group, unless something is still pending: that stays for others to recover. */
+  async leave(): Promise<void> {
+    if (this.#connection.isConnected) {
+      this.#broken.end(this.#blocking);
+      this.#broken.end(this.#direct);
+    }
+    await this.#broken.stop();
+  }
+
+  #newSession(): ConsumerSession {
+    return { name: consumerName(this.worker, ++this.#sessions, this.#lease), arrived: '0-0' };
+  }
+
+  #connected(): Promise<void> {
+    if (this.#hasRead) {
+      this.#broken.end(this.#blocking);
+      this.#blocking = this.#newSession();
+    }
+    this.#hasRead = true;
+    return Promise.resolve();
+  }
+
+  #next(): [string, ...(string | number)[]] | undefined {
+    this.#asked = this.#stopping ? 0 : this.#intake.credit();
+    if (this.#asked <= 0) return undefined;
+    const block = Math.min(this.#intake.patience?.() ?? BLOCK, BLOCK);
+    const stream = this.#keys.eventStream;
+    const wait = ['BLOCK', Math.max(1, Math.ceil(block))];
+    return [
+      'xreadgroup',
+      'GROUP',
+      GROUP,
+      this.#blocking.name,
+      'COUNT',
+      this.#asked,
+      ...wait,
+      'STREAMS',
+      stream,
+      '>',
+    ];
+  }
+
+  async #refused(error: Error): Promise<void> {
+    let refusal = error;
+    if (isNoGroup(error)) {
+      try {
+        await joinGroup(this.#reader.connection, this.#keys, this.#competition);
+        return;
+      } catch (failure) {
+        if (!isReplyError(failure)) throw failure;
+        refusal = failure;
+      }
+    }
+    const { message } = refusal;
+    this.#onError(new DequeueError(`Redis refused to hand out events: ${message}`, { cause: refusal }));
+  }
+}
+
+/** Makes the consumer group, unless it is there; its first consumers get all that is waiting. */
+export async function joinGroup(
+  connection: Connection,
+  keys: QueueKeys,
+  competition: Competition,
+): Promise<void> {
+  const { eventStream, messageQueue, history } = keys;
+  const until = await runScript(connection.client, 'join', [eventStream, messageQueue, history], [GROUP]);
+  competition.joined(String(until));
+}

@@ -1,0 +1,24 @@
+import type { Connection } from '../redis/connection.js';
+import { KEPT_LONGER, type Competition } from '../interop/competition.js';
+import { GROUP, type QueueKeys } from '../keys.js';
+import { callReliably } from '../redis/reliable-call.js';
+import { ANYONE, type Holder } from './holder.js';
+
+/**
+ * Puts entries back into the queue.
+ * @param patience how long it is tried, ms
+ * @param attempts what to add to the number of attempts: 0 for what was never started
+ */
+export async function requeue(
+  connection: Connection,
+  keys: QueueKeys,
+  { limit }: Competition,
+  ids: readonly string[],
+  patience: number,
+  attempts = 0,
+  { consumer, unrenewedFor }: Holder = ANYONE,
+): Promise<void> {
+  const { eventStream, messageQueue, leftovers } = keys;
+  const args = [GROUP, attempts, consumer, unrenewedFor, limit, KEPT_LONGER, ...ids];
+  await callReliably(connection, 'requeue', [eventStream, messageQueue, leftovers], args, patience);
+}

@@ -1,0 +1,125 @@
+import type { Connection } from '../redis/connection.js';
+import type { Delivery } from './delivery.js';
+import type { QueuedEvent } from '../wire/entry.js';
+import { TimeoutExpiredError, type EventQueueError } from '../errors.js';
+import { ANYONE, type Holder } from './holder.js';
+import { GROUP, type QueueKeys } from '../keys.js';
+import { callReliably } from '../redis/reliable-call.js';
+import { failureFrame, withoutId } from '../wire/reply-frame.js';
+import type { ServiceEvent, SharedReply } from '../service-event.js';
+import { BATCH_SIZE } from './settler.js';
+
+/** What a deduplicated request is known by. */
+export type SharedRequest = Pick<QueuedEvent, 'id' | 'origin' | 'attempt' | 'event' | 'deduplication'>;
+
+/** See `share.lua`. */
+type How = 'part' | 'end' | 'failed' | 'expired' | 'response';
+
+/**
+ * The ways for a deduplicated request to be answered or to end: all who wait for it are told, and the record of its key
+ * remembers what they were told. Such requests do not go through the `Settler`, one call serves one of them.
+ */
+export class Sharing {
+  readonly #connection: Connection;
+  readonly #keys: QueueKeys;
+  readonly #patience: number;
+
+  /** @param patience how long each call is tried while Redis is away, ms */
+  constructor(connection: Connection, keys: QueueKeys, patience: number) {
+    this.#connection = connection;
+    this.#keys = keys;
+    this.#patience = patience;
+  }
+
+  /** `attempt` is asked for what it has to say at the end of the tick. */
+  add(attempt: Delivery): void {
+    setImmediate(() => void this.#settle(attempt));
+  }
+
+  /**
+   * It will not be answered any more. Its entry stays.
+   * @returns false when the attempt was not the holder's any more
+   */
+  fail(request: SharedRequest, error: EventQueueError, holder: Holder): Promise<boolean> {
+    const frame = failureFrame(request.event.requestId, request.attempt, error);
+    return this.#share(request, 'failed', [frame], holder);
+  }
+
+  /** No worker has taken it in time, and its key is free again. */
+  async expire(request: SharedRequest): Promise<void> {
+    const error = new TimeoutExpiredError(`'${request.event.action}' waited too long for a worker`);
+    const frame = failureFrame(request.event.requestId, request.attempt, error);
+    await this.#share(request, 'expired', [frame], ANYONE);
+  }
+
+  /**
+   * Its response, from who has taken it out of the queue. @returns when Redis registered it, ms since 1970
+   * @param body JSON
+   */
+  respond(response: ServiceEvent, { origin, deduplication }: SharedReply, body: string): Promise<number> {
+    const frame = `["${response.requestId}",1,0,1,${body}]`;
+    return this.#call({ id: '', origin, deduplication, event: response }, 'response', [frame], ANYONE);
+  }
+
+  async #settle(attempt: Delivery): Promise<void> {
+    const { replies, finished } = attempt.take(BATCH_SIZE);
+    let isMine = true;
+    let failure: unknown;
+    try {
+      const holder = { consumer: attempt.consumer, unrenewedFor: 0 };
+      isMine = await this.#share(attempt.queued, finished ? 'end' : 'part', replies, holder);
+    } catch (error) {
+      failure = error;
+    }
+    attempt.settled(!isMine, failure);
+  }
+
+  async #share(
+    request: Omit<SharedRequest, 'attempt'>,
+    how: How,
+    replies: readonly string[],
+    holder: Holder,
+  ): Promise<boolean> {
+    return (await this.#call(request, how, replies, holder)) > 0;
+  }
+
+  /** @returns 0 when the attempt was not the holder's any more */
+  async #call(
+    { id, origin, event, deduplication = '' }: Omit<SharedRequest, 'attempt'>,
+    how: How,
+    replies: readonly string[],
+    { consumer, unrenewedFor }: Holder,
+  ): Promise<number> {
+    const { eventStream } = this.#keys;
+    const record = this.#keys.deduplication('request', deduplication);
+    const requester = `${event.replyTo ?? ''} ${event.requestId}`;
+    const rests = replies.map((reply) => withoutId(reply, event.requestId));
+    const doubt = { isInDoubt: false };
+    // Mostly nobody else waits; else the script says who does.
+    let waiters = requester;
+    for (;;) {
+      const { inboxes, places } = this.#addressesOf(waiters);
+      const args = [GROUP, id, origin, consumer, unrenewedFor, how, waiters, requester, places, ...rests];
+      const keys = [eventStream, record, ...inboxes];
+      const answer = await callReliably(this.#connection, 'share', keys, args, this.#patience, doubt);
+      // An attempt that is gone after a try in doubt was ended by that try, whose answer was lost.
+      if (typeof answer === 'number') return answer === 0 && doubt.isInDoubt && how !== 'part' ? 1 : answer;
+      waiters = String(answer);
+    }
+  }
+
+  /** The inboxes of those who wait, and for each its place in the keys of the script. */
+  #addressesOf(waiters: string): { inboxes: string[]; places: string } {
+    const inboxes: string[] = [];
+    const places: number[] = [];
+    for (const [, client = '', requestId = ''] of waiters.matchAll(/(\S+) (\S+)/g)) {
+      // An address that is not one of a client is never written to.
+      const inbox = /^\d+$/.test(requestId) ? this.#keys.inbox(client) : undefined;
+      const known = inbox === undefined ? -1 : inboxes.indexOf(inbox);
+      if (inbox === undefined) places.push(0);
+      // The first two keys are the stream and the record.
+      else places.push(known < 0 ? inboxes.push(inbox) + 2 : known + 3);
+    }
+    return { inboxes, places: places.join(' ') };
+  }
+}

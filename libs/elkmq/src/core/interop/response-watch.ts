@@ -1,0 +1,91 @@
+import type { QueueKeys } from '../keys.js';
+import { BLOCK, BlockingReader, type StreamEntry } from '../redis/blocking-reader.js';
+import type { RedisSource } from '../redis/redis-source.js';
+import { send } from '../redis/scripts.js';
+import { hyphenated } from '../wire/request-ids.js';
+
+/** Entries of the index in one read. */
+const COUNT = 1_000;
+/** How much earlier than the oldest request the index is read, ms: its clock may have been set back. */
+const EARLIER = 5_000;
+
+/** Watches the original's index of responses for answers of original consumers. */
+export class ResponseWatch {
+  readonly #keys: QueueKeys;
+  readonly #reader: BlockingReader;
+  readonly #receive: (requestId: string, json: string) => void;
+  /** By the form that the index has: the request, and when it was made, `performance.now()`. */
+  readonly #waiting = new Map<string, { requestId: string; since: number }>();
+  #last = '0-0';
+  #isRefused = false;
+
+  /** @param receive is given the JSON of a response */
+  constructor(
+    source: RedisSource,
+    keys: QueueKeys,
+    receive: (requestId: string, json: string) => void,
+    onError: (error: Error) => void,
+  ) {
+    this.#keys = keys;
+    this.#receive = receive;
+    const { responseStream } = keys;
+    this.#reader = new BlockingReader(source, {
+      next: () =>
+        this.#waiting.size === 0
+          ? undefined
+          : ['xread', 'COUNT', COUNT, 'BLOCK', BLOCK, 'STREAMS', responseStream, this.#last],
+      entries: (entries) => {
+        this.#isRefused = false;
+        for (const entry of entries) this.#take(entry);
+        return entries.length > 1;
+      },
+      refused: (error) => {
+        if (!this.#isRefused) onError(error);
+        this.#isRefused = true;
+        return Promise.resolve();
+      },
+      connected: () => this.#begin(),
+    });
+  }
+
+  /** Looks for the response to a request, until it is forgotten. */
+  add(requestId: string): void {
+    this.#waiting.set(hyphenated(requestId), { requestId, since: performance.now() });
+    if (this.#waiting.size === 1) this.#reader.wake();
+  }
+
+  forget(requestId: string): void {
+    this.#waiting.delete(hyphenated(requestId));
+  }
+
+  close(): Promise<void> {
+    return this.#reader.close();
+  }
+
+  /** Reads from when the oldest request was made: what is read twice finds nobody waiting. */
+  async #begin(): Promise<void> {
+    const [oldest] = this.#waiting.values();
+    const age = oldest ? performance.now() - oldest.since : 0;
+    const [seconds] = (await send(this.#reader.connection.client, 'time', [])) as [string];
+    const from = Math.floor(Number(seconds) * 1_000 - age - EARLIER);
+    this.#last = `${String(Math.max(from, 0))}-0`;
+  }
+
+  #take([id, fields]: StreamEntry): void {
+    this.#last = id;
+    const [uuid = '', body = ''] = fields ?? [];
+    const request = this.#waiting.get(uuid);
+    if (request) void this.#fetch(request.requestId, body);
+  }
+
+  async #fetch(requestId: string, id: string): Promise<void> {
+    try {
+      const args = [this.#keys.eventStream, id, id];
+      const entries = (await send(this.#reader.connection.client, 'xrange', args)) as StreamEntry[];
+      const [name, json] = entries[0]?.[1] ?? [];
+      if (name === 'response' && json !== undefined) this.#receive(requestId, json);
+    } catch {
+      // When the connection broke, the index is read again; an id that is none leads to nothing.
+    }
+  }
+}

@@ -1,0 +1,167 @@
+import type { Connection } from '../redis/connection.js';
+import { after, leaseOf } from '../handling/consumer-session.js';
+import { GROUP, type QueueKeys } from '../keys.js';
+import { isNoGroup } from '../redis/redis-errors.js';
+import { runScript, send } from '../redis/scripts.js';
+
+/** An entry whose worker has stopped renewing its lease. */
+export interface Unrenewed {
+  readonly id: string;
+  readonly consumer: string;
+  /** The lease of that worker, ms. */
+  readonly lease: number;
+  /** That worker has won it, where original consumers compete. */
+  readonly isWon: boolean;
+  /** A reply to it has gone out already. */
+  readonly hasAnswered: boolean;
+}
+
+type Pending = [id: string, consumer: string, idle: number, deliveries: number];
+
+interface Sighting {
+  readonly consumer: string;
+  readonly idle: number;
+  /** `performance.now()` */
+  readonly at: number;
+}
+
+/** A consumer that lives reads every few seconds, or renews its leases. After as long as this it has gone, ms. */
+const CONSUMER_IDLE = 60_000;
+/** As long as workers that have lost Redis may take to find it again, ms. */
+const RECONNECT = 5_000;
+/** Pending entries in one call. */
+const PAGE = 1_000;
+
+/**
+ * Looks for pending entries whose worker has gone, twice a lease.
+ *
+ * Time alone does not tell: the idle time that Redis gives includes the time Redis was down. An entry counts as
+ * unrenewed when this process has itself seen it twice, at least half of its worker's lease apart on its own clock,
+ * with the idle time risen in between and longer than the lease. After a reconnect it counts anew, once the others have
+ * had the time to reconnect and to renew their leases.
+ */
+export class Recoverer {
+  readonly #connection: Connection;
+  readonly #keys: QueueKeys;
+  readonly #worker: string;
+  readonly #lease: number;
+  readonly #found: (entry: Unrenewed) => Promise<void>;
+  #seen = new Map<string, Sighting>();
+  #session = 0;
+  /** `performance.now()` */
+  #countsFrom = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #stopped = false;
+
+  /**
+   * @param worker the name before the session; its own entries are never taken
+   * @param lease of this worker, ms
+   */
+  constructor(
+    connection: Connection,
+    keys: QueueKeys,
+    worker: string,
+    lease: number,
+    found: (entry: Unrenewed) => Promise<void>,
+  ) {
+    this.#connection = connection;
+    this.#keys = keys;
+    this.#worker = `${worker}.`;
+    this.#lease = lease;
+    this.#found = found;
+    this.#schedule();
+  }
+
+  /** A sweep that is under way ends with its connection. */
+  stop(): void {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+  }
+
+  /** Half a lease and up to a tenth more, so that workers that started together do not sweep together. */
+  #schedule(): void {
+    if (this.#stopped) return;
+    const pause = (this.#lease / 2) * (1 + Math.random() / 10);
+    this.#timer = setTimeout(() => {
+      void this.#sweep()
+        .catch(() => undefined) // Redis went away: the next sweep counts anew.
+        .finally(() => {
+          this.#schedule();
+        });
+    }, pause).unref();
+  }
+
+  async #sweep(): Promise<void> {
+    if (!this.#connection.isConnected) return;
+    if (this.#session !== this.#connection.session) {
+      this.#startOver(this.#session === 0 ? 0 : RECONNECT);
+      this.#session = this.#connection.session;
+    }
+    if (performance.now() < this.#countsFrom) return;
+    const seen = new Map<string, Sighting>();
+    for await (const [id, consumer, idle, deliveries] of this.#pending()) {
+      if (consumer.startsWith(this.#worker)) continue;
+      const now = performance.now();
+      const before = this.#seen.get(id);
+      const lease = leaseOf(consumer, this.#lease);
+      if (before?.consumer !== consumer || idle <= before.idle) {
+        seen.set(id, { consumer, idle, at: now });
+      } else if (idle < lease || now - before.at < lease / 2) {
+        seen.set(id, before);
+      } else {
+        await this.#found({ id, consumer, lease, isWon: deliveries > 1, hasAnswered: deliveries > 2 });
+      }
+      if (this.#stopped) return;
+    }
+    this.#seen = seen;
+    await this.#dismiss();
+  }
+
+  /** Takes consumers that have gone out of the group, once nothing is pending for them. One that lives just comes back. */
+  async #dismiss(): Promise<void> {
+    const consumers = await send(this.#connection.client, 'xinfo', [
+      'CONSUMERS',
+      this.#keys.eventStream,
+      GROUP,
+    ]);
+    for (const consumer of consumers as (string | number)[][]) {
+      const { name, pending, idle } = Object.fromEntries(
+        Array.from({ length: consumer.length / 2 }, (_, i) => [consumer[2 * i], consumer[2 * i + 1]]),
+      ) as { name: string; pending: number; idle: number };
+      const isGone = idle > Math.max(2 * leaseOf(name, this.#lease), CONSUMER_IDLE);
+      if (pending === 0 && isGone && !name.startsWith(this.#worker)) {
+        await runScript(this.#connection.client, 'leave', [this.#keys.eventStream], [GROUP, name]);
+      }
+    }
+  }
+
+  /** Forgets what it has seen, and looks away for `pause` ms. */
+  #startOver(pause: number): void {
+    this.#seen.clear();
+    this.#countsFrom = performance.now() + pause;
+  }
+
+  async *#pending(): AsyncGenerator<Pending> {
+    for (let start = '-'; ;) {
+      const page = await this.#page(start);
+      yield* page;
+      const last = page.at(-1);
+      if (!last || page.length < PAGE) return;
+      start = after(last[0]);
+    }
+  }
+
+  async #page(start: string): Promise<Pending[]> {
+    try {
+      const asked = performance.now();
+      const args = [this.#keys.eventStream, GROUP, start, '+', PAGE];
+      const page = (await send(this.#connection.client, 'xpending', args)) as Pending[];
+      // Redis stood still, and the leases ran on: their owners could not renew them either.
+      if (performance.now() - asked > this.#lease / 4) this.#startOver(0);
+      return page;
+    } catch (error) {
+      if (isNoGroup(error)) return [];
+      throw error;
+    }
+  }
+}

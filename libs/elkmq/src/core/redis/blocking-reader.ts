@@ -1,0 +1,131 @@
+import { setImmediate as endOfTick, setTimeout as sleep } from 'node:timers/promises';
+import { Connection } from './connection.js';
+import { isReplyError } from './redis-errors.js';
+import type { RedisSource } from './redis-source.js';
+import { send } from './scripts.js';
+
+/** One entry of a stream: id, and fields and values in turn. */
+export type StreamEntry = [id: string, fields: string[] | null];
+
+/** How long one blocked read waits in Redis, ms: short enough to notice a connection that is half open. */
+export const BLOCK = 5_000;
+/** How much longer than BLOCK the answer may take, ms. */
+const GRACE = 5_000;
+/** After an error that is not the connection's, ms. */
+const PAUSE = 200;
+
+export interface Reads {
+  /** The next command, or `undefined` while nothing is to be read; `wake` asks again. */
+  next(): [command: string, ...args: (string | number)[]] | undefined;
+  /**
+   * What was read; an empty array when the time was up.
+   * @returns whether more is likely to be there already: then the next read goes out before what comes of this one
+   */
+  entries(entries: StreamEntry[]): boolean;
+  /** Redis refused the read. What it needs to go on is done here. */
+  refused(error: Error): Promise<void>;
+  /** The connection stands, for the first time or again. */
+  connected?(): Promise<void>;
+}
+
+/** A loop of blocking reads on a connection of its own, with one read outstanding. */
+export class BlockingReader {
+  readonly connection: Connection;
+  readonly #reads: Reads;
+  #closed = false;
+  #wake: (() => void) | undefined;
+  #wakened = false;
+  /** The session of the connection that is prepared for reading, and its id in Redis. */
+  #session = 0;
+  #clientId: string | undefined;
+  readonly #loop: Promise<void>;
+
+  constructor(source: RedisSource, reads: Reads) {
+    this.connection = new Connection(source, BLOCK + GRACE);
+    this.#reads = reads;
+    this.#loop = this.#run();
+  }
+
+  /** Something may be to be read again. */
+  wake(): void {
+    this.#wakened = true;
+    this.#wake?.();
+  }
+
+  /** Ends the loop once the read that is outstanding has come back; `unblock` makes that soon. */
+  async stop(unblock: (clientId: string) => Promise<unknown>): Promise<void> {
+    this.#closed = true;
+    this.wake();
+    const ended = this.#loop.then(() => true);
+    do {
+      if (!this.connection.isConnected) await this.connection.close();
+      // Again when the read reaches Redis only after it was to be unblocked.
+      else if (this.#clientId !== undefined) await unblock(this.#clientId);
+    } while (!(await Promise.race([ended, sleep(PAUSE, false)])));
+    await this.connection.close();
+  }
+
+  /** Cuts the connection, and with it the read. For reads that take nothing away from others. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.wake();
+    await this.connection.close();
+    await this.#loop;
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#closed && this.connection.status !== 'closed') {
+      try {
+        if (!this.connection.isConnected) await this.connection.whenConnected(BLOCK);
+        if (this.#session !== this.connection.session) await this.#begin();
+        await this.#readOnce();
+      } catch (error) {
+        await this.#recover(error);
+      }
+    }
+  }
+
+  async #begin(): Promise<void> {
+    const { session } = this.connection;
+    this.#clientId = String(await send(this.connection.client, 'client', ['ID']));
+    await this.#reads.connected?.();
+    this.#session = session;
+  }
+
+  async #readOnce(): Promise<void> {
+    this.#wakened = false;
+    const command = this.#reads.next();
+    if (!command) {
+      if (!this.#closed) await this.#woken();
+      return;
+    }
+    const [name, ...args] = command;
+    const reply = (await send(this.connection.client, name, args)) as [string, StreamEntry[]][] | null;
+    if (!this.#reads.entries(reply?.[0]?.[1] ?? [])) await endOfTick();
+  }
+
+  #woken(): Promise<void> {
+    if (this.#wakened) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#wake = () => {
+        this.#wake = undefined;
+        resolve();
+      };
+    });
+  }
+
+  async #recover(error: unknown): Promise<void> {
+    if (this.#closed) return;
+    if (!isReplyError(error)) {
+      // A connection that is being cut still counts as one for a moment.
+      if (this.connection.isConnected) await sleep(10);
+      return;
+    }
+    try {
+      await this.#reads.refused(error);
+    } catch {
+      // It is refused again with the next read, after a pause.
+    }
+    await sleep(PAUSE);
+  }
+}

@@ -1,0 +1,111 @@
+import type { Cluster, Redis } from 'ioredis';
+import { ConnectionError } from '../errors.js';
+import type { RedisSource } from './redis-source.js';
+
+/** `connecting` until the first connection stands; `closed` for good. */
+export type ConnectionStatus = 'connecting' | 'connected' | 'reconnecting' | 'closed';
+
+/** A command without an answer for this long, ms, means a connection that is half open. */
+export const COMMAND_TIMEOUT = 5_000;
+
+/** What a connection tells its owner. An outage is told once, not once per attempt to reconnect. */
+export interface ConnectionListener {
+  status?(status: ConnectionStatus): void;
+  error?(error: Error): void;
+}
+
+/**
+ * One connection to Redis, which reconnects until it is closed.
+ *
+ * connecting → connected ⇄ reconnecting, and from each of them → closed.
+ */
+export class Connection {
+  readonly client: Redis | Cluster;
+  readonly #listener: ConnectionListener;
+  #status: ConnectionStatus = 'connecting';
+  #lastError: Error | undefined;
+  readonly #waiting: (() => void)[] = [];
+  /** Counts the times that the connection was made: whoever remembers it notices a new one. */
+  session = 0;
+
+  constructor(source: RedisSource, commandTimeout: number, listener: ConnectionListener = {}) {
+    this.#listener = listener;
+    this.client = source.make(commandTimeout);
+    this.client.on('ready', () => {
+      this.#lastError = undefined;
+      this.session++;
+      this.#become('connected');
+    });
+    this.client.on('close', () => {
+      if (this.#status === 'connected') this.#become('reconnecting');
+    });
+    this.client.on('end', () => {
+      this.#become('closed');
+    });
+    this.client.on('error', (error: Error) => {
+      const known = this.#lastError !== undefined;
+      this.#lastError = error;
+      if (!known) this.#listener.error?.(error);
+    });
+    // Failing to connect is told by the 'error' event, and tried again.
+    this.client.connect().catch(() => undefined);
+  }
+
+  get status(): ConnectionStatus {
+    return this.#status;
+  }
+
+  get isConnected(): boolean {
+    // ioredis tells of a close a tick after it has failed the commands.
+    return this.#status === 'connected' && this.client.status === 'ready';
+  }
+
+  /** Resolves when connected. @throws {ConnectionError} when that takes longer than `timeout` ms, or when closed */
+  async whenConnected(timeout: number): Promise<void> {
+    if (this.isConnected) return;
+    if (this.#status !== 'closed') await this.#change(timeout);
+    if (this.status !== 'connected') throw this.#failure(timeout);
+  }
+
+  async close(): Promise<void> {
+    this.#become('closed');
+    if (this.client.status === 'end') return;
+    // ioredis does not tell the end of a client that has no connection but waits to make one.
+    const isWaiting = this.client.status === 'reconnecting';
+    const ended = new Promise((resolve) => this.client.once('end', resolve));
+    this.client.disconnect();
+    if (!isWaiting) await ended;
+  }
+
+  #become(status: ConnectionStatus): void {
+    if (this.#status === status || this.#status === 'closed') return;
+    this.#status = status;
+    this.#listener.status?.(status);
+    if (status === 'reconnecting') return;
+    for (const wake of this.#waiting.splice(0)) wake();
+  }
+
+  /** Until connected or closed, at most `timeout` ms. */
+  #change(timeout: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(wake, timeout);
+      const waiting = this.#waiting;
+      waiting.push(wake);
+      function wake(): void {
+        clearTimeout(timer);
+        const place = waiting.indexOf(wake);
+        if (place >= 0) waiting.splice(place, 1);
+        resolve();
+      }
+    });
+  }
+
+  #failure(timeout: number): ConnectionError {
+    const why = this.#lastError ? `: ${this.#lastError.message}` : '';
+    const what =
+      this.#status === 'closed'
+        ? 'the connection to Redis is closed'
+        : `no connection to Redis within ${String(Math.ceil(timeout))} ms`;
+    return new ConnectionError(what + why, { cause: this.#lastError });
+  }
+}

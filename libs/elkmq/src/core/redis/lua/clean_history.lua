@@ -1,0 +1,65 @@
+-- Looks through what is older than the group, a page a call. Events of ours go into the queue; what is the original's was
+-- taken, and is deleted when its time has passed. In the end, when all that the group was to find has been handed out, it
+-- forgets where the group began.
+-- KEYS: 1 event stream  2 history, hash  3 leftovers, zset: id by when it can be deleted, ms
+-- ARGV: 1 group  2 how much longer than its timeout an entry is kept, ms  3 how many entries at the most
+-- Returns 1 when there is more to look through, else 0.
+redis.replicate_commands()
+
+local stream, history, leftovers = KEYS[1], KEYS[2], KEYS[3]
+local LONGEST = 65535
+local MAX_SIZE = 4 * 1024 * 1024
+
+local function after(id)
+  local time, number = string.match(id, '^(%d+)%-(%d+)$')
+  -- Beyond what Lua can count nobody writes.
+  if tonumber(number) >= 2 ^ 53 then return string.format('%.0f-0', time + 1) end
+  return time .. '-' .. string.format('%.0f', number + 1)
+end
+
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local from, start, until_id = unpack(redis.call('HMGET', history, 'from', 'start', 'until'))
+if not until_id then return 0 end
+
+if not from then
+  for _, known in ipairs(redis.call('XINFO', 'GROUPS', stream)) do
+    if known[2] == ARGV[1] then
+      -- One beyond: nothing is left to be delivered up to there.
+      local next_id = redis.call('XRANGE', stream, after(known[8]), until_id, 'COUNT', 1)
+      local pending = redis.call('XPENDING', stream, ARGV[1], '-', until_id, 1)
+      if #next_id == 0 and #pending == 0 then redis.call('DEL', history) end
+    end
+  end
+  return 0
+end
+
+local size, count, last = 0, 0, nil
+for _, entry in ipairs(redis.call('XRANGE', stream, from, start, 'COUNT', ARGV[3])) do
+  local id, fields = entry[1], entry[2]
+  local names = {}
+  for f = 1, #fields, 2 do
+    names[fields[f]] = fields[f + 1]
+    size = size + #fields[f + 1]
+  end
+  if names.due and not names.event then
+    redis.call('XDEL', stream, id)
+  elseif #fields > 2 and #fields < 7000 and not names.listed then
+    redis.call('XDEL', stream, id)
+    if not names.origin then
+      fields[#fields + 1] = 'origin'
+      fields[#fields + 1] = id
+    end
+    redis.call('XADD', stream, '*', unpack(fields))
+  else
+    local timeout = string.match(names.event or names.response or '', '"timeout":%s*(%d+)')
+    local deletable = string.match(id, '^%d+') + math.min(tonumber(timeout) or LONGEST, LONGEST) * 1000 + ARGV[2]
+    if deletable < now then redis.call('XDEL', stream, id)
+    else redis.call('ZADD', leftovers, string.format('%.0f', deletable), id) end
+  end
+  count, last = count + 1, id
+  if size > MAX_SIZE then break end
+end
+if count == tonumber(ARGV[3]) or size > MAX_SIZE then redis.call('HSET', history, 'from', after(last))
+else redis.call('HDEL', history, 'from', 'start') end
+return 1

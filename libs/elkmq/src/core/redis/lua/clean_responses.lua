@@ -1,0 +1,46 @@
+-- Deletes responses of the original's kind that nobody waits for any more, and what is left in the index of those that have
+-- gone: a page of the index.
+-- KEYS: 1 event stream  2 response stream
+-- ARGV: 1 group  2 how much longer than its timeout an entry is kept, ms  3 id in the index from which on to look
+--       4 how many at the most
+-- Returns two values: the number of entries that were deleted; from which id on to go on, '' at the end.
+redis.replicate_commands()
+
+local stream, index = KEYS[1], KEYS[2]
+local SHORTEST, LONGEST = 1000, 65535000
+local MAX_SIZE = 4 * 1024 * 1024
+
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local deleted, size, count = 0, 0, 0
+for _, entry in ipairs(redis.call('XRANGE', index, ARGV[3], '+', 'COUNT', ARGV[4])) do
+  local id, body_id = entry[1], entry[2][2]
+  local age = now - string.match(id, '^%d+') - ARGV[2]
+  -- So is all that follows.
+  if age < SHORTEST then return { deleted, '' } end
+  local is_id = string.match(body_id, '^%d+%-%d+$')
+  local body = is_id and redis.call('XRANGE', stream, body_id, body_id)[1]
+  local timeout = is_id and 0 or LONGEST
+  if body then
+    local json = body[2][2]
+    size = size + #json
+    timeout = (tonumber(string.match(json, '"timeout":%s*(%d+)')) or 65535) * 1000
+  end
+  if age >= timeout then
+    redis.call('XDEL', index, id)
+    -- Only a response, whatever the index says.
+    if body and body[2][1] == 'response' then
+      redis.call('XDEL', stream, body_id)
+      redis.pcall('XACK', stream, ARGV[1], body_id)
+    end
+    deleted = deleted + 1
+  end
+  count = count + 1
+  if count == tonumber(ARGV[4]) or size > MAX_SIZE then
+    local ms, number = string.match(id, '^(%d+)%-(%d+)$')
+    -- Beyond what Lua can count nobody writes.
+    if tonumber(number) >= 2 ^ 53 then return { deleted, string.format('%.0f-0', ms + 1) } end
+    return { deleted, ms .. '-' .. string.format('%.0f', number + 1) }
+  end
+end
+return { deleted, '' }

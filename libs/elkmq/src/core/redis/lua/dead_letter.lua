@@ -1,0 +1,41 @@
+-- Ends an attempt by moving its message to the dead letters; a requester that waits is told.
+-- KEYS: 1 event stream  2 dead letters, zset: origin by time  3 dead letters, hash: origin -> JSON
+--       4 message queue, or the inbox of the requester
+-- ARGV: 1 group  2 id  3 origin  4 time, ms  5 JSON of the dead letter  6 how many dead letters are kept
+--       7 for how long, ms  8 consumer that must have the entry, '' for any
+--       9 how long its lease must not have been renewed, ms  10 what KEYS[4] is: 'list', 'inbox' or ''
+--       11 JSON array of replies, for an inbox
+-- Returns two numbers, of dead letters that were dropped: because there were too many, and because of their age. None
+-- when the attempt was not the consumer's any more.
+redis.replicate_commands()
+
+local stream, group, id, origin = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
+-- Of another type: better known before the first write than after it.
+redis.call('ZCARD', KEYS[2])
+redis.call('HLEN', KEYS[3])
+if ARGV[10] == 'list' then redis.call('LLEN', KEYS[4]) end
+if ARGV[8] ~= '' then
+  local pending = redis.call('XPENDING', stream, group, id, id, 1)[1]
+  if not pending or pending[2] ~= ARGV[8] or pending[3] < tonumber(ARGV[9]) then return {} end
+end
+if redis.call('XDEL', stream, id) == 0 then return {} end
+redis.pcall('XACK', stream, group, id)
+if ARGV[10] == 'list' then
+  redis.call('LREM', KEYS[4], -1, origin)
+elseif ARGV[10] == 'inbox' and redis.call('EXISTS', KEYS[4]) == 1 then
+  redis.pcall('XADD', KEYS[4], '*', 'replies', ARGV[11])
+end
+redis.call('ZADD', KEYS[2], ARGV[4], origin)
+redis.call('HSET', KEYS[3], origin, ARGV[5])
+
+-- Those that died first, not so many that others have to wait: the next letters drop the rest.
+local surplus = redis.call('ZCARD', KEYS[2]) - ARGV[6]
+local now = redis.call('TIME')
+local old = redis.call('ZCOUNT', KEYS[2], '-inf', now[1] * 1000 + now[2] / 1000 - ARGV[7])
+local dropped = math.min(math.max(surplus, old), 1000)
+if dropped <= 0 then return { 0, 0 } end
+local oldest = redis.call('ZRANGE', KEYS[2], 0, dropped - 1)
+redis.call('ZREM', KEYS[2], unpack(oldest))
+redis.call('HDEL', KEYS[3], unpack(oldest))
+old = math.min(old, dropped)
+return { dropped - old, old }

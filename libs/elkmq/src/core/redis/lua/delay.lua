@@ -1,0 +1,16 @@
+-- Ends an attempt by putting its message off: it comes again, as another attempt, when it is due.
+-- KEYS: 1 event stream  2 delayed, zset: origin by time  3 delayed, hash: origin -> fields as JSON
+-- ARGV: 1 group  2 id  3 origin  4 delay, ms  5 JSON array of the fields of the next entry, name and value in turn
+-- Returns 1, or 0 when the attempt was not the worker's any more.
+redis.replicate_commands()
+
+-- Of another type: better known before the first write than after it.
+redis.call('ZCARD', KEYS[2])
+redis.call('HLEN', KEYS[3])
+if redis.call('XDEL', KEYS[1], ARGV[2]) == 0 then return 0 end
+redis.pcall('XACK', KEYS[1], ARGV[1], ARGV[2])
+local time = redis.call('TIME')
+local due = time[1] * 1000 + math.ceil(time[2] / 1000) + ARGV[4]
+redis.call('ZADD', KEYS[2], string.format('%.0f', due), ARGV[3])
+redis.call('HSET', KEYS[3], ARGV[3], ARGV[5])
+return 1

@@ -1,0 +1,26 @@
+-- Somebody does not wait any more for a deduplicated request. When that was the last one, it is withdrawn, unless a worker
+-- has taken it, and its key is free again.
+-- KEYS: 1 event stream  2 delayed, zset  3 delayed, hash  4 record of the key, hash
+-- ARGV: 1 group  2 origin  3 client and request uuid, joined by a blank
+-- Returns 1 when nobody waits any more for a request that a worker has taken, else 0.
+local origin, waiters = unpack(redis.pcall('HMGET', KEYS[4], 'origin', 'waiters'))
+if origin ~= ARGV[2] then return 0 end
+local others = {}
+for client, request in string.gmatch(waiters, '(%S+) (%S+)') do
+  local waiter = client .. ' ' .. request
+  if waiter ~= ARGV[3] then others[#others + 1] = waiter end
+end
+redis.call('HSET', KEYS[4], 'waiters', table.concat(others, ' '))
+if #others > 0 then return 0 end
+
+local pending = redis.pcall('XPENDING', KEYS[1], ARGV[1], origin, origin, 1)
+local gone = 0
+-- As in cancel: without a group nobody has taken anything; a delayed request can be in both places.
+if pending.err or #pending == 0 then gone = redis.call('XDEL', KEYS[1], origin) end
+if redis.call('ZREM', KEYS[2], origin) == 1 then
+  redis.call('HDEL', KEYS[3], origin)
+  gone = 1
+end
+if gone == 0 then return 1 end
+redis.call('DEL', KEYS[4])
+return 0

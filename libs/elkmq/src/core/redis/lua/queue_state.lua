@@ -1,0 +1,29 @@
+-- Tells how a queue is; changes nothing.
+-- KEYS: 1 event stream  2 response stream  3 delayed, zset  4 dead letters, zset
+-- ARGV: 1 group
+-- Returns { entries, responses, pending, id of the first entry that nobody has taken or '', delayed, dead letters, now in ms }.
+-- An original client's responses are entries of the event stream that nobody waits for.
+local pending, oldest = 0, ''
+local groups = redis.pcall('XINFO', 'GROUPS', KEYS[1])
+local last = '0-0'
+if not groups.err then
+  for _, group in ipairs(groups) do
+    local info = {}
+    for i = 1, #group, 2 do info[group[i]] = group[i + 1] end
+    if info['name'] == ARGV[1] then pending, last = info['pending'], info['last-delivered-id'] end
+  end
+end
+-- The last one that was taken may still be there.
+for _, entry in ipairs(redis.call('XRANGE', KEYS[1], last, '+', 'COUNT', 2)) do
+  if oldest == '' and entry[1] ~= last then oldest = entry[1] end
+end
+local now = redis.call('TIME')
+return {
+  redis.call('XLEN', KEYS[1]),
+  redis.call('XLEN', KEYS[2]),
+  pending,
+  oldest,
+  redis.call('ZCARD', KEYS[3]),
+  redis.call('ZCARD', KEYS[4]),
+  now[1] * 1000 + math.floor(now[2] / 1000),
+}

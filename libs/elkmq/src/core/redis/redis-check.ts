@@ -1,0 +1,66 @@
+import type { Cluster, Redis } from 'ioredis';
+import { ConnectionError } from '../errors.js';
+import { isReplyError } from './redis-errors.js';
+import { send } from './scripts.js';
+
+const OLDEST = 6;
+
+/** What is wrong with a Redis that a queue can live with, each with what helps. @throws {ConnectionError} when it is too old */
+export async function checkRedis(client: Redis | Cluster): Promise<string[]> {
+  const info = await infoOf(client, []);
+  requireVersion(info);
+  return [...evictionOf(info), ...(await persistenceOf(client, info))];
+}
+
+/** @throws {ConnectionError} when Redis is too old */
+export async function checkVersion(client: Redis | Cluster): Promise<void> {
+  requireVersion(await infoOf(client, ['server']));
+}
+
+type Info = ReadonlyMap<string, string>;
+
+/** Empty where Redis does not tell. */
+async function infoOf(client: Redis | Cluster, sections: string[]): Promise<Info> {
+  const text = ((await ask(client, 'info', sections)) ?? '') as string;
+  return new Map(
+    [...text.matchAll(/^(\w+):(.*?)\r?$/gm)].map(([, name, value]) => [name ?? '', value ?? '']),
+  );
+}
+
+function requireVersion(info: Info): void {
+  const version = info.get('redis_version');
+  if (version === undefined || !(Number.parseInt(version, 10) < OLDEST)) return;
+  throw new ConnectionError(`Redis ${version} is too old: ${String(OLDEST)}.0 or later is needed`);
+}
+
+function evictionOf(info: Info): string[] {
+  const policy = info.get('maxmemory_policy') ?? 'noeviction';
+  // Without a limit nothing is evicted.
+  if (policy === 'noeviction' || info.get('maxmemory') === '0') return [];
+  const what = policy.startsWith('volatile')
+    ? 'the inboxes of clients, and with them answers that they wait for'
+    : 'whole queues, with all their messages';
+  return [
+    `the maxmemory-policy of Redis is ${policy}: when memory is full it removes ${what}. Set it to noeviction`,
+  ];
+}
+
+async function persistenceOf(client: Redis | Cluster, info: Info): Promise<string[]> {
+  if (info.get('aof_enabled') !== '0') return [];
+  // Name and value in turn; nothing where it may not be asked for.
+  const [, points] = ((await ask(client, 'config', ['GET', 'save'])) ?? []) as string[];
+  if (points !== '') return [];
+  return [
+    'Redis keeps nothing on disk: when it restarts, all messages are lost. Set appendonly to yes, or save to intervals',
+  ];
+}
+
+/** `undefined` where Redis refuses: an ACL or a hosted Redis may forbid it. */
+async function ask(client: Redis | Cluster, command: string, args: string[]): Promise<unknown> {
+  try {
+    return await send(client, command, args);
+  } catch (error) {
+    if (isReplyError(error)) return undefined;
+    throw error;
+  }
+}

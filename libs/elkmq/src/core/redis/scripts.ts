@@ -1,0 +1,76 @@
+import { Command, type Cluster, type Redis } from 'ioredis';
+import { hasTimedOut, isReadOnly } from './redis-errors.js';
+import { SCRIPTS } from './scripts.generated.js';
+
+export type ScriptName = keyof typeof SCRIPTS;
+
+/** What a script answered, and how many replicas have confirmed what it wrote. */
+export interface Replicated {
+  readonly answer: unknown;
+  readonly confirmed: number;
+}
+
+/** Runs a script by its digest; sends its text only where Redis does not have it (restarted, flushed, a new node). */
+export async function runScript(
+  client: Redis | Cluster,
+  name: ScriptName,
+  keys: readonly string[],
+  args: readonly (string | number)[],
+): Promise<unknown> {
+  const { sha1, source } = SCRIPTS[name];
+  const rest = [keys.length, ...keys, ...args];
+  try {
+    return await send(client, 'evalsha', [sha1, ...rest]);
+  } catch (error) {
+    if (!isMissing(error)) throw error;
+    return await send(client, 'eval', [source, ...rest]);
+  }
+}
+
+/**
+ * As `runScript`, and asks in the same go how many replicas have what it wrote; the connection is blocked until then.
+ * @param replicas how many are waited for
+ * @param timeout for how long at the most, whole ms
+ */
+export async function runReplicated(
+  client: Redis | Cluster,
+  name: ScriptName,
+  keys: readonly string[],
+  args: readonly (string | number)[],
+  replicas: number,
+  timeout: number,
+): Promise<Replicated> {
+  const { sha1, source } = SCRIPTS[name];
+  const rest = [keys.length, ...keys, ...args];
+  const both = async (command: string, script: string): Promise<Replicated> => {
+    const answer = send(client, command, [script, ...rest]);
+    const confirmed = send(client, 'wait', [replicas, timeout]) as Promise<number>;
+    // When both fail, the script tells why.
+    confirmed.catch(() => undefined);
+    return { answer: await answer, confirmed: await confirmed };
+  };
+  try {
+    return await both('evalsha', sha1);
+  } catch (error) {
+    if (!isMissing(error)) throw error;
+    return await both('eval', source);
+  }
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith('NOSCRIPT');
+}
+
+/**
+ * One command as it is: no transformation of arguments or reply, which the typed methods of ioredis may do.
+ * A connection that turns out to be half open, or to lead to a replica, is replaced.
+ */
+export function send(client: Redis | Cluster, command: string, args: (string | number)[]): Promise<unknown> {
+  const answer = client.sendCommand(
+    new Command(command, args, { replyEncoding: 'utf8' }),
+  ) as Promise<unknown>;
+  answer.catch((error: unknown) => {
+    if (hasTimedOut(error) || isReadOnly(error)) client.disconnect(true);
+  });
+  return answer;
+}

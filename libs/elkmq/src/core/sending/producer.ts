@@ -1,0 +1,180 @@
+import { whenBatched } from '../batching.js';
+import { Batch, FULL, type OutgoingEvent, type Sender } from './batch.js';
+import { COMMAND_TIMEOUT, type Connection } from '../redis/connection.js';
+import { BufferFullError, ConnectionError, EnqueueError, QueueFullError } from '../errors.js';
+import type { QueueKeys } from '../keys.js';
+import { callReliably, reliably } from '../redis/reliable-call.js';
+import { isReplyError } from '../redis/redis-errors.js';
+import { runReplicated } from '../redis/scripts.js';
+
+export interface ProducerOptions {
+  /** How long a batch is tried before it fails with a `ConnectionError`, ms. */
+  readonly enqueueTimeout: number;
+  /** How many messages the queue may hold; any number when it is not given. */
+  readonly maxQueueLength: number | undefined;
+  /** How many replicas must have a message before it counts as stored. */
+  readonly minReplicas: number;
+  /** Original consumers read the queue too. */
+  readonly legacyConsumers: boolean;
+  /** How much may be waiting and on its way, counted as characters of JSON. */
+  readonly maxBufferedBytes: number;
+}
+
+/** Batches on their way at once. The script remembers as many answers. */
+const WINDOW = 8;
+/** By how much Redis is late when WAIT is out of time, ms: it looks ten times a second. */
+const WAIT_PRECISION = 100;
+/** How much longer than the producer tries the script remembers its answers, ms. */
+const MEMORY_MARGIN = 60_000;
+
+/**
+ * Stores events, once each, in batches: what is added during one tick goes out together. Batches are numbered and
+ * sent again when their answer was lost; the script answers a number that it has seen as it did then.
+ */
+export class Producer {
+  readonly #connection: Connection;
+  readonly #keys: QueueKeys;
+  readonly #sender: Sender;
+  readonly #patience: number;
+  readonly #minReplicas: number;
+  readonly #maxBuffered: number;
+  #buffered = 0;
+  #waiting: Batch[] = [];
+  #inFlight = 0;
+  #nextNumber = 1;
+  #scheduled = false;
+  #idle: (() => void)[] = [];
+  /** Numbers whose place in the window is taken; a number may go out only when the one WINDOW before it is done. */
+  readonly #open = new Set<number>();
+
+  constructor(connection: Connection, keys: QueueKeys, clientId: string, options: ProducerOptions) {
+    const { enqueueTimeout, maxQueueLength, minReplicas, maxBufferedBytes, legacyConsumers } = options;
+    this.#connection = connection;
+    this.#keys = keys;
+    const memory = enqueueTimeout + MEMORY_MARGIN;
+    this.#sender = { clientId, window: WINDOW, memory, maxQueueLength, legacyConsumers };
+    this.#patience = enqueueTimeout;
+    this.#minReplicas = minReplicas;
+    this.#maxBuffered = maxBufferedBytes;
+  }
+
+  /** Puts `event` in the batch of this tick; it fails at once when too much is waiting already. */
+  add(event: OutgoingEvent): void {
+    const buffered = this.#buffered + event.json.length;
+    if (buffered > this.#maxBuffered) {
+      event.failed(this.#bufferFull(event.json.length));
+      return;
+    }
+    this.#buffered = buffered;
+    let batch = this.#waiting.at(-1);
+    if (!batch?.hasRoomFor(event)) {
+      batch = new Batch();
+      this.#waiting.push(batch);
+    }
+    batch.add(event);
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    whenBatched(this.#inFlight === 0, () => {
+      this.#scheduled = false;
+      this.#flush();
+    });
+  }
+
+  /** Takes back an event that has not been sent. Answers whether it could. */
+  withdraw(event: OutgoingEvent): boolean {
+    if (!this.#waiting.some((batch) => batch.remove(event))) return false;
+    this.#buffered -= event.json.length;
+    return true;
+  }
+
+  /** Resolves when nothing is waiting or on its way. */
+  async drained(): Promise<void> {
+    while (this.#waiting.length > 0 || this.#inFlight > 0) {
+      await new Promise<void>((resolve) => this.#idle.push(resolve));
+    }
+  }
+
+  #flush(): void {
+    while (this.#waiting.length > 0 && !this.#open.has(this.#nextNumber - WINDOW)) {
+      const batch = this.#waiting.shift() as Batch;
+      if (batch.events.length > 0) void this.#send(batch, this.#nextNumber++);
+    }
+    if (this.#waiting.length > 0 || this.#inFlight > 0) return;
+    const idle = this.#idle;
+    this.#idle = [];
+    for (const wake of idle) wake();
+  }
+
+  async #send(batch: Batch, number: number): Promise<void> {
+    const { events } = batch;
+    this.#inFlight++;
+    this.#open.add(number);
+    try {
+      const ids = await (this.#minReplicas === 0
+        ? this.#call(batch, number)
+        : this.#callReplicated(batch, number));
+      // The usual batch of one is not worth an array.
+      if (events.length === 1) this.#answered(events[0] as OutgoingEvent, ids, batch);
+      else {
+        for (const [index, id] of ids.split(',').entries()) {
+          this.#answered(events[index] as OutgoingEvent, id, batch);
+        }
+      }
+    } catch (error) {
+      const failure = asEnqueueFailure(error);
+      for (const event of events) event.failed(failure);
+    } finally {
+      this.#buffered -= batch.size;
+      this.#open.delete(number);
+      this.#inFlight--;
+      this.#flush();
+    }
+  }
+
+  #answered(event: OutgoingEvent, id: string, { unconfirmed }: Batch): void {
+    if (id === FULL) {
+      const limit = `maxQueueLength is ${String(this.#sender.maxQueueLength)}`;
+      event.failed(new QueueFullError(`the queue '${this.#keys.queue}' is full: ${limit}`));
+    } else if (unconfirmed) event.failed(unconfirmed);
+    else event.stored(id);
+  }
+
+  #bufferFull(size: number): BufferFullError {
+    return new BufferFullError(
+      `the event was not stored: with its ${String(size)} bytes, more than maxBufferedBytes (${String(this.#maxBuffered)}) would wait for Redis`,
+    );
+  }
+
+  async #call(batch: Batch, number: number): Promise<string> {
+    const { keys, args } = batch.call(this.#keys, this.#sender, number);
+    return (await callReliably(this.#connection, 'enqueue', keys, args, this.#patience)) as string;
+  }
+
+  async #callReplicated(batch: Batch, number: number): Promise<string> {
+    const { keys, args } = batch.call(this.#keys, this.#sender, number);
+    const wanted = this.#minReplicas;
+    // The connection is blocked meanwhile, and all batches on their way must do with its timeout and their own.
+    const share = Math.min(COMMAND_TIMEOUT, this.#patience) / (WINDOW + 2);
+    const timeout = Math.max(Math.ceil(share) - WAIT_PRECISION, 20);
+    const { answer, confirmed } = await reliably(
+      this.#connection,
+      (client) => runReplicated(client, 'enqueue', keys, args, wanted, timeout),
+      this.#patience,
+    );
+    if (confirmed < wanted) {
+      const who = `${String(confirmed)} of ${String(wanted)} replicas`;
+      batch.unconfirmed = new EnqueueError(
+        `the event is stored, but was confirmed by only ${who} within ${String(timeout)} ms`,
+      );
+    }
+    return answer as string;
+  }
+}
+
+function asEnqueueFailure(error: unknown): Error {
+  if (error instanceof ConnectionError) return error;
+  const why = error instanceof Error ? error.message : String(error);
+  return isReplyError(error)
+    ? new EnqueueError(`Redis refused to store the event: ${why}`, { cause: error })
+    : new EnqueueError(`the event was not stored: ${why}`, { cause: error });
+}

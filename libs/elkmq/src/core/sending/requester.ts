@@ -1,0 +1,217 @@
+import { randomBytes } from 'node:crypto';
+import { encodeEvent } from '../wire/codec.js';
+import { COMMAND_TIMEOUT, Connection, type ConnectionListener } from '../redis/connection.js';
+import { ConnectionError, InvalidEventError, PayloadTooLargeError } from '../errors.js';
+import { Janitor } from '../interop/janitor.js';
+import { ResponseWatch } from '../interop/response-watch.js';
+import type { QueueKeys } from '../keys.js';
+import type { Deduplication } from './batch.js';
+import { Producer, type ProducerOptions } from './producer.js';
+import { checkVersion } from '../redis/redis-check.js';
+import type { RedisSource } from '../redis/redis-source.js';
+import { failureOf, type ReplyFrame } from '../wire/reply-frame.js';
+import { ReplyInbox } from './reply-inbox.js';
+import { send } from '../redis/scripts.js';
+import type { ServiceEvent } from '../service-event.js';
+import { Withdrawals } from './withdrawals.js';
+import { WaitingRequest, type ReplyListener, type RequestTable } from './waiting-request.js';
+
+export interface RequesterOptions extends ProducerOptions {
+  /** The longest payload, in bytes of UTF-8. */
+  readonly maxPayloadBytes: number;
+}
+
+/** Where there may be no worker to clean up after original clients, ms. */
+const JANITOR_PACE = 5_000;
+
+/** What one message has beside its event. */
+export interface MessageOptions {
+  /** Further fields of the entry, name and value in turn. */
+  readonly fields?: readonly string[];
+  /** How long it is put off, whole ms. */
+  readonly delay?: number;
+  readonly deduplication?: Deduplication | undefined;
+}
+
+/**
+ * The client's side of a queue: stores events, and hands replies to those who wait for them.
+ *
+ * One table of waiting requests and one inbox serve all calls.
+ */
+export class Requester {
+  readonly clientId = randomBytes(12).toString('base64url');
+  readonly connection: Connection;
+  readonly #source: RedisSource;
+  readonly #keys: QueueKeys;
+  readonly #options: RequesterOptions;
+  readonly #listener: ConnectionListener;
+  readonly #producer: Producer;
+  readonly #waiting = new Map<string, WaitingRequest>();
+  readonly #table: RequestTable = {
+    ended: (requestId) => {
+      this.#waiting.delete(requestId);
+      this.#responses?.forget(requestId);
+    },
+    withdraw: (request) => this.#producer.withdraw(request),
+    withdrawStored: ({ deduplication, requestId }, id, deadline) => {
+      if (!deduplication) this.#withdrawals.add(id, deadline);
+      else this.#withdrawals.leave(id, deadline, deduplication, `${this.clientId} ${requestId}`);
+    },
+  };
+  readonly #withdrawals: Withdrawals;
+  #inbox: ReplyInbox | undefined;
+  /** Where original consumers answer. */
+  #responses: ResponseWatch | undefined;
+  readonly #janitor: Janitor | undefined;
+  #checked: Promise<void> | undefined;
+  #hasConnected = false;
+
+  constructor(
+    source: RedisSource,
+    keys: QueueKeys,
+    options: RequesterOptions,
+    listener: ConnectionListener = {},
+  ) {
+    this.#source = source;
+    this.#keys = keys;
+    this.#options = options;
+    this.#listener = listener;
+    this.connection = new Connection(source, COMMAND_TIMEOUT, listener);
+    this.#withdrawals = new Withdrawals(this.connection, keys, options.legacyConsumers);
+    this.#producer = new Producer(this.connection, keys, this.clientId, options);
+    if (options.legacyConsumers) {
+      this.#janitor = new Janitor(this.connection, keys, JANITOR_PACE, (error) =>
+        this.#listener.error?.(error),
+      );
+    }
+  }
+
+  /**
+   * Stores an event. @returns the id of its entry; of a duplicate, that of the first one
+   * @throws {PayloadTooLargeError}
+   */
+  enqueue(event: ServiceEvent, options: MessageOptions = {}): Promise<string> {
+    const { requestId } = event;
+    const json = this.encode(event);
+    const { fields = [], delay = 0, deduplication } = options;
+    return new Promise((stored, failed) => {
+      this.#producer.add({ requestId, json, fields, replyWithin: 0, delay, deduplication, stored, failed });
+    });
+  }
+
+  /**
+   * Stores a request and hands its replies to `listener`; those of the first one, when it is a duplicate.
+   * @param timeout ms until the last reply, not counting the delay
+   * @returns what withdraws the request, when nobody waits for it any more
+   * @throws {PayloadTooLargeError}
+   * @throws {InvalidEventError} when the same event is waiting already
+   */
+  request(
+    event: ServiceEvent,
+    timeout: number,
+    listener: ReplyListener,
+    options: MessageOptions = {},
+  ): () => void {
+    const json = this.encode(event);
+    const { delay = 0, deduplication } = options;
+    let { fields = [] } = options;
+    // So that the worker knows that others may wait too.
+    if (deduplication) fields = [...fields, 'deduplication', deduplication.key];
+    if (this.#waiting.has(event.requestId)) {
+      throw new InvalidEventError(`a response to the event ${event.requestId} is being awaited already`);
+    }
+    this.#inbox ??= this.#openInbox();
+    if (this.#options.legacyConsumers) this.#responses ??= this.#openResponses();
+    const request = new WaitingRequest(
+      event,
+      json,
+      fields,
+      delay,
+      deduplication,
+      timeout,
+      listener,
+      this.#table,
+    );
+    this.#waiting.set(event.requestId, request);
+    this.#responses?.add(event.requestId);
+    this.#producer.add(request);
+    return () => {
+      request.abandon();
+    };
+  }
+
+  /** Resolves when connected. @throws {ConnectionError} also when Redis is too old */
+  async connect(): Promise<void> {
+    await this.connection.whenConnected(this.#options.enqueueTimeout);
+    this.#checked ??= this.#check();
+    await this.#checked;
+    this.#hasConnected = true;
+  }
+
+  /** `connect` would resolve at once. */
+  get isConnected(): boolean {
+    return this.#hasConnected && this.connection.isConnected;
+  }
+
+  /** Sends what is waiting, fails with `error` those who still wait for a reply, and leaves nothing in Redis. */
+  async close(error: Error): Promise<void> {
+    for (const request of this.#waiting.values()) request.abandon(error);
+    await this.#producer.drained();
+    await this.#withdrawals.drained();
+    await this.#inbox?.close();
+    await this.#responses?.close();
+    await this.#janitor?.stop();
+    if (this.connection.isConnected) {
+      const own = [this.#keys.producer(this.clientId)];
+      if (this.#inbox) own.push(this.#keys.inbox(this.clientId) as string);
+      // Best effort: both have a TTL.
+      await send(this.connection.client, 'del', own).catch(() => undefined);
+    }
+    await this.connection.close();
+  }
+
+  /** The JSON of `event`. @throws {PayloadTooLargeError} */
+  encode(event: ServiceEvent): string {
+    const { maxPayloadBytes } = this.#options;
+    const { payload } = event;
+    // A character is at most three bytes of UTF-8, so most payloads need no counting.
+    if (payload !== null && payload.length * 3 > maxPayloadBytes) {
+      const bytes = Buffer.byteLength(payload);
+      if (bytes > maxPayloadBytes) {
+        throw new PayloadTooLargeError(
+          `the payload of '${event.action}' has ${String(bytes)} bytes; maxPayloadBytes is ${String(maxPayloadBytes)}`,
+        );
+      }
+    }
+    return encodeEvent(event);
+  }
+
+  async #check(): Promise<void> {
+    try {
+      await checkVersion(this.connection.client);
+    } catch (error) {
+      this.#checked = undefined;
+      // Otherwise the connection broke: what is sent waits for the next one.
+      if (error instanceof ConnectionError) throw error;
+    }
+  }
+
+  #openResponses(): ResponseWatch {
+    const receive = (requestId: string, json: string): void => {
+      this.#waiting.get(requestId)?.answer(json);
+    };
+    return new ResponseWatch(this.#source, this.#keys, receive, (error) => this.#listener.error?.(error));
+  }
+
+  #openInbox(): ReplyInbox {
+    const key = this.#keys.inbox(this.clientId) as string;
+    const receive = ([requestId, attempt, number, last, body]: ReplyFrame): void => {
+      const request = this.#waiting.get(requestId);
+      if (last === 2) request?.failed(failureOf(body));
+      else request?.receive(attempt, number, last === 1, body);
+    };
+    return new ReplyInbox(this.#source, this.connection, key, receive, (error) =>
+      this.#listener.error?.(error),
+    );
+  }
+}

@@ -1,0 +1,47 @@
+import { InvalidOptionError } from '../errors.js';
+import { DEFAULTS, flag, milliseconds, wholeNumber } from '../options.js';
+import type { RequesterOptions } from './requester.js';
+
+/** What those who send can choose. */
+export interface SendingOptions {
+  /** How long storing a message is tried while Redis is away, ms. Default 10,000. */
+  enqueueTimeout?: number;
+  /** The longest payload, in bytes of UTF-8. Default 16 MiB. */
+  maxPayloadBytes?: number;
+  /**
+   * How many messages the queue may hold, waiting, in hand and delayed together; what does not fit is refused with a
+   * `QueueFullError`. Default: any number.
+   */
+  maxQueueLength?: number;
+  /**
+   * How much may wait for Redis in this process, in bytes of JSON; what does not fit fails at once with a
+   * `BufferFullError`. Default 64 MiB.
+   */
+  maxBufferedBytes?: number;
+  /**
+   * How many replicas of Redis must have confirmed a message within 400 ms (less, if `enqueueTimeout` is below
+   * 5,000); else it fails with an `EnqueueError`, although it is stored. Not on Redis Cluster. Default 0.
+   */
+  minReplicas?: number;
+  /** Whether consumers of the original ElkMQ read the queue too. Default false. */
+  legacyConsumers?: boolean;
+}
+
+/** @throws {InvalidOptionError} */
+export function sendingOptions(given: SendingOptions, isCluster: boolean): RequesterOptions {
+  const { enqueueTimeout, maxPayloadBytes, maxQueueLength, maxBufferedBytes } = given;
+  const minReplicas = wholeNumber('minReplicas', given.minReplicas, 0, 0);
+  // ioredis sends WAIT, which has no key, to any node.
+  if (isCluster && minReplicas > 0) {
+    throw new InvalidOptionError(`minReplicas must be 0 on Redis Cluster, got ${String(minReplicas)}`);
+  }
+  return {
+    enqueueTimeout: milliseconds('enqueueTimeout', enqueueTimeout, DEFAULTS.enqueueTimeout),
+    maxPayloadBytes: wholeNumber('maxPayloadBytes', maxPayloadBytes, DEFAULTS.maxPayloadBytes, 1),
+    maxQueueLength:
+      maxQueueLength === undefined ? undefined : wholeNumber('maxQueueLength', maxQueueLength, 0, 1),
+    minReplicas,
+    legacyConsumers: flag('legacyConsumers', given.legacyConsumers),
+    maxBufferedBytes: wholeNumber('maxBufferedBytes', maxBufferedBytes, DEFAULTS.maxBufferedBytes, 1),
+  };
+}

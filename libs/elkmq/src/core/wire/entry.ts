@@ -1,0 +1,122 @@
+import { decodeEvent } from './codec.js';
+import type { StreamEntry } from '../redis/blocking-reader.js';
+import { JsonParseError } from '../errors.js';
+import type { ServiceEvent, Timestamp } from '../service-event.js';
+
+/** An entry of the event stream that holds an event. */
+export interface QueuedEvent {
+  /** The id of this entry, which finishing it takes. */
+  readonly id: string;
+  /** The id of the message's first entry: its identity, however often it is tried. */
+  readonly origin: string;
+  /** 1 for the first. */
+  readonly attempt: number;
+  /** When Redis registered the message, ms. */
+  readonly timestamp: Timestamp;
+  /** From when on its timeout counts: its timestamp, or when it was due if it was delayed, ms. */
+  readonly due: number;
+  readonly event: ServiceEvent;
+  /** Written by a client of this package, not by an original one, which pushes the id to the message queue as well. */
+  readonly isOurs: boolean;
+  /** All fields of the entry, name and value in turn. */
+  readonly fields: readonly string[];
+  /** What further fields of the entry hold, as they are. */
+  readonly headers: string | undefined;
+  readonly metadata: string | undefined;
+  /** The deduplication key of a request that has one: others may wait for its replies too. */
+  readonly deduplication?: string | undefined;
+}
+
+/** The milliseconds of an entry's id: the time at which Redis registered it. */
+export function timestampOf(id: string): Timestamp {
+  return Number.parseInt(id, 10);
+}
+
+/**
+ * An entry that is no message: it tells whoever takes it when the first of the delayed messages is due, ms.
+ * @returns `undefined` for any other entry
+ */
+export function nudgeOf([, fields]: StreamEntry): number | undefined {
+  return fields?.[0] === 'due' ? Number(fields[1]) : undefined;
+}
+
+/** The fields of the entry that makes the next attempt at a message. */
+export function fieldsOfNext({ fields, origin, attempt }: QueuedEvent): string[] {
+  const next = new Map<string, string>();
+  for (let i = 0; i < fields.length; i += 2) next.set(fields[i] as string, fields[i + 1] as string);
+  // It has been won: original consumers do not compete for it any more.
+  next.delete('listed');
+  next.set('origin', origin).set('attempt', String(attempt + 1));
+  return [...next].flat();
+}
+
+/** `NaN` for anything but digits. What is a number to JavaScript need not be one to JSON, such as Infinity. */
+function wholeNumber(text: string): number {
+  return /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+}
+
+/**
+ * Reads an entry.
+ * @returns `undefined` for a response of the original, which is in the event stream as well
+ * @throws {JsonParseError} when the entry does not hold a service event
+ */
+export function readEntry([id, fields]: StreamEntry): QueuedEvent | undefined {
+  if (!fields) throw new JsonParseError(`entry ${id} was deleted`);
+  let json: string | undefined;
+  let replyTo: string | undefined;
+  let origin = id;
+  let attempt = 1;
+  let due: number | undefined;
+  let headers: string | undefined;
+  let metadata: string | undefined;
+  let deduplication: string | undefined;
+  if (fields[0] === 'response' && fields.length === 2) return undefined;
+  for (let i = 0; i < fields.length; i += 2) {
+    const value = fields[i + 1] as string;
+    switch (fields[i]) {
+      case 'event':
+        json = value;
+        break;
+      case 'reply_to':
+        replyTo = value;
+        break;
+      case 'origin':
+        origin = value;
+        break;
+      case 'attempt':
+        attempt = wholeNumber(value);
+        break;
+      case 'due':
+        due = wholeNumber(value);
+        break;
+      case 'headers':
+        headers = value;
+        break;
+      case 'metadata':
+        metadata = value;
+        break;
+      case 'deduplication':
+        deduplication = value;
+        break;
+    }
+  }
+  if (json === undefined) throw new JsonParseError(`entry ${id} has no field 'event'`);
+  if (!/^\d{1,20}-\d{1,20}$/.test(origin))
+    throw new JsonParseError(`entry ${id} has an origin that is no id: ${origin}`);
+  if (!(attempt >= 1)) throw new JsonParseError(`entry ${id} has an attempt that is no number`);
+  if (Number.isNaN(due)) throw new JsonParseError(`entry ${id} has a due time that is no number`);
+  return {
+    id,
+    origin,
+    attempt,
+    timestamp: timestampOf(origin),
+    due: due ?? timestampOf(origin),
+    event: decodeEvent(json, replyTo === '' ? undefined : replyTo),
+    isOurs: replyTo !== undefined,
+    fields,
+    headers,
+    metadata,
+    // Of an event only its producer needs to know the key.
+    deduplication: replyTo ? deduplication : undefined,
+  };
+}

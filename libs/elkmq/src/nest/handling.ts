@@ -1,0 +1,78 @@
+import type { ConsumerDeserializer, MessageHandler } from '@nestjs/microservices';
+import { isObservable, lastValueFrom } from 'rxjs';
+import type { Delivery } from '../core/handling/delivery.js';
+import { valueOf } from '../core/wire/codec.js';
+import { asText } from '../core/wire/json.js';
+import type { ElkMqContext } from './elk-mq.context.js';
+import { originalOf, type Failures } from './failures.js';
+
+/** Has one kind of message handled: requests, or events. */
+export interface Handling {
+  /** Whatever comes of it, the delivery is ended, and `end` called. */
+  run(
+    delivery: Delivery,
+    handler: MessageHandler | null,
+    context: ElkMqContext,
+    end: (error?: unknown) => void,
+  ): Promise<void>;
+  /** What surrounds handlers has failed. */
+  failed(delivery: Delivery, error: unknown): void;
+}
+
+/** An event is done when its handler is; what it answers is for nobody. */
+export class EventHandling implements Handling {
+  readonly #failures: Failures;
+  readonly #deserializer: ConsumerDeserializer;
+
+  constructor(failures: Failures, deserializer: ConsumerDeserializer) {
+    this.#failures = failures;
+    this.#deserializer = deserializer;
+  }
+
+  async run(
+    delivery: Delivery,
+    handler: MessageHandler | null,
+    context: ElkMqContext,
+    end: (error?: unknown) => void,
+  ): Promise<void> {
+    if (!handler) {
+      delivery.deadLetter('unhandled');
+      end();
+      return;
+    }
+    try {
+      const data = await dataOf(delivery, context, this.#deserializer);
+      const result: unknown = await handler(data, context);
+      if (isObservable(result)) await lastValueFrom(result, { defaultValue: undefined });
+      delivery.end();
+    } catch (error) {
+      this.#failures.ofEvent(delivery, handler, context, error);
+      end(originalOf(context, error));
+      return;
+    }
+    end();
+  }
+
+  failed(delivery: Delivery, error: unknown): void {
+    delivery.deadLetter('failed', error);
+  }
+}
+
+/** What a handler gets. */
+export function dataOf(
+  { queued: { event, metadata } }: Delivery,
+  context: ElkMqContext,
+  deserializer: ConsumerDeserializer,
+): unknown {
+  const packet = {
+    pattern: event.action,
+    data: valueOf(event.payload),
+    ...(metadata !== undefined && { metadata: context.getMetadata() }),
+  };
+  const read = deserializer.deserialize(packet, { channel: event.action });
+  return read instanceof Promise ? read.then(({ data }) => data as unknown) : (read.data as unknown);
+}
+
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : asText(error);
+}

@@ -1,0 +1,43 @@
+import { InvalidOptionError } from '../core/errors.js';
+import { shown } from '../core/options.js';
+import type { QueueState } from '../core/queue-state.js';
+import type { ElkMqContext } from './elk-mq.context.js';
+
+/** What became of an attempt: for a request `failed` is an error as its answer. */
+export type ElkMqOutcome = 'handled' | 'failed' | 'retried' | 'dead-lettered';
+
+/** Watches one message that a client sends. */
+export interface ElkMqSending {
+  /** They go with the message, beside its own. */
+  readonly headers: Record<string, string>;
+  /** Redis has it. An event has ended then. @param id of the message, its origin */
+  stored(id: string): void;
+  /** A request has its last reply, or the message has failed, or nobody waits any more. */
+  ended(error?: unknown): void;
+}
+
+/** Watches one attempt at a message. */
+export interface ElkMqProcessing {
+  /** What is done in it, handlers above all, runs inside `work`. */
+  run<T>(work: () => T): T;
+  ended(outcome: ElkMqOutcome, error?: unknown): void;
+}
+
+/** Follows messages: `ElkMqOpenTelemetry` of `nestjs-elkmq/opentelemetry` is one. None of its methods may throw. */
+export interface ElkMqTelemetry {
+  sending(queue: string, pattern: string, isRequest: boolean): ElkMqSending;
+  processing(context: ElkMqContext): ElkMqProcessing;
+  /** A server has begun to take messages. @returns what is called when it stops */
+  watching(queue: string, state: () => Promise<QueueState>): () => void;
+}
+
+const METHODS = ['sending', 'processing', 'watching'] as const;
+
+/** @throws {InvalidOptionError} */
+export function telemetryOf(given: unknown): ElkMqTelemetry | undefined {
+  if (given === undefined) return undefined;
+  const has = (method: string): boolean =>
+    typeof (given as Partial<Record<string, unknown>> | null)?.[method] === 'function';
+  if (METHODS.every(has)) return given as ElkMqTelemetry;
+  throw new InvalidOptionError(`telemetry must have the methods ${METHODS.join(', ')}, got ${shown(given)}`);
+}

@@ -1,0 +1,131 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import type { DeadLetter } from './core/dead-letters/dead-letters.js';
+import type { WorkerListener } from './core/handling/worker.js';
+import { ElkMqClient } from './nest/elk-mq.client.js';
+import { ElkMqServer, type WorkerLike } from './nest/elk-mq.server.js';
+import type { ElkMqClientOptions, ElkMqServerOptions } from './nest/options.js';
+import { MemoryBroker } from './testing/memory-broker.js';
+
+export interface ElkMqTestQueueOptions {
+  /** As for the server that is tested: `retry`, `concurrency`, `serializer`, … */
+  server?: Partial<ElkMqServerOptions>;
+  client?: Partial<ElkMqClientOptions>;
+  /** What the clock shows at first, ms since 1970. Default: now. */
+  now?: number;
+}
+
+/** So often others get their turn, for what follows from an event to happen. */
+const TURNS = 20;
+
+/**
+ * A queue for tests of handlers, without Redis. Messages go through the real server and client, with pipes, guards,
+ * interceptors, filters, retries and dead letters; only the queue between them is in memory, with a clock that stands still
+ * until it is moved.
+ *
+ *     const queue = new ElkMqTestQueue();
+ *     const app = moduleRef.createNestMicroservice({ strategy: queue.server });
+ *     await app.listen();
+ *     queue.client.emit('order.placed', { id: 1 });
+ *     await queue.advance(60_000);
+ */
+export class ElkMqTestQueue {
+  readonly server: ElkMqServer;
+  readonly client: ElkMqClient;
+  readonly #broker: MemoryBroker;
+
+  constructor({ server, client, now = Date.now() }: ElkMqTestQueueOptions = {}) {
+    const broker = new MemoryBroker(now);
+    this.#broker = broker;
+    this.server = new TestServer(broker, { queue: 'test', ...server });
+    this.client = new TestClient(broker, { queue: 'test', ...client });
+  }
+
+  /** What the clock of the queue shows, ms since 1970. */
+  get now(): number {
+    return this.#broker.now;
+  }
+
+  /** Those that died last come last. */
+  get deadLetters(): readonly DeadLetter[] {
+    return this.#broker.deadLetters;
+  }
+
+  /** How many messages wait for a worker, or are due later. */
+  get waiting(): number {
+    return this.#broker.messages.length;
+  }
+
+  /** How many are being handled. */
+  get running(): number {
+    return this.#broker.running.size;
+  }
+
+  /** Moves the clock: retries and delayed messages come when they are due, requests time out, each at its time. */
+  async advance(milliseconds: number): Promise<void> {
+    const end = this.now + milliseconds;
+    await this.#settle();
+    for (let next = this.#broker.nextDue(end); next !== undefined; next = this.#broker.nextDue(end)) {
+      this.#broker.now = next;
+      this.#broker.expireRequests();
+      this.#broker.handOut();
+      await this.#settle();
+    }
+    this.#broker.now = end;
+  }
+
+  /** Waits until nothing is being handled, however long that takes. What is due later stays. */
+  async idle(): Promise<void> {
+    do await this.#settle();
+    while (this.running > 0);
+  }
+
+  async #settle(): Promise<void> {
+    for (let left = TURNS; left > 0; left--) await turn();
+  }
+}
+
+class TestServer extends ElkMqServer {
+  constructor(
+    private readonly broker: MemoryBroker,
+    private readonly given: ElkMqServerOptions,
+  ) {
+    super(given);
+  }
+
+  protected override openWorker(listener: WorkerListener): WorkerLike {
+    return {
+      connection: undefined as never,
+      start: () => {
+        this.broker.work(listener, this.given.concurrency);
+        listener.status?.('connected');
+        return Promise.resolve();
+      },
+      stop: () => {
+        this.broker.work(undefined);
+        return Promise.resolve({ running: this.broker.running.size, unsettled: 0 });
+      },
+    };
+  }
+}
+
+class TestClient extends ElkMqClient {
+  constructor(
+    private readonly broker: MemoryBroker,
+    options: ElkMqClientOptions,
+  ) {
+    super(options);
+  }
+
+  protected override openRequester(): ReturnType<ElkMqClient['openRequester']> {
+    return {
+      connection: undefined as never,
+      connect: () => Promise.resolve(),
+      enqueue: (event, options) => Promise.resolve(this.broker.enqueue(event, options)),
+      request: (event, timeout, listener, options) => this.broker.request(event, timeout, listener, options),
+      close: (error) => {
+        this.broker.close(error);
+        return Promise.resolve();
+      },
+    };
+  }
+}

@@ -1,0 +1,174 @@
+import { letterOf, type DeadLetter } from '../core/dead-letters/dead-letters.js';
+import { RejectedError, TimeoutExpiredError } from '../core/errors.js';
+import { Delivery, type DeliveryEnds } from '../core/handling/delivery.js';
+import type { WorkerListener } from '../core/handling/worker.js';
+import type { MessageOptions } from '../core/sending/requester.js';
+import type { ReplyListener } from '../core/sending/waiting-request.js';
+import type { ServiceEvent } from '../core/service-event.js';
+import { encodeEvent } from '../core/wire/codec.js';
+import { fieldsOfNext, readEntry } from '../core/wire/entry.js';
+import type { ReplyFrame } from '../core/wire/reply-frame.js';
+
+interface Request {
+  readonly event: ServiceEvent;
+  readonly listener: ReplyListener;
+  readonly deadline: number;
+  readonly origin: string;
+}
+
+interface Message {
+  /** When it may be handled. */
+  readonly due: number;
+  readonly origin: string;
+  readonly fields: string[];
+}
+
+/** A queue in memory, whose clock stands still unless it is moved. Messages are written and read as in Redis. */
+export class MemoryBroker {
+  readonly deadLetters: DeadLetter[] = [];
+  readonly running = new Set<Delivery>();
+  now: number;
+  messages: Message[] = [];
+  readonly #requests = new Map<string, Request>();
+  /** Origin of the first event with a deduplication key, and until when it is known. */
+  readonly #known = new Map<string, { origin: string; until: number }>();
+  #worker: { readonly listener: WorkerListener; readonly concurrency: number } | undefined;
+  #sequence = 0;
+
+  readonly #ends: DeliveryEnds = {
+    now: () => this.now,
+    settle: (delivery) => {
+      queueMicrotask(() => {
+        const { replies } = delivery.take(Infinity);
+        for (const reply of replies) this.#reply(JSON.parse(reply) as ReplyFrame);
+        delivery.settled(false);
+      });
+    },
+    deadLetter: (delivery, reason, error) => {
+      const { queued } = delivery;
+      this.#worker?.listener.dropped(queued.event.action, reason, error);
+      const letter = letterOf(queued, reason, error, delivery.consumer, this.now);
+      this.deadLetters.push({ ...letter, event: queued.event });
+      if (error instanceof RejectedError) this.#fail(queued.event.requestId, error);
+      return Promise.resolve();
+    },
+    retry: ({ queued }, delay) => {
+      const fields = fieldsOfNext(queued);
+      this.messages.push({ due: this.now + Math.ceil(delay), origin: queued.origin, fields });
+      return Promise.resolve();
+    },
+    ended: (delivery) => {
+      this.running.delete(delivery);
+      this.handOut();
+    },
+    // Of original clients, of deduplicated requests that have expired, and of workers that lost their lease: none is here.
+    answerOriginal: () => Promise.resolve(),
+    expire: () => Promise.resolve(),
+    lost: () => undefined,
+  };
+
+  constructor(now: number) {
+    this.now = now;
+  }
+
+  enqueue(
+    event: ServiceEvent,
+    { fields = [], delay = 0, deduplication }: MessageOptions = {},
+    replyTo = '',
+  ): string {
+    const known = deduplication && replyTo === '' ? this.#known.get(deduplication.key) : undefined;
+    if (known && known.until > this.now) return known.origin;
+    const origin = `${String(Math.floor(this.now))}-${String(++this.#sequence)}`;
+    if (deduplication) this.#known.set(deduplication.key, { origin, until: this.now + deduplication.window });
+    const due = this.now + delay;
+    const message = ['event', encodeEvent(event), 'reply_to', replyTo, 'origin', origin, ...fields];
+    if (delay > 0) message.push('due', String(Math.floor(due)));
+    this.messages.push({ due, origin, fields: message });
+    queueMicrotask(() => {
+      this.handOut();
+    });
+    return origin;
+  }
+
+  /** @returns what takes the request back */
+  request(
+    event: ServiceEvent,
+    timeout: number,
+    listener: ReplyListener,
+    options: MessageOptions = {},
+  ): () => void {
+    const origin = this.enqueue(event, options, 'test');
+    const deadline = this.now + (options.delay ?? 0) + timeout;
+    this.#requests.set(event.requestId, { event, listener, deadline, origin });
+    listener.stored?.(origin);
+    return () => {
+      this.#withdraw(event.requestId);
+    };
+  }
+
+  work(listener: WorkerListener | undefined, concurrency = Infinity): void {
+    this.#worker = listener && { listener, concurrency };
+    this.handOut();
+  }
+
+  /** Has what is due handled. */
+  handOut(): void {
+    for (;;) {
+      const next = this.messages.findIndex(({ due }) => due <= this.now);
+      if (next < 0 || !this.#worker || this.running.size >= this.#worker.concurrency) return;
+      const [message] = this.messages.splice(next, 1) as [Message];
+      const queued = readEntry([message.origin, message.fields]);
+      if (queued) this.#start(new Delivery(queued, 'test', this.#ends), this.#worker.listener);
+    }
+  }
+
+  /** The next time, until `limit`, at which something is due or nobody waits for an answer any more. */
+  nextDue(limit: number): number | undefined {
+    const dues = [...this.messages, ...this.#requests.values()].map((each) =>
+      'due' in each ? each.due : each.deadline,
+    );
+    const ahead = dues.filter((due) => due > this.now && due <= limit);
+    return ahead.length === 0 ? undefined : Math.min(...ahead);
+  }
+
+  /** Ends the requests whose time is over. */
+  expireRequests(): void {
+    for (const [id, { event, deadline }] of this.#requests) {
+      if (deadline > this.now) continue;
+      const error = new TimeoutExpiredError(`no response to '${event.action}' in time`);
+      for (const delivery of this.running) if (delivery.queued.event.requestId === id) delivery.abort(error);
+      this.#fail(id, error);
+    }
+  }
+
+  close(error: Error): void {
+    for (const id of this.#requests.keys()) this.#fail(id, error);
+  }
+
+  #start(delivery: Delivery, listener: WorkerListener): void {
+    this.running.add(delivery);
+    if (delivery.queued.attempt > 1 || delivery.deadline > this.now) listener.handle(delivery);
+    else if (delivery.replyTo === undefined) delivery.deadLetter('expired');
+    else delivery.finish();
+  }
+
+  #reply([requestId, , , last, body]: ReplyFrame): void {
+    const request = this.#requests.get(requestId);
+    if (last === 1) this.#requests.delete(requestId);
+    request?.listener.reply(body, last === 1);
+  }
+
+  #fail(requestId: string, error: Error): void {
+    const request = this.#requests.get(requestId);
+    this.#withdraw(requestId);
+    request?.listener.failed(error);
+  }
+
+  #withdraw(requestId: string): void {
+    const request = this.#requests.get(requestId);
+    if (!request) return;
+    this.#requests.delete(requestId);
+    this.messages = this.messages.filter(({ origin }) => origin !== request.origin);
+    for (const delivery of this.running) if (delivery.queued.event.requestId === requestId) delivery.cancel();
+  }
+}

@@ -1,0 +1,40 @@
+import { spawnSync, type StdioOptions } from 'node:child_process';
+import { homedir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** Builds a program around the original crate, and runs the tests that need it. */
+
+/** Nothing is wrong, but this machine cannot do it. */
+const CANNOT = 3;
+
+const root = fileURLToPath(new URL('../../../', import.meta.url));
+const crate = join(root, 'test/interop/rust');
+const env = {
+  ...process.env,
+  PATH: [process.env['PATH'], join(homedir(), '.cargo/bin')].join(delimiter),
+};
+
+/** @returns its exit code; `undefined` when there is no such program */
+function run(
+  command: string,
+  args: string[],
+  cwd: string,
+  stdio: StdioOptions = 'inherit',
+): number | undefined {
+  const { status, error } = spawnSync(command, args, { cwd, env, stdio });
+  return error ? undefined : (status ?? 1);
+}
+
+function main(): number {
+  if (run('cargo', ['--version'], root, 'ignore') !== 0) {
+    console.error('npm run test:interop builds the original crate, and needs cargo: https://rustup.rs');
+    return CANNOT;
+  }
+  const built = run('cargo', ['build', '--release', '--locked'], crate);
+  if (built !== 0) return 1;
+  const args = ['vitest', 'run', '--config', 'vitest.interop.config.ts', ...process.argv.slice(2)];
+  return run('npx', args, root) ?? 1;
+}
+
+process.exitCode = main();

@@ -1,0 +1,57 @@
+// Checks the package as it would be published: what is in it, what publint and attw say, and whether an application that
+// has nothing but it and its required peers compiles and works.
+import { execFileSync } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pack, root } from './pack.js';
+import { startRedis } from './redis.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'elkmq-package-'));
+const redis = await startRedis();
+try {
+  const tarball = pack(folder);
+  const files = run(folder, 'tar', '-tzf', tarball).split('\n');
+  for (const file of ['README.md', 'LICENSE', 'CHANGELOG.md', 'dist/index.js', 'dist/index.d.ts']) {
+    if (!files.includes(`package/${file}`)) throw new Error(`${file} is not in the package`);
+  }
+  console.log(run(root, 'npx', 'publint', '--strict', tarball));
+  // Every Node that is supported can require ES modules; docs/decisions.md has why there are no others.
+  console.log(
+    run(root, 'npx', 'attw', tarball, '--format', 'ascii', '--ignore-rules', 'cjs-resolves-to-esm'),
+  );
+  console.log(fresh(tarball));
+} finally {
+  await redis.stop();
+  rmSync(folder, { recursive: true, force: true });
+}
+
+/** @returns what the application has written */
+function fresh(tarball: string): string {
+  const app = join(folder, 'app');
+  mkdirSync(app);
+  const { devDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+    devDependencies: Record<string, string>;
+  };
+  const needed = ['common', 'core', 'microservices', 'platform-express'].map((part) => `@nestjs/${part}`);
+  const names = [...needed, 'ioredis', 'reflect-metadata', 'rxjs', 'typescript', '@types/node'];
+  const dependencies = {
+    ...Object.fromEntries(names.map((name) => [name, devDependencies[name]])),
+    'nestjs-elkmq': `file:${tarball}`,
+  };
+  writeFileSync(join(app, 'package.json'), JSON.stringify({ private: true, type: 'commonjs', dependencies }));
+  cpSync(join(root, 'test/commonjs-app/src'), join(app, 'src'), { recursive: true });
+  run(app, 'npm', 'install', '--silent', '--no-audit', '--no-fund', '--prefer-offline');
+  const options =
+    '--rootDir src --outDir dist --module nodenext --target es2023 --strict --types node --skipLibCheck';
+  const decorators = '--experimentalDecorators --emitDecoratorMetadata';
+  run(app, 'npx', 'tsc', 'src/main.ts', ...options.split(' '), ...decorators.split(' '));
+  const written = run(app, process.execPath, 'dist/main.js');
+  if (!written.startsWith('Hello CommonJS!')) throw new Error(`the application has written ${written}`);
+  return written;
+}
+
+function run(cwd: string, command: string, ...args: string[]): string {
+  const env = { ...process.env, REDIS_URL: redis.url, QUEUE: 'fresh', NODE_NO_WARNINGS: '1' };
+  return execFileSync(command, args, { cwd, env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
+}

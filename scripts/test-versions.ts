@@ -1,0 +1,81 @@
+// Runs tests of the package, packed as it is published, with the versions of Nest and ioredis that are not the
+// project's own. `npm run test:versions -- nest-11` runs those whose name begins with that.
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pack, root } from './pack.js';
+
+const own = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+  devDependencies: Record<string, string>;
+};
+
+/** The project's own versions are what `npm test` runs with. */
+const COMBINATIONS = [
+  { nest: '^11.0.0', ioredis: '^5.0.0', name: 'nest-11-ioredis-5' },
+  { nest: '^11.0.0', ioredis: '^6.0.0', name: 'nest-11-ioredis-6' },
+  { nest: '~12.0.0', ioredis: '^6.0.0', name: 'nest-12.0-ioredis-6' },
+  { nest: '^12.0.0', ioredis: '^5.0.0', name: 'nest-12-ioredis-5' },
+];
+const OF_NEST = ['common', 'core', 'microservices', 'platform-express', 'testing'];
+const TOOLS = [
+  ...[
+    '@nestjs/terminus',
+    '@opentelemetry/api',
+    '@opentelemetry/sdk-metrics',
+    '@opentelemetry/sdk-trace-node',
+  ],
+  ...['@types/node', 'prettier', 'reflect-metadata', 'rxjs', 'typescript', 'vitest'],
+];
+const TESTS = [
+  ...['transports/elkmq', 'commonjs-app', 'nest-app', 'nest-client', 'nest-events', 'nest-hybrid'],
+  ...['nest-messages', 'nest-module', 'nest-requests', 'nest-serializers', 'nest-shutdown', 'nest-timeouts'],
+  ...['event-queue', 'request-reply', 'stored-once', 'retries', 'delays', 'cancelling', 'context-control'],
+  ...['nest-dead-letters', 'redis-restart', 'handed-out-once', 'connections', 'health'],
+  ...['opentelemetry', 'nest-wildcards'],
+].map((name) => `test/${name}.test.ts`);
+
+const folder = mkdtempSync(join(tmpdir(), 'elkmq-versions-'));
+process.on('exit', () => {
+  rmSync(folder, { recursive: true, force: true });
+});
+const tarball = pack(folder);
+const asked = process.argv[2] ?? '';
+const failed = COMBINATIONS.filter(({ name }) => name.startsWith(asked)).filter((each) => !passes(each));
+for (const { name } of failed) console.error(`${name} failed`);
+process.exitCode = failed.length;
+
+function passes({ nest, ioredis, name }: (typeof COMBINATIONS)[number]): boolean {
+  const project = join(folder, name);
+  mkdirSync(project);
+  const dependencies = {
+    ...Object.fromEntries(OF_NEST.map((part) => [`@nestjs/${part}`, nest])),
+    ...Object.fromEntries(TOOLS.map((tool) => [tool, own.devDependencies[tool]])),
+    ioredis,
+    'nestjs-elkmq': `file:${tarball}`,
+  };
+  write(join(project, 'package.json'), { type: 'module', private: true, dependencies });
+  for (const part of ['test', 'scripts', 'vitest.config.ts', 'tsconfig.json']) {
+    cpSync(join(root, part), join(project, part), { recursive: true });
+  }
+  write(join(project, 'tsconfig.processes.json'), {
+    extends: './tsconfig.json',
+    compilerOptions: { noEmit: false, outDir: 'dist/tools', paths: {} },
+    include: ['test/processes'],
+  });
+
+  console.log(`\n${name}`);
+  const run = (command: string, ...args: string[]) =>
+    spawnSync(command, args, { cwd: project, stdio: 'inherit', env: { ...process.env, ELKMQ_VERSIONS: '1' } })
+      .status === 0;
+  return (
+    run('npm', 'install', '--silent', '--no-audit', '--no-fund', '--prefer-offline') &&
+    run('npm', 'ls', '--depth=0', '@nestjs/microservices', 'ioredis', 'nestjs-elkmq') &&
+    run('npx', 'tsc', '-p', 'tsconfig.processes.json') &&
+    run('npx', 'vitest', 'run', '--silent', '--reporter=dot', ...TESTS)
+  );
+}
+
+function write(file: string, content: object): void {
+  writeFileSync(file, JSON.stringify(content));
+}

@@ -1,0 +1,138 @@
+import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Redis } from 'ioredis';
+import { EventQueue, ServiceEvent } from 'nestjs-elkmq';
+import { Subject } from 'rxjs';
+import { describe, expect, it } from 'vitest';
+import { clientOf, ownRedis, type PrivateRedis } from './support/own-redis.js';
+import { deadLettersOf, events, logs, moduleOf, requests, startApp, startClient } from './support/nest.js';
+import { valuesOf } from './support/nest.js';
+import { closing, newQueueName, rejection, until } from './support/queue.js';
+
+/** A worker that is ready, and a client, of a server that tests may trouble. */
+async function workerOf({ url }: PrivateRedis) {
+  const queue = newQueueName();
+  const noted: unknown[] = [];
+  const prices = new Subject<number>();
+  const handlers = [
+    requests({ echo: (data: unknown) => data, prices: () => prices }),
+    events({ note: (data: unknown) => void noted.push(data), wait: () => prices }),
+  ];
+  await startApp(moduleOf(...handlers), { queue, url });
+  const client = startClient({ queue, url });
+  expect(await valuesOf(client.send('echo', 0))).toEqual([0]);
+  /** Lines of warning that name the queue. */
+  const warnings = () =>
+    logs.filter((line) => /^(warn|error)/.test(line) && line.includes(queue) && !line.includes('on disk'));
+  return { queue, client, noted, prices, warnings };
+}
+
+describe('while the memory of Redis is full', () => {
+  it('send and emit say so, and what is running is answered and settled', async () => {
+    const server = await ownRedis();
+    const admin = clientOf(server);
+    const { queue, client, prices } = await workerOf(server);
+    const seen: number[] = [];
+    const answer = valuesOf(client.send<number>('prices', {}));
+    client.send<number>('prices', {}).subscribe((price) => seen.push(price));
+    client.emit('wait', {});
+    await until(async () => (await admin.xlen(`${queue}(event_stream)`)) === 3 && prices.observed);
+    await admin.config('SET', 'maxmemory', '1');
+    const full = { code: 'ENQUEUE_FAILED', message: expect.stringContaining('OOM') as string };
+    expect(await rejection(valuesOf(client.send('echo', 1)))).toMatchObject(full);
+    expect(await rejection(valuesOf(client.emit('note', 1)))).toMatchObject(full);
+    prices.next(1);
+    await until(() => seen.length === 1);
+    prices.complete();
+    expect(await answer).toEqual([1]);
+    await until(async () => (await admin.xlen(`${queue}(event_stream)`)) === 0);
+    await admin.config('SET', 'maxmemory', '0');
+    expect(await valuesOf(client.send('echo', 2))).toEqual([2]);
+    expect(await deadLettersOf(queue)).toEqual([]);
+  });
+});
+
+describe('calls wait, and succeed, ', () => {
+  it('while a script of somebody else keeps Redis busy', async () => {
+    const server = await ownRedis('--lua-time-limit', '50');
+    const { client, noted, warnings } = await workerOf(server);
+    const busy = rejection(clientOf(server).eval('while true do end', 0));
+    const admin = clientOf(server);
+    await until(async () => /BUSY/.test(String(await rejection(admin.get('key')).catch(() => ''))));
+    const answer = valuesOf(client.send('echo', 1));
+    const emitted = valuesOf(client.emit('note', 1));
+    await sleep(600);
+    await admin.script('KILL');
+    await busy;
+    expect(await answer).toEqual([1]);
+    await emitted;
+    await until(() => noted.length === 1);
+    // The worker's read and the client's may have been refused: each is told once.
+    expect(warnings().length).toBeLessThanOrEqual(2);
+  });
+
+  it('while Redis is a replica, until it is the master again', async () => {
+    const server = await ownRedis();
+    const { client, noted, warnings } = await workerOf(server);
+    const admin = clientOf(server);
+    await admin.replicaof('127.0.0.1', 1);
+    const answer = valuesOf(client.send('echo', 1));
+    const emitted = valuesOf(client.emit('note', 1));
+    await sleep(600);
+    await admin.replicaof('NO', 'ONE');
+    expect(await answer).toEqual([1]);
+    await emitted;
+    await until(() => noted.length === 1);
+    expect(warnings().filter((line) => line.includes('is lost')).length).toBeLessThanOrEqual(2);
+    expect(warnings().length).toBeLessThanOrEqual(4);
+  });
+
+  it('while Redis loads what was on disk', async () => {
+    // So slowly that it can be seen.
+    const slow = ['--key-load-delay', '10000', '--loading-process-events-interval-bytes', '1024'];
+    const server = await ownRedis(...slow);
+    const { client, noted } = await workerOf(server);
+    const admin = clientOf(server);
+    for (let key = 0; key < 60; key++) await admin.set(`key-${key}`, randomBytes(2_048).toString('hex'));
+    await admin.save();
+    await server.kill();
+    const answer = valuesOf(client.send('echo', 1));
+    const emitted = valuesOf(client.emit('note', 1));
+    const looks = new Redis(server.url, { enableReadyCheck: false, retryStrategy: () => 20 });
+    looks.on('error', () => undefined);
+    const restarted = server.restart();
+    await until(async () => /LOADING/.test(String(await looks.get('key').catch((error: unknown) => error))));
+    looks.disconnect();
+    await restarted;
+    expect(await answer).toEqual([1]);
+    await emitted;
+    await until(() => noted.length === 1);
+  });
+
+  it('when Redis has forgotten its scripts, and when the group was deleted', async () => {
+    const server = await ownRedis();
+    const { queue, client } = await workerOf(server);
+    const admin = clientOf(server);
+    await admin.script('FLUSH');
+    expect(await valuesOf(client.send('echo', 1))).toEqual([1]);
+    await admin.xgroup('DESTROY', `${queue}(event_stream)`, 'elkmq');
+    expect(await valuesOf(client.send('echo', 2))).toEqual([2]);
+    await admin.del(`${queue}(event_stream)`);
+    expect(await valuesOf(client.send('echo', 3))).toEqual([3]);
+  });
+
+  it('of an EventQueue as well', async () => {
+    const server = await ownRedis();
+    const admin = clientOf(server);
+    const queue = closing(new EventQueue(newQueueName(), server.url));
+    await queue.enqueue(new ServiceEvent(60, 'a', 'first'));
+    await admin.replicaof('127.0.0.1', 1);
+    const stored = queue.enqueue(new ServiceEvent(60, 'a', 'second'));
+    const taken = queue.dequeueBlocking(10);
+    await sleep(200);
+    await admin.replicaof('NO', 'ONE');
+    await stored;
+    expect((await taken)[1].payload).toBe('first');
+    expect((await queue.dequeue())[1].payload).toBe('second');
+  });
+});
