@@ -1,0 +1,171 @@
+import type { DeliveryMode } from 'nestjs-elkmq';
+import type { Execution, Facts } from './facts.js';
+import { isRequest, kindOf, type Kind } from './load.js';
+import type { LifeRecord } from './member.js';
+import type { Letter } from './remains.js';
+
+/** What a run comes to. */
+export interface Verdict {
+  sent: number;
+  executed: number;
+  /** Messages that were started again though no handler had asked for it. */
+  executedTwice: number;
+  lost: number;
+  /** What no fault accounts for. */
+  unexplained: number;
+  readonly deadLettered: Record<string, number>;
+  requests: number;
+  readonly outcomes: Record<string, number>;
+  /** The first of what should not be, in words. */
+  readonly problems: string[];
+}
+
+/** So long after a fault its consequences may still come, ms: leases end, connections are noticed to be broken. */
+const AFTERMATH = 15_000;
+const MAX_PROBLEMS = 20;
+/** What callers may be told, by kind; anything else has no explanation. */
+const ERRORS = ['ABANDONED', 'CONNECTION_FAILED'];
+const EXPECTED: Partial<Record<Kind, readonly string[]>> = {
+  'request that fails': ['handler'],
+  'request that is impatient': ['ok', 'TIMEOUT_EXPIRED'],
+  'request that is taken back': ['ok', 'taken back'],
+};
+
+/** Compares what the ledger says with what is left in Redis, message by message. */
+export class Checker {
+  readonly verdict: Verdict = {
+    sent: 0,
+    executed: 0,
+    executedTwice: 0,
+    lost: 0,
+    unexplained: 0,
+    deadLettered: {},
+    requests: 0,
+    outcomes: {},
+    problems: [],
+  };
+  readonly #lives: ReadonlyMap<string, LifeRecord>;
+  readonly #byProcess: ReadonlyMap<string, LifeRecord>;
+
+  constructor(
+    readonly seed: number,
+    readonly delivery: DeliveryMode,
+    lives: readonly LifeRecord[],
+  ) {
+    this.#lives = new Map(lives.map((life) => [life.name, life]));
+    this.#byProcess = new Map(lives.map((life) => [String(life.pid), life]));
+  }
+
+  check(messages: ReadonlyMap<number, Facts>, letters: ReadonlyMap<number, Letter>): Verdict {
+    for (const [number, facts] of messages) this.#message(number, facts, letters.get(number));
+    for (const number of letters.keys()) {
+      if (!messages.has(number)) this.#unexplained(number, 'a dead letter of a message that was never sent');
+    }
+    return this.verdict;
+  }
+
+  #message(number: number, facts: Facts, letter: Letter | undefined): void {
+    const { verdict } = this;
+    const kind = kindOf(this.seed, number);
+    verdict.sent++;
+    if (facts.sentBy === undefined) this.#unexplained(number, 'executed without having been sent');
+    if (facts.executions.length > 0) verdict.executed++;
+    this.#executions(number, facts);
+    if (letter) this.#letter(number, kind, facts, letter);
+    if (isRequest(kind)) this.#outcome(number, kind, facts, letter);
+    else if (facts.outcomes.some((outcome) => outcome !== 'CONNECTION_FAILED')) {
+      this.#unexplained(number, `the event was refused: ${facts.outcomes.join(', ')}`);
+    }
+    const isHandled = facts.executions.some((execution) => wasHandled(kind, execution));
+    const wasStored = facts.stored || facts.executions.length > 0;
+    if (wasStored && !isHandled && !letter && !this.#nobodyWaits(kind, facts)) {
+      verdict.lost++;
+      this.#problem(`message ${number} (${kind}) is lost: ${JSON.stringify(facts)}`);
+    }
+  }
+
+  /** A request that is in the queue, for the first time or again, may be withdrawn or expire when its caller has left. */
+  #nobodyWaits(kind: Kind, { executions, outcomes }: Facts): boolean {
+    if (!isRequest(kind)) return false;
+    const hasLeft = ['TIMEOUT_EXPIRED', 'taken back', undefined].includes(outcomes[0]);
+    return executions.length === 0 || (this.delivery === 'at-least-once' && hasLeft);
+  }
+
+  #executions(number: number, { executions }: Facts): void {
+    let isTwice = false;
+    for (const [place, execution] of executions.entries()) {
+      const before = executions[place - 1];
+      if (!before || (before.failed && execution.attempt === before.attempt + 1)) continue;
+      isTwice = true;
+      if (this.delivery === 'once' || !this.#wasDisturbed(before, execution)) {
+        this.#unexplained(number, `executed again: ${JSON.stringify(executions)}`);
+      }
+    }
+    if (isTwice) this.verdict.executedTwice++;
+  }
+
+  /** Whether the worker of the first execution could not keep its lease, at some time before the second. */
+  #wasDisturbed(first: Execution, second: Execution): boolean {
+    return this.#isExplained(this.#lives.get(first.life), first.at, second.at);
+  }
+
+  #letter(number: number, kind: Kind, { executions }: Facts, { reason, consumer, lastAt }: Letter): void {
+    const { deadLettered } = this.verdict;
+    deadLettered[reason] = (deadLettered[reason] ?? 0) + 1;
+    if (reason === 'failed') {
+      if (kind === 'event that fails' && executions.some(({ failed }) => failed)) return;
+    } else if (reason === (this.delivery === 'once' ? 'abandoned' : 'exhausted') || reason === 'abandoned') {
+      // In at-least-once: a request that had answered in part.
+      const isRight =
+        this.delivery === 'once' || reason === 'exhausted' || kind === 'request with many values';
+      const [, process = ''] = /-(\d+)-[^-.]*[^.]*\.\d+\.\d+$/.exec(consumer) ?? [];
+      if (isRight && this.#isExplained(this.#byProcess.get(process), lastAt - AFTERMATH, lastAt)) return;
+    }
+    this.#unexplained(
+      number,
+      `a dead letter '${reason}' of ${consumer} at ${lastAt}: ${JSON.stringify(executions)}`,
+    );
+  }
+
+  #isExplained(life: LifeRecord | undefined, from: number, until: number): boolean {
+    return (life?.disturbances ?? []).some((fault) => fault.from <= until && fault.until + AFTERMATH >= from);
+  }
+
+  #outcome(number: number, kind: Kind, facts: Facts, letter: Letter | undefined): void {
+    const { verdict } = this;
+    verdict.requests++;
+    const { outcomes, executions } = facts;
+    const [outcome] = outcomes;
+    if (outcome === undefined) {
+      verdict.outcomes['caller died'] = (verdict.outcomes['caller died'] ?? 0) + 1;
+      const caller = this.#lives.get(facts.sentBy ?? '');
+      if (caller?.endedWell !== false) this.#unexplained(number, 'its caller lived and was told nothing');
+      return;
+    }
+    verdict.outcomes[outcome] = (verdict.outcomes[outcome] ?? 0) + 1;
+    const isFinished = executions.some((execution) => wasHandled(kind, execution));
+    if (outcomes.length > 1)
+      this.#unexplained(number, `has ${outcomes.length} outcomes: ${outcomes.join(', ')}`);
+    else if (![...ERRORS, ...(EXPECTED[kind] ?? ['ok'])].includes(outcome)) {
+      this.#unexplained(number, `(${kind}) ended with ${outcome}: ${JSON.stringify(facts)}`);
+    } else if (outcome === 'ok' && !isFinished) {
+      this.#unexplained(number, `was answered without having been executed`);
+    } else if (outcome === 'ABANDONED' && !letter && !isFinished) {
+      this.#unexplained(number, `was abandoned without a dead letter`);
+    }
+  }
+
+  #unexplained(number: number, what: string): void {
+    this.verdict.unexplained++;
+    this.#problem(`message ${number}: ${what}`);
+  }
+
+  #problem(what: string): void {
+    if (this.verdict.problems.length < MAX_PROBLEMS) this.verdict.problems.push(what);
+  }
+}
+
+/** A request is handled by an error too: that is its answer. */
+function wasHandled(kind: Kind, { finished, failed }: Execution): boolean {
+  return finished || (failed && isRequest(kind));
+}

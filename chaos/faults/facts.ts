@@ -1,0 +1,74 @@
+import { readLedger, type Line } from './ledger.js';
+
+/** One execution of a handler. */
+export interface Execution {
+  readonly life: string;
+  readonly at: number;
+  readonly attempt: number;
+  finished: boolean;
+  /** It threw, as it was meant to. */
+  failed: boolean;
+}
+
+/** What the ledger says of one message. */
+export interface Facts {
+  /** The life of the client that sent it. */
+  sentBy: string | undefined;
+  stored: boolean;
+  /** What its callers were told: of a request, or of an event that was not stored. */
+  readonly outcomes: string[];
+  readonly executions: Execution[];
+}
+
+/** The ledger by message. */
+export function readFacts(folder: string): Map<number, Facts> {
+  const messages = new Map<number, Facts>();
+  for (const [life, lines] of readLedger(folder)) {
+    const open = new Map<number, Execution>();
+    for (const line of lines) note(factsOf(messages, line.number), life, line, open);
+  }
+  for (const { executions } of messages.values()) executions.sort((one, other) => one.at - other.at);
+  return messages;
+}
+
+function factsOf(messages: Map<number, Facts>, number: number): Facts {
+  let facts = messages.get(number);
+  if (!facts) {
+    facts = { sentBy: undefined, stored: false, outcomes: [], executions: [] };
+    messages.set(number, facts);
+  }
+  return facts;
+}
+
+/** @param open executions of this life by message, the latest of each */
+function note(
+  facts: Facts,
+  life: string,
+  { fact, number, at, detail }: Line,
+  open: Map<number, Execution>,
+): void {
+  const execution = open.get(number);
+  switch (fact) {
+    case 'sent':
+      facts.sentBy = life;
+      break;
+    case 'stored':
+      facts.stored = true;
+      break;
+    case 'refused':
+    case 'outcome':
+      facts.outcomes.push(detail);
+      break;
+    case 'started': {
+      const started = { life, at, attempt: Number(detail), finished: false, failed: false };
+      open.set(number, started);
+      facts.executions.push(started);
+      break;
+    }
+    case 'finished':
+      if (execution) execution.finished = true;
+      break;
+    case 'failed':
+      if (execution) execution.failed = true;
+  }
+}

@@ -1,0 +1,132 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, existsSync, openSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Proxy } from '../../test/support/proxy.js';
+import { nameOf, readLines, type Life } from './ledger.js';
+import type { ProcessArguments, Report } from './process-arguments.js';
+
+export type MemberArguments = Omit<ProcessArguments, 'life' | 'first'>;
+
+/** A time during which a process could not keep its leases, and why. */
+export interface Disturbance {
+  readonly why: string;
+  readonly from: number;
+  until: number;
+}
+
+/** What the checker must know of one life. */
+export interface LifeRecord {
+  readonly name: string;
+  readonly pid: number;
+  /** Whether it ended by itself, having done all that was asked of it. */
+  endedWell: boolean;
+  readonly disturbances: Disturbance[];
+}
+
+/** One worker or client: a process that is started again whenever it ends before it is to. */
+export class Member {
+  readonly lives: LifeRecord[] = [];
+  #process: ChildProcess | undefined;
+  #life = 0;
+  #isWanted = true;
+  #first: number;
+  #becomeReady: () => void = () => undefined;
+  /** Resolves when it has connected for the first time. */
+  readonly ready: Promise<void>;
+  /** Resolves when it has ended for good. */
+  readonly ended: Promise<void>;
+
+  constructor(
+    readonly role: Life['role'],
+    readonly slot: number,
+    private readonly settings: MemberArguments,
+    /** What is between it and Redis, if anything. */
+    readonly proxy?: Proxy,
+  ) {
+    this.#first = slot;
+    this.ready = new Promise((resolve) => (this.#becomeReady = resolve));
+    this.ended = this.#live();
+  }
+
+  get isAlive(): boolean {
+    return this.#process?.exitCode === null && this.#process.signalCode === null;
+  }
+
+  get current(): LifeRecord {
+    return this.lives.at(-1) as LifeRecord;
+  }
+
+  /** Notes that its process cannot keep its leases from now on. @returns what is to be called when it can again */
+  disturb(why: string): () => void {
+    const disturbance = { why, from: Date.now(), until: Infinity };
+    this.current.disturbances.push(disturbance);
+    return () => {
+      disturbance.until = Date.now();
+    };
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#process?.kill(signal);
+  }
+
+  send(command: object): void {
+    // It may be about to end.
+    if (this.#process?.connected) this.#process.send(command, () => undefined);
+  }
+
+  /** Ends it for good, at once, if it has not ended. */
+  kill(): void {
+    this.#isWanted = false;
+    if (this.isAlive) this.signal('SIGKILL');
+  }
+
+  /** Ends it by SIGTERM, for good. */
+  async stop(): Promise<void> {
+    this.#isWanted = false;
+    this.signal('SIGTERM');
+    const patience = setTimeout(() => this.signal('SIGKILL'), 60_000);
+    await this.ended;
+    clearTimeout(patience);
+  }
+
+  async #live(): Promise<void> {
+    do {
+      const life: Life = { role: this.role, slot: this.slot, life: ++this.#life };
+      const log = openSync(join(this.settings.folder, `${nameOf(life)}.log`), 'a');
+      const given: ProcessArguments = { ...this.settings, life, first: this.#first };
+      const script = new URL(`./${this.role}.js`, import.meta.url);
+      const child = fork(script, [JSON.stringify(given)], { stdio: ['ignore', log, log, 'ipc'] });
+      closeSync(log);
+      this.#process = child;
+      const record = { name: nameOf(life), pid: child.pid ?? 0, endedWell: false, disturbances: [] };
+      this.lives.push(record);
+      child.on('message', (report: Report) => {
+        if (report === 'ready') {
+          this.#becomeReady();
+          return;
+        }
+        record.endedWell = true;
+        this.#isWanted = false;
+      });
+      await once(child, 'exit');
+      if (this.role === 'client') this.#first = this.#afterLastSent(nameOf(life));
+    } while (await this.#startsAgain());
+  }
+
+  async #startsAgain(): Promise<boolean> {
+    if (this.#isWanted) await sleep(200);
+    return this.#isWanted;
+  }
+
+  #afterLastSent(name: string): number {
+    let next = this.#first;
+    const file = join(this.settings.folder, `${name}.ledger`);
+    if (!existsSync(file)) return next;
+    for (const { fact, number } of readLines(file)) {
+      if (fact === 'sent') next = Math.max(next, number + this.settings.step);
+    }
+    return next;
+  }
+}

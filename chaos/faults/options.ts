@@ -1,0 +1,54 @@
+import type { DeliveryMode } from 'nestjs-elkmq';
+import { randomInt } from 'node:crypto';
+import { CommandLine } from '../../scripts/command-line.js';
+
+export interface Options {
+  readonly seed: number;
+  /** Of each mode. */
+  readonly messages: number;
+  /** Of each mode, ms. */
+  readonly duration: number;
+  /** Between two faults at the most, ms. */
+  readonly pause: number;
+  readonly modes: readonly DeliveryMode[];
+  readonly jsonFile: string | undefined;
+}
+
+const MODES: readonly DeliveryMode[] = ['once', 'at-least-once'];
+const MESSAGES = 200_000;
+const UNLIMITED = 1e9;
+const QUICK_SECONDS = 20;
+
+const USAGE = `npm run chaos -- [--quick] [--messages N] [--seed S] [--delivery MODE] [--json FILE]
+
+  --quick          ${QUICK_SECONDS} seconds of messages for each mode: about a minute in all
+  --messages N     so many messages for each mode; default ${MESSAGES}
+  --seed S         repeats the messages and the order of the faults of another run; a whole number below 2^32
+  --delivery MODE  only ${MODES.join(' or ')}; default both, one after the other
+  --json FILE      also write the result to FILE`;
+
+export function parseOptions(args: string[]): Options {
+  const text = { type: 'string' } as const;
+  const accepted = {
+    quick: { type: 'boolean' },
+    messages: text,
+    seed: text,
+    delivery: text,
+    json: text,
+  } as const;
+  const command = new CommandLine(args, accepted, USAGE);
+  const { quick = false, messages, seed, delivery, json } = command.flags;
+  const enough = quick ? UNLIMITED : MESSAGES;
+  const mode = MODES.find((known) => known === delivery);
+  if (delivery !== undefined && !mode) {
+    command.refuse(`--delivery ${JSON.stringify(delivery)}: ${MODES.join(' or ')} is expected`);
+  }
+  return {
+    seed: seed === undefined ? randomInt(2 ** 32) : command.wholeNumber('seed', seed, 0, 2 ** 32 - 1),
+    messages: messages === undefined ? enough : command.wholeNumber('messages', messages, 1, UNLIMITED),
+    duration: quick ? QUICK_SECONDS * 1_000 : 2 ** 31 - 1,
+    pause: quick ? 900 : 4_000,
+    modes: mode ? [mode] : MODES,
+    jsonFile: command.outputFile('json', json),
+  };
+}

@@ -1,0 +1,31 @@
+import type { DeliveryMode } from 'nestjs-elkmq';
+import type { Life } from './ledger.js';
+
+/** What a worker or client process is told at its start, as JSON in its only argument. */
+export interface ProcessArguments {
+  readonly seed: number;
+  readonly queue: string;
+  readonly url: string;
+  /** Of the ledger. */
+  readonly folder: string;
+  readonly life: Life;
+  readonly delivery: DeliveryMode;
+  /** The numbers of the messages to send: from `first`, every `step`th, below `end`. */
+  readonly first: number;
+  readonly step: number;
+  readonly end: number;
+}
+
+export function processArguments(): ProcessArguments {
+  return JSON.parse(process.argv[2] ?? '{}') as ProcessArguments;
+}
+
+/** What such a process says: it has connected, it has sent everything and knows every outcome. */
+export type Report = 'ready' | 'finished';
+
+export function tellParent(report: Report): void {
+  process.send?.(report);
+}
+
+// Nobody but the run has use for this process: it ends when the run does, however that ends.
+process.once('disconnect', () => process.exit(1));

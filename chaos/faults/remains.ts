@@ -1,0 +1,70 @@
+import type { Redis } from 'ioredis';
+
+/** A dead letter, as `docs/protocol.md` describes it. */
+export interface Letter {
+  readonly reason: string;
+  readonly fields: readonly string[];
+  readonly lastAt: number;
+  readonly consumer: string;
+}
+
+/** What a run leaves in Redis, read without the package. */
+export interface Remains {
+  /** By number of the message. */
+  readonly letters: ReadonlyMap<number, Letter>;
+  /** Keys that should not be there, or say so of what is in them. */
+  readonly leftoverKeys: string[];
+}
+
+const BODY_PAGE = 5_000;
+
+export function keysOf(queue: string) {
+  return {
+    eventStream: `${queue}(event_stream)`,
+    delayed: `${queue}(delayed)`,
+    letters: `${queue}(dead_letters)`,
+    letterBodies: `${queue}(dead_letter_bodies)`,
+    /** What goes by itself: what a client leaves that was killed, deduplication keys, marks of cancelled requests. */
+    temporary: new RegExp(`^${queue}\\((?:inbox\\):|producer\\):|cancelled\\)$|deduplication\\):)`),
+  };
+}
+
+/** How many messages are waiting, pending or delayed. */
+export async function unfinished(redis: Redis, queue: string): Promise<number> {
+  const { eventStream, delayed } = keysOf(queue);
+  return (await redis.xlen(eventStream)) + (await redis.zcard(delayed));
+}
+
+export async function readRemains(redis: Redis, queue: string): Promise<Remains> {
+  const { eventStream, letters, letterBodies, temporary } = keysOf(queue);
+  const leftoverKeys: string[] = [];
+  for (const key of await redis.keys('*')) {
+    if (
+      temporary.test(key)
+        ? (await redis.pttl(key)) === -1
+        : ![eventStream, letters, letterBodies].includes(key)
+    ) {
+      leftoverKeys.push(key);
+    }
+  }
+  const entries = await redis.xlen(eventStream);
+  if (entries > 0) leftoverKeys.push(`${eventStream} with ${entries} entries`);
+  const [pending] = (await redis.xpending(eventStream, 'elkmq')) as [number];
+  if (pending > 0) leftoverKeys.push(`${eventStream} with ${pending} pending entries`);
+  return { letters: await readLetters(redis, letters, letterBodies), leftoverKeys };
+}
+
+async function readLetters(redis: Redis, letters: string, bodies: string): Promise<Map<number, Letter>> {
+  const found = new Map<number, Letter>();
+  for (let start = 0; ; start += BODY_PAGE) {
+    const origins = await redis.zrange(letters, start, String(start + BODY_PAGE - 1));
+    if (origins.length === 0) return found;
+    for (const body of await redis.hmget(bodies, ...origins)) {
+      const letter = JSON.parse(body ?? '') as Letter;
+      const event = JSON.parse(letter.fields[letter.fields.indexOf('event') + 1] ?? '') as {
+        payload: string;
+      };
+      found.set((JSON.parse(event.payload) as { number: number }).number, letter);
+    }
+  }
+}

@@ -1,0 +1,51 @@
+import type { CampaignResult } from './campaign.js';
+
+/** The result for people: what should be nought first. */
+export function formatResult(result: CampaignResult): string {
+  const { delivery, seed, seconds, sent, executed, executedTwice, lost, unexplained } = result;
+  const lines = [
+    `delivery '${delivery}', seed ${seed}, ${seconds} s`,
+    row('sent', sent),
+    row('executed', executed),
+    row('executed more than once', executedTwice),
+    row('lost', lost),
+    row('unexplained', unexplained),
+    row('leftover keys', result.leftoverKeys.length),
+    row('dead letters', list(result.deadLettered)),
+    row('requests', result.requests),
+    row('their outcomes', list(result.outcomes)),
+    row('faults', total(result.faults)),
+    ...Object.entries(result.faults)
+      .sort()
+      .map(([kind, count]) => `    ${String(count).padStart(5)}  ${kind}`),
+    ...result.problems.map((problem) => `  ! ${problem}`),
+    ...result.leftoverKeys.map((key) => `  ! left over: ${key}`),
+    ...(result.folder === undefined ? [] : [`  the ledger and the logs are in ${result.folder}`]),
+  ];
+  return lines.join('\n');
+}
+
+/** Whether everything was as it should be. */
+export function isGood({
+  delivery,
+  executedTwice,
+  lost,
+  unexplained,
+  leftoverKeys,
+}: CampaignResult): boolean {
+  const isTwice = delivery === 'once' && executedTwice > 0;
+  return !isTwice && lost === 0 && unexplained === 0 && leftoverKeys.length === 0;
+}
+
+function row(name: string, value: number | string): string {
+  return `  ${name.padEnd(24)}${typeof value === 'number' ? value.toLocaleString('en') : value}`;
+}
+
+function list(counts: Record<string, number>): string {
+  const entries = Object.entries(counts).sort(([, one], [, other]) => other - one);
+  return entries.map(([name, count]) => `${name} ${count.toLocaleString('en')}`).join(', ') || 'none';
+}
+
+function total(counts: Record<string, number>): number {
+  return Object.values(counts).reduce((sum, count) => sum + count, 0);
+}
