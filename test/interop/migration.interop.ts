@@ -1,0 +1,39 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, it } from 'vitest';
+import { newQueueName } from '../support/queue.js';
+import {
+  allTaken,
+  endOriginal,
+  endWorker,
+  expectEachOnce,
+  expectNothingLeft,
+  sendAll,
+  startWorker,
+} from './mix.js';
+import { original } from './original.js';
+
+it('original consumers are replaced one by one under load: 20,000 messages, each once, every request answered', async () => {
+  const queue = newQueueName();
+  const servers = [1, 2, 3].map(() => original.server(queue, 100));
+  let isSending = true;
+  const senders = { nest: true, originals: true, each: 2_500, legacyConsumers: true };
+  const sending = sendAll(queue, senders).finally(() => (isSending = false));
+  const workers = [];
+  const byOriginals: string[] = [];
+  for (const server of servers) {
+    await sleep(2_000);
+    workers.push(await startWorker(queue, true));
+    byOriginals.push(...(await endOriginal(server)));
+  }
+  // The last of them left while there was still something to do.
+  expect(isSending).toBe(true);
+  const sent = await sending;
+  await allTaken(queue);
+  const byNest = (await Promise.all(workers.map(endWorker))).flat();
+  expectEachOnce(sent, [...byOriginals, ...byNest]);
+  expect(Math.min(byOriginals.length, byNest.length)).toBeGreaterThan(100);
+
+  // Without an original consumer the option is not needed any more.
+  await startWorker(queue, false);
+  await expectNothingLeft(queue);
+});
