@@ -27,13 +27,13 @@ export class Child<Command extends object, Answer> {
   }
 
   static async start<Command extends object, Answer>(
-    script: 'worker' | 'client',
+    name: string,
+    script: URL,
     args: string[],
     interrupt: AbortSignal,
   ): Promise<Child<Command, Answer>> {
     interrupt.throwIfAborted();
-    const process = fork(new URL(`./${script}.js`, import.meta.url), args);
-    const child = new Child<Command, Answer>(`the ${script} of ${args[0]}`, process, interrupt);
+    const child = new Child<Command, Answer>(name, fork(script, args), interrupt);
     try {
       await child.answer(PATIENCE_MS);
     } catch (error) {
@@ -41,6 +41,10 @@ export class Child<Command extends object, Answer> {
       throw error;
     }
     return child;
+  }
+
+  get pid(): number {
+    return this.process.pid ?? 0;
   }
 
   ask(command: Command, durationMs: number): Promise<Answer> {
@@ -53,6 +57,12 @@ export class Child<Command extends object, Answer> {
     const exit = await this.exit;
     this.interrupt.throwIfAborted();
     throw new Error(`${this.name} ended too early (${exit})`);
+  }
+
+  /** Ends it as a crash would. */
+  async kill(): Promise<void> {
+    this.process.kill('SIGKILL');
+    await this.exit;
   }
 
   async stop(): Promise<void> {

@@ -1,9 +1,11 @@
-import type { Observable } from 'rxjs';
 import { percentile } from './statistics.js';
+import type { Outcome } from './transports/bench-transport.js';
 
 /** How hard to press, and for how long. */
 export interface Load {
   readonly inFlight: number;
+  /** Events, not requests. */
+  readonly isEmitting?: boolean;
   /** Requests answered in this time are not measured: it brings the queues to their steady length. */
   readonly leadInMs: number;
   readonly measureMs: number;
@@ -14,6 +16,11 @@ export interface Measurement {
   readonly requestsPerSecond: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
+  readonly p999Ms: number;
+  /** Of all that were sent, also before and after what was measured. */
+  readonly total: number;
+  /** When the first of them was sent, ms since 1970. */
+  readonly startedAt: number;
 }
 
 /** Far above what any transport reaches; the latencies are kept in an array that never grows while measuring. */
@@ -24,13 +31,15 @@ const MOST_REQUESTS_PER_MS = 500;
  * moment its observable completes, as for a caller that awaits it. One clock reading per request serves as the end of
  * one and the start of the next.
  */
-export function applyLoad(request: () => Observable<unknown>, load: Load): Promise<Measurement> {
+export function applyLoad(request: () => Outcome, load: Load): Promise<Measurement> {
   const latencies = new Float64Array(Math.ceil(load.measureMs * MOST_REQUESTS_PER_MS));
   let answered = 0;
+  let total = 0;
   let busyPlaces = load.inFlight;
 
   return new Promise((resolve, reject) => {
-    const begin = performance.now() + load.leadInMs;
+    const started = performance.now();
+    const begin = started + load.leadInMs;
     const end = begin + load.measureMs;
 
     const keepBusy = (): void => {
@@ -38,12 +47,14 @@ export function applyLoad(request: () => Observable<unknown>, load: Load): Promi
       const observer = {
         complete: () => {
           const now = performance.now();
+          total++;
           if (now < end) {
             if (now >= begin) latencies[answered++] = now - sentAt;
             sentAt = now;
             request().subscribe(observer);
           } else if (--busyPlaces === 0) {
-            resolve(measurement(latencies.subarray(0, answered), load.measureMs));
+            const startedAt = performance.timeOrigin + started;
+            resolve({ ...measurement(latencies.subarray(0, answered), load.measureMs), total, startedAt });
           }
         },
         error: reject,
@@ -54,12 +65,13 @@ export function applyLoad(request: () => Observable<unknown>, load: Load): Promi
   });
 }
 
-function measurement(latencies: Float64Array, measureMs: number): Measurement {
+function measurement(latencies: Float64Array, measureMs: number): Omit<Measurement, 'total' | 'startedAt'> {
   if (latencies.length === 0) throw new Error(`no request was answered within ${measureMs} ms`);
   const sorted = latencies.sort();
   return {
     requestsPerSecond: latencies.length / (measureMs / 1000),
     p50Ms: percentile(sorted, 50),
     p99Ms: percentile(sorted, 99),
+    p999Ms: percentile(sorted, 99.9),
   };
 }

@@ -29,6 +29,9 @@ const PACKAGES = [
   '@nestjs/core',
   '@nestjs/microservices',
   'ioredis',
+  '@nats-io/transport-node',
+  'amqplib',
+  'amqp-connection-manager',
   'rxjs',
 ];
 

@@ -1,6 +1,4 @@
-import { accessSync, constants } from 'node:fs';
-import { dirname, resolve } from 'node:path';
-import { parseArgs } from 'node:util';
+import { CommandLine } from '../scripts/command-line.js';
 import { isTransportName, transportNames, type TransportName } from './transports/index.js';
 
 /** How long and how often is measured. */
@@ -18,75 +16,57 @@ export interface Options {
   /** Absent means all that can run here. */
   readonly only?: readonly TransportName[];
   readonly jsonFile?: string;
+  /** Where charts are written. */
+  readonly chartFolder?: string;
 }
 
-const LEVELS = [1, 64, 256];
-const FULL: Settings = { rounds: 5, levels: LEVELS, warmUpMs: 2000, leadInMs: 300, measureMs: 2000 };
-const QUICK: Settings = { rounds: 2, levels: LEVELS, warmUpMs: 300, leadInMs: 50, measureMs: 300 };
+const FULL: Settings = {
+  rounds: 5,
+  levels: [1, 16, 64, 256, 1024],
+  warmUpMs: 2000,
+  leadInMs: 300,
+  measureMs: 2000,
+};
+const QUICK: Settings = { rounds: 2, levels: [1, 64, 256], warmUpMs: 500, leadInMs: 50, measureMs: 500 };
 
-const USAGE = `npm run bench -- [--quick] [--only a,b] [--rounds N] [--json FILE]
+const USAGE = `npm run bench -- [--quick] [--only a,b] [--rounds N] [--json FILE] [--charts DIR]
 
   --quick       ${QUICK.rounds} rounds of ${QUICK.measureMs} ms instead of ${FULL.rounds} of ${FULL.measureMs} ms: shows that it runs, not how fast
   --only a,b    only these transports, of ${transportNames.join(', ')}
   --rounds N    how often each transport has its turn
-  --json FILE   also write everything that was measured to FILE`;
-
-/** A flag that cannot be followed; the message says which are accepted. */
-export class UsageError extends Error {
-  constructor(problem: string, options?: ErrorOptions) {
-    super(`${problem}\n\n${USAGE}`, options);
-  }
-}
+  --json FILE   also write everything that was measured to FILE
+  --charts DIR  also draw it, as SVG files in DIR`;
 
 export function parseOptions(args: string[]): Options {
-  const flags = parseFlags(args);
-  const settings = flags.quick === true ? QUICK : FULL;
+  const text = { type: 'string' } as const;
+  const accepted = {
+    quick: { type: 'boolean' },
+    only: text,
+    rounds: text,
+    json: text,
+    charts: text,
+  } as const;
+  const command = new CommandLine(args, accepted, USAGE);
+  const { quick, only, rounds, json, charts } = command.flags;
+  const settings = quick === true ? QUICK : FULL;
+  const jsonFile = command.outputFile('json', json);
   return {
-    settings: flags.rounds === undefined ? settings : { ...settings, rounds: parseRounds(flags.rounds) },
-    ...(flags.only !== undefined && { only: parseNames(flags.only) }),
-    ...(flags.json !== undefined && { jsonFile: parseFile(flags.json) }),
+    settings:
+      rounds === undefined
+        ? settings
+        : { ...settings, rounds: command.wholeNumber('rounds', rounds, 1, 9999) },
+    ...(only !== undefined && { only: transportsOf(command, only) }),
+    ...(jsonFile !== undefined && { jsonFile }),
+    ...(charts !== undefined && { chartFolder: charts }),
   };
 }
 
-function parseFlags(args: string[]): { quick?: boolean; only?: string; rounds?: string; json?: string } {
-  try {
-    return parseArgs({
-      args,
-      options: {
-        quick: { type: 'boolean' },
-        only: { type: 'string' },
-        rounds: { type: 'string' },
-        json: { type: 'string' },
-      },
-    }).values;
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error), { cause: error });
-  }
-}
-
-function parseRounds(text: string): number {
-  if (!/^[1-9]\d{0,3}$/.test(text)) {
-    throw new UsageError(`--rounds ${JSON.stringify(text)}: a whole number from 1 to 9999 is expected`);
-  }
-  return Number(text);
-}
-
-function parseNames(text: string): TransportName[] {
+function transportsOf(command: { refuse(problem: string): never }, text: string): TransportName[] {
   const names = text.split(',').map((name) => {
     if (isTransportName(name)) return name;
-    throw new UsageError(
+    return command.refuse(
       `--only: unknown transport ${JSON.stringify(name)}; known: ${transportNames.join(', ')}`,
     );
   });
   return transportNames.filter((name) => names.includes(name));
-}
-
-/** Checked before the run, which would be a pity to lose at its end. */
-function parseFile(file: string): string {
-  try {
-    accessSync(dirname(resolve(file)), constants.W_OK);
-  } catch (error) {
-    throw new UsageError(`--json ${JSON.stringify(file)}: its folder cannot be written to`, { cause: error });
-  }
-  return resolve(file);
 }

@@ -1,9 +1,10 @@
 import { describeMachine, packageVersions, type Machine } from './machine.js';
 import type { Measurement } from './load.js';
 import type { Settings } from './options.js';
-import type { Participant, Turn } from './rounds.js';
+import type { Emission, Participant, Turn } from './rounds.js';
 import { median } from './statistics.js';
 import type { TransportName } from './transports/index.js';
+import type { Usage } from './usage.js';
 
 /** What has to be looked at before the load, which would show in it. */
 export interface Start {
@@ -33,6 +34,18 @@ export interface TransportResult {
   readonly title: string;
   readonly keeps: string;
   readonly levels: LevelResult[];
+  readonly emit: EmitResult;
+}
+
+export interface EmitResult {
+  /** Events per second until the last was handled, and over them the median, the lowest and the highest round. */
+  readonly rounds: number[];
+  readonly median: number;
+  readonly min: number;
+  readonly max: number;
+  /** Events that never came, in all rounds. */
+  readonly lost: number;
+  readonly usage: Usage;
 }
 
 export interface LevelResult {
@@ -42,9 +55,13 @@ export interface LevelResult {
   readonly median: number;
   readonly min: number;
   readonly max: number;
+  /** The p50 of each round, for comparing round by round. */
+  readonly p50RoundsMs: number[];
   /** Medians of what the rounds had. */
   readonly p50Ms: number;
   readonly p99Ms: number;
+  readonly p999Ms: number;
+  readonly usage: Usage;
 }
 
 export function makeReport(
@@ -76,20 +93,40 @@ export function makeReport(
             ofThis.flatMap(({ measurements }) => measurements[level] ?? []),
           ),
         ),
+        emit: summariseEmit(ofThis.map(({ emit }) => emit)),
       };
     }),
   };
 }
 
-function summarise(inFlight: number, measurements: Measurement[]): LevelResult {
-  const rounds = measurements.map(({ requestsPerSecond }) => requestsPerSecond);
+function summarise(inFlight: number, measurements: Turn['measurements']): LevelResult {
+  const middle = (figure: (measurement: Measurement) => number) => median(measurements.map(figure));
   return {
     inFlight,
-    rounds,
-    median: median(rounds),
-    min: Math.min(...rounds),
-    max: Math.max(...rounds),
-    p50Ms: median(measurements.map(({ p50Ms }) => p50Ms)),
-    p99Ms: median(measurements.map(({ p99Ms }) => p99Ms)),
+    ...spread(measurements.map(({ requestsPerSecond }) => requestsPerSecond)),
+    p50RoundsMs: measurements.map(({ p50Ms }) => p50Ms),
+    p50Ms: middle(({ p50Ms }) => p50Ms),
+    p99Ms: middle(({ p99Ms }) => p99Ms),
+    p999Ms: middle(({ p999Ms }) => p999Ms),
+    usage: middleUsage(measurements.map(({ usage }) => usage)),
   };
+}
+
+function summariseEmit(emissions: Emission[]): EmitResult {
+  return {
+    ...spread(emissions.map(({ eventsPerSecond }) => eventsPerSecond)),
+    lost: emissions.reduce((sum, { lost }) => sum + lost, 0),
+    usage: middleUsage(emissions.map(({ usage }) => usage)),
+  };
+}
+
+function spread(rounds: number[]): { rounds: number[]; median: number; min: number; max: number } {
+  return { rounds, median: median(rounds), min: Math.min(...rounds), max: Math.max(...rounds) };
+}
+
+function middleUsage(usages: Usage[]): Usage {
+  const names = Object.keys(usages[0] ?? {}) as (keyof Usage)[];
+  return Object.fromEntries(
+    names.map((name) => [name, median(usages.flatMap((usage) => usage[name] ?? []))]),
+  );
 }

@@ -3,6 +3,8 @@ import type { Load, Measurement } from './load.js';
 import type { Settings } from './options.js';
 import type { TransportName } from './transports/index.js';
 import type { BenchTransport, Broker } from './transports/bench-transport.js';
+import { UsageMeter, type Usage } from './usage.js';
+import type { Count, Counted } from './worker.js';
 
 /** A transport that takes part, with the broker that was started for it. */
 export interface Participant {
@@ -15,8 +17,21 @@ export interface Participant {
 export interface Turn {
   readonly participant: Participant;
   readonly round: number;
-  readonly measurements: Measurement[];
+  readonly measurements: (Measurement & { readonly usage: Usage })[];
+  readonly emit: Emission;
 }
+
+/** Events, from the first `emit` until the last one has been handled. */
+export interface Emission {
+  readonly eventsPerSecond: number;
+  readonly lost: number;
+  readonly usage: Usage;
+}
+
+/** Events whose `emit` has not answered yet. */
+const EMITTING = 256;
+/** A worker that is slower than its client has so much longer for the rest. */
+const HANDLING_MS = 60_000;
 
 /**
  * The transports take turns, so that a machine that slows down slows all of them, and each round begins with another
@@ -30,7 +45,7 @@ export async function* takeTurns(
   for (let round = 0; round < settings.rounds; round++) {
     const first = round % participants.length;
     for (const participant of [...participants.slice(first), ...participants.slice(0, first)]) {
-      yield { participant, round, measurements: await measure(participant, settings, interrupt) };
+      yield { participant, round, ...(await measure(participant, settings, interrupt)) };
     }
   }
 }
@@ -40,12 +55,23 @@ async function measure(
   { name, broker }: Participant,
   settings: Settings,
   interrupt: AbortSignal,
-): Promise<Measurement[]> {
-  const worker = await Child.start('worker', [name, broker.url], interrupt);
+): Promise<Pick<Turn, 'measurements' | 'emit'>> {
+  const start = <Command extends object, Answer>(script: 'worker' | 'client') =>
+    Child.start<Command, Answer>(
+      `the ${script} of ${name}`,
+      new URL(`./${script}.js`, import.meta.url),
+      [name, broker.url],
+      interrupt,
+    );
+  const worker = await start<Count, Counted>('worker');
   try {
-    const client = await Child.start<Load, Measurement>('client', [name, broker.url], interrupt);
+    const client = await start<Load, Measurement>('client');
     try {
-      return await Promise.race([measureLevels(client, settings), worker.ended()]);
+      const measureAll = async () => ({
+        measurements: await measureLevels(client, worker.pid, broker, settings),
+        emit: await measureEmit(client, worker, broker, settings),
+      });
+      return await Promise.race([measureAll(), worker.ended()]);
     } finally {
       await client.stop();
     }
@@ -54,12 +80,42 @@ async function measure(
   }
 }
 
-async function measureLevels(client: Child<Load, Measurement>, settings: Settings): Promise<Measurement[]> {
+async function measureLevels(
+  client: Child<Load, Measurement>,
+  worker: number,
+  broker: Broker,
+  settings: Settings,
+): Promise<Turn['measurements']> {
   const { levels, leadInMs, measureMs, warmUpMs } = settings;
-  await client.ask({ inFlight: Math.max(...levels), leadInMs: 0, measureMs: warmUpMs }, warmUpMs);
-  const measurements: Measurement[] = [];
+  // Not at the highest level: there some transports are slow to begin with.
+  const warm = Math.min(Math.max(...levels), 256);
+  await client.ask({ inFlight: warm, leadInMs: 0, measureMs: warmUpMs }, warmUpMs);
+  const measurements: Turn['measurements'] = [];
   for (const inFlight of levels) {
-    measurements.push(await client.ask({ inFlight, leadInMs, measureMs }, leadInMs + measureMs));
+    const meter = await UsageMeter.start(client.pid, worker, broker);
+    const measured = await client.ask({ inFlight, leadInMs, measureMs }, leadInMs + measureMs);
+    measurements.push({ ...measured, usage: await meter.perMessage(measured.total) });
   }
   return measurements;
+}
+
+async function measureEmit(
+  client: Child<Load, Measurement>,
+  worker: Child<Count, Counted>,
+  broker: Broker,
+  { warmUpMs, measureMs }: Settings,
+): Promise<Emission> {
+  const emit = (ms: number) =>
+    client.ask({ inFlight: EMITTING, isEmitting: true, leadInMs: 0, measureMs: ms }, ms);
+  const warm = await emit(warmUpMs);
+  const before = await worker.ask({ events: warm.total }, HANDLING_MS);
+  const meter = await UsageMeter.start(client.pid, worker.pid, broker);
+  const { total, startedAt } = await emit(measureMs);
+  const { events, at } = await worker.ask({ events: before.events + total }, HANDLING_MS);
+  const handled = events - before.events;
+  return {
+    eventsPerSecond: (handled / (at - startedAt)) * 1_000,
+    lost: total - handled,
+    usage: await meter.perMessage(total),
+  };
 }

@@ -1,5 +1,6 @@
-import { writeFileSync } from 'node:fs';
-import { parseOptions, UsageError, type Options } from './options.js';
+import { interruption, runCommand, UsageError, writeJson } from '../scripts/command-line.js';
+import { writeCharts } from './charts.js';
+import { parseOptions, type Options } from './options.js';
 import { describeStart, makeReport, type Report, type Skipped } from './report.js';
 import { takeTurns, type Participant, type Turn } from './rounds.js';
 import { formatReport, whole } from './table.js';
@@ -7,22 +8,16 @@ import { loadTransport, transportNames } from './transports/index.js';
 
 /** Compares the transports: starts their brokers, has them measured in turns, prints the table. */
 
-class Interrupted extends Error {}
-
-async function main(): Promise<void> {
+async function main(): Promise<boolean> {
   const options = parseOptions(process.argv.slice(2));
-  const interrupt = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => interrupt.abort(new Interrupted(`stopped by ${signal}`)));
-  }
-
+  const interrupt = interruption();
   const participants: Participant[] = [];
   try {
-    const report = await bench(options, participants, interrupt.signal);
+    const report = await bench(options, participants, interrupt);
     console.log(`\n${formatReport(report)}`);
-    if (options.jsonFile !== undefined) {
-      writeFileSync(options.jsonFile, `${JSON.stringify(report, null, 2)}\n`);
-    }
+    writeJson(options.jsonFile, report);
+    if (options.chartFolder !== undefined) writeCharts(options.chartFolder, report);
+    return true;
   } finally {
     await Promise.allSettled(participants.map(({ broker }) => broker.stop()));
   }
@@ -62,10 +57,4 @@ async function startBrokers({ only }: Options, participants: Participant[]): Pro
   return skipped;
 }
 
-try {
-  await main();
-} catch (error) {
-  const isExpected = error instanceof UsageError || error instanceof Interrupted;
-  console.error(isExpected ? error.message : error);
-  process.exitCode = error instanceof UsageError ? 2 : 1;
-}
+await runCommand(main);

@@ -1,11 +1,27 @@
 import type { LevelResult, Report, TransportResult } from './report.js';
 import { deviation, median } from './statistics.js';
 import { OURS } from './transports/index.js';
+import type { Usage } from './usage.js';
 
 /** A round this far from the median of its transport and level is named below the table. */
 const WIDE = 0.15;
 
-const HEADINGS = ['in flight', 'transport', 'req/s', 'p50 ms', 'p99 ms', 'lowest … highest', 'ElkMQ / it'];
+const HEADINGS = [
+  'in flight',
+  'transport',
+  'req/s',
+  'p50 ms',
+  'p99 ms',
+  'p99.9 ms',
+  'lowest … highest',
+  'ElkMQ / it',
+  'p50 / its',
+  'CPU µs: client',
+  'worker',
+  'broker',
+  'commands',
+  'bytes',
+];
 const TRANSPORT_COLUMN = 1;
 
 export function formatReport(report: Report): string {
@@ -15,12 +31,13 @@ export function formatReport(report: Report): string {
     [],
     ...requestReply.map((result) => row(result, level, ours)),
   ]);
+  const emits = [[], ...requestReply.map((result) => emitRow(result, ours))];
   return [
-    `Request-reply, one client and one worker; ${settings.rounds} × ${settings.measureMs} ms, medians`,
+    `Request-reply and emit until handled, one client and one worker; ${settings.rounds} × ${settings.measureMs} ms, medians`,
     `${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB, load average ${machine.loadAverage.toFixed(1)} at the start`,
     [`Node ${versions.node}`, ...versions.brokers].join(', '),
     '',
-    ...align([HEADINGS, ...rows]),
+    ...align([HEADINGS, ...rows, ...emits]),
     '',
     ...requestReply.map(({ title, keeps }) => `${title}: ${keeps}`),
     ...skipped.map(({ transport, missing }) => `${transport}: skipped, ${missing} is not installed`),
@@ -41,8 +58,40 @@ function row({ transport, title, levels }: TransportResult, level: number, ours?
     whole(result.median),
     result.p50Ms.toFixed(2),
     result.p99Ms.toFixed(2),
+    result.p999Ms.toFixed(2),
     `${whole(result.min)} … ${whole(result.max)}`,
-    oursHere === undefined ? '' : `${ratio(oursHere, result).toFixed(2)} ×`,
+    oursHere === undefined ? '' : `${ratio(oursHere.rounds, result.rounds).toFixed(2)} ×`,
+    oursHere === undefined ? '' : `${ratio(oursHere.p50RoundsMs, result.p50RoundsMs).toFixed(2)} ×`,
+    ...usageCells(result.usage),
+  ];
+}
+
+function emitRow({ transport, title, emit }: TransportResult, ours?: TransportResult): string[] {
+  const theirs = transport === OURS ? undefined : ours;
+  return [
+    'emit',
+    emit.lost > 0 ? `${title} (lost ${whole(emit.lost)})` : title,
+    whole(emit.median),
+    '',
+    '',
+    '',
+    `${whole(emit.min)} … ${whole(emit.max)}`,
+    theirs === undefined ? '' : `${ratio(theirs.emit.rounds, emit.rounds).toFixed(2)} ×`,
+    '',
+    ...usageCells(emit.usage),
+  ];
+}
+
+/** Per message. */
+function usageCells({ clientCpu, workerCpu, brokerCpu, commands, bytesIn, bytesOut }: Usage): string[] {
+  const figure = (value: number | undefined, digits: number) => value?.toFixed(digits) ?? '';
+  const bytes = bytesIn === undefined || bytesOut === undefined ? undefined : bytesIn + bytesOut;
+  return [
+    figure(clientCpu, 1),
+    figure(workerCpu, 1),
+    figure(brokerCpu, 1),
+    figure(commands, 2),
+    figure(bytes, 0),
   ];
 }
 
@@ -50,8 +99,8 @@ function row({ transport, title, levels }: TransportResult, level: number, ours?
  * Compared round by round: the two had their turns one soon after the other, so that what slowed a round down for both
  * does not show. The ratio of the medians would compare a good round of one with a bad round of the other.
  */
-function ratio(ours: LevelResult, theirs: LevelResult): number {
-  return median(ours.rounds.map((figure, round) => figure / (theirs.rounds[round] ?? Number.NaN)));
+export function ratio(ours: readonly number[], theirs: readonly number[]): number {
+  return median(ours.map((figure, round) => figure / (theirs[round] ?? Number.NaN)));
 }
 
 function describeSpread(results: TransportResult[]): string[] {

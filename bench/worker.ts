@@ -1,26 +1,49 @@
-import { Controller, Logger, Module } from '@nestjs/common';
-import { NestFactory } from '@nestjs/core';
-import { MessagePattern, Payload, type MicroserviceOptions } from '@nestjs/microservices';
+import { Logger } from '@nestjs/common';
 import { endWithParent, tellParent } from './parent.js';
-import { ECHO } from './payload.js';
 import { transportOfThisProcess } from './process-arguments.js';
 
-/** The worker process: a Nest microservice that answers every request with its payload. */
+/** The worker process: answers every request with its payload, and counts the events. */
 
-@Controller()
-class EchoController {
-  @MessagePattern(ECHO)
-  echo(@Payload() payload: object): object {
-    return payload;
-  }
+/** Until so many events have been handled since the process began. */
+export interface Count {
+  readonly events: number;
 }
 
-@Module({ controllers: [EchoController] })
-class EchoModule {}
+export interface Counted {
+  readonly events: number;
+  /** When the last of them was handled, ms since 1970. */
+  readonly at: number;
+}
 
-Logger.overrideLogger(['warn', 'error', 'fatal']);
+/** After so long without another event, ms, the missing ones are taken for lost. */
+const LOST = 3_000;
+
+Logger.overrideLogger(['error', 'fatal']);
+let events = 0;
+let awaited = Infinity;
+let lost: NodeJS.Timeout | undefined;
+
+function answer(): void {
+  clearTimeout(lost);
+  awaited = Infinity;
+  tellParent({ events, at: performance.timeOrigin + performance.now() } satisfies Counted);
+}
+
+function answerWhenLost(before: number): void {
+  lost = setTimeout(() => {
+    if (events === before) answer();
+    else answerWhenLost(events);
+  }, LOST);
+}
+
 const { transport, url } = await transportOfThisProcess();
-const app = await NestFactory.createMicroservice<MicroserviceOptions>(EchoModule, transport.server(url));
-endWithParent(() => app.close());
-await app.listen();
+const worker = await transport.startWorker(url, () => {
+  if (++events >= awaited) answer();
+});
+process.on('message', (count: Count) => {
+  awaited = count.events;
+  if (events >= awaited) answer();
+  else answerWhenLost(events);
+});
+endWithParent(() => worker.close());
 tellParent('ready');

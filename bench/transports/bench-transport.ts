@@ -1,4 +1,4 @@
-import type { ClientProxy, MicroserviceOptions } from '@nestjs/microservices';
+import type { Observer, Unsubscribable } from 'rxjs';
 
 /** What a transport needs in order to be measured. One file per transport implements it. */
 export interface BenchTransport {
@@ -10,18 +10,42 @@ export interface BenchTransport {
   missing(): string | undefined;
   /** Starts a broker of its own, or only finds an address where there is no broker. */
   startBroker(): Promise<Broker>;
-  server(url: string): MicroserviceOptions;
+  /** Answers each request with what it was sent, and tells of each event that has been handled. */
+  startWorker(url: string, handled: (event: object) => void): Promise<BenchWorker>;
   client(url: string): BenchClient;
 }
 
-/** What is used of a client. `ClientProxy` itself would refuse subclasses with statuses of their own. */
-export interface BenchClient extends Pick<ClientProxy, 'connect' | 'send'> {
+export interface BenchWorker {
   close(): unknown;
+}
+
+/** What is used of a client: a part of Nest's `ClientProxy`. */
+export interface BenchClient {
+  connect(): Promise<unknown>;
+  send(pattern: string, data: object): Outcome;
+  emit(pattern: string, data: object): Outcome;
+  close(): unknown;
+}
+
+/** What comes of a request or an event; an Observable, or less where there is no Nest. */
+export interface Outcome {
+  subscribe(observer: Partial<Observer<unknown>>): Unsubscribable | undefined;
 }
 
 export interface Broker {
   readonly url: string;
   /** The software that answers there, such as `Redis 7.0.15`; absent where there is no broker. */
   readonly software?: string;
+  /** Its process. */
+  readonly pid?: number;
+  /** What it has done so far, if it says. */
+  traffic?(): Promise<Traffic>;
   stop(): Promise<void>;
+}
+
+export interface Traffic {
+  /** Those within scripts too. */
+  readonly commands: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
 }

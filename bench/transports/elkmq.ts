@@ -1,6 +1,7 @@
 import { ElkMqClient, ElkMqServer } from 'nestjs-elkmq';
 import type { BenchTransport } from './bench-transport.js';
-import { startRedisBroker } from './redis-broker.js';
+import { startNestWorker } from './nest.js';
+import { startPersistentRedisBroker, startRedisBroker } from './redis-broker.js';
 
 const queue = 'bench';
 
@@ -9,6 +10,13 @@ export const elkmq: BenchTransport = {
   keeps: 'stored in Redis until a worker has settled it, handed to one worker',
   missing: () => undefined,
   startBroker: startRedisBroker,
-  server: (url) => ({ strategy: new ElkMqServer({ queue, url }) }),
+  startWorker: (url, handled) => startNestWorker({ strategy: new ElkMqServer({ queue, url }) }, handled),
   client: (url) => new ElkMqClient({ queue, url }),
+};
+
+export const elkmqAof: BenchTransport = {
+  ...elkmq,
+  title: 'ElkMQ, AOF',
+  keeps: 'as ElkMQ, and written to disk every second (appendfsync everysec)',
+  startBroker: startPersistentRedisBroker,
 };

@@ -6,8 +6,13 @@ import type { BenchTransport } from './bench-transport.js';
  */
 const imports = {
   elkmq: async () => (await import('./elkmq.js')).elkmq,
+  'elkmq-aof': async () => (await import('./elkmq.js')).elkmqAof,
+  raw: async () => (await import('./raw-loop.js')).rawLoop,
   tcp: async () => (await import('./tcp.js')).tcp,
   redis: async () => (await import('./redis.js')).redis,
+  nats: async () => (await import('./nats.js')).nats,
+  rmq: async () => (await import('./rmq.js')).rmq,
+  'rmq-ack': async () => (await import('./rmq.js')).rmqAck,
 } satisfies Record<string, () => Promise<BenchTransport>>;
 
 export type TransportName = keyof typeof imports;

@@ -1,6 +1,7 @@
 import { ClientProxyFactory, Transport } from '@nestjs/microservices';
 import type { BenchTransport } from './bench-transport.js';
 import { startRedisBroker } from './redis-broker.js';
+import { startNestWorker } from './nest.js';
 
 function options(url: string) {
   const { hostname, port } = new URL(url);
@@ -12,6 +13,6 @@ export const redis: BenchTransport = {
   keeps: 'nothing is stored (pub/sub), every worker gets every message',
   missing: () => undefined,
   startBroker: startRedisBroker,
-  server: options,
+  startWorker: (url, handled) => startNestWorker(options(url), handled),
   client: (url) => ClientProxyFactory.create(options(url)),
 };

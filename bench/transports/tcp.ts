@@ -2,6 +2,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { once } from 'node:events';
 import { ClientProxyFactory, Transport } from '@nestjs/microservices';
 import type { BenchTransport, Broker } from './bench-transport.js';
+import { startNestWorker } from './nest.js';
 
 /** There is no broker: the worker itself listens, on a port that was free a moment ago. */
 async function findAddress(): Promise<Broker> {
@@ -23,6 +24,6 @@ export const tcp: BenchTransport = {
   keeps: 'nothing is stored, no broker: each client is connected to one worker',
   missing: () => undefined,
   startBroker: findAddress,
-  server: options,
+  startWorker: (url, handled) => startNestWorker(options(url), handled),
   client: (url) => ClientProxyFactory.create(options(url)),
 };

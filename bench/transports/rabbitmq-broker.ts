@@ -1,0 +1,64 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { findOnPath } from '../../scripts/install-redis.js';
+import type { Broker } from './bench-transport.js';
+import { accepts, startProcess } from './broker-process.js';
+
+const HOME = '/usr/lib/rabbitmq/lib';
+
+/** Debian's own script; the one on the PATH changes the user and with it the folders. */
+function findRabbit(): { script: string; version: string } | undefined {
+  const folder = existsSync(HOME)
+    ? readdirSync(HOME).find((name) => name.startsWith('rabbitmq_server-'))
+    : undefined;
+  if (folder === undefined) return undefined;
+  return { script: join(HOME, folder, 'sbin/rabbitmq-server'), version: folder.replace(/^.*-/, '') };
+}
+
+export function missingRabbit(): string | undefined {
+  return findRabbit() === undefined || findOnPath('epmd') === undefined ? 'rabbitmq-server' : undefined;
+}
+
+/** RabbitMQ, with the port mapper that Erlang wants: left to itself it would start one that stays. */
+export async function startRabbitBroker(): Promise<Broker> {
+  const rabbit = findRabbit();
+  if (!rabbit) throw new Error('rabbitmq-server is not installed');
+  const mapper = await startProcess((port) => ['epmd', '-address', '127.0.0.1', '-port', String(port)]);
+  try {
+    const broker = await startProcess(
+      (port, folder) => ['env', ...settings(port, folder, mapper.port), rabbit.script],
+      accepts,
+    );
+    return {
+      url: `amqp://127.0.0.1:${broker.port}`,
+      software: `RabbitMQ ${rabbit.version}`,
+      pid: broker.pid,
+      async stop() {
+        await broker.stop();
+        await mapper.stop();
+      },
+    };
+  } catch (error) {
+    await mapper.stop();
+    throw error;
+  }
+}
+
+function settings(port: number, folder: string, mapperPort: number): string[] {
+  return Object.entries({
+    HOME: folder,
+    ERL_EPMD_PORT: mapperPort,
+    ERL_EPMD_ADDRESS: '127.0.0.1',
+    RABBITMQ_NODENAME: `elkmq-bench-${port}@localhost`,
+    RABBITMQ_NODE_IP_ADDRESS: '127.0.0.1',
+    RABBITMQ_NODE_PORT: port,
+    // Above those that we try.
+    RABBITMQ_DIST_PORT: port + 20_000,
+    RABBITMQ_MNESIA_BASE: join(folder, 'mnesia'),
+    RABBITMQ_LOG_BASE: join(folder, 'log'),
+    RABBITMQ_PID_FILE: join(folder, 'pid'),
+    RABBITMQ_ENABLED_PLUGINS_FILE: join(folder, 'plugins'),
+    // The script becomes the server, so that ending it ends the server.
+    RUNNING_UNDER_SYSTEMD: 1,
+  }).map(([name, value]) => `${name}=${value}`);
+}

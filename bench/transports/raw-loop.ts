@@ -1,0 +1,177 @@
+import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { Redis } from 'ioredis';
+import type { Observer } from 'rxjs';
+import { EVENT } from '../payload.js';
+import type { BenchClient, BenchTransport, BenchWorker } from './bench-transport.js';
+import { startRedisBroker } from './redis-broker.js';
+
+/*
+ * The scripts of the package with as little around them as can be: no Nest, no timeouts, no reconnecting. What the
+ * package cannot beat.
+ */
+
+const STREAM = 'bench(event_stream)';
+const GROUP = 'elkmq';
+const CLIENT = randomBytes(12).toString('base64url');
+const INBOX = `bench(inbox):${CLIENT}`;
+const PRODUCER = `bench(producer):${CLIENT}`;
+const WINDOW = 8;
+const EARLY = 32;
+const BLOCK = 1_000;
+
+type Read = [string, [id: string, fields: string[]][]][] | null;
+type Frame = [requestId: string, attempt: number, number: number, last: number, body: { response: unknown }];
+
+function scriptOf(redis: Redis, name: string): Promise<string> {
+  const file = new URL(`../../../../libs/elkmq/src/core/redis/lua/${name}.lua`, import.meta.url);
+  return redis.script('LOAD', readFileSync(file, 'utf8')) as Promise<string>;
+}
+
+async function startWorker(url: string, handled: (event: object) => void): Promise<BenchWorker> {
+  const redis = new Redis(url);
+  const reading = new Redis(url);
+  const settle = await scriptOf(redis, 'settle');
+  await redis.xgroup('CREATE', STREAM, GROUP, '0', 'MKSTREAM').catch(() => undefined);
+  let isClosed = false;
+  const read = async (): Promise<void> => {
+    while (!isClosed) {
+      const found = (await reading.call(
+        'xreadgroup',
+        'GROUP',
+        GROUP,
+        'raw',
+        'COUNT',
+        64,
+        'BLOCK',
+        BLOCK,
+        'STREAMS',
+        STREAM,
+        '>',
+      )) as Read;
+      const entries = found?.[0]?.[1] ?? [];
+      for (let i = 0; i < entries.length; i += EARLY) {
+        const keys = [STREAM];
+        const args: (string | number)[] = [];
+        for (const [id, fields] of entries.slice(i, i + EARLY)) {
+          const event = JSON.parse(fields[1] ?? '') as { action: string; payload: string };
+          const requestId = /\d+/.exec(fields[1] ?? '')?.[0] ?? '';
+          if (event.action === EVENT) {
+            handled(event);
+            args.push(id, 0, '', '');
+            continue;
+          }
+          const inbox = `bench(inbox):${fields[3]}`;
+          const place = keys.indexOf(inbox);
+          const response = JSON.stringify({ response: JSON.parse(event.payload) as unknown });
+          args.push(id, place > 0 ? place + 1 : keys.push(inbox), '', `["${requestId}",1,0,1,${response}]`);
+        }
+        redis.evalsha(settle, keys.length, ...keys, GROUP, ...args).catch(() => undefined);
+      }
+    }
+  };
+  const loop = read().catch(() => undefined);
+  return {
+    async close() {
+      isClosed = true;
+      redis.disconnect();
+      reading.disconnect();
+      await loop;
+    },
+  };
+}
+
+function client(url: string): BenchClient {
+  const redis = new Redis(url);
+  const reading = new Redis(url);
+  let enqueue = '';
+  let batchNumber = 0;
+  let requestNumber = 1_000_000_000_000_000;
+  let args: string[] = [];
+  let stored: Partial<Observer<unknown>>[] = [];
+  let inFlight = 0;
+  const waiting = new Map<string, Partial<Observer<unknown>>>();
+
+  const flush = (): void => {
+    while (args.length > 0 && inFlight < WINDOW) {
+      const [batch, observers] = [args, stored];
+      args = [];
+      stored = [];
+      inFlight++;
+      const head = [++batchNumber, WINDOW, 60_000, 60_000, CLIENT, ''];
+      void redis.evalsha(enqueue, 3, STREAM, PRODUCER, INBOX, ...head, ...batch).then(() => {
+        inFlight--;
+        for (const observer of observers) observer.complete?.();
+        flush();
+      });
+    }
+  };
+  const add = (kind: string, action: string, data: object): string => {
+    const requestId = String(requestNumber++);
+    const payload = JSON.stringify(JSON.stringify(data));
+    if (args.length === 0) {
+      if (inFlight === 0) process.nextTick(flush);
+      else setImmediate(flush);
+    }
+    args.push(kind, `{"request_uuid":${requestId},"timeout":60,"action":"${action}","payload":${payload}}`);
+    return requestId;
+  };
+  const read = async (): Promise<void> => {
+    for (let last = '0-0'; ;) {
+      const found = (await reading.call(
+        'xread',
+        'COUNT',
+        100,
+        'BLOCK',
+        BLOCK,
+        'STREAMS',
+        INBOX,
+        last,
+      )) as Read;
+      const entries = found?.[0]?.[1] ?? [];
+      if (entries.length === 0) continue;
+      redis.xdel(INBOX, ...entries.map(([id]) => id)).catch(() => undefined);
+      for (const [id, fields] of entries) {
+        last = id;
+        for (const [requestId, , , , { response }] of JSON.parse(fields[1] ?? '[]') as Frame[]) {
+          const observer = waiting.get(requestId);
+          waiting.delete(requestId);
+          observer?.next?.(response);
+          observer?.complete?.();
+        }
+      }
+    }
+  };
+  return {
+    async connect() {
+      enqueue = await scriptOf(redis, 'enqueue');
+      read().catch(() => undefined);
+    },
+    send: (pattern, data) => ({
+      subscribe: (observer) => {
+        waiting.set(add('r0', pattern, data), observer);
+        return undefined;
+      },
+    }),
+    emit: (pattern, data) => ({
+      subscribe: (observer) => {
+        add('e0', pattern, data);
+        stored.push(observer);
+        return undefined;
+      },
+    }),
+    close() {
+      redis.disconnect();
+      reading.disconnect();
+    },
+  };
+}
+
+export const rawLoop: BenchTransport = {
+  title: 'raw loop',
+  keeps: 'as ElkMQ while nothing goes wrong: its scripts with ioredis, no Nest, no timeouts, no reconnecting',
+  missing: () => undefined,
+  startBroker: startRedisBroker,
+  startWorker,
+  client,
+};

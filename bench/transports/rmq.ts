@@ -1,0 +1,83 @@
+import { Controller, Module } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import {
+  ClientProxyFactory,
+  Ctx,
+  EventPattern,
+  MessagePattern,
+  Payload,
+  Transport,
+  type MicroserviceOptions,
+  type RmqContext,
+} from '@nestjs/microservices';
+import { ECHO, EVENT } from '../payload.js';
+import type { BenchTransport, BenchWorker } from './bench-transport.js';
+import { startNestWorker } from './nest.js';
+import { missingRabbit, startRabbitBroker } from './rabbitmq-broker.js';
+
+function options(url: string, noAck: boolean) {
+  return {
+    transport: Transport.RMQ as const,
+    options: {
+      urls: [url],
+      queue: 'bench',
+      queueOptions: { durable: true },
+      persistent: true,
+      noAck,
+      // Or a single message waits for 40 ms.
+      socketOptions: { connectionOptions: { noDelay: true } },
+    },
+  };
+}
+
+/** Acknowledges each message when it has been handled, as somebody has to who does not want to lose any. */
+async function startAckingWorker(url: string, handled: (event: object) => void): Promise<BenchWorker> {
+  const acknowledge = (context: unknown): void => {
+    const message = context as RmqContext;
+    const channel = message.getChannelRef() as { ack(message: object): void };
+    channel.ack(message.getMessage());
+  };
+
+  @Controller()
+  class AckingController {
+    @MessagePattern(ECHO)
+    echo(@Payload() payload: object, @Ctx() context: unknown): object {
+      acknowledge(context);
+      return payload;
+    }
+
+    @EventPattern(EVENT)
+    event(@Payload() payload: object, @Ctx() context: unknown): void {
+      acknowledge(context);
+      handled(payload);
+    }
+  }
+
+  @Module({ controllers: [AckingController] })
+  class AckingModule {}
+
+  const app = await NestFactory.createMicroservice<MicroserviceOptions>(AckingModule, options(url, false));
+  await app.listen();
+  return app;
+}
+
+const shared = {
+  missing: missingRabbit,
+  startBroker: startRabbitBroker,
+  // The reply queue has to be read without acknowledgements.
+  client: (url: string) => ClientProxyFactory.create(options(url, true)),
+};
+
+export const rmq: BenchTransport = {
+  ...shared,
+  title: 'Nest RMQ',
+  keeps: 'stored in RabbitMQ until it is sent to a worker (noAck), durable queue, persistent messages',
+  startWorker: (url, handled) => startNestWorker(options(url, true), handled),
+};
+
+export const rmqAck: BenchTransport = {
+  ...shared,
+  title: 'Nest RMQ, ack',
+  keeps: 'stored in RabbitMQ until a worker has acknowledged it, durable queue, persistent messages',
+  startWorker: startAckingWorker,
+};

@@ -1,0 +1,64 @@
+import { readFileSync } from 'node:fs';
+import type { Broker, Traffic } from './transports/bench-transport.js';
+
+/** What one message costs. */
+export interface Usage {
+  /** CPU, µs; absent where the system does not tell, or there is no broker. */
+  readonly clientCpu?: number;
+  readonly workerCpu?: number;
+  readonly brokerCpu?: number;
+  /** At the broker, where it counts them. */
+  readonly commands?: number;
+  readonly bytesIn?: number;
+  readonly bytesOut?: number;
+}
+
+/** Linux counts in these, whatever the hardware does. */
+const TICK_US = 10_000;
+
+/** The CPU that a process has used, µs. */
+export function cpuOf(pid: number | undefined): number | undefined {
+  if (pid === undefined) return undefined;
+  try {
+    // The name, in brackets, can hold blanks.
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\)/s, '').trim().split(' ');
+    return (Number(fields[11]) + Number(fields[12])) * TICK_US;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Reads what was used between its making and `perMessage`. */
+export class UsageMeter {
+  private constructor(
+    private readonly pids: readonly (number | undefined)[],
+    private readonly broker: Broker,
+    private readonly cpu: readonly (number | undefined)[],
+    private readonly traffic: Traffic | undefined,
+  ) {}
+
+  static async start(client: number, worker: number, broker: Broker): Promise<UsageMeter> {
+    const pids = [client, worker, broker.pid];
+    return new UsageMeter(pids, broker, pids.map(cpuOf), await broker.traffic?.());
+  }
+
+  async perMessage(messages: number): Promise<Usage> {
+    const traffic = await this.broker.traffic?.();
+    const [clientCpu, workerCpu, brokerCpu] = this.pids.map((pid, place) =>
+      difference(cpuOf(pid), this.cpu[place], messages),
+    );
+    const usage = {
+      clientCpu,
+      workerCpu,
+      brokerCpu,
+      commands: difference(traffic?.commands, this.traffic?.commands, messages),
+      bytesIn: difference(traffic?.bytesIn, this.traffic?.bytesIn, messages),
+      bytesOut: difference(traffic?.bytesOut, this.traffic?.bytesOut, messages),
+    };
+    return Object.fromEntries(Object.entries(usage).filter(([, value]) => value !== undefined));
+  }
+}
+
+function difference(now: number | undefined, then: number | undefined, messages: number): number | undefined {
+  return now === undefined || then === undefined ? undefined : (now - then) / messages;
+}
