@@ -1,8 +1,9 @@
 import { defineConfig } from 'vitest/config';
 import config from './vitest.config.js';
 
+const test = { ...config.test, include: ['test/interop/**/*.interop.ts'], testTimeout: 120_000 };
+// They would bring their own files.
+delete test.projects;
+
 /** Tests beside the original crate, which has to be built: `npm run test:interop`. */
-export default defineConfig({
-  ...config,
-  test: { ...config.test, include: ['test/interop/**/*.interop.ts'], testTimeout: 120_000 },
-});
+export default defineConfig({ ...config, test });
