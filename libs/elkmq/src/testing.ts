@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type { DeadLetter } from './core/dead-letters/dead-letters.js';
 import type { WorkerListener } from './core/handling/worker.js';
-import { ElkMqClient } from './nest/elk-mq.client.js';
+import { ElkMqClient, type RequesterLike } from './nest/elk-mq.client.js';
 import { ElkMqServer, type WorkerLike } from './nest/elk-mq.server.js';
 import type { ElkMqClientOptions, ElkMqServerOptions } from './nest/options.js';
 import { MemoryBroker } from './testing/memory-broker.js';
@@ -116,9 +116,10 @@ class TestClient extends ElkMqClient {
     super(options);
   }
 
-  protected override openRequester(): ReturnType<ElkMqClient['openRequester']> {
+  protected override openRequester(): RequesterLike {
     return {
       connection: undefined as never,
+      isConnected: true,
       connect: () => Promise.resolve(),
       enqueue: (event, options) => Promise.resolve(this.broker.enqueue(event, options)),
       request: (event, timeout, listener, options) => this.broker.request(event, timeout, listener, options),

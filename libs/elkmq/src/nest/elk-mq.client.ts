@@ -1,8 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { ClientProxy, type ReadPacket, type WritePacket } from '@nestjs/microservices';
 import type { Cluster, Redis } from 'ioredis';
-import { Observable } from 'rxjs';
-import { decodeEvent, valueOf } from '../core/wire/codec.js';
+import { from, lastValueFrom, Observable } from 'rxjs';
 import { ConnectionError } from '../core/errors.js';
 import { QueueKeys } from '../core/keys.js';
 import { readQueueState, type QueueState } from '../core/queue-state.js';
@@ -11,7 +10,16 @@ import { ServiceEvent } from '../core/service-event.js';
 import { ConnectionEvents, type ElkMqEvents, type ElkMqStatus } from './connection-events.js';
 import { clientOptions, type ElkMqClientOptions } from './options.js';
 import { OutgoingPackets, type OutgoingPacket } from './packet.js';
+import { ReplyReader } from './reply-reader.js';
 import type { ElkMqSending } from './telemetry.js';
+
+/** @internal */
+export type RequesterLike = Pick<
+  Requester,
+  'connection' | 'isConnected' | 'connect' | 'close' | 'enqueue' | 'request'
+>;
+
+type CreatePacket = (pattern: unknown, data: unknown) => ReadPacket;
 
 /**
  * Nest's client for a queue: `send` stores a request and answers what its handler does, `emit` stores an event.
@@ -22,7 +30,7 @@ export class ElkMqClient extends ClientProxy<ElkMqEvents> {
   readonly #options: ReturnType<typeof clientOptions>;
   readonly #packets: OutgoingPackets;
   readonly #events: ConnectionEvents;
-  #requester: ReturnType<ElkMqClient['openRequester']> | undefined;
+  #requester: RequesterLike | undefined;
   /** Events that are not in Redis yet, and what waits for the last of them. */
   #emitting = 0;
   readonly #emitted: (() => void)[] = [];
@@ -87,62 +95,85 @@ export class ElkMqClient extends ClientProxy<ElkMqEvents> {
     return this.#requester.connection.client as T;
   }
 
+  /** As Nest's `send`, which waits for the connection each time, also while it stands. */
+  override send<TResult = unknown, TInput = unknown>(pattern: unknown, data: TInput): Observable<TResult> {
+    return new Observable((observer) =>
+      this.#isReady(pattern, data)
+        ? this.publish(this.#packetOf(pattern, data), this.createObserver(observer))
+        : super.send<TResult, TInput>(pattern, data).subscribe(observer),
+    );
+  }
+
   /** As Nest's `emit`; a failure that nobody has subscribed to is logged. */
   override emit<TResult = unknown, TInput = unknown>(pattern: unknown, data: TInput): Observable<TResult> {
-    const source = super.emit<TResult, TInput>(pattern, data);
+    const sent = this.#dispatch<TResult>(pattern, data);
     let isWatched = false;
     this.#emitting++;
     const ended = (): void => {
       if (--this.#emitting > 0) return;
       for (const wake of this.#emitted.splice(0)) wake();
     };
-    source.subscribe({
-      error: (error: unknown) => {
-        // A refusal comes before anybody can have subscribed.
-        queueMicrotask(() => {
-          if (!isWatched) this.#logger.error(`An event was not emitted: ${String(error)}`);
-        });
-        ended();
-      },
-      complete: ended,
+    sent.then(ended, (error: unknown) => {
+      if (!isWatched) this.#logger.error(`An event was not emitted: ${String(error)}`);
+      ended();
     });
     return new Observable((observer) => {
       isWatched = true;
-      return source.subscribe(observer);
+      return from(sent).subscribe(observer);
     });
   }
 
+  async #dispatch<T>(pattern: unknown, data: unknown): Promise<T> {
+    return this.#isReady(pattern, data)
+      ? this.dispatchEvent<T>(this.#packetOf(pattern, data))
+      : lastValueFrom(super.emit<T>(pattern, data));
+  }
+
+  /** Otherwise Nest's own way is taken: it connects, or refuses what is missing. */
+  #isReady(pattern: unknown, data: unknown): boolean {
+    const isComplete = pattern !== undefined && pattern !== null && data !== undefined && data !== null;
+    return isComplete && this.#requester?.isConnected === true;
+  }
+
+  #packetOf(pattern: unknown, data: unknown): ReadPacket {
+    // Before Nest 12.1 there are no dispatch hooks.
+    return (this.createPacket as CreatePacket | undefined)?.call(this, pattern, data) ?? { pattern, data };
+  }
+
   protected override publish(packet: ReadPacket, callback: (packet: WritePacket) => void): () => void {
+    const sending = this.#watched(packet, true);
+    const reader = new ReplyReader(this.deserializer, callback, sending);
     let cancel: (() => void) | undefined;
     let isCancelled = false;
-    const sending = this.#watched(packet, true);
-    const start = (written: OutgoingPacket): void => {
-      if (isCancelled) return;
-      const wait = written.timeout ?? this.#options.timeout;
-      const event = new ServiceEvent(wholeSeconds(wait), written.action, written.payload);
-      const listener = {
-        reply: this.#replyTo(tell),
-        failed: fail,
-        ...(sending && { stored: sending.stored.bind(sending) }),
-      };
-      cancel = this.#connected().request(event, wait, listener, written);
-    };
-    const tell = sending ? watching(callback, sending) : callback;
-    const fail = (err: unknown): void => {
-      tell({ err });
-    };
     try {
       const written = this.#packets.write(packet, sending?.headers);
-      if (written instanceof Promise) written.then(start).catch(fail);
-      else start(written);
+      if (written instanceof Promise) {
+        const start = (later: OutgoingPacket): void => {
+          if (!isCancelled) cancel = this.#request(later, reader);
+        };
+        written.then(start).catch((error: unknown) => {
+          reader.failed(error);
+        });
+      } else cancel = this.#request(written, reader);
     } catch (error) {
-      fail(error);
+      reader.failed(error);
     }
     return () => {
       isCancelled = true;
       cancel?.();
       sending?.ended();
     };
+  }
+
+  /** @returns what takes the request back */
+  #request(written: OutgoingPacket, reader: ReplyReader): () => void {
+    const { action, payload, timeout = this.#options.timeout } = written;
+    return this.#connected().request(
+      new ServiceEvent(wholeSeconds(timeout), action, payload),
+      timeout,
+      reader,
+      written,
+    );
   }
 
   protected override async dispatchEvent<T = void>(packet: ReadPacket): Promise<T> {
@@ -167,70 +198,21 @@ export class ElkMqClient extends ClientProxy<ElkMqEvents> {
     return telemetry.sending(queue, String(normalised), isRequest);
   }
 
-  /** Takes replies as they come off the wire. A deserializer may be asynchronous: then later replies wait for it. */
-  #replyTo(callback: (packet: WritePacket) => void): (body: unknown, last: boolean) => void {
-    let before: Promise<void> | undefined;
-    const tell = ({ err, response, isDisposed }: WritePacket, last: boolean): void => {
-      callback({
-        err: err as unknown,
-        response: response as unknown,
-        isDisposed: last || isDisposed === true,
-      });
-    };
-    const receive = (body: unknown, last: boolean): Promise<void> | undefined => {
-      const read = this.deserializer.deserialize(packetOf(body, last));
-      if (read instanceof Promise) {
-        return read.then((packet) => {
-          tell(packet, last);
-        });
-      }
-      tell(read, last);
-      return undefined;
-    };
-    const fail = (err: unknown): void => {
-      callback({ err });
-    };
-    return (body, last) => {
-      try {
-        before = before
-          ? before.then(() => receive(body, last)).catch(fail)
-          : receive(body, last)?.catch(fail);
-      } catch (error) {
-        fail(error);
-      }
-    };
-  }
-
-  #connected(): ReturnType<ElkMqClient['openRequester']> {
+  #connected(): RequesterLike {
     if (!this.#requester)
       throw new ConnectionError(`the client of the queue '${this.#options.queue}' is closed`);
     return this.#requester;
   }
 
   /** @internal What stores messages; a test has its own. */
-  protected openRequester(): Pick<Requester, 'connection' | 'connect' | 'close' | 'enqueue' | 'request'> {
+  protected openRequester(): RequesterLike {
     const { source, queue, sending } = this.#options;
     const keys = new QueueKeys(queue, source.isCluster);
     return new Requester(source, keys, sending, this.#events);
   }
 }
 
-/** Tells of the end of a request. */
-function watching(callback: (packet: WritePacket) => void, sending: ElkMqSending) {
-  return (packet: WritePacket): void => {
-    const { err, isDisposed } = packet as { err?: unknown; isDisposed?: boolean };
-    if (err !== undefined || isDisposed === true) sending.ended(err);
-    callback(packet);
-  };
-}
-
 /** The wire has whole seconds: rounded up, so that a worker never takes for expired what is still waited for. */
 function wholeSeconds(milliseconds: number): number {
   return Math.ceil(milliseconds / 1_000);
-}
-
-/** A reply body is what a handler answered, or the JSON of a response event when an `EventQueue` did. */
-function packetOf(body: unknown, isDisposed: boolean): WritePacket {
-  if (typeof body === 'string') return { response: valueOf(decodeEvent(body).payload), isDisposed };
-  return { ...(body as WritePacket | null), isDisposed };
 }

@@ -58,9 +58,9 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
     this.transportId = this.#options.transportId ?? ELKMQ;
     this.initializeSerializer(options);
     this.initializeDeserializer(options);
-    this.#ofRequests = new RequestHandling(this.#failures, this.serializer, this.deserializer, {
+    this.#ofRequests = new RequestHandling(this.#failures, this.deserializer, {
+      serializer: this.serializer,
       maxPayloadBytes: this.#options.maxPayloadBytes,
-      toObservable: (result) => this.transformToObservable(result),
       log: (message) => {
         this.logger.error(message);
       },
@@ -229,14 +229,21 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
     delivery: Delivery,
     processing: ElkMqProcessing | undefined,
   ): (error?: unknown) => void {
+    // Without instrumentation there is no such hook, though its type does not say so.
+    const hook = this.onProcessingEndHook as EndHook | undefined;
+    if (!processing && !hook) return nobodyWatches;
     let ended = false;
     return (error) => {
-      if (!ended) processing?.ended(delivery.ending ?? (error === undefined ? 'handled' : 'failed'), error);
-      // Without instrumentation there is no such hook, though its type does not say so.
-      if (!ended) (this.onProcessingEndHook as EndHook | undefined)?.(this.transportId, context);
+      if (ended) return;
       ended = true;
+      processing?.ended(delivery.ending ?? (error === undefined ? 'handled' : 'failed'), error);
+      hook?.(this.transportId, context);
     };
   }
+}
+
+function nobodyWatches(): void {
+  // Nothing to tell.
 }
 
 /** Answers the promise of `run`, or one of its own; Nest's type says nothing of either. */

@@ -48,16 +48,26 @@ export class OutgoingPackets {
     const fields = headers || metadata ? fieldsOf(headers, metadata) : NO_FIELDS;
     const plain = record ? { ...packet, data: record.data } : packet;
     const serialized: unknown = this.serializer.serialize(plain as never, record);
-    const finish = (value: unknown): OutgoingPacket => ({
-      action,
-      payload: payloadOf(value, action),
-      fields,
-      timeout: record?.timeout,
-      delay: Math.ceil(record?.delay ?? 0),
-      deduplication: record?.deduplication,
-    });
-    return serialized instanceof Promise ? serialized.then(finish) : finish(serialized);
+    return serialized instanceof Promise
+      ? serialized.then((value: unknown) => outgoing(action, value, fields, record))
+      : outgoing(action, serialized, fields, record);
   }
+}
+
+function outgoing(
+  action: string,
+  serialized: unknown,
+  fields: readonly string[],
+  record: ElkMqRecord | undefined,
+): OutgoingPacket {
+  return {
+    action,
+    payload: payloadOf(serialized, action),
+    fields,
+    timeout: record?.timeout,
+    delay: Math.ceil(record?.delay ?? 0),
+    deduplication: record?.deduplication,
+  };
 }
 
 function fieldsOf(

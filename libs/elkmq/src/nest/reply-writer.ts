@@ -3,6 +3,14 @@ import { textOf } from '../core/wire/codec.js';
 import type { Delivery } from '../core/handling/delivery.js';
 import { PayloadTooLargeError } from '../core/errors.js';
 import { ServiceEvent } from '../core/service-event.js';
+import { messageOf } from './handling.js';
+
+/** How the servers of one queue write. */
+export interface ReplyFormat {
+  readonly serializer: ConsumerSerializer;
+  readonly maxPayloadBytes: number;
+  log(message: string): void;
+}
 
 /**
  * Writes what a handler answers: values, then the end or an error. An original client reads one response only: it
@@ -10,25 +18,15 @@ import { ServiceEvent } from '../core/service-event.js';
  */
 export class ReplyWriter {
   readonly #delivery: Delivery;
-  readonly #serializer: ConsumerSerializer;
-  readonly #maxBytes: number;
-  readonly #onError: (error: unknown) => void;
+  readonly #format: ReplyFormat;
   #latest: string | null = null;
   /** A serializer may be asynchronous: then what follows waits for it. */
   #before: Promise<void> | undefined;
   #failed = false;
 
-  /** @param onError is told what could not be answered; the requester is told as well */
-  constructor(
-    delivery: Delivery,
-    serializer: ConsumerSerializer,
-    maxBytes: number,
-    onError: (error: unknown) => void,
-  ) {
+  constructor(delivery: Delivery, format: ReplyFormat) {
     this.#delivery = delivery;
-    this.#serializer = serializer;
-    this.#maxBytes = maxBytes;
-    this.#onError = onError;
+    this.#format = format;
   }
 
   /** Whether something could not be written: then what follows is not either. */
@@ -37,18 +35,42 @@ export class ReplyWriter {
   }
 
   value(response: unknown): void {
-    this.#write({ response });
+    this.#inTurn({ response });
   }
 
   error(err: unknown): void {
-    this.#write({ err });
+    this.#inTurn({ err });
     this.end();
   }
 
   end(): void {
-    this.#inTurn(() => {
+    this.#inTurn(undefined);
+  }
+
+  /** @param packet the end when there is none. What cannot be written ends the reply with an error */
+  #inTurn(packet: WritePacket | undefined): void {
+    try {
+      const written = this.#before ? this.#before.then(() => this.#write(packet)) : this.#write(packet);
+      this.#before = written?.catch((error: unknown) => {
+        this.#fail(error);
+      });
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #write(packet: WritePacket | undefined): Promise<void> | undefined {
+    if (!packet) {
       this.#finish();
       return undefined;
+    }
+    const serialized: unknown = this.#format.serializer.serialize(packet as never);
+    if (!(serialized instanceof Promise)) {
+      this.#send(serialized);
+      return undefined;
+    }
+    return serialized.then((value: unknown) => {
+      this.#send(value);
     });
   }
 
@@ -58,19 +80,6 @@ export class ReplyWriter {
     else this.#delivery.answerOriginal(ServiceEvent.responseTo(event, event.action, this.#latest));
   }
 
-  #write(packet: WritePacket): void {
-    this.#inTurn(() => {
-      const serialized: unknown = this.#serializer.serialize(packet as never);
-      if (!(serialized instanceof Promise)) {
-        this.#send(serialized);
-        return undefined;
-      }
-      return serialized.then((value: unknown) => {
-        this.#send(value);
-      });
-    });
-  }
-
   #send(packet: unknown): void {
     if (!this.#delivery.queued.isOurs) {
       const { response, err } = packet as { response?: unknown; err?: unknown };
@@ -78,34 +87,20 @@ export class ReplyWriter {
       return;
     }
     const body = JSON.stringify(packet);
-    if (body.length * 3 > this.#maxBytes && Buffer.byteLength(body) > this.#maxBytes) {
+    const { maxPayloadBytes } = this.#format;
+    if (body.length * 3 > maxPayloadBytes && Buffer.byteLength(body) > maxPayloadBytes) {
       throw new PayloadTooLargeError(
-        `the response to '${this.#delivery.queued.event.action}' has ${String(Buffer.byteLength(body))} bytes; maxPayloadBytes is ${String(this.#maxBytes)}`,
+        `the response to '${this.#delivery.queued.event.action}' has ${String(Buffer.byteLength(body))} bytes; maxPayloadBytes is ${String(maxPayloadBytes)}`,
       );
     }
     this.#delivery.reply(body);
   }
 
-  /** Runs `step` after those before it. What cannot be written ends the reply with an error. */
-  #inTurn(step: () => Promise<void> | undefined): void {
-    if (this.#before) {
-      this.#before = this.#before.then(step).catch((error: unknown) => {
-        this.#fail(error);
-      });
-      return;
-    }
-    try {
-      this.#before = step()?.catch((error: unknown) => {
-        this.#fail(error);
-      });
-    } catch (error) {
-      this.#fail(error);
-    }
-  }
-
   #fail(error: unknown): void {
     this.#failed = true;
-    this.#onError(error);
+    this.#format.log(
+      `The response to '${this.#delivery.queued.event.action}' cannot be sent: ${messageOf(error)}`,
+    );
     const body = JSON.stringify(failure(error instanceof Error ? error.message : String(error)));
     this.#latest = body;
     this.#delivery.reply(body);

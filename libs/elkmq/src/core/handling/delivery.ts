@@ -42,7 +42,8 @@ export class Delivery implements Settlable {
   /** How it ended, unless with an answer. */
   ending: 'retried' | 'dead-lettered' | undefined;
   #onCancel: (() => void) | undefined;
-  readonly #signal = new AttemptSignal();
+  /** Made for those who ask for it, or when there is something to tell. */
+  #signal: AttemptSignal | undefined;
 
   /** @param consumer the name in the group for which the entry is pending */
   constructor(
@@ -85,6 +86,7 @@ export class Delivery implements Settlable {
    * @param hasDeadline somebody waits for an answer
    */
   signal(hasDeadline: boolean): AbortSignal {
+    this.#signal ??= new AttemptSignal();
     return this.#signal.get(hasDeadline ? this.timeLeft : Infinity);
   }
 
@@ -108,7 +110,9 @@ export class Delivery implements Settlable {
 
   /** The handler's work has become useless, if it still runs. */
   abort(reason: Error): void {
-    if (!this.#finished) this.#signal.abort(reason);
+    if (this.#finished) return;
+    this.#signal ??= new AttemptSignal();
+    this.#signal.abort(reason);
   }
 
   /** Sends one value to the requester. @param body a JSON value */
@@ -122,7 +126,7 @@ export class Delivery implements Settlable {
   finish(): void {
     if (this.#finished) return;
     this.#finished = true;
-    this.#signal.clear();
+    this.#signal?.clear();
     if (this.#isLost) this.ends.lost(this, true);
     else this.#enlist();
   }
@@ -194,7 +198,7 @@ export class Delivery implements Settlable {
   #endBy(call: () => Promise<void>): void {
     if (this.#finished) return;
     this.#finished = true;
-    this.#signal.clear();
+    this.#signal?.clear();
     call().then(
       () => {
         this.ends.ended(this);

@@ -113,13 +113,9 @@ export class Producer {
       const ids = await (this.#minReplicas === 0
         ? this.#call(batch, number)
         : this.#callReplicated(batch, number));
-      // The usual batch of one is not worth an array.
-      if (events.length === 1) this.#answered(events[0] as OutgoingEvent, ids, batch);
-      else {
-        for (const [index, id] of ids.split(',').entries()) {
-          this.#answered(events[index] as OutgoingEvent, id, batch);
-        }
-      }
+      const each = ids.split(',');
+      for (let n = 0; n < events.length; n++)
+        this.#answered(events[n] as OutgoingEvent, each[n] as string, batch);
     } catch (error) {
       const failure = asEnqueueFailure(error);
       for (const event of events) event.failed(failure);

@@ -57,12 +57,14 @@ export class WaitingRequest implements OutgoingEvent {
     this.#listener = listener;
     this.#table = table;
     this.replyWithin = delay + timeout;
-    this.#timer = setTimeout(() => {
-      this.abandon(
-        new TimeoutExpiredError(`no response to '${this.#action}' within ${String(this.replyWithin)} ms`),
-      );
-    }, this.replyWithin);
+    this.#timer = setTimeout(WaitingRequest.#expire, this.replyWithin, this);
   }
+
+  /** One function for all, since there may be thousands of requests. */
+  static readonly #expire = (request: WaitingRequest): void => {
+    const within = `${String(request.replyWithin)} ms`;
+    request.abandon(new TimeoutExpiredError(`no response to '${request.#action}' within ${within}`));
+  };
 
   stored(id: string): void {
     this.#id = id;

@@ -101,16 +101,17 @@ export function readEntry([id, fields]: StreamEntry): QueuedEvent | undefined {
     }
   }
   if (json === undefined) throw new JsonParseError(`entry ${id} has no field 'event'`);
-  if (!/^\d{1,20}-\d{1,20}$/.test(origin))
+  if (origin !== id && !/^\d{1,20}-\d{1,20}$/.test(origin))
     throw new JsonParseError(`entry ${id} has an origin that is no id: ${origin}`);
   if (!(attempt >= 1)) throw new JsonParseError(`entry ${id} has an attempt that is no number`);
   if (Number.isNaN(due)) throw new JsonParseError(`entry ${id} has a due time that is no number`);
+  const timestamp = timestampOf(origin);
   return {
     id,
     origin,
     attempt,
-    timestamp: timestampOf(origin),
-    due: due ?? timestampOf(origin),
+    timestamp,
+    due: due ?? timestamp,
     event: decodeEvent(json, replyTo === '' ? undefined : replyTo),
     isOurs: replyTo !== undefined,
     fields,
