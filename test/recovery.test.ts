@@ -65,6 +65,16 @@ describe("with delivery 'once', when a worker is killed in the middle", () => {
     expect(await deadLettersOf(queue)).toMatchObject([{ reason: 'abandoned' }]);
   });
 
+  it('its own lease counts, not the longer one of the worker that finds it', async () => {
+    const queue = newQueueName();
+    const doomed = await startDoomed({ queue });
+    startClient({ queue }).emit('hang event', 'once');
+    await doomed.told('taken');
+    await startWorker({ queue, lease: 600_000 });
+    doomed.kill('SIGKILL');
+    await until(async () => (await deadLettersOf(queue)).length === 1);
+  });
+
   it('a request that has answered in part ends with an error after the values that came', async () => {
     const queue = newQueueName();
     const doomed = await startDoomed({ queue, delivery: 'at-least-once' });

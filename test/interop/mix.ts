@@ -22,7 +22,7 @@ export interface Senders {
 /** What one process sent or took, in a form that can be compared: what it is, and with what. */
 type Note = string;
 
-function noteOf(action: string, data: unknown): Note {
+export function noteOf(action: string, data: unknown): Note {
   if (data === null || data === undefined) return `${action} without payload`;
   // Every second event of the original carries text that is not JSON: `#ID TEXT`.
   const text = typeof data === 'string' ? data : `#${String((data as Message).id)} ${(data as Message).text}`;

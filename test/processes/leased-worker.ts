@@ -16,14 +16,17 @@ server.addHandler('hang', (payload: unknown) => {
   taken(payload);
   return Promise.resolve(NEVER);
 });
-server.addHandler(
-  'hang event',
-  (payload: unknown) => {
-    taken(payload);
-    return Promise.resolve(NEVER);
-  },
-  true,
-);
+// 'note' is what the original's producers of the tests send.
+for (const pattern of ['hang event', 'note']) {
+  server.addHandler(
+    pattern,
+    (payload: unknown) => {
+      taken(payload);
+      return Promise.resolve(NEVER);
+    },
+    true,
+  );
+}
 server.addHandler('hang after two values', (payload: unknown) => {
   taken(payload);
   return Promise.resolve(concat(of(1, 2), NEVER));

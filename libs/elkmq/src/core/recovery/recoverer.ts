@@ -29,11 +29,15 @@ interface Sighting {
 const CONSUMER_IDLE = 60_000;
 /** As long as workers that have lost Redis may take to find it again, ms. */
 const RECONNECT = 5_000;
+/** Until the first sweep at the most, ms. */
+const FIRST = 200;
+/** The shortest lease that a worker can have, ms. */
+const SHORTEST = 100;
 /** Pending entries in one call. */
 const PAGE = 1_000;
 
 /**
- * Looks for pending entries whose worker has gone, twice a lease.
+ * Looks for pending entries whose worker has gone, twice a lease: the shortest that a worker of the queue has.
  *
  * Time alone does not tell: the idle time that Redis gives includes the time Redis was down. An entry counts as
  * unrenewed when this process has itself seen it twice, at least half of its worker's lease apart on its own clock,
@@ -47,6 +51,7 @@ export class Recoverer {
   readonly #lease: number;
   readonly #found: (entry: Unrenewed) => Promise<void>;
   #seen = new Map<string, Sighting>();
+  #shortestLease: number;
   #session = 0;
   /** `performance.now()` */
   #countsFrom = 0;
@@ -69,7 +74,9 @@ export class Recoverer {
     this.#worker = `${worker}.`;
     this.#lease = lease;
     this.#found = found;
-    this.#schedule();
+    this.#shortestLease = lease;
+    // Soon for the first time, to learn what leases others have.
+    this.#schedule(Math.random() * FIRST);
   }
 
   /** A sweep that is under way ends with its connection. */
@@ -78,15 +85,14 @@ export class Recoverer {
     clearTimeout(this.#timer);
   }
 
-  /** Half a lease and up to a tenth more, so that workers that started together do not sweep together. */
-  #schedule(): void {
+  #schedule(pause: number): void {
     if (this.#stopped) return;
-    const pause = (this.#lease / 2) * (1 + Math.random() / 10);
     this.#timer = setTimeout(() => {
       void this.#sweep()
         .catch(() => undefined) // Redis went away: the next sweep counts anew.
         .finally(() => {
-          this.#schedule();
+          // Up to a tenth more, so that workers that started together do not sweep together.
+          this.#schedule((this.#shortestLease / 2) * (1 + Math.random() / 10));
         });
     }, pause).unref();
   }
@@ -114,25 +120,30 @@ export class Recoverer {
       if (this.#stopped) return;
     }
     this.#seen = seen;
-    await this.#dismiss();
+    await this.#lookAtConsumers();
   }
 
-  /** Takes consumers that have gone out of the group, once nothing is pending for them. One that lives just comes back. */
-  async #dismiss(): Promise<void> {
+  /** Takes those that have gone out of the group, once nothing is pending for them. One that lives just comes back. */
+  async #lookAtConsumers(): Promise<void> {
     const consumers = await send(this.#connection.client, 'xinfo', [
       'CONSUMERS',
       this.#keys.eventStream,
       GROUP,
     ]);
+    let shortest = this.#lease;
     for (const consumer of consumers as (string | number)[][]) {
       const { name, pending, idle } = Object.fromEntries(
         Array.from({ length: consumer.length / 2 }, (_, i) => [consumer[2 * i], consumer[2 * i + 1]]),
       ) as { name: string; pending: number; idle: number };
-      const isGone = idle > Math.max(2 * leaseOf(name, this.#lease), CONSUMER_IDLE);
+      const lease = leaseOf(name, this.#lease);
+      shortest = Math.min(shortest, lease);
+      const isGone = idle > Math.max(2 * lease, CONSUMER_IDLE);
       if (pending === 0 && isGone && !name.startsWith(this.#worker)) {
         await runScript(this.#connection.client, 'leave', [this.#keys.eventStream], [GROUP, name]);
       }
     }
+    // Whoever wrote such a name: no more often than for the shortest lease that a worker can have.
+    this.#shortestLease = Math.max(shortest, SHORTEST);
   }
 
   /** Forgets what it has seen, and looks away for `pause` ms. */
@@ -157,7 +168,7 @@ export class Recoverer {
       const args = [this.#keys.eventStream, GROUP, start, '+', PAGE];
       const page = (await send(this.#connection.client, 'xpending', args)) as Pending[];
       // Redis stood still, and the leases ran on: their owners could not renew them either.
-      if (performance.now() - asked > this.#lease / 4) this.#startOver(0);
+      if (performance.now() - asked > this.#shortestLease / 4) this.#startOver(0);
       return page;
     } catch (error) {
       if (isNoGroup(error)) return [];
