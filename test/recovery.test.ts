@@ -1,5 +1,5 @@
 import { ElkMqServer, type ElkMqClient, type ElkMqContext, type ElkMqServerOptions } from 'nestjs-elkmq';
-import { firstValueFrom, lastValueFrom, Subject, tap } from 'rxjs';
+import { concat, firstValueFrom, lastValueFrom, of, Subject, tap } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { clientOf, durableRedis } from './support/own-redis.js';
@@ -7,6 +7,7 @@ import { TestProcess } from './support/processes.js';
 import { Proxy } from './support/proxy.js';
 import { deadLettersOf, listening, logs, startClient, told, unsettled } from './support/nest.js';
 import { closing, newQueueName, redis, rejection, until, url } from './support/queue.js';
+import { runScript } from '../libs/elkmq/src/core/redis/scripts.js';
 
 const LEASE = 1_000;
 
@@ -280,6 +281,28 @@ describe('when the consumer group is deleted under a worker', () => {
     expect(await answer).toBe('answer');
     following.unsubscribe();
     part.complete();
+  });
+
+  it('a request that had answered in part, and is run again, fails', async () => {
+    const queue = newQueueName();
+    const prices = new Subject<number>();
+    await startWorker({ queue }, { prices: () => Promise.resolve(concat(of(1, 2), prices)) });
+    const values: unknown[] = [];
+    const outcome = rejection(
+      lastValueFrom(
+        startClient({ queue })
+          .send('prices', {})
+          .pipe(tap((value) => values.push(value))),
+      ),
+    );
+    await until(() => values.length === 2);
+    // As a worker puts back what nothing says of that it has answered.
+    const keys = ['event_stream', 'message_queue', 'leftovers'].map((name) => `${queue}(${name})`);
+    const [id] = (await redis.xrange(`${queue}(event_stream)`, '-', '+'))[0] ?? [];
+    await runScript(redis, 'requeue', keys, ['elkmq', 1, '', 0, '', 1_000, String(id)]);
+    expect(await outcome).toMatchObject({ code: 'ABANDONED' });
+    expect(values).toEqual([1, 2]);
+    prices.complete();
   });
 
   it.each([

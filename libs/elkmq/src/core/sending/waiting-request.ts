@@ -1,4 +1,4 @@
-import { TimeoutExpiredError } from '../errors.js';
+import { AbandonedError, TimeoutExpiredError } from '../errors.js';
 import type { Deduplication, OutgoingEvent } from './batch.js';
 import type { ServiceEvent } from '../service-event.js';
 import { timestampOf } from '../wire/entry.js';
@@ -78,9 +78,14 @@ export class WaitingRequest implements OutgoingEvent {
     if (this.#end()) this.#listener.failed(error);
   }
 
-  /** Only the next reply of one attempt counts: the same may be read twice, and another attempt starts anew. */
+  /**
+   * Only the next reply of one attempt counts: the same may be read twice, and another attempt starts anew. That there is
+   * another one although this one has answered in part means that what says so in Redis was deleted.
+   */
   receive(attempt: number, number: number, last: boolean, body: unknown): void {
     if (this.#nextNumber === 0) this.#attempt = attempt;
+    if (attempt > this.#attempt)
+      this.failed(new AbandonedError(`'${this.#action}' had answered in part, and was run again`));
     if (attempt !== this.#attempt || number !== this.#nextNumber) return;
     this.#nextNumber++;
     if (last) this.#end();
