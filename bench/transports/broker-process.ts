@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onFreePort } from '../../scripts/redis.js';
-import { end, launch, releaseFolder, type Running } from '../../scripts/redis-process.js';
+import { end, launch, PortTaken, releaseFolder, type Running } from '../../scripts/redis-process.js';
 
 export interface BrokerProcess {
   readonly port: number;
@@ -26,7 +26,11 @@ export async function startProcess(
   const removeFolder = () => rm(folder, { recursive: true, force: true, maxRetries: 5 });
   let running: Running;
   try {
-    running = await onFreePort((port) => launch(command(port, folder), port, folder, true, isReady));
+    running = await onFreePort(async (port) => {
+      // Somebody else would answer for it.
+      if (await accepts(port)) throw new PortTaken();
+      return launch(command(port, folder), port, folder, true, isReady);
+    });
   } catch (error) {
     await removeFolder();
     throw error;

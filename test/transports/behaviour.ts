@@ -19,6 +19,8 @@ export interface World {
   readonly app: INestMicroservice;
   /** An application of the behaviour's own, at this address or another; it goes with the test. */
   readonly start: (module: ModuleMetadata, address?: Address, options?: object) => Promise<INestMicroservice>;
+  /** Closes such an application before its test ends. */
+  readonly close: (app: INestMicroservice) => Promise<void>;
   /** A client of the behaviour's own; it goes with the test. */
   readonly connect: (address?: Address, options?: object) => Promise<ClientProxy>;
   readonly newAddress: () => Promise<Address>;
@@ -80,6 +82,7 @@ export function moduleOf(metadata: ModuleMetadata): DynamicModule {
 /** Tries each behaviour on a transport: it is as expected, or as the table of differences says. */
 export function behaves(transport: TestedTransport, areas: readonly Area[]): void {
   const releases: (() => Promise<void>)[] = [];
+  const closed = new Set<INestMicroservice>();
   let world: World;
 
   const newAddress = async (until: (release: () => Promise<void>) => unknown): Promise<Address> => {
@@ -92,8 +95,8 @@ export function behaves(transport: TestedTransport, areas: readonly Area[]): voi
       moduleOf(metadata),
       address.server(options),
     );
-    // Nest's Redis transport cannot be closed twice.
-    onTestFinished(() => app.close().catch(() => undefined));
+    // Not all of Nest's transports can be closed twice.
+    onTestFinished(() => (closed.has(app) ? undefined : app.close()));
     await app.listen();
     return app;
   };
@@ -122,6 +125,7 @@ export function behaves(transport: TestedTransport, areas: readonly Area[]): voi
     world = {
       ...{ client, address, transport, app },
       start: (metadata, at = address, options) => start(metadata, at, options),
+      close: (app) => app.close().finally(() => closed.add(app)),
       connect: (at = address, options) => connect(at, options),
       newAddress: () => newAddress((release) => onTestFinished(release)),
     };

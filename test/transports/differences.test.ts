@@ -7,7 +7,7 @@ import { type TransportName } from './transport.js';
 
 const file = fileURLToPath(new URL('../../docs/comparison.md', import.meta.url));
 const [begin, end] = ['<!-- differences: written by test/transports -->', '<!-- end -->'];
-const transports: TransportName[] = ['TCP', 'Redis', 'ElkMQ'];
+const transports: TransportName[] = ['TCP', 'Redis', 'NATS', 'RMQ', 'ElkMQ'];
 
 /** What the suite has found where a transport differs, one row each. */
 function table(): string {

@@ -5,7 +5,7 @@ import { Transport, type ClientProvider, type MicroserviceOptions } from '@nestj
 import { ElkMqClient, ElkMqServer, ELKMQ } from 'nestjs-elkmq';
 import { startRedis } from '../../scripts/redis.js';
 
-export type TransportName = 'TCP' | 'Redis' | 'ElkMQ';
+export type TransportName = 'TCP' | 'Redis' | 'NATS' | 'RMQ' | 'ElkMQ';
 
 /** Where a server listens and its clients send to; the only thing that the suite knows of a transport. */
 export interface Address {

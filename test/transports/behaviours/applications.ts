@@ -22,7 +22,7 @@ class Anywhere {
     return 'anywhere';
   }
 
-  @MessagePattern('of another transport', OTHER)
+  @MessagePattern('of.another.transport', OTHER)
   elsewhere(): string {
     return 'elsewhere';
   }
@@ -34,7 +34,7 @@ class Anywhere {
     return 'slow, but done';
   }
 
-  @EventPattern('one for all')
+  @EventPattern('one.for.all')
   event(@Payload() data: string): void {
     noted.push(`one for all: ${data}`);
   }
@@ -56,6 +56,9 @@ async function inheriting({ connect, newAddress }: World, inheritAppConfig: bool
   await app.startAllMicroservices();
   return heard((await connect(address)).send('anywhere', {}));
 }
+
+const sameId = { shows: ['here', 'end', 'here', 'end'], says: 'all servers of one kind have the same id' };
+const lost = { shows: 0, says: 'it is lost' };
 
 export const applications: Area = {
   title: 'applications',
@@ -88,7 +91,7 @@ export const applications: Area = {
       async observe({ start, connect, newAddress }) {
         const address = await newAddress();
         await start({ controllers: [Anywhere] }, address);
-        const [answer] = await heard((await connect(address)).send('of another transport', {}), 300);
+        const [answer] = await heard((await connect(address)).send('of.another.transport', {}), 300);
         return answer !== 'elsewhere';
       },
       expected: true,
@@ -119,8 +122,10 @@ export const applications: Area = {
       },
       expected: ['here', 'end', 'there', 'end'],
       otherwise: {
-        TCP: { shows: ['here', 'end', 'here', 'end'], says: 'all servers of one kind have the same id' },
-        Redis: { shows: ['here', 'end', 'here', 'end'], says: 'all servers of one kind have the same id' },
+        TCP: sameId,
+        Redis: sameId,
+        NATS: sameId,
+        RMQ: sameId,
       },
     },
     {
@@ -138,7 +143,7 @@ export const applications: Area = {
         server.setOnProcessingEndHook(() => told.push('end'));
         const client = await connect(address);
         await heard(client.send('anywhere', {}));
-        await heard(client.emit('one for all', 'hooked'));
+        await heard(client.emit('one.for.all', 'hooked'));
         await until(() => told.length === 4);
         return told;
       },
@@ -146,8 +151,10 @@ export const applications: Area = {
     },
     {
       name: 'the server tells its status, and what it is made of',
-      async observe({ start, newAddress }) {
-        const app = await start({ controllers: [Anywhere] }, await newAddress());
+      async observe({ start, connect, newAddress }) {
+        const address = await newAddress();
+        const app = await start({ controllers: [Anywhere] }, address);
+        await heard((await connect(address)).send('anywhere', {}));
         const told: string[] = [];
         app.status.subscribe((status) => told.push(status));
         return [told, typeof app.unwrap<object>()];
@@ -156,14 +163,14 @@ export const applications: Area = {
     },
     {
       name: 'app.close() lets running handlers finish, and their answers arrive',
-      async observe({ start, connect, newAddress }) {
+      async observe({ start, close, connect, newAddress }) {
         const address = await newAddress();
         const app = await start({ controllers: [Anywhere] }, address);
         const client = await connect(address);
         const before = notes('slow').length;
         const answer = heard(client.send('slow', {}), 500);
         await until(() => notes('slow').length > before);
-        await app.close();
+        await close(app);
         const [first] = await answer;
         return first;
       },
@@ -177,6 +184,14 @@ export const applications: Area = {
           shows: 'nothing more',
           says: 'the connection is closed under them, and the caller waits on',
         },
+        NATS: {
+          shows: 'nothing more',
+          says: 'the connection is closed under them, and the caller waits on, without `gracefulShutdown`',
+        },
+        RMQ: {
+          shows: 'nothing more',
+          says: 'the channel is closed under them, and the caller waits on',
+        },
       },
     },
     {
@@ -184,7 +199,7 @@ export const applications: Area = {
       async observe({ start, connect, newAddress }) {
         const address = await newAddress();
         const client = await connect(address);
-        await heard(client.emit('one for all', 'early'), 300);
+        await heard(client.emit('one.for.all', 'early'), 300);
         await start({ controllers: [Anywhere] }, address);
         await until(() => notes('one for all: early').length > 0, 300).catch(() => undefined);
         return notes('one for all: early').length;
@@ -192,7 +207,8 @@ export const applications: Area = {
       expected: 1,
       otherwise: {
         TCP: { shows: 0, says: 'it fails' },
-        Redis: { shows: 0, says: 'it is lost' },
+        Redis: lost,
+        NATS: lost,
       },
     },
     {
@@ -203,12 +219,15 @@ export const applications: Area = {
         await start(server, address);
         if (transport.id !== Transport.TCP) await start(server, address);
         const client = await connect(address);
-        await heard(client.emit('one for all', 'shared'));
+        await heard(client.emit('one.for.all', 'shared'));
         await heard(client.send('anywhere', {}));
         return notes('one for all: shared').length;
       },
       expected: 1,
-      otherwise: { Redis: { shows: 2, says: 'every server handles it' } },
+      otherwise: {
+        Redis: { shows: 2, says: 'every server handles it' },
+        NATS: { shows: 2, says: 'every server handles it, unless they have a `queue` in common' },
+      },
     },
   ],
 };

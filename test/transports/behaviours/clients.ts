@@ -18,20 +18,25 @@ import { heard, moduleOf, noted, notes, type Area, type World } from '../behavio
 class Desk {
   static asked = 0;
 
-  @MessagePattern('ask the desk')
+  @MessagePattern('ask.the.desk')
   ask(@Payload() data: unknown): unknown {
     Desk.asked++;
     return data;
   }
 
-  @EventPattern('tell the desk')
+  @EventPattern('tell.the.desk')
   tell(@Payload() data: string): void {
     noted.push(`desk: ${data}`);
   }
 
-  @MessagePattern('what metadata')
+  @MessagePattern('what.metadata')
   metadata(@Ctx() context: { getMetadata?(): unknown }): unknown {
     return context.getMetadata?.();
+  }
+
+  @EventPattern('event.with.metadata')
+  eventWithMetadata(@Ctx() context: { getMetadata?(): { trace: string } }): void {
+    noted.push(`metadata: ${String(context.getMetadata?.().trace)}`);
   }
 
   @MessagePattern('never')
@@ -45,7 +50,7 @@ class Desk {
 async function injected(imports: unknown[], token: string): Promise<unknown[]> {
   const app = await NestFactory.createApplicationContext(moduleOf({ imports: imports as never[] }));
   onTestFinished(() => app.close());
-  return heard(app.get<ClientProxy>(token, { strict: false }).send('ask the desk', token));
+  return heard(app.get<ClientProxy>(token, { strict: false }).send('ask.the.desk', token));
 }
 
 const changing = (isAsync: boolean) => {
@@ -65,12 +70,18 @@ const changing = (isAsync: boolean) => {
 };
 
 const notAwaited = { shows: ['nothing more'], says: 'what they answer is not awaited, and nothing arrives' };
+const ofNats = {
+  shows: ['nothing more'],
+  says: 'they work on messages of NATS; such as work elsewhere let nothing arrive',
+};
+const waitsOn = { shows: 'nothing more', says: 'it waits for ever, unless an rxjs timeout ends it' };
+const noMetadata = { shows: ['end', ['metadata: undefined']], says: 'the context has no `getMetadata()`' };
 
 async function changed(world: World, isAsync: boolean, where: 'server' | 'client'): Promise<unknown> {
   const address = await world.newAddress();
   await world.start({ controllers: [Desk] }, address, where === 'server' ? changing(isAsync) : {});
   const client = await world.connect(address, where === 'client' ? changing(isAsync) : {});
-  return heard(client.send('ask the desk', 'x'), 300);
+  return heard(client.send('ask.the.desk', 'x'), 300);
 }
 
 export const clients: Area = {
@@ -81,8 +92,8 @@ export const clients: Area = {
       name: 'send() is cold: it asks when subscribed to, and each time',
       async observe({ client }) {
         const before = Desk.asked;
-        const answer = client.send('ask the desk', 1);
-        await heard(client.send('ask the desk', 2));
+        const answer = client.send('ask.the.desk', 1);
+        await heard(client.send('ask.the.desk', 2));
         const meanwhile = Desk.asked - before;
         await heard(answer);
         await heard(answer);
@@ -93,12 +104,12 @@ export const clients: Area = {
     {
       name: 'emit() is hot: it is sent once, whether it is subscribed to or not',
       async observe({ client }) {
-        client.emit('tell the desk', 'hot');
-        const twice = client.emit('tell the desk', 'hot');
+        client.emit('tell.the.desk', 'hot');
+        const twice = client.emit('tell.the.desk', 'hot');
         twice.subscribe();
         twice.subscribe();
         await until(() => notes('desk: hot').length >= 2);
-        await heard(client.send('ask the desk', 1));
+        await heard(client.send('ask.the.desk', 1));
         return notes('desk: hot').length;
       },
       expected: 2,
@@ -109,7 +120,7 @@ export const clients: Area = {
         const never = lastValueFrom(client.send('never', {}).pipe(timeout(50))).catch(
           (error: unknown) => error,
         );
-        const others = await heard(client.send('ask the desk', 'other'));
+        const others = await heard(client.send('ask.the.desk', 'other'));
         return [(await never) instanceof TimeoutError, others];
       },
       expected: [true, ['other', 'end']],
@@ -123,8 +134,10 @@ export const clients: Area = {
       },
       expected: 'TIMEOUT_EXPIRED',
       otherwise: {
-        TCP: { shows: 'nothing more', says: 'it waits for ever, unless an rxjs timeout ends it' },
-        Redis: { shows: 'nothing more', says: 'it waits for ever, unless an rxjs timeout ends it' },
+        TCP: waitsOn,
+        Redis: waitsOn,
+        NATS: waitsOn,
+        RMQ: waitsOn,
       },
     },
     {
@@ -144,9 +157,9 @@ export const clients: Area = {
       name: 'a closed client connects again when it is used',
       async observe({ connect }) {
         const client = await connect();
-        await heard(client.send('ask the desk', 1));
+        await heard(client.send('ask.the.desk', 1));
         await client.close();
-        return heard(client.send('ask the desk', 'again'));
+        return heard(client.send('ask.the.desk', 'again'));
       },
       expected: ['again', 'end'],
     },
@@ -178,9 +191,13 @@ export const clients: Area = {
       async observe({ connect }) {
         const client = await connect();
         client.setOnDispatchHook((packet) => (packet.metadata = { trace: 'abc' }));
-        return heard(client.send('what metadata', {}));
+        const [answer] = await heard(client.send('what.metadata', {}));
+        await heard(client.emit('event.with.metadata', {}));
+        await until(() => notes('metadata').length > 0);
+        return [answer, notes('metadata')];
       },
-      expected: [{ trace: 'abc' }, 'end'],
+      expected: [{ trace: 'abc' }, ['metadata: abc']],
+      otherwise: { NATS: noMetadata, RMQ: noMetadata },
     },
     {
       name: 'ClientsModule.register() provides a client',
@@ -216,7 +233,7 @@ export const clients: Area = {
         });
         const app = await NestFactory.createApplicationContext(moduleOf({ imports: [everywhere, Deep] }));
         onTestFinished(() => app.close());
-        return heard(app.get(User, { strict: false }).client.send('ask the desk', 'global'));
+        return heard(app.get(User, { strict: false }).client.send('ask.the.desk', 'global'));
       },
       expected: ['global', 'end'],
     },
@@ -229,7 +246,7 @@ export const clients: Area = {
           readonly client!: ClientProxy;
         }
         const app = await start({ controllers: [WithClient] }, await newAddress());
-        return heard(app.get(WithClient, { strict: false }).client.send('ask the desk', 'property'));
+        return heard(app.get(WithClient, { strict: false }).client.send('ask.the.desk', 'property'));
       },
       expected: ['property', 'end'],
     },
@@ -237,23 +254,30 @@ export const clients: Area = {
       name: 'a serializer and a deserializer of the client change what goes and what comes',
       observe: (world) => changed(world, false, 'client'),
       expected: ['x><', 'end'],
+      otherwise: { NATS: ofNats },
     },
     {
       name: 'a serializer and a deserializer of the server change what goes and what comes',
       observe: (world) => changed(world, false, 'server'),
       expected: ['x<>', 'end'],
+      otherwise: { NATS: ofNats },
     },
     {
       name: 'a serializer and a deserializer of the client may be asynchronous',
       observe: (world) => changed(world, true, 'client'),
       expected: ['x><', 'end'],
-      otherwise: { TCP: notAwaited, Redis: notAwaited },
+      otherwise: { TCP: notAwaited, Redis: notAwaited, NATS: ofNats, RMQ: notAwaited },
     },
     {
       name: 'a serializer and a deserializer of the server may be asynchronous',
       observe: (world) => changed(world, true, 'server'),
       expected: ['x<>', 'end'],
-      otherwise: { TCP: notAwaited, Redis: notAwaited },
+      otherwise: {
+        TCP: notAwaited,
+        Redis: notAwaited,
+        NATS: ofNats,
+        RMQ: { shows: [{}, 'end'], says: 'what the serializer answers is not awaited, and `{}` arrives' },
+      },
     },
   ],
 };

@@ -43,6 +43,7 @@ const interceptor = (name: string): NestInterceptor => ({
 });
 
 class Special extends Error {}
+class MoreSpecial extends Special {}
 
 @Catch(Special)
 class SpecialFilter {
@@ -53,6 +54,16 @@ class SpecialFilter {
       : throwError(() => ({ filtered: error.message }));
   }
 }
+
+const filter = (of: string, filtered: abstract new () => Error) => {
+  @Catch(filtered)
+  class OneFilter {
+    catch(error: Error): Observable<never> {
+      return throwError(() => ({ [of]: error.message }));
+    }
+  }
+  return new OneFilter();
+};
 
 @Controller()
 @UsePipes(pipe('controller'))
@@ -77,12 +88,23 @@ class Enhanced {
     return new Trail([]);
   }
 
-  @MessagePattern('a number')
+  @MessagePattern('told')
+  @UseInterceptors({
+    intercept(execution: ExecutionContext) {
+      const rpc = execution.switchToRpc();
+      return of([execution.getType(), rpc.getData(), typeof rpc.getContext()]);
+    },
+  })
+  told(): void {
+    // The interceptor answers.
+  }
+
+  @MessagePattern('a.number')
   number(@Payload('id', ParseIntPipe) id: number): unknown {
     return [id];
   }
 
-  @EventPattern('noted event')
+  @EventPattern('noted.event')
   @UseGuards(guard('handler'))
   event(@Payload(pipe('parameter')) { names }: Trail): void {
     noted.push(`noted event: ${names.join(' ')}`);
@@ -103,11 +125,18 @@ class Failing {
       string: () => 'thrown text',
       special: () => new Special('refused'),
       answer: () => new Special('answer'),
+      range: () => new RangeError('too far'),
     };
     throw failures[how]?.();
   }
 
-  @MessagePattern('fail later')
+  @MessagePattern('fail.specially')
+  @UseFilters(filter('handler', MoreSpecial))
+  failSpecially(how: string): unknown {
+    throw how === 'more' ? new MoreSpecial(how) : new Special(how);
+  }
+
+  @MessagePattern('fail.later')
   async failLater(): Promise<never> {
     await Promise.resolve();
     throw new RpcException({ later: true });
@@ -128,8 +157,14 @@ export const enhancers: Area = {
     app
       .useGlobalPipes(pipe('global'))
       .useGlobalGuards(guard('global'))
+      .useGlobalFilters(filter('global', RangeError))
       .useGlobalInterceptors(interceptor('global')),
   behaviours: [
+    {
+      name: 'they are told the kind of message, its payload and its context',
+      observe: ask('told', { id: 7 }),
+      expected: [['rpc', { id: 7 }, 'object'], 'end'],
+    },
     {
       name: 'pipes run global, controller, handler, parameter',
       observe: ask('piped', new Trail([])),
@@ -152,14 +187,14 @@ export const enhancers: Area = {
     },
     {
       name: 'a pipe of Nest changes a part of the payload, or refuses it',
-      observe: ask('a number', { id: '12' }, { id: 'twelve' }),
+      observe: ask('a.number', { id: '12' }, { id: 'twelve' }),
       expected: [[12], 'end', internal],
     },
     {
       name: 'pipes and guards are there for events',
       async observe({ client }) {
         for (const data of ['refused by handler', new Trail(['passes'])])
-          await heard(client.emit('noted event', data));
+          await heard(client.emit('noted.event', data));
         await until(() => notes('noted event').length > 0);
         return notes('noted event');
       },
@@ -181,13 +216,25 @@ export const enhancers: Area = {
     },
     {
       name: 'an asynchronous handler fails as any other',
-      observe: ask('fail later', {}),
+      observe: ask('fail.later', {}),
       expected: [{ error: { later: true } }],
     },
     {
       name: 'a filter of a controller changes the error, or answers instead',
       observe: ask('fail', 'special', 'answer'),
       expected: [{ error: { filtered: 'refused' } }, { instead: 'answer' }, 'end'],
+    },
+    {
+      name: 'the filter of a handler goes before that of its controller, the global one is for the rest',
+      observe: async (world) => [
+        ...(await ask('fail.specially', 'more', 'less')(world)),
+        ...(await ask('fail', 'range')(world)),
+      ],
+      expected: [
+        { error: { handler: 'more' } },
+        { error: { filtered: 'less' } },
+        { error: { global: 'too far' } },
+      ],
     },
   ],
 };

@@ -60,12 +60,18 @@ export const payloadArea: Area = {
       expected: payloads.flatMap((data) => [data, 'end']),
     },
     {
-      name: 'a payload of a megabyte arrives',
+      name: 'a payload of two megabytes arrives',
       async observe({ client }) {
-        const [text] = await heard(client.send('echo', 'ä'.repeat(500_000)));
-        return (text as string).length;
+        const [told] = await heard(client.send('echo', 'ä'.repeat(1_000_000)), 1_000);
+        return typeof told === 'string' ? told.length : (told as { error: Error }).error.message;
       },
-      expected: 500_000,
+      expected: 1_000_000,
+      otherwise: {
+        NATS: {
+          shows: "'payload' max_payload size exceeded",
+          says: 'it fails: the default of `max_payload` is one megabyte',
+        },
+      },
     },
     {
       name: 'a payload of null or undefined is refused by Nest',

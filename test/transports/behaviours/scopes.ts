@@ -36,7 +36,7 @@ class Scoped {
     return this.service.number;
   }
 
-  @EventPattern('scoped event')
+  @EventPattern('scoped.event')
   event(@Payload() { id }: { id: number }): void {
     noted.push(`scoped event ${String(id)}: ${String(this.service.request.data.id)}`);
   }
@@ -52,7 +52,7 @@ class PerTenant {
 class Durable {
   constructor(@Inject(PerTenant) private readonly service: PerTenant) {}
 
-  @MessagePattern('of the tenant')
+  @MessagePattern('of.the.tenant')
   ask(): number {
     return this.service.number;
   }
@@ -83,6 +83,11 @@ class Stored {
   async stored(): Promise<string | undefined> {
     await Promise.resolve();
     return storage.getStore();
+  }
+
+  @EventPattern('stored.event')
+  event(@Payload() data: string): void {
+    noted.push(`stored ${data} ${String(storage.getStore())}`);
   }
 }
 
@@ -120,7 +125,7 @@ export const scopes: Area = {
     {
       name: 'it is there for events',
       async observe({ client }) {
-        await heard(client.emit('scoped event', { id: 7 }));
+        await heard(client.emit('scoped.event', { id: 7 }));
         await until(() => notes('scoped event').length > 0);
         return notes('scoped event');
       },
@@ -129,7 +134,7 @@ export const scopes: Area = {
     {
       name: 'a durable provider is made once for each tenant',
       async observe({ client }) {
-        const ask = async (tenant: string) => (await heard(client.send('of the tenant', { tenant })))[0];
+        const ask = async (tenant: string) => (await heard(client.send('of.the.tenant', { tenant })))[0];
         return [await ask('blue'), await ask('green'), await ask('blue')];
       },
       expected: [1, 2, 1],
@@ -137,8 +142,13 @@ export const scopes: Area = {
     {
       name: 'handlers run inside pre-request hooks',
       exists: () => 'registerPreRequestHook' in NestMicroservice.prototype,
-      observe: ({ client }) => heard(client.send('stored', {})),
-      expected: ['from the hook', 'end'],
+      async observe({ client }) {
+        const answer = await heard(client.send('stored', {}));
+        await heard(client.emit('stored.event', 'event'));
+        await until(() => notes('stored').length > 0);
+        return [answer, notes('stored')];
+      },
+      expected: [['from the hook', 'end'], ['stored event from the hook']],
     },
   ],
 };
