@@ -12,6 +12,7 @@ describe('wrong options are refused, with the option, its value and what is acce
     ['orders', 'needs options, at least { queue: \'…\' }, got "orders"'],
     [{}, 'queue must be a string'],
     [{ queue: 7 }, 'queue must be a string'],
+    [{ queue: '' }, 'queue must not be empty'],
     [{ queue, url: 'localhost:6379' }, 'url must be a URL such as redis://127.0.0.1:6379'],
     [{ queue, url: 'http://localhost' }, 'got one with the protocol "http:"'],
     [{ queue, url: '' }, 'got ""'],

@@ -1,6 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { Server, type CustomTransportStrategy, type MessageHandler } from '@nestjs/microservices';
 import type { Cluster, Redis } from 'ioredis';
+import type { DeadLetterReason } from '../core/dead-letters/dead-letters.js';
 import type { Delivery } from '../core/handling/delivery.js';
 import { QueueKeys } from '../core/keys.js';
 import { readQueueState, type QueueState } from '../core/queue-state.js';
@@ -96,9 +97,8 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
         this.#events.error(error);
       },
       dropped: (what, reason, error) => {
-        this.logger.error(
-          `${what} was not handled (${reason})${error === undefined ? '' : `: ${messageOf(error)}`}`,
-        );
+        const why = EXPLAINED[reason] ?? messageOf(error);
+        this.logger.error(`Queue '${queue}': ${what} was not handled (${reason}): ${why}`);
       },
       warned: (message) => {
         this.logger.warn(`Queue '${queue}': ${message}`);
@@ -154,9 +154,10 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
     const { drainTimeout } = this.#options;
     const { running, unsettled } = await worker.stop(drainTimeout);
     const after = `after ${String(drainTimeout)} ms (drainTimeout)`;
-    if (running > 0) this.logger.warn(`${String(running)} handlers were still running ${after}`);
-    if (unsettled > 0)
-      this.logger.warn(`${String(unsettled)} handled messages could not be settled ${after}`);
+    if (running > 0) this.logger.warn(`Handlers still running ${after}: ${String(running)}`);
+    if (unsettled > 0) {
+      this.logger.warn(`Messages handled, but not settled in Redis ${after}: ${String(unsettled)}`);
+    }
   }
 
   on<Event extends keyof ElkMqEvents>(event: Event, callback: ElkMqEvents[Event]): void {
@@ -249,3 +250,9 @@ function nobodyWatches(): void {
 /** Answers the promise of `run`, or one of its own; Nest's type says nothing of either. */
 type StartHook = (transportId: symbol, context: ElkMqContext, run: () => Promise<void>) => unknown;
 type EndHook = (transportId: symbol, context: ElkMqContext) => void;
+
+/** Why a message was not handled, where no error says it. */
+const EXPLAINED: Partial<Record<DeadLetterReason, string>> = {
+  unhandled: 'no handler has this pattern',
+  expired: 'its timeout passed before a worker had it',
+};

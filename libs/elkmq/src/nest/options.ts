@@ -185,6 +185,7 @@ function commonOptions(owner: string, given: ElkMqOptions, known: readonly strin
     throw new InvalidOptionError(`${owner} needs options, at least { queue: '…' }, got ${shown(given)}`);
   }
   refuseUnknown(owner, given, known);
+  if (given.queue === '') throw new InvalidOptionError('queue must not be empty');
   if (given.url !== undefined && given.redis !== undefined) {
     throw new InvalidOptionError('url and redis must not both be given');
   }
