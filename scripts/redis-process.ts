@@ -65,7 +65,7 @@ export async function launch(
       await end(child, 'SIGKILL');
       releaseFolder({ lifeline });
       const output = (await readFile(logFile, 'utf8')).trim().slice(-2000);
-      const StartError = /address already in use/i.test(output) ? PortTaken : Error;
+      const StartError = /in use/i.test(output) ? PortTaken : Error;
       throw new StartError(`The Redis server ${what}. The end of its output:\n${output}`);
     }
     await delay(10);

@@ -49,11 +49,12 @@ function settings(port: number, folder: string, mapperPort: number): string[] {
     HOME: folder,
     ERL_EPMD_PORT: mapperPort,
     ERL_EPMD_ADDRESS: '127.0.0.1',
+    ERL_CRASH_DUMP: join(folder, 'erl_crash.dump'),
     RABBITMQ_NODENAME: `elkmq-bench-${port}@localhost`,
     RABBITMQ_NODE_IP_ADDRESS: '127.0.0.1',
     RABBITMQ_NODE_PORT: port,
-    // Above those that we try.
-    RABBITMQ_DIST_PORT: port + 20_000,
+    // Below those that we try, which are below those of outgoing connections.
+    RABBITMQ_DIST_PORT: Math.floor(port / 2),
     RABBITMQ_MNESIA_BASE: join(folder, 'mnesia'),
     RABBITMQ_LOG_BASE: join(folder, 'log'),
     RABBITMQ_PID_FILE: join(folder, 'pid'),

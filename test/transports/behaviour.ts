@@ -24,6 +24,8 @@ export interface World {
   /** A client of the behaviour's own; it goes with the test. */
   readonly connect: (address?: Address, options?: object) => Promise<ClientProxy>;
   readonly newAddress: () => Promise<Address>;
+  /** How long to wait for what may not come, ms: not for long where it is known that it does not. */
+  readonly patience: number;
 }
 
 /** What a transport does instead. */
@@ -83,7 +85,7 @@ export function moduleOf(metadata: ModuleMetadata): DynamicModule {
 export function behaves(transport: TestedTransport, areas: readonly Area[]): void {
   const releases: (() => Promise<void>)[] = [];
   const closed = new Set<INestMicroservice>();
-  let world: World;
+  let world: Omit<World, 'patience'>;
 
   const newAddress = async (until: (release: () => Promise<void>) => unknown): Promise<Address> => {
     const { address, release } = await transport.newAddress();
@@ -140,7 +142,8 @@ export function behaves(transport: TestedTransport, areas: readonly Area[]): voi
         const deviation = otherwise?.[transport.name];
         const how = deviation ? ` (no: ${deviation.says})` : '';
         it.runIf(exists?.() ?? true)(name + how, async () => {
-          expect(await observe(world)).toEqual(deviation ? deviation.shows : expected);
+          const patience = deviation ? 1_000 : 5_000;
+          expect(await observe({ ...world, patience })).toEqual(deviation ? deviation.shows : expected);
         });
       }
     });

@@ -98,7 +98,7 @@ export const applications: Area = {
     },
     {
       name: 'two servers of one application have handlers of their own, by transport id',
-      async observe({ connect, newAddress, transport }) {
+      async observe({ connect, newAddress, transport, patience }) {
         const [here, there] = [await newAddress(), await newAddress()];
         @Controller()
         class Both {
@@ -118,7 +118,7 @@ export const applications: Area = {
         app.connectMicroservice<MicroserviceOptions>(there.server({ transportId: OTHER }));
         await app.startAllMicroservices();
         const clients = [await connect(here), await connect(there)];
-        return (await Promise.all(clients.map((client) => heard(client.send('where', {}), 300)))).flat();
+        return (await Promise.all(clients.map((client) => heard(client.send('where', {}), patience)))).flat();
       },
       expected: ['here', 'end', 'there', 'end'],
       otherwise: {
@@ -163,12 +163,12 @@ export const applications: Area = {
     },
     {
       name: 'app.close() lets running handlers finish, and their answers arrive',
-      async observe({ start, close, connect, newAddress }) {
+      async observe({ start, close, connect, newAddress, patience }) {
         const address = await newAddress();
         const app = await start({ controllers: [Anywhere] }, address);
         const client = await connect(address);
         const before = notes('slow').length;
-        const answer = heard(client.send('slow', {}), 500);
+        const answer = heard(client.send('slow', {}), patience);
         await until(() => notes('slow').length > before);
         await close(app);
         const [first] = await answer;
@@ -196,12 +196,12 @@ export const applications: Area = {
     },
     {
       name: 'what is sent while no server runs is handled by the next one',
-      async observe({ start, connect, newAddress }) {
+      async observe({ start, connect, newAddress, patience }) {
         const address = await newAddress();
         const client = await connect(address);
-        await heard(client.emit('one.for.all', 'early'), 300);
+        await heard(client.emit('one.for.all', 'early'));
         await start({ controllers: [Anywhere] }, address);
-        await until(() => notes('one for all: early').length > 0, 300).catch(() => undefined);
+        await until(() => notes('one for all: early').length > 0, patience).catch(() => undefined);
         return notes('one for all: early').length;
       },
       expected: 1,

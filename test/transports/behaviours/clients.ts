@@ -81,7 +81,7 @@ async function changed(world: World, isAsync: boolean, where: 'server' | 'client
   const address = await world.newAddress();
   await world.start({ controllers: [Desk] }, address, where === 'server' ? changing(isAsync) : {});
   const client = await world.connect(address, where === 'client' ? changing(isAsync) : {});
-  return heard(client.send('ask.the.desk', 'x'), 300);
+  return heard(client.send('ask.the.desk', 'x'), world.patience);
 }
 
 export const clients: Area = {
@@ -127,9 +127,9 @@ export const clients: Area = {
     },
     {
       name: 'a request that is never answered fails by itself',
-      async observe({ connect }) {
+      async observe({ connect, patience }) {
         const client = await connect(undefined, { timeout: 100 });
-        const [end] = await heard(client.send('never', {}), 500);
+        const [end] = await heard(client.send('never', {}), patience);
         return (end as { error?: { code?: unknown } }).error?.code ?? end;
       },
       expected: 'TIMEOUT_EXPIRED',
@@ -145,7 +145,7 @@ export const clients: Area = {
       async observe({ connect, address }) {
         const client = await connect(address);
         const before = notes('never').length;
-        const answer = heard(client.send('never', {}), 2_000);
+        const answer = heard(client.send('never', {}));
         await until(() => notes('never').length > before);
         await client.close();
         const [end] = await answer;

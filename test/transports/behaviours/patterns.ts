@@ -121,8 +121,8 @@ class Spaced {
 
 const send =
   (...patterns: unknown[]) =>
-  async ({ client }: World): Promise<unknown[]> =>
-    Promise.all(patterns.map((pattern) => heard(client.send(pattern, 'data'), 500)));
+  async ({ client, patience }: World): Promise<unknown[]> =>
+    Promise.all(patterns.map((pattern) => heard(client.send(pattern, 'data'), patience)));
 const nobody = (pattern: string) =>
   new Error(`Empty response. There are no subscribers listening to that message ("${pattern}")`);
 const literal = { shows: [], says: 'it is called for the pattern `stock.*` itself' };
@@ -209,9 +209,9 @@ export const patterns: Area = {
     },
     {
       name: "an event handler of 'stock.*' is called for each pattern that matches",
-      async observe({ client }) {
+      async observe({ client, patience }) {
         await heard(client.emit('stock.low', 'low'));
-        await until(() => notes('any stock').length > 0, 300).catch(() => undefined);
+        await until(() => notes('any stock').length > 0, patience).catch(() => undefined);
         return notes('any stock');
       },
       expected: ['any stock: low'],

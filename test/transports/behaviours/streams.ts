@@ -93,9 +93,9 @@ export const streams: Area = {
     },
     {
       name: 'one that nobody listens to any more is unsubscribed from',
-      async observe({ client }) {
+      async observe({ client, patience }) {
         const first = await firstValueFrom(client.send<string>('endless', 'left behind'));
-        const ended = until(() => notes('left behind has ended').length > 0, 1_500);
+        const ended = until(() => notes('left behind has ended').length > 0, patience);
         return [first, await ended.then(() => 'unsubscribed').catch(() => 'it goes on')];
       },
       expected: ['left behind 0', 'unsubscribed'],
