@@ -72,7 +72,7 @@ const changing = (isAsync: boolean) => {
 const notAwaited = { shows: ['nothing more'], says: 'what they answer is not awaited, and nothing arrives' };
 const ofNats = {
   shows: ['nothing more'],
-  says: 'they work on messages of NATS; such as work elsewhere let nothing arrive',
+  says: 'they are given messages of NATS; with those of another transport nothing arrives',
 };
 const waitsOn = { shows: 'nothing more', says: 'it waits for ever, unless an rxjs timeout ends it' };
 const noMetadata = { shows: ['end', ['metadata: undefined']], says: 'the context has no `getMetadata()`' };
@@ -128,7 +128,7 @@ export const clients: Area = {
     {
       name: 'a request that is never answered fails by itself',
       async observe({ connect, patience }) {
-        const client = await connect(undefined, { timeout: 100 });
+        const client = await connect(undefined, { timeout: 500 });
         const [end] = await heard(client.send('never', {}), patience);
         return (end as { error?: { code?: unknown } }).error?.code ?? end;
       },

@@ -92,7 +92,7 @@ export const streams: Area = {
       expected: [1, 2, { error: { status: 'error', message: 'too late' } }],
     },
     {
-      name: 'one that nobody listens to any more is unsubscribed from',
+      name: 'an Observable that nobody listens to any more is unsubscribed from',
       async observe({ client, patience }) {
         const first = await firstValueFrom(client.send<string>('endless', 'left behind'));
         const ended = until(() => notes('left behind has ended').length > 0, patience);
