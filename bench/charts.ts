@@ -1,60 +1,85 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { LevelResult, Report } from './report.js';
-import { drawChart, type Chart } from './svg.js';
+import type { LevelResult, Report, TransportResult } from './report.js';
+import { drawBars, type Bars } from './svg-bars.js';
+import { OURS } from './transports/index.js';
+import { totalCpu } from './usage.js';
+
+const KINDS = [
+  { kind: 'ElkMQ', colour: '#e5484d' },
+  { kind: 'stored by a broker', colour: '#3e8bd0' },
+  { kind: 'nothing stored', colour: '#9a9a9a' },
+] as const;
+
+type Kind = (typeof KINDS)[number]['kind'];
+
+/** Where CPU is compared: enough in flight for batches, and no queue that grows. */
+const CPU_AT = 64;
 
 /** Writes the charts of a report into a folder, which is made if need be. */
-export function writeCharts(folder: string, { requestReply, settings }: Report): void {
+export function writeCharts(folder: string, report: Report): void {
   mkdirSync(folder, { recursive: true });
-  const byLevel = (figure: (level: LevelResult) => number | undefined) =>
-    requestReply.map(({ title, levels }) => ({ name: title, y: levels.map(figure) }));
-  const x = settings.levels.map(String);
-  const cpu = ({ usage }: LevelResult) => {
-    const { clientCpu, workerCpu, brokerCpu } = usage;
-    return clientCpu === undefined || workerCpu === undefined
-      ? undefined
-      : clientCpu + workerCpu + (brokerCpu ?? 0);
+  for (const [name, chart] of Object.entries(chartsOf(report))) {
+    writeFileSync(join(folder, `${name}.svg`), drawBars(chart));
+  }
+}
+
+function chartsOf({ requestReply, settings }: Report): Record<string, Bars> {
+  const shared = {
+    rows: requestReply.map((result) => ({ name: result.title, kind: kindOf(result) })),
+    kinds: KINDS,
   };
-  const charts: Record<string, Chart> = {
+  const perLevel = (figure: (level: LevelResult) => number) =>
+    settings.levels.map((inFlight, place) => ({
+      title: `${inFlight} in flight`,
+      values: requestReply.map(({ levels }) => levels[place] && figure(levels[place])),
+    }));
+  const cpuAt = settings.levels.indexOf(CPU_AT);
+  const usages = requestReply.map(({ levels }) => levels[cpuAt]?.usage ?? {});
+  return {
     throughput: {
-      title: 'Request-reply, one client and one worker',
-      xLabel: 'requests in flight',
-      yLabel: 'requests per second',
-      x,
-      lines: byLevel((level) => level.median),
+      ...shared,
+      title: 'Requests per second, one client and one worker (longer is better)',
+      panels: perLevel(({ median }) => median),
     },
     latency: {
-      title: 'Time until the reply, median',
-      xLabel: 'requests in flight',
-      yLabel: 'ms',
-      x,
-      lines: byLevel((level) => level.p50Ms),
-      isLogarithmic: true,
+      ...shared,
+      title: 'Time until the reply, median, ms (shorter is better)',
+      panels: perLevel(({ p50Ms }) => p50Ms),
     },
     'latency-p99': {
-      title: 'Time until the reply, 99 of 100 requests',
-      xLabel: 'requests in flight',
-      yLabel: 'ms',
-      x,
-      lines: byLevel((level) => level.p99Ms),
-      isLogarithmic: true,
+      ...shared,
+      title: 'Time until the reply, 99 of 100 requests, ms (shorter is better)',
+      panels: perLevel(({ p99Ms }) => p99Ms),
     },
     cpu: {
-      title: 'CPU per request: client, worker and broker together',
-      xLabel: 'requests in flight',
-      yLabel: 'µs',
-      x,
-      lines: byLevel(cpu),
-      isLogarithmic: true,
+      ...shared,
+      title: `CPU per request with ${CPU_AT} in flight, µs (shorter is better)`,
+      panels: [
+        { title: 'client', values: usages.map(({ clientCpu }) => clientCpu) },
+        { title: 'worker', values: usages.map(({ workerCpu }) => workerCpu) },
+        { title: 'broker', values: usages.map(({ brokerCpu }) => brokerCpu) },
+        { title: 'together', values: usages.map(totalCpu) },
+      ],
     },
     emit: {
+      ...shared,
       title: 'Events, from the first emit until the last is handled',
-      xLabel: '',
-      yLabel: 'events per second',
-      x: [''],
-      lines: requestReply.map(({ title, emit }) => ({ name: title, y: [emit.median] })),
+      panels: [
+        {
+          title: 'events per second (longer is better)',
+          values: requestReply.map(({ emit }) => emit.median),
+        },
+        {
+          title: 'CPU µs per event, together (shorter is better)',
+          values: requestReply.map(({ emit }) => totalCpu(emit.usage)),
+        },
+      ],
     },
   };
-  for (const [name, chart] of Object.entries(charts))
-    writeFileSync(join(folder, `${name}.svg`), drawChart(chart));
+}
+
+function kindOf({ transport, stores }: TransportResult): Kind {
+  if (transport === OURS || transport === 'elkmq-aof') return 'ElkMQ';
+  return stores ? 'stored by a broker' : 'nothing stored';
 }

@@ -1,5 +1,6 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import type { Failure } from './parent.js';
 
 /** Connecting, compiling and closing come on top of the time that a command itself takes. */
 const PATIENCE_MS = 20_000;
@@ -10,6 +11,7 @@ const PATIENCE_MS = 20_000;
  */
 export class Child<Command extends object, Answer> {
   private readonly exit: Promise<string>;
+  private failure: string | undefined;
 
   private constructor(
     private readonly name: string,
@@ -18,6 +20,7 @@ export class Child<Command extends object, Answer> {
   ) {
     const kill = () => process.kill('SIGKILL');
     interrupt.addEventListener('abort', kill);
+    process.on('message', (message: Partial<Failure>) => (this.failure = message.failure));
     this.exit = new Promise((resolve) => {
       process.once('exit', (code, signal) => {
         interrupt.removeEventListener('abort', kill);
@@ -56,7 +59,7 @@ export class Child<Command extends object, Answer> {
   async ended(): Promise<never> {
     const exit = await this.exit;
     this.interrupt.throwIfAborted();
-    throw new Error(`${this.name} ended too early (${exit})`);
+    throw new Error(`${this.name} ended too early: ${this.failure ?? exit}`);
   }
 
   /** Ends it as a crash would. */
@@ -87,7 +90,7 @@ export class Child<Command extends object, Answer> {
       const [answer] = (await Promise.race([once(this.process, 'message'), this.ended(), tooLate])) as [
         Answer,
       ];
-      return answer;
+      return this.failure === undefined ? answer : await this.ended();
     } finally {
       clearTimeout(timer);
     }

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
 import { Redis } from 'ioredis';
 import { ElkMqClient, ElkMqServer, type ElkMqServerOptions } from 'nestjs-elkmq';
@@ -11,6 +12,13 @@ import { cpuOf } from './usage.js';
 export interface Cost {
   readonly messagesPerSecond: number;
   readonly redisUs: number;
+}
+
+/** What Redis does, whoever asks for it. */
+export interface RedisLoad {
+  readonly commandsPerSecond: number;
+  /** As a part of one core. */
+  readonly redisCpu: number;
 }
 
 /** A Redis of its own with servers and clients in this process: what counts is how the figures change, not how high they are. */
@@ -58,6 +66,27 @@ export class Rig {
 
   async usedMemory(): Promise<number> {
     return Number(/^used_memory:(\d+)/m.exec(await this.direct.info('memory'))?.[1]);
+  }
+
+  /** Redis counts its CPU more finely than the system does. */
+  async redisLoad(ms: number): Promise<RedisLoad> {
+    const read = async () => {
+      const info = await this.direct.info('everything');
+      const figure = (name: string) => Number(new RegExp(`^${name}:([\\d.]+)`, 'm').exec(info)?.[1]);
+      return {
+        at: performance.now(),
+        commands: figure('total_commands_processed'),
+        cpu: figure('used_cpu_user') + figure('used_cpu_sys'),
+      };
+    };
+    const before = await read();
+    await sleep(ms);
+    const after = await read();
+    const seconds = (after.at - before.at) / 1_000;
+    return {
+      commandsPerSecond: (after.commands - before.commands) / seconds,
+      redisCpu: (after.cpu - before.cpu) / seconds,
+    };
   }
 
   /** Keeps `inFlight` of `calls`, in turn, under way for `ms`; `count` says how many messages have come through. */

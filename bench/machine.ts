@@ -32,6 +32,8 @@ const PACKAGES = [
   '@nats-io/transport-node',
   'amqplib',
   'amqp-connection-manager',
+  'mqtt',
+  'bullmq',
   'rxjs',
 ];
 

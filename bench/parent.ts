@@ -3,6 +3,18 @@
 /** Closing may wait for a broker that is gone. */
 const CLOSE_MS = 5_000;
 
+/** Why a process ends too early. */
+export interface Failure {
+  readonly failure: string;
+}
+
+/** What ends this process, which does so as it would anyway. */
+export function tellParentOfCrash(): void {
+  process.once('uncaughtExceptionMonitor', (error) => {
+    tellParent({ failure: error.message } satisfies Failure);
+  });
+}
+
 export function tellParent(message: unknown): void {
   process.send?.(message);
 }

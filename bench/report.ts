@@ -21,6 +21,7 @@ export interface Report extends Start {
   readonly versions: { node: string; brokers: string[]; packages: Record<string, string> };
   readonly settings: Settings;
   readonly skipped: Skipped[];
+  readonly failed: FailedTransport[];
   readonly requestReply: TransportResult[];
 }
 
@@ -29,9 +30,18 @@ export interface Skipped {
   readonly missing: string;
 }
 
+/** It has the figures of the rounds before, if there are any. */
+export interface FailedTransport {
+  readonly transport: TransportName;
+  /** Absent when its broker did not start. */
+  readonly round?: number;
+  readonly reason: string;
+}
+
 export interface TransportResult {
   readonly transport: TransportName;
   readonly title: string;
+  readonly stores: boolean;
   readonly keeps: string;
   readonly levels: LevelResult[];
   readonly emit: EmitResult;
@@ -67,7 +77,7 @@ export interface LevelResult {
 export function makeReport(
   start: Start,
   settings: Settings,
-  skipped: Skipped[],
+  { skipped, failed }: Pick<Report, 'skipped' | 'failed'>,
   participants: readonly Participant[],
   turns: readonly Turn[],
 ): Report {
@@ -81,11 +91,14 @@ export function makeReport(
     },
     settings,
     skipped,
-    requestReply: participants.map((participant) => {
+    failed,
+    requestReply: participants.flatMap((participant) => {
       const ofThis = turns.filter((turn) => turn.participant === participant);
+      if (ofThis.length === 0) return [];
       return {
         transport: participant.name,
         title: participant.transport.title,
+        stores: participant.transport.stores,
         keeps: participant.transport.keeps,
         levels: settings.levels.map((inFlight, level) =>
           summarise(

@@ -21,6 +21,13 @@ export interface Turn {
   readonly emit: Emission;
 }
 
+/** A transport that broke in its turn. */
+export interface Failed {
+  readonly participant: Participant;
+  readonly round: number;
+  readonly reason: string;
+}
+
 /** Events, from the first `emit` until the last one has been handled. */
 export interface Emission {
   readonly eventsPerSecond: number;
@@ -35,17 +42,24 @@ const HANDLING_MS = 60_000;
 
 /**
  * The transports take turns, so that a machine that slows down slows all of them, and each round begins with another
- * one, so that none is always first.
+ * one, so that none is always first. One that breaks has no more turns.
  */
 export async function* takeTurns(
   participants: readonly Participant[],
   settings: Settings,
   interrupt: AbortSignal,
-): AsyncGenerator<Turn> {
+): AsyncGenerator<Turn | Failed> {
+  const broken = new Set<Participant>();
   for (let round = 0; round < settings.rounds; round++) {
     const first = round % participants.length;
     for (const participant of [...participants.slice(first), ...participants.slice(0, first)]) {
-      yield { participant, round, ...(await measure(participant, settings, interrupt)) };
+      if (broken.has(participant)) continue;
+      const turn = await measure(participant, settings, interrupt).catch((error: unknown) => {
+        interrupt.throwIfAborted();
+        broken.add(participant);
+        return { reason: (error as Error).message };
+      });
+      yield { participant, round, ...turn };
     }
   }
 }
@@ -94,6 +108,8 @@ async function measureLevels(
   for (const inFlight of levels) {
     const meter = await UsageMeter.start(client.pid, worker, broker);
     const measured = await client.ask({ inFlight, leadInMs, measureMs }, leadInMs + measureMs);
+    if (measured.requestsPerSecond === 0)
+      throw new Error(`no answer within ${measureMs} ms, ${inFlight} in flight`);
     measurements.push({ ...measured, usage: await meter.perMessage(measured.total) });
   }
   return measurements;

@@ -16,3 +16,17 @@ export function median(values: readonly number[]): number {
 export function deviation(value: number, middle: number): number {
   return value / middle - 1;
 }
+
+/**
+ * Compared round by round: the two had their turns one soon after the other, so that what slowed a round down for both
+ * does not show. The ratio of the medians would compare a good round of one with a bad round of the other. Who broke has
+ * fewer rounds.
+ */
+export function ratio(ours: readonly number[], theirs: readonly number[]): number {
+  return median(
+    ours.flatMap((figure, round) => {
+      const other = theirs[round];
+      return other === undefined ? [] : [figure / other];
+    }),
+  );
+}

@@ -1,5 +1,7 @@
+import { ORIGINAL_AS_TEXT } from './original.js';
 import type { LevelResult, Report, TransportResult } from './report.js';
-import { deviation, median } from './statistics.js';
+import { deviation, ratio } from './statistics.js';
+import { describeTargets, targetsOf } from './targets.js';
 import { OURS } from './transports/index.js';
 import type { Usage } from './usage.js';
 
@@ -25,7 +27,7 @@ const HEADINGS = [
 const TRANSPORT_COLUMN = 1;
 
 export function formatReport(report: Report): string {
-  const { machine, versions, settings, skipped, requestReply } = report;
+  const { machine, versions, settings, requestReply } = report;
   const ours = requestReply.find(({ transport }) => transport === OURS);
   const rows = settings.levels.flatMap((_, level) => [
     [],
@@ -40,12 +42,27 @@ export function formatReport(report: Report): string {
     ...align([HEADINGS, ...rows, ...emits]),
     '',
     ...requestReply.map(({ title, keeps }) => `${title}: ${keeps}`),
-    ...skipped.map(({ transport, missing }) => `${transport}: skipped, ${missing} is not installed`),
+    ORIGINAL_AS_TEXT,
+    ...describeAbsent(report),
+    '',
+    ...describeTargets(targetsOf(report)),
     '',
     ...(settings.rounds === 1
       ? ['One round only: how much it varies is not known.']
       : describeSpread(requestReply)),
   ].join('\n');
+}
+
+/** What did not take part, or not to the end. */
+export function describeAbsent({ skipped, failed }: Report): string[] {
+  return [
+    ...skipped.map(({ transport, missing }) => `${transport}: skipped, ${missing} is not installed`),
+    ...failed.map(({ transport, round, reason }) =>
+      round === undefined
+        ? `${transport}: failed, its broker did not start: ${reason}`
+        : `${transport}: failed in round ${round + 1}: ${reason}`,
+    ),
+  ];
 }
 
 function row({ transport, title, levels }: TransportResult, level: number, ours?: TransportResult): string[] {
@@ -93,14 +110,6 @@ function usageCells({ clientCpu, workerCpu, brokerCpu, commands, bytesIn, bytesO
     figure(commands, 2),
     figure(bytes, 0),
   ];
-}
-
-/**
- * Compared round by round: the two had their turns one soon after the other, so that what slowed a round down for both
- * does not show. The ratio of the medians would compare a good round of one with a bad round of the other.
- */
-export function ratio(ours: readonly number[], theirs: readonly number[]): number {
-  return median(ours.map((figure, round) => figure / (theirs[round] ?? Number.NaN)));
 }
 
 function describeSpread(results: TransportResult[]): string[] {

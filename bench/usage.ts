@@ -13,6 +13,12 @@ export interface Usage {
   readonly bytesOut?: number;
 }
 
+/** Of client, worker and broker, where both ends are known. */
+export function totalCpu({ clientCpu, workerCpu, brokerCpu }: Usage): number | undefined {
+  if (clientCpu === undefined || workerCpu === undefined) return undefined;
+  return clientCpu + workerCpu + (brokerCpu ?? 0);
+}
+
 /** Linux counts in these, whatever the hardware does. */
 const TICK_US = 10_000;
 

@@ -4,6 +4,8 @@ import type { Observer, Unsubscribable } from 'rxjs';
 export interface BenchTransport {
   /** How tables and messages call it. */
   readonly title: string;
+  /** Whether a broker keeps a message until it is handed to a worker. */
+  readonly stores: boolean;
   /** What it does with a message, in a few words: figures of unlike guarantees should not stand alone. */
   readonly keeps: string;
   /** The program without which it cannot run, if that is not installed here. */

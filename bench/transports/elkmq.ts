@@ -7,6 +7,7 @@ const queue = 'bench';
 
 export const elkmq: BenchTransport = {
   title: 'ElkMQ',
+  stores: true,
   keeps: 'stored in Redis until a worker has settled it, handed to one worker',
   missing: () => undefined,
   startBroker: startRedisBroker,

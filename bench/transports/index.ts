@@ -11,8 +11,10 @@ const imports = {
   tcp: async () => (await import('./tcp.js')).tcp,
   redis: async () => (await import('./redis.js')).redis,
   nats: async () => (await import('./nats.js')).nats,
+  mqtt: async () => (await import('./mqtt.js')).mqtt,
   rmq: async () => (await import('./rmq.js')).rmq,
   'rmq-ack': async () => (await import('./rmq.js')).rmqAck,
+  bullmq: async () => (await import('./bullmq.js')).bullmq,
 } satisfies Record<string, () => Promise<BenchTransport>>;
 
 export type TransportName = keyof typeof imports;

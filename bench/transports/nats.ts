@@ -8,6 +8,7 @@ const options = (url: string) => ({ transport: Transport.NATS as const, options:
 
 export const nats: BenchTransport = {
   title: 'Nest NATS',
+  stores: false,
   keeps: 'nothing is stored, every worker gets every message unless they share a queue group',
   missing: () => (findOnPath('nats-server') === undefined ? 'nats-server' : undefined),
   async startBroker() {

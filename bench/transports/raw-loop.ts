@@ -169,6 +169,7 @@ function client(url: string): BenchClient {
 
 export const rawLoop: BenchTransport = {
   title: 'raw loop',
+  stores: true,
   keeps: 'as ElkMQ while nothing goes wrong: its scripts with ioredis, no Nest, no timeouts, no reconnecting',
   missing: () => undefined,
   startBroker: startRedisBroker,

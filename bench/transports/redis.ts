@@ -10,6 +10,7 @@ function options(url: string) {
 
 export const redis: BenchTransport = {
   title: 'Nest Redis',
+  stores: false,
   keeps: 'nothing is stored (pub/sub), every worker gets every message',
   missing: () => undefined,
   startBroker: startRedisBroker,

@@ -62,6 +62,7 @@ async function startAckingWorker(url: string, handled: (event: object) => void):
 }
 
 const shared = {
+  stores: true,
   missing: missingRabbit,
   startBroker: startRabbitBroker,
   // The reply queue has to be read without acknowledgements.

@@ -21,6 +21,7 @@ function options(url: string) {
 
 export const tcp: BenchTransport = {
   title: 'Nest TCP',
+  stores: false,
   keeps: 'nothing is stored, no broker: each client is connected to one worker',
   missing: () => undefined,
   startBroker: findAddress,

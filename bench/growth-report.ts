@@ -1,0 +1,50 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Cost, RedisLoad } from './growth-rig.js';
+import type { Start } from './report.js';
+import { drawLines } from './svg-lines.js';
+
+/** Everything that `npm run bench:growth` has found out. */
+export interface GrowthReport extends Start {
+  readonly versions: { readonly node: string; readonly packages: Record<string, string> };
+  readonly waitingMessage: WaitingMessage;
+  /** Bytes of heap for each request that waits for its reply. */
+  readonly waitingRequestHeap: number;
+  readonly waitingRequester: RedisLoad;
+  readonly grown: readonly Grown[];
+}
+
+/** Bytes. */
+export interface WaitingMessage {
+  readonly bytes: number;
+  readonly payload: number;
+}
+
+export interface Grown {
+  readonly title: string;
+  /** What grows. */
+  readonly of: string;
+  readonly points: readonly (Cost & { readonly size: number })[];
+}
+
+/** The file of one chart, in the folder of the charts. */
+export function growthChartFile({ title }: Grown): string {
+  return `growth-${title.toLowerCase().replaceAll(' ', '-')}.svg`;
+}
+
+export function writeGrowthCharts(folder: string, { grown }: GrowthReport): void {
+  mkdirSync(folder, { recursive: true });
+  for (const series of grown) writeFileSync(join(folder, growthChartFile(series)), drawGrowth(series));
+}
+
+function drawGrowth({ title, of, points }: Grown): string {
+  return drawLines({
+    title,
+    xLabel: of,
+    x: points.map(({ size }) => size.toLocaleString('en-US')),
+    panels: [
+      { title: 'messages per second', y: points.map(({ messagesPerSecond }) => messagesPerSecond) },
+      { title: 'µs of Redis per message', y: points.map(({ redisUs }) => redisUs) },
+    ],
+  });
+}

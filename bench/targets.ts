@@ -1,0 +1,123 @@
+import type { GrowthReport } from './growth-report.js';
+import { ORIGINAL } from './original.js';
+import type { Report, TransportResult } from './report.js';
+import { ratio } from './statistics.js';
+import { OURS, type TransportName } from './transports/index.js';
+
+/** What the figures shall at least come to. */
+export interface Target {
+  readonly what: string;
+  readonly value: number;
+  readonly bound: number;
+  readonly is: 'at least' | 'at most';
+}
+
+/** Ratios ElkMQ / it. */
+const PEERS: Partial<Record<TransportName, { p50?: number; at64?: number; at256?: number; emit?: number }>> =
+  {
+    redis: { p50: 0.85, at64: 1.4, at256: 1.6, emit: 1.5 },
+    nats: { p50: 0.8, at64: 1.7, at256: 1.7 },
+    rmq: { p50: 0.5, at64: 3.5, at256: 4, emit: 3 },
+    bullmq: { p50: 0.35, at64: 7, at256: 8, emit: 10 },
+    tcp: { at64: 0.6, at256: 0.8 },
+    raw: { p50: 1.3, at64: 0.75, at256: 0.8 },
+  };
+/** Of the throughput without it. */
+const WITH_AOF = 0.85;
+/** Times the throughput of the original crate. */
+const THAN_ORIGINAL = 10;
+
+export function isMet({ value, bound, is }: Target): boolean {
+  return is === 'at least' ? value >= bound : value <= bound;
+}
+
+/** Those of which everything has been measured. */
+export function targetsOf({ requestReply }: Report): Target[] {
+  const ours = requestReply.find(({ transport }) => transport === OURS);
+  if (ours === undefined) return [];
+  const others = requestReply.flatMap((other) => {
+    const { p50, at64, at256, emit } = PEERS[other.transport] ?? {};
+    const name = `ElkMQ / ${other.title}`;
+    return [
+      ...of(`p50 at 1 in flight, ${name}`, ratioOf(ours, other, 1, 'p50RoundsMs'), p50, 'at most'),
+      ...of(`req/s at 64, ${name}`, ratioOf(ours, other, 64, 'rounds'), at64),
+      ...of(`req/s at 256, ${name}`, ratioOf(ours, other, 256, 'rounds'), at256),
+      ...of(`events/s, ${name}`, ratio(ours.emit.rounds, other.emit.rounds), emit),
+    ];
+  });
+  const aof = requestReply.find(({ transport }) => transport === 'elkmq-aof');
+  const persistent =
+    aof === undefined
+      ? []
+      : [
+          ...of('req/s at 64, AOF everysec / off', ratioOf(aof, ours, 64, 'rounds'), WITH_AOF),
+          ...of('req/s at 256, AOF everysec / off', ratioOf(aof, ours, 256, 'rounds'), WITH_AOF),
+          ...of('events/s, AOF everysec / off', ratio(aof.emit.rounds, ours.emit.rounds), WITH_AOF),
+        ];
+  const at256 = ours.levels.find(({ inFlight }) => inFlight === 256)?.median;
+  const original = at256 === undefined ? undefined : at256 / ORIGINAL.requestsPerSecond;
+  return [
+    ...others,
+    ...persistent,
+    ...of('req/s at 256, ElkMQ / the original crate', original, THAN_ORIGINAL),
+  ];
+}
+
+export function growthTargetsOf(report: GrowthReport): Target[] {
+  const { waitingMessage, waitingRequestHeap, waitingRequester, grown } = report;
+  const waiting = grown.find(({ title }) => title === 'Messages that wait')?.points;
+  const rate = (size: number) => waiting?.find((point) => point.size === size)?.messagesPerSecond;
+  const [none, million] = [rate(0), rate(1_000_000)];
+  const { redisCpu } = waitingRequester;
+  const mostBytes = 1.5 * waitingMessage.payload + 150;
+  return [
+    ...of(
+      'throughput, 1,000,000 messages waiting / none',
+      none === undefined || million === undefined ? undefined : million / none,
+      0.9,
+    ),
+    ...of('Redis memory per waiting message, bytes', waitingMessage.bytes, mostBytes, 'at most'),
+    ...of('heap of 10,000 waiting requests, MB', (10_000 * waitingRequestHeap) / 1e6, 20, 'at most'),
+    ...of(
+      'CPU of Redis for a waiting requester, ElkMQ / the original crate',
+      redisCpu / ORIGINAL.waiting.redisCpu,
+      0.01,
+      'at most',
+    ),
+  ];
+}
+
+function of(
+  what: string,
+  value: number | undefined,
+  bound: number | undefined,
+  is: Target['is'] = 'at least',
+): Target[] {
+  return value === undefined || bound === undefined ? [] : [{ what, value, bound, is }];
+}
+
+function ratioOf(
+  ours: TransportResult,
+  theirs: TransportResult,
+  inFlight: number,
+  figure: 'rounds' | 'p50RoundsMs',
+): number | undefined {
+  const at = ({ levels }: TransportResult) => levels.find((level) => level.inFlight === inFlight)?.[figure];
+  const [our, their] = [at(ours), at(theirs)];
+  return our === undefined || their === undefined ? undefined : ratio(our, their);
+}
+
+export function describeTargets(targets: readonly Target[]): string[] {
+  if (targets.length === 0) return [];
+  const width = Math.max(...targets.map(({ what }) => what.length));
+  const rows = targets.map((target) => {
+    const [value, bound] = targetFigures(target);
+    return `  ${target.what.padEnd(width)}  ${value.padStart(7)}  ${bound.padEnd(8)}${isMet(target) ? 'met' : 'NOT MET'}`;
+  });
+  return ['Targets:', ...rows];
+}
+
+export function targetFigures({ value, bound, is }: Target): [value: string, bound: string] {
+  const sign = is === 'at least' ? '≥' : '≤';
+  return [String(Number(value.toPrecision(3))), `${sign} ${Number(bound.toPrecision(3))}`];
+}
