@@ -1,5 +1,3 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import type { LevelResult, Report, TransportResult } from './report.js';
 import { drawBars, type Bars } from './svg-bars.js';
 import { OURS } from './transports/index.js';
@@ -16,12 +14,10 @@ type Kind = (typeof KINDS)[number]['kind'];
 /** Where CPU is compared: enough in flight for batches, and no queue that grows. */
 const CPU_AT = 64;
 
-/** Writes the charts of a report into a folder, which is made if need be. */
-export function writeCharts(folder: string, report: Report): void {
-  mkdirSync(folder, { recursive: true });
-  for (const [name, chart] of Object.entries(chartsOf(report))) {
-    writeFileSync(join(folder, `${name}.svg`), drawBars(chart));
-  }
+/** Files of charts, by their names. */
+export function drawCharts(report: Report): Record<string, string> {
+  const charts = Object.entries(chartsOf(report));
+  return Object.fromEntries(charts.map(([name, chart]) => [`${name}.svg`, drawBars(chart)]));
 }
 
 function chartsOf({ requestReply, settings }: Report): Record<string, Bars> {

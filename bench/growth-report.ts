@@ -1,5 +1,3 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Cost, RedisLoad } from './growth-rig.js';
 import type { Start } from './report.js';
 import { drawLines } from './svg-lines.js';
@@ -27,14 +25,14 @@ export interface Grown {
   readonly points: readonly (Cost & { readonly size: number })[];
 }
 
-/** The file of one chart, in the folder of the charts. */
+/** The file of one chart. */
 export function growthChartFile({ title }: Grown): string {
   return `growth-${title.toLowerCase().replaceAll(' ', '-')}.svg`;
 }
 
-export function writeGrowthCharts(folder: string, { grown }: GrowthReport): void {
-  mkdirSync(folder, { recursive: true });
-  for (const series of grown) writeFileSync(join(folder, growthChartFile(series)), drawGrowth(series));
+/** Files of charts, by their names. */
+export function drawGrowthCharts({ grown }: GrowthReport): Record<string, string> {
+  return Object.fromEntries(grown.map((series) => [growthChartFile(series), drawGrowth(series)]));
 }
 
 function drawGrowth({ title, of, points }: Grown): string {

@@ -1,11 +1,12 @@
 import { CommandLine, runCommand, writeJson } from '../scripts/command-line.js';
-import { writeGrowthCharts, type Grown, type GrowthReport } from './growth-report.js';
+import { drawGrowthCharts, type Grown, type GrowthReport } from './growth-report.js';
 import { Rig, type Cost } from './growth-rig.js';
 import series from './growth-series.js';
 import { waitingMessage, waitingRequester, waitingRequestHeap } from './growth-waiting.js';
 import { packageVersions } from './machine.js';
 import { describeStart } from './report.js';
 import { median } from './statistics.js';
+import { writeCharts } from './svg.js';
 import { describeTargets, growthTargetsOf } from './targets.js';
 
 /** How the cost of a message changes with what there is around it. */
@@ -73,7 +74,7 @@ async function main(): Promise<boolean> {
     const report = await measureAll(rig, times, isQuick);
     console.log(['', ...describeTargets(growthTargetsOf(report))].join('\n'));
     writeJson(jsonFile, report);
-    if (charts !== undefined) writeGrowthCharts(charts, report);
+    if (charts !== undefined) writeCharts(charts, drawGrowthCharts(report));
     return true;
   } finally {
     await rig.stop();

@@ -1,8 +1,9 @@
 import { interruption, runCommand, UsageError, writeJson } from '../scripts/command-line.js';
-import { writeCharts } from './charts.js';
+import { drawCharts } from './charts.js';
 import { parseOptions, type Options } from './options.js';
 import { describeStart, makeReport, type FailedTransport, type Report, type Skipped } from './report.js';
 import { takeTurns, type Participant, type Turn } from './rounds.js';
+import { writeCharts } from './svg.js';
 import { formatReport, whole } from './table.js';
 import { loadTransport, transportNames } from './transports/index.js';
 
@@ -18,7 +19,7 @@ async function main(): Promise<boolean> {
     const report = await bench(options, participants, interrupt);
     console.log(`\n${formatReport(report)}`);
     writeJson(options.jsonFile, report);
-    if (options.chartFolder !== undefined) writeCharts(options.chartFolder, report);
+    if (options.chartFolder !== undefined) writeCharts(options.chartFolder, drawCharts(report));
     return report.failed.length === 0;
   } finally {
     await Promise.allSettled(participants.map(({ broker }) => broker.stop()));

@@ -1,3 +1,6 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
 /** What all charts are drawn with: no library does it in less. Their greys can be read on a light and on a dark page. */
 
 export const WIDTH = 900;
@@ -45,4 +48,10 @@ export function short(value: number): string {
 
 function escape(content: string): string {
   return content.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+}
+
+/** Writes charts into a folder, which is made if need be. */
+export function writeCharts(folder: string, charts: Record<string, string>): void {
+  mkdirSync(folder, { recursive: true });
+  for (const [file, content] of Object.entries(charts)) writeFileSync(join(folder, file), content);
 }

@@ -28,6 +28,7 @@ const TRANSPORT_COLUMN = 1;
 
 export function formatReport(report: Report): string {
   const { machine, versions, settings, requestReply } = report;
+  const targets = targetsOf(report);
   const ours = requestReply.find(({ transport }) => transport === OURS);
   const rows = settings.levels.flatMap((_, level) => [
     [],
@@ -45,8 +46,7 @@ export function formatReport(report: Report): string {
     ORIGINAL_AS_TEXT,
     ...describeAbsent(report),
     '',
-    ...describeTargets(targetsOf(report)),
-    '',
+    ...(targets.length === 0 ? [] : [...describeTargets(targets), '']),
     ...(settings.rounds === 1
       ? ['One round only: how much it varies is not known.']
       : describeSpread(requestReply)),

@@ -108,7 +108,6 @@ function ratioOf(
 }
 
 export function describeTargets(targets: readonly Target[]): string[] {
-  if (targets.length === 0) return [];
   const width = Math.max(...targets.map(({ what }) => what.length));
   const rows = targets.map((target) => {
     const [value, bound] = targetFigures(target);

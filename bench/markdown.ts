@@ -1,0 +1,155 @@
+import { growthChartFile, type GrowthReport } from './growth-report.js';
+import { ORIGINAL_AS_TEXT } from './original.js';
+import type { LevelResult, Report, TransportResult } from './report.js';
+import { deviation, ratio } from './statistics.js';
+import { short } from './svg.js';
+import { describeAbsent, whole } from './table.js';
+import { growthTargetsOf, isMet, targetFigures, targetsOf, type Target } from './targets.js';
+import { OURS } from './transports/index.js';
+
+/** What the pages show of the reports, as Markdown. */
+
+/** Where CPU and traffic are shown: enough in flight for batches, and no queue that grows. */
+const USAGE_AT = 64;
+
+/** For the project's README. */
+export function summary(report: Report): string {
+  const levels = [64, 256].filter((level) => report.settings.levels.includes(level));
+  const headings = ['', 'p50 at 1 in flight, ms', ...levels.map((level) => `req/s at ${level}`), 'events/s'];
+  const rows = report.requestReply.map((result) => [
+    result.title,
+    at(result, 1, ({ p50Ms }) => p50Ms.toFixed(2)),
+    ...levels.map((level) => at(result, level, ({ median }) => whole(median))),
+    whole(result.emit.median),
+  ]);
+  return [
+    '![Requests per second of each transport](docs/benchmarks/throughput.svg)',
+    table(headings, rows),
+    `One client and one worker, medians of ${report.settings.rounds} rounds; ${describeRun(report)}.`,
+  ].join('\n\n');
+}
+
+/** For the page of the benchmark. */
+export function results(report: Report): string {
+  const { requestReply, settings, versions } = report;
+  const levels = settings.levels.map(String);
+  const perLevel = (result: TransportResult, cell: (level: LevelResult) => string) =>
+    settings.levels.map((level) => at(result, level, cell));
+  const ours = requestReply.find(({ transport }) => transport === OURS);
+  const packages = Object.entries(versions.packages).map(([name, version]) => `${name} ${version}`);
+  return [
+    `${settings.rounds} rounds of ${settings.measureMs / 1000} s for each transport and level; ${describeRun(report)}.`,
+    `${versions.brokers.join(', ')}; ${packages.join(', ')}.`,
+    '![Requests per second](throughput.svg)',
+    'Requests per second by how many are in flight, and events per second until the last is handled: medians, and how far ' +
+      'the furthest round was from them.',
+    table(
+      ['', ...levels, 'events'],
+      requestReply.map((result) => [result.title, ...perLevel(result, withSpread), withSpread(result.emit)]),
+    ),
+    '![Time until the reply, median](latency.svg)\n![Time until the reply, 99 of 100](latency-p99.svg)',
+    'Time until the reply in ms: p50 / p99 / p99.9.',
+    table(
+      ['', ...levels],
+      requestReply.map((result) => [
+        result.title,
+        ...perLevel(result, ({ p50Ms, p99Ms, p999Ms }) => [p50Ms, p99Ms, p999Ms].map(short).join(' / ')),
+      ]),
+    ),
+    ...(ours === undefined ? [] : comparison(report, ours)),
+    '![Events per second](emit.svg)',
+    `![CPU per request](cpu.svg)`,
+    `For each request with ${USAGE_AT} in flight: CPU in µs, commands (those in scripts as well) and bytes at the broker.`,
+    table(
+      ['', 'client', 'worker', 'broker', 'commands', 'bytes'],
+      requestReply.map((result) => [result.title, ...usage(result)]),
+    ),
+    'What they do with a message:',
+    requestReply.map(({ title, keeps }) => `- ${title}: ${keeps}`).join('\n'),
+    ...describeAbsent(report),
+    ORIGINAL_AS_TEXT,
+    targetTable(targetsOf(report)),
+  ].join('\n\n');
+}
+
+/** For the page of the benchmark. */
+export function growth(report: GrowthReport): string {
+  const { waitingMessage, waitingRequestHeap, waitingRequester } = report;
+  return [
+    `${describeMachine(report)}, Node ${report.versions.node}.`,
+    [
+      `- A message that waits takes ${short(waitingMessage.bytes)} bytes of Redis; its payload has ${waitingMessage.payload}.`,
+      `- A request that waits for its reply takes ${short(waitingRequestHeap)} bytes of its client's heap.`,
+      `- A client that waits for a reply sends ${short(waitingRequester.commandsPerSecond)} commands per second and takes ${short(waitingRequester.redisCpu * 100)} % of a core of Redis.`,
+    ].join('\n'),
+    ...report.grown.map((series) => `![${series.title}](${growthChartFile(series)})`),
+    targetTable(growthTargetsOf(report)),
+  ].join('\n\n');
+}
+
+/** Ratios ElkMQ / it. */
+function comparison({ requestReply, settings }: Report, ours: TransportResult): string[] {
+  const rows = requestReply
+    .filter((result) => result !== ours)
+    .map((result) => [
+      result.title,
+      ...settings.levels.map((level) =>
+        at(result, level, ({ rounds }) => at(ours, level, (own) => times(own.rounds, rounds))),
+      ),
+      times(ours.emit.rounds, result.emit.rounds),
+      at(result, 1, ({ p50RoundsMs }) => at(ours, 1, (own) => times(own.p50RoundsMs, p50RoundsMs))),
+    ]);
+  return [
+    'ElkMQ / it, compared round by round, by how many requests are in flight (more is better), and p50 at 1 in flight (less is ' +
+      'better).',
+    table(['', ...settings.levels.map(String), 'events', 'p50 at 1'], rows),
+  ];
+}
+
+function targetTable(targets: readonly Target[]): string {
+  const rows = targets.map((target) => [
+    target.what,
+    ...targetFigures(target),
+    isMet(target) ? 'met' : '**not met**',
+  ]);
+  return table(['', 'is', 'target', ''], rows);
+}
+
+function at(result: TransportResult, inFlight: number, cell: (level: LevelResult) => string): string {
+  const level = result.levels.find((each) => each.inFlight === inFlight);
+  return level === undefined ? '' : cell(level);
+}
+
+function withSpread({ median, min, max }: Pick<LevelResult, 'median' | 'min' | 'max'>): string {
+  const furthest = Math.max(-deviation(min, median), deviation(max, median));
+  return `${whole(median)} ± ${(furthest * 100).toFixed(0)} %`;
+}
+
+function usage(result: TransportResult): string[] {
+  const level = result.levels.find(({ inFlight }) => inFlight === USAGE_AT);
+  const { clientCpu, workerCpu, brokerCpu, commands, bytesIn, bytesOut } = level?.usage ?? {};
+  const bytes = bytesIn === undefined || bytesOut === undefined ? undefined : bytesIn + bytesOut;
+  return [clientCpu, workerCpu, brokerCpu, commands, bytes].map((figure) =>
+    figure === undefined ? '' : short(figure),
+  );
+}
+
+function times(ours: readonly number[], theirs: readonly number[]): string {
+  return ratio(ours, theirs).toFixed(2);
+}
+
+function describeRun(report: Report): string {
+  return `${describeMachine(report)}, Node ${report.versions.node}`;
+}
+
+function describeMachine({ machine, startedAt }: Pick<Report, 'machine' | 'startedAt'>): string {
+  const { cpu, cores, memoryGiB, system } = machine;
+  return `${cpu}, ${cores} cores, ${memoryGiB} GiB, ${system}, ${startedAt.slice(0, 10)}`;
+}
+
+function table(headings: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
+  // Figures to the right.
+  const alignment = headings.map((_, column) => (column === 0 ? '---' : '---:'));
+  return [headings, alignment, ...rows].map(line).join('\n');
+}
