@@ -1,10 +1,10 @@
+import { drawBars, OUR_COLOUR, type Bars } from './bars.js';
 import type { LevelResult, Report, TransportResult } from './report.js';
-import { drawBars, type Bars } from './svg-bars.js';
 import { OURS } from './transports/index.js';
 import { totalCpu } from './usage.js';
 
 const KINDS = [
-  { kind: 'ElkMQ', colour: '#e5484d' },
+  { kind: 'ElkMQ', colour: OUR_COLOUR },
   { kind: 'stored by a broker', colour: '#3e8bd0' },
   { kind: 'nothing stored', colour: '#9a9a9a' },
 ] as const;

@@ -1,6 +1,6 @@
+import { drawBars, OUR_COLOUR } from './bars.js';
 import type { Cost, RedisLoad } from './growth-rig.js';
 import type { Start } from './report.js';
-import { drawLines } from './svg-lines.js';
 
 /** Everything that `npm run bench:growth` has found out. */
 export interface GrowthReport extends Start {
@@ -36,13 +36,13 @@ export function drawGrowthCharts({ grown }: GrowthReport): Record<string, string
 }
 
 function drawGrowth({ title, of, points }: Grown): string {
-  return drawLines({
+  return drawBars({
     title,
-    xLabel: of,
-    x: points.map(({ size }) => size.toLocaleString('en-US')),
+    kinds: [{ kind: of, colour: OUR_COLOUR }],
+    rows: points.map(({ size }) => ({ name: size.toLocaleString('en-US'), kind: of })),
     panels: [
-      { title: 'messages per second', y: points.map(({ messagesPerSecond }) => messagesPerSecond) },
-      { title: 'µs of Redis per message', y: points.map(({ redisUs }) => redisUs) },
+      { title: 'messages per second', values: points.map(({ messagesPerSecond }) => messagesPerSecond) },
+      { title: 'µs of Redis per message', values: points.map(({ redisUs }) => redisUs) },
     ],
   });
 }

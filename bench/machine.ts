@@ -18,7 +18,7 @@ export function describeMachine(): Machine {
     cpu: cores[0]?.model.trim() ?? 'unknown',
     cores: cores.length,
     memoryGiB: Math.round(totalmem() / 2 ** 30),
-    system: `${type()} ${release()}`,
+    system: `${type()} ${/^\d+\.\d+/.exec(release())?.[0] ?? release()}`,
     loadAverage: loadavg()[0] ?? 0,
   };
 }

@@ -15,12 +15,19 @@ const USAGE_AT = 64;
 /** For the project's README. */
 export function summary(report: Report): string {
   const levels = [64, 256].filter((level) => report.settings.levels.includes(level));
-  const headings = ['', 'p50 at 1 in flight, ms', ...levels.map((level) => `req/s at ${level}`), 'events/s'];
+  const headings = [
+    '',
+    'p50 at 1 in flight, ms',
+    ...levels.map((level) => `req/s at ${level}`),
+    'events/s',
+    'stored',
+  ];
   const rows = report.requestReply.map((result) => [
     result.title,
     at(result, 1, ({ p50Ms }) => p50Ms.toFixed(2)),
     ...levels.map((level) => at(result, level, ({ median }) => whole(median))),
     whole(result.emit.median),
+    result.stores ? 'yes' : 'no',
   ]);
   return [
     '![Requests per second of each transport](docs/benchmarks/throughput.svg)',
@@ -112,7 +119,7 @@ function targetTable(targets: readonly Target[]): string {
     ...targetFigures(target),
     isMet(target) ? 'met' : '**not met**',
   ]);
-  return table(['', 'is', 'target', ''], rows);
+  return `What it shall come to:\n\n${table(['', 'is', 'target', ''], rows)}`;
 }
 
 function at(result: TransportResult, inFlight: number, cell: (level: LevelResult) => string): string {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 
 export const WIDTH = 900;
 const TEXT = '#7d7d7d';
-export const GRID = '#8886';
+const GRID = '#8886';
 
 export function svg(height: number, title: string, content: readonly string[]): string {
   return [
@@ -37,7 +37,7 @@ export function bar(x: number, y: number, width: number, height: number, colour:
   return `<rect x="${round(x)}" y="${round(y)}" width="${round(width)}" height="${height}" rx="2" fill="${colour}"/>`;
 }
 
-export function round(value: number): number {
+function round(value: number): number {
   return Math.round(value * 10) / 10;
 }
 

@@ -1,16 +1,22 @@
-import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { results, summary } from '../bench/markdown.js';
 import type { Report } from '../bench/report.js';
+import { until } from './support/queue.js';
 
-const program = fileURLToPath(new URL('../dist/tools/bench/run.js', import.meta.url));
-const bench = (...args: string[]) => promisify(execFile)(process.execPath, [program, ...args]);
-const comparison = fileURLToPath(new URL('../dist/tools/bench/compare.js', import.meta.url));
-const compare = (...args: string[]) => promisify(execFile)(process.execPath, [comparison, ...args]);
+const program = (name: string) => fileURLToPath(new URL(`../dist/tools/bench/${name}.js`, import.meta.url));
+const run = (name: string, args: string[], env: NodeJS.ProcessEnv = {}) =>
+  promisify(execFile)(process.execPath, [program(name), ...args], { env: { ...process.env, ...env } });
+const bench = (...args: string[]) => run('run', args);
+const compare = (...args: string[]) => run('compare', args);
+type Refusal = { code: number; stdout: string; stderr: string };
+const refusalOf = (running: Promise<unknown>) => running.catch((error: unknown) => error as Refusal);
 
 let folder: string;
 beforeAll(async () => {
@@ -25,7 +31,7 @@ test('prints a table and writes a report that are complete', { timeout: 120_000 
     '--rounds',
     '1',
     '--only',
-    'elkmq,tcp',
+    'elkmq,raw,tcp,bullmq',
     '--json',
     file,
     '--charts',
@@ -40,8 +46,10 @@ test('prints a table and writes a report that are complete', { timeout: 120_000 
     );
   }
 
+  expect(stdout).toMatch(/^ +req\/s at 64, ElkMQ \/ Nest TCP +[\d.]+ +≥ 0\.6 +(NOT MET|met)$/m);
+
   const report = JSON.parse(await readFile(file, 'utf8')) as Report;
-  const { machine, versions, settings, skipped, requestReply } = report;
+  const { machine, versions, settings, skipped, failed, requestReply } = report;
   expect(machine.cpu).not.toBe('');
   expect(machine.cores).toBeGreaterThan(0);
   expect(machine.memoryGiB).toBeGreaterThan(0);
@@ -51,9 +59,9 @@ test('prints a table and writes a report that are complete', { timeout: 120_000 
     expect.arrayContaining(['nestjs-elkmq', '@nestjs/core', '@nestjs/microservices', 'ioredis']),
   );
   expect(settings).toMatchObject({ rounds: 1, levels: [1, 64, 256] });
-  expect(skipped).toEqual([]);
+  expect([skipped, failed]).toEqual([[], []]);
 
-  expect(requestReply.map(({ transport }) => transport)).toEqual(['elkmq', 'tcp']);
+  expect(requestReply.map(({ transport }) => transport)).toEqual(['elkmq', 'raw', 'tcp', 'bullmq']);
   for (const { levels, emit } of requestReply) {
     expect(emit.median).toBeGreaterThan(0);
     expect(emit.lost).toBe(0);
@@ -70,6 +78,10 @@ test('prints a table and writes a report that are complete', { timeout: 120_000 
   for (const chart of ['throughput', 'latency', 'latency-p99', 'cpu', 'emit']) {
     expect(await readFile(join(folder, `${chart}.svg`), 'utf8')).toMatch(/^<svg .*ElkMQ.*<\/svg>\n$/s);
   }
+  expect(summary(report)).toMatch(/^\| BullMQ \| [\d.]+ \| [\d,]+ \| [\d,]+ \| [\d,]+ \| yes \|$/m);
+  expect(results(report)).toMatch(
+    /^\| req\/s at 64, ElkMQ \/ BullMQ \| [\d.]+ \| ≥ 7 \| (\*\*not met\*\*|met) \|$/m,
+  );
 
   await writeFile(join(folder, 'slower.json'), JSON.stringify(slowed(report)));
   expect((await compare(file, file)).stdout).toBe('Nothing changed by more than the noise.\n');
@@ -86,6 +98,56 @@ function slowed(report: Report): Report {
   return copy;
 }
 
+test(
+  'a transport that breaks is named with the reason, and costs the others nothing',
+  { timeout: 60_000 },
+  async () => {
+    const server = `#!${process.execPath}
+    if (process.argv[2] === '--version') console.log('nats-server: v0.0.0');
+    else require('net').createServer((socket) => socket.destroy()).listen(Number(process.argv[5]), '127.0.0.1');
+  `;
+    const file = join(folder, 'broken.json');
+    const programs = join(folder, 'programs');
+    await mkdir(programs);
+    await writeFile(join(programs, 'nats-server'), server, { mode: 0o755 });
+
+    const args = ['--quick', '--rounds', '2', '--only', 'tcp,nats', '--json', file];
+    const broken = await refusalOf(
+      run('run', args, { PATH: programs + delimiter + (process.env['PATH'] ?? '') }),
+    );
+
+    expect(broken).toHaveProperty('code', 1);
+    const { stdout } = broken as Refusal;
+    expect(stdout).toMatch(/^nats: failed in round 1: the worker of nats ended too early: error connecting/m);
+    expect(stdout).toMatch(/^ *256 +Nest TCP +[\d,]+/m);
+    const { requestReply, failed } = JSON.parse(await readFile(file, 'utf8')) as Report;
+    expect(failed).toMatchObject([{ transport: 'nats', round: 0 }]);
+    expect(requestReply.map(({ transport, emit }) => [transport, emit.rounds.length])).toEqual([['tcp', 2]]);
+  },
+);
+
+test('Ctrl-C ends all that it has started', { timeout: 60_000 }, async () => {
+  const place = join(folder, 'interrupted');
+  await mkdir(place);
+  const child = spawn(process.execPath, [program('run'), '--quick', '--only', 'elkmq'], {
+    env: { ...process.env, TMPDIR: place },
+  });
+  let output = '';
+  child.stderr.on('data', (text) => (output += String(text)));
+  await until(() => output.includes('req/s at'), 30_000);
+  expect(await readdir(place)).toHaveLength(1);
+  child.kill('SIGINT');
+
+  expect(await once(child, 'exit')).toEqual([1, null]);
+  expect(output).toMatch(/stopped by SIGINT\n$/);
+  // Redis removes nothing itself: its folder goes when it has ended.
+  expect(await readdir(place)).toEqual([]);
+});
+
+test('the pages and charts show what the reports say', async () => {
+  expect(await run('docs', ['--check'])).toEqual({ stdout: '', stderr: '' });
+});
+
 describe('a flag that cannot be followed is refused with its name', () => {
   test.each([
     [['--only', 'tcp,pigeon'], 'unknown transport "pigeon"; known: elkmq, elkmq-aof, raw, tcp, redis'],
@@ -93,8 +155,8 @@ describe('a flag that cannot be followed is refused with its name', () => {
     [['--json', 'no/such/folder/report.json'], '--json "no/such/folder/report.json"'],
     [['--slow'], "Unknown option '--slow'"],
   ])('%j', async (args, message) => {
-    const refusal = await bench(...args).catch((error: unknown) => error as { code: number; stderr: string });
+    const refusal = await refusalOf(bench(...args));
     expect(refusal).toHaveProperty('code', 2);
-    expect(refusal.stderr).toContain(message);
+    expect((refusal as Refusal).stderr).toContain(message);
   });
 });

@@ -11,7 +11,7 @@ const EVERY_SECOND = ['--save', '', '--appendonly', 'yes', '--appendfsync', 'eve
 /** A private server that writes nothing to disk, for every transport that runs over Redis: it installs one if need be. */
 export const startRedisBroker = (): Promise<Broker> => start(IN_MEMORY, '');
 
-export const startPersistentRedisBroker = (): Promise<Broker> => start(EVERY_SECOND, ', AOF everysec');
+export const startPersistentRedisBroker = (): Promise<Broker> => start(EVERY_SECOND, ' (AOF everysec)');
 
 async function start(args: string[], remark: string): Promise<Broker> {
   const redis = await startRedis({ args });

@@ -15,6 +15,8 @@ interface Panel {
   readonly values: readonly (number | undefined)[];
 }
 
+export const OUR_COLOUR = '#e5484d';
+
 const NAMES = 128;
 const TOP = 62;
 const ROW = 22;
