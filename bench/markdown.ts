@@ -150,8 +150,9 @@ function describeRun(report: Report): string {
 }
 
 function describeMachine({ machine, startedAt }: Pick<Report, 'machine' | 'startedAt'>): string {
-  const { cpu, cores, memoryGiB, system } = machine;
-  return `${cpu}, ${cores} cores, ${memoryGiB} GiB, ${system}, ${startedAt.slice(0, 10)}`;
+  const { cpu, cores, memoryGiB, system, loadAverage } = machine;
+  const load = `load average ${loadAverage.toFixed(1)} at the start`;
+  return `${cpu}, ${cores} cores, ${memoryGiB} GiB, ${system}, ${load}, ${startedAt.slice(0, 10)}`;
 }
 
 function table(headings: readonly string[], rows: readonly (readonly string[])[]): string {
