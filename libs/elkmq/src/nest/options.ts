@@ -197,7 +197,8 @@ function commonOptions(owner: string, given: ElkMqOptions, known: readonly strin
   };
 }
 
-function refuseUnknown(owner: string, given: object, known: readonly string[]): void {
+/** @throws {InvalidOptionError} when there is an option that nobody knows */
+export function refuseUnknown(owner: string, given: object, known: readonly string[]): void {
   const unknown = Object.keys(given).find((name) => !known.includes(name));
   if (unknown !== undefined) {
     throw new InvalidOptionError(
