@@ -20,7 +20,7 @@ export type { ElkMqEvents, ElkMqStatus } from './nest/connection-events.js';
 
 // For any Node program: the original's API.
 export { EventQueue } from './core/event-queue.js';
-export type { EventQueueOptions } from './core/event-queue.js';
+export type { SendingOptions as EventQueueOptions } from './core/sending/sending-options.js';
 export type { DeadLetterPage, DeadLetterQuery, DeadLetters } from './core/dead-letters/dead-letter-office.js';
 export type { DeadLetterFilter } from './core/dead-letters/dead-letter-filter.js';
 export type { DeadLetter, DeadLetterReason } from './core/dead-letters/dead-letters.js';

@@ -41,6 +41,7 @@ export class ElkMqOpenTelemetry implements ElkMqTelemetry {
   readonly #consumed: Counter;
   readonly #states = new Map<() => Promise<QueueState>, string>();
 
+  /** Takes tracer and meter from the SDK that has been started. */
   constructor() {
     const meter = metrics.getMeter(NAME);
     const seconds = { unit: 's' };

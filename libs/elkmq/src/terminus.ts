@@ -6,6 +6,7 @@ import type { QueueState } from './core/queue-state.js';
 
 /** An `ElkMqClient`, an `ElkMqServer` or an `EventQueue`. */
 export interface ElkMqHealthSource {
+  /** How the queue is. @param timeout how long Redis may take to tell, ms */
   state(timeout?: number): Promise<QueueState>;
 }
 
@@ -35,7 +36,11 @@ export class ElkMqHealthIndicator {
     this.#indicators = indicators;
   }
 
-  /** @throws {InvalidOptionError} */
+  /**
+   * Is `up` or `down`, with the state of the queue and `roundTrip`, how long Redis took to tell it, ms.
+   * @param key what the result is filed under
+   * @throws {InvalidOptionError}
+   */
   async check<Key extends string>(
     key: Key,
     queue: ElkMqHealthSource,

@@ -6,9 +6,11 @@ import { ElkMqServer, type WorkerLike } from './nest/elk-mq.server.js';
 import type { ElkMqClientOptions, ElkMqServerOptions } from './nest/options.js';
 import { MemoryBroker } from './testing/memory-broker.js';
 
+/** What a test queue can be told. */
 export interface ElkMqTestQueueOptions {
   /** As for the server that is tested: `retry`, `concurrency`, `serializer`, … */
   server?: Partial<ElkMqServerOptions>;
+  /** As for clients: `timeout`, `eventTimeout`, `serializer`, … */
   client?: Partial<ElkMqClientOptions>;
   /** What the clock shows at first, ms since 1970. Default: now. */
   now?: number;
@@ -29,7 +31,9 @@ const TURNS = 20;
  *     await queue.advance(60_000);
  */
 export class ElkMqTestQueue {
+  /** The strategy of the microservice that is tested. */
   readonly server: ElkMqServer;
+  /** Sends to it, and replaces the client of a module that is tested. */
   readonly client: ElkMqClient;
   readonly #broker: MemoryBroker;
 

@@ -19,6 +19,7 @@ export type EventQueueErrorCode =
 
 /** Base of every error of this package. `cause` holds the error that led to it, where there is one. */
 export abstract class EventQueueError extends Error {
+  /** Tells the kind of error, and does not change from version to version. */
   abstract readonly code: EventQueueErrorCode;
 
   constructor(message: string, options?: ErrorOptions) {

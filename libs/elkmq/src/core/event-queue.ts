@@ -26,8 +26,6 @@ import { Requester } from './sending/requester.js';
 import { sendingOptions, type SendingOptions } from './sending/sending-options.js';
 import { ServiceEvent, type Timestamp, type TimestampedEvent } from './service-event.js';
 
-export type EventQueueOptions = SendingOptions;
-
 /**
  * A queue of events in Redis, which any number of producers and consumers share. Each event goes to one consumer,
  * once. Connects at once; `close` it in the end.
@@ -52,7 +50,7 @@ export class EventQueue {
   constructor(
     readonly name: string,
     redis?: RedisSourceInput,
-    options: EventQueueOptions = {},
+    options: SendingOptions = {},
   ) {
     this.#source = new RedisSource(redis);
     this.#keys = new QueueKeys(queueName(name), this.#source.isCluster);

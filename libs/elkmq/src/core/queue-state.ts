@@ -12,6 +12,7 @@ export interface QueueState {
   readonly running: number;
   /** Messages that are due later. */
   readonly delayed: number;
+  /** Messages that were not handled, and are kept. */
   readonly deadLetters: number;
   /** For how long the first of the waiting messages has been waiting, ms; 0 when there is none. */
   readonly oldestWaiting: number;

@@ -8,8 +8,11 @@ export type ElkMqStatus = 'connected' | 'reconnecting' | 'disconnected';
 
 /** Events for `on`. */
 export interface ElkMqEvents extends Record<string, (...args: never[]) => void> {
+  /** Redis is there, for the first time or again. */
   connected: () => void;
+  /** Redis is away; it is tried until it is back. */
   reconnecting: () => void;
+  /** After `close`. */
   disconnected: () => void;
   /** Once per outage or fault, not once per attempt to reconnect. */
   error: (error: Error) => void;

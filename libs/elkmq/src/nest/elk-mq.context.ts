@@ -69,6 +69,7 @@ export class ElkMqContext extends BaseRpcContext<[queue: string, event: ServiceE
     return this.getEvent().action;
   }
 
+  /** The name of the queue. */
   getQueue(): string {
     return this.args[0];
   }

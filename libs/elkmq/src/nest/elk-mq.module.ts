@@ -16,24 +16,40 @@ import { ElkMqServer } from './elk-mq.server.js';
 import type { ElkMqClientOptions } from './options.js';
 
 /** A client, and the token under which it is injected. */
-export type ElkMqClientProvider = ElkMqClientOptions & { name: string | symbol };
+export type ElkMqClientProvider = ElkMqClientOptions & {
+  /** The token for `@Inject`. */
+  name: string | symbol;
+};
 
 /** Makes the options of a client; for `useClass` and `useExisting`. */
 export interface ElkMqClientOptionsFactory {
+  /** Is called once, before the client is made. */
   createElkMqOptions(): ElkMqClientOptions | Promise<ElkMqClientOptions>;
 }
 
 /** As in Nest's own modules: one of `useFactory`, `useClass` and `useExisting`. */
 export interface ElkMqClientAsyncProvider extends Pick<ModuleMetadata, 'imports'> {
+  /** The token for `@Inject`. */
   name: string | symbol;
+  /** Makes the options. */
   useFactory?: (...dependencies: never[]) => ElkMqClientOptions | Promise<ElkMqClientOptions>;
+  /** What `useFactory` is given. */
   inject?: InjectionToken[];
+  /** A class that makes them, of which Nest makes an instance. */
   useClass?: Type<ElkMqClientOptionsFactory>;
+  /** The token of a provider that makes them, an `ElkMqClientOptionsFactory`. */
   useExisting?: InjectionToken;
 }
 
 /** A list of clients, or an object when they are to be global. */
-export type ElkMqClients<Provider> = Provider[] | { clients: Provider[]; isGlobal?: boolean };
+export type ElkMqClients<Provider> =
+  | Provider[]
+  | {
+      /** The clients. */
+      clients: Provider[];
+      /** Whether every module can inject them. Default false. */
+      isGlobal?: boolean;
+    };
 
 /**
  * Provides clients for injection, and closes them when the application shuts down.
@@ -59,7 +75,7 @@ export class ElkMqModule implements OnModuleDestroy {
     await Promise.all([...this.#servers].map((server) => server.close()));
   }
 
-  /** `ElkMqModule.register([{ name: 'ORDERS', queue: 'orders', url: 'redis://…' }])` */
+  /** Provides clients: `ElkMqModule.register([{ name: 'ORDERS', queue: 'orders', url: 'redis://…' }])`. */
   static register(clients: ElkMqClients<ElkMqClientProvider>): DynamicModule {
     const { list, isGlobal } = listOf(clients);
     return providing(

@@ -21,7 +21,7 @@ export interface ElkMqOptions {
   /** The queue's name. Clients and servers of one name share it. */
   queue: string;
   /** Where Redis is: `redis://`, `rediss://` or `unix://`. Default redis://127.0.0.1:6379. */
-  url?: string;
+  url?: string | undefined;
   /** Where Redis is, as options of ioredis, an instance (which is never closed), or a function that makes one. */
   redis?: Exclude<RedisSourceInput, string>;
   /** The longest payload, in bytes of UTF-8. Default 16 MiB. */
@@ -30,6 +30,7 @@ export interface ElkMqOptions {
   telemetry?: ElkMqTelemetry;
 }
 
+/** What a server can be told. */
 export interface ElkMqServerOptions extends ElkMqOptions {
   /** How many messages are handled at once. Default 256. */
   concurrency?: number;
@@ -47,7 +48,12 @@ export interface ElkMqServerOptions extends ElkMqOptions {
    * What is kept of messages that were not handled: the newest `max` (default 10,000) for `maxAge` ms (default
    * 1,209,600,000, 14 days). The rest goes when a further one is added, and the log says so.
    */
-  deadLetters?: { max?: number; maxAge?: number };
+  deadLetters?: {
+    /** How many. */
+    max?: number;
+    /** For how long, ms. */
+    maxAge?: number;
+  };
   /**
    * When events whose handler failed are tried again. A handler can have its own, in the extras of its decorator:
    * `@EventPattern('order.placed', { retry: { attempts: 5 } })`; requests are tried again only by a policy of their
@@ -68,6 +74,7 @@ export interface ElkMqServerOptions extends ElkMqOptions {
   deserializer?: ConsumerDeserializer;
 }
 
+/** What a client can be told. */
 export interface ElkMqClientOptions extends ElkMqOptions, SendingOptions {
   /** How long `send` waits for the last response, ms. Default 30,000. */
   timeout?: number;

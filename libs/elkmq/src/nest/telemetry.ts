@@ -20,12 +20,15 @@ export interface ElkMqSending {
 export interface ElkMqProcessing {
   /** What is done in it, handlers above all, runs inside `work`. */
   run<T>(work: () => T): T;
+  /** Is called once. @param error what was thrown, or why the attempt ended like that */
   ended(outcome: ElkMqOutcome, error?: unknown): void;
 }
 
 /** Follows messages: `ElkMqOpenTelemetry` of `nestjs-elkmq/opentelemetry` is one. None of its methods may throw. */
 export interface ElkMqTelemetry {
+  /** A client is about to send a message; a request waits for replies. */
   sending(queue: string, pattern: string, isRequest: boolean): ElkMqSending;
+  /** A server is about to handle a message. */
   processing(context: ElkMqContext): ElkMqProcessing;
   /** A server has begun to take messages. @returns what is called when it stops */
   watching(queue: string, state: () => Promise<QueueState>): () => void;

@@ -8,6 +8,7 @@ import { isReplyError } from '../redis/redis-errors.js';
 import { callReliably, type Doubt } from '../redis/reliable-call.js';
 import type { ScriptName } from '../redis/scripts.js';
 
+/** Which dead letters are wanted, and how many at once. */
 export interface DeadLetterQuery extends DeadLetterFilter {
   /** Where to go on: `next` of the page before. */
   readonly before?: string | undefined;
@@ -15,6 +16,7 @@ export interface DeadLetterQuery extends DeadLetterFilter {
   readonly limit?: number | undefined;
 }
 
+/** Some of the dead letters, and where the next ones are. */
 export interface DeadLetterPage {
   /** Those that died last come first. */
   readonly letters: DeadLetter[];

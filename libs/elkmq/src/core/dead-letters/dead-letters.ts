@@ -14,7 +14,11 @@ export const DEAD_LETTER_REASONS = [
   'unhandled',
 ] as const;
 
-/** Why a message was not handled. */
+/**
+ * Why a message was not handled: `failed`, its handler threw, the last time if there were several; `rejected`, its handler
+ * said so (`context.deadLetter`); `unhandled`, no handler has its pattern; `expired`, its time was over before a worker
+ * took it; `abandoned`, its worker died; `exhausted`, as many workers died as `maxDeliveries` says; `malformed`, it is no event.
+ */
 export type DeadLetterReason = (typeof DEAD_LETTER_REASONS)[number];
 
 /** How the JSON of a letter begins whose message was given up while it was perhaps still being handled. */
@@ -22,13 +26,21 @@ export const ABANDONED_LETTER = '{"reason":"abandoned"';
 
 /** A message that was not handled, as it is kept in Redis (JSON). */
 export interface StoredDeadLetter {
+  /** Why it was not handled. */
   readonly reason: DeadLetterReason;
   /** Id of the message's first entry: the identity of the message, and of its letter. */
   readonly origin: string;
   /** Fields of the entry, name and value in turn, the event among them. */
   readonly fields: readonly string[];
   /** What its handler threw, or why it was given up. */
-  readonly error?: { readonly name: string; readonly message: string; readonly stack?: string };
+  readonly error?: {
+    /** Its class. */
+    readonly name: string;
+    /** What it says. */
+    readonly message: string;
+    /** Where it was thrown. */
+    readonly stack?: string;
+  };
   /** How many attempts there were. */
   readonly attempts: number;
   /** When Redis registered the message; milliseconds since 1970. */

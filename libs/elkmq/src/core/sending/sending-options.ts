@@ -2,7 +2,7 @@ import { InvalidOptionError } from '../errors.js';
 import { DEFAULTS, flag, milliseconds, wholeNumber } from '../options.js';
 import type { RequesterOptions } from './requester.js';
 
-/** What those who send can choose. */
+/** What those who send can choose: an `EventQueue`, and, among others, an `ElkMqClient`. */
 export interface SendingOptions {
   /** How long storing a message is tried while Redis is away, ms. Default 10,000. */
   enqueueTimeout?: number;
