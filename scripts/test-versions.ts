@@ -61,7 +61,7 @@ function passes({ nest, ioredis, name }: (typeof COMBINATIONS)[number]): boolean
   write(join(project, 'tsconfig.processes.json'), {
     extends: './tsconfig.json',
     compilerOptions: { noEmit: false, outDir: 'dist/tools', paths: {} },
-    include: ['test/processes'],
+    include: ['test/processes', 'test/types'],
   });
 
   console.log(`\n${name}`);

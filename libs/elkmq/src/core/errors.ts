@@ -1,4 +1,4 @@
-/** The stable `code` of every error that this package raises; `switch (error.code)` narrows to its class. */
+/** The `code` of every error that this package raises, for `switch (error.code)`. */
 export type EventQueueErrorCode =
   | 'ABANDONED'
   | 'ATTEMPT_ENDED'
