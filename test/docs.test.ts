@@ -17,6 +17,15 @@ describe.each(pages)('%s', (page) => {
     expect(links.filter((link) => !existsSync(join(folder, link)))).toEqual([]);
   });
 
+  it('has no link to a heading that is not there', () => {
+    const links = [...text.matchAll(/\]\((?!https?:)([^)#\s]*)#([^)\s]+)\)/g)];
+    const wrong = links.filter(([, file = '', anchor = '']) => {
+      const target = file === '' ? join(root, page) : join(folder, file);
+      return !existsSync(target) || !anchorsOf(readFileSync(target, 'utf8')).includes(anchor);
+    });
+    expect(wrong.map(([link]) => link)).toEqual([]);
+  });
+
   it('names tests that exist', () => {
     const missing: string[] = [];
     for (const [, file = '', titles = ''] of text.matchAll(/\]\((\S+\.test\.ts)\)((?:,? "[^"]+")+)/g)) {
@@ -28,3 +37,14 @@ describe.each(pages)('%s', (page) => {
     expect(missing).toEqual([]);
   });
 });
+
+/** The names of headings, as GitHub makes them. */
+function anchorsOf(markdown: string): string[] {
+  const headings = markdown.replace(/^```.*?^```$/gms, '').matchAll(/^#+ (.+)$/gm);
+  return [...headings].map(([, heading = '']) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N}_ -]/gu, '')
+      .replaceAll(' ', '-'),
+  );
+}

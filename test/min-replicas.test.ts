@@ -107,8 +107,6 @@ describe('with minReplicas', () => {
     const options = { queue: 'q', redis: cluster, minReplicas: 1 };
     const message = 'minReplicas must be 0 on Redis Cluster, got 1';
     expect(messageOf('INVALID_OPTION', () => new EventQueue('q', cluster, { minReplicas: 1 }))).toBe(message);
-    expect(messageOf('INVALID_OPTION', () => startClient({ ...options, url: undefined as never }))).toBe(
-      message,
-    );
+    expect(messageOf('INVALID_OPTION', () => startClient({ ...options, url: undefined }))).toBe(message);
   });
 });

@@ -85,8 +85,8 @@ describe('where Redis is', () => {
     ['a function that makes a client', { redis: () => new Redis({ ...options, lazyConnect: true }) }],
   ])('can be said with %s', async (_how, redis) => {
     const queue = newQueueName();
-    await startApp(moduleOf(echo), { queue, url: undefined, ...redis } as never);
-    const client = startClient({ queue, url: undefined, ...redis } as never);
+    await startApp(moduleOf(echo), { queue, url: undefined, ...redis });
+    const client = startClient({ queue, url: undefined, ...redis });
     expect(await lastValueFrom(client.send('echo', 1))).toBe(1);
   });
 

@@ -37,7 +37,7 @@ export interface ElkMqServerOptions extends ElkMqOptions {
   /**
    * What becomes of a message whose worker died: with `once` it is never started again, but becomes a dead letter, and
    * its requester is told; with `at-least-once` another worker gets it. A handler can have its own, in the extras of its
-   * decorator: `@EventPattern('order.placed', { delivery: 'at-least-once' })`. Default `once`.
+   * decorator: `elkMqExtras({ delivery: 'at-least-once' })`. Default `once`.
    */
   delivery?: DeliveryMode;
   /** How long the messages of a worker are its own when it does not say so any more, ms. Default 30,000. */
@@ -56,8 +56,8 @@ export interface ElkMqServerOptions extends ElkMqOptions {
   };
   /**
    * When events whose handler failed are tried again. A handler can have its own, in the extras of its decorator:
-   * `@EventPattern('order.placed', { retry: { attempts: 5 } })`; requests are tried again only by a policy of their
-   * own. Default: never; a failed event becomes a dead letter at once.
+   * `elkMqExtras({ retry: { attempts: 5 } })`; requests are tried again only by a policy of their own. Default: never; a
+   * failed event becomes a dead letter at once.
    */
   retry?: ElkMqRetryOptions;
   /** Whether consumers of the original ElkMQ read the queue too. Default false. */
