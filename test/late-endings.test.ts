@@ -1,0 +1,96 @@
+import { ElkMqServer, type ElkMqContext } from 'nestjs-elkmq';
+import { describe, expect, it } from 'vitest';
+import { entriesOf, eventsOf } from './support/entries.js';
+import { listening } from './support/nest.js';
+import { keysOf, newQueueName, redis, until, url } from './support/queue.js';
+
+const REQUEST = '{"request_uuid":7,"timeout":60,"action":"late","payload":"1"}';
+const FROM_TESTER = ['reply_to', 'tester'];
+const EVENT = ['reply_to', ''];
+
+/** A message that is being handled. */
+async function handling(fields: string[], isEvent: boolean, extras: Record<string, unknown> = {}) {
+  const queue = newQueueName();
+  const stream = `${queue}(event_stream)`;
+  const inbox = `${queue}(inbox):tester`;
+  await redis.xadd(inbox, '*', 'created', '');
+  await redis.expire(inbox, 60);
+  let end: ((act: (context: ElkMqContext) => unknown) => void) | undefined;
+  const server = new ElkMqServer({ queue, url });
+  const handler = async (_data: unknown, context: ElkMqContext): Promise<unknown> => {
+    const act = await new Promise<(context: ElkMqContext) => unknown>((resolve) => (end = resolve));
+    return act(context);
+  };
+  server.addHandler('late', handler, isEvent, extras);
+  await listening(server);
+  await redis.xadd(stream, '*', 'event', REQUEST, ...fields);
+  await until(() => end !== undefined);
+  const [{ id } = { id: '' }] = await eventsOf(queue);
+  return {
+    queue,
+    id,
+    /** As a worker does that gives the message to another, or up. */
+    takeAway: () => Promise.all([redis.xdel(stream, id), redis.xack(stream, 'elkmq', id)]),
+    /** Has the handler end so, and waits until the worker is done with it. */
+    endBy: (act: (context: ElkMqContext) => unknown) => {
+      end?.(act);
+      return server.close();
+    },
+    /** As it is when the client has closed, or its TTL is over. */
+    removeInbox: () => redis.del(inbox),
+    replies: async () => (await entriesOf(inbox)).filter(({ fields: [name] }) => name === 'replies'),
+  };
+}
+
+function fail(): never {
+  throw new Error('too late');
+}
+
+describe('when a message has been taken away from a worker, nothing comes of what its handler does then:', () => {
+  const retry = { retry: { attempts: 5, backoff: 60_000 } };
+  it.each<[string, string[], boolean, object, (context: ElkMqContext) => unknown]>([
+    ['it answers a request', FROM_TESTER, false, {}, () => 'late'],
+    ['it answers a deduplicated request', [...FROM_TESTER, 'deduplication', 'k'], false, {}, () => 'late'],
+    ['it answers a request of an original client', [], false, {}, () => 'late'],
+    ['it fails an event', EVENT, true, {}, fail],
+    ['it fails an event that is to be tried again', EVENT, true, retry, fail],
+    ['it wants a request to be tried again', FROM_TESTER, false, {}, (context) => context.retry(60_000)],
+    ['it rejects a request', FROM_TESTER, false, {}, (context) => context.deadLetter('late')],
+  ])('%s', async (_what, fields, isEvent, extras, act) => {
+    const message = await handling(fields, isEvent, extras);
+    await message.takeAway();
+    await message.endBy(act);
+    expect(await message.replies()).toEqual([]);
+    expect(await keysOf(message.queue)).toEqual({ '(event_stream)': 'stream', '(inbox):tester': 'stream' });
+    expect(await eventsOf(message.queue)).toEqual([]);
+  });
+});
+
+describe('a client that has gone takes no space: its reply is written nowhere when', () => {
+  it.each<[string, string[], (context: ElkMqContext) => unknown]>([
+    ['its request is answered', FROM_TESTER, () => 'late'],
+    ['its deduplicated request is answered', [...FROM_TESTER, 'deduplication', 'k'], () => 'late'],
+    ['its request is rejected', FROM_TESTER, (context) => context.deadLetter('late')],
+  ])('%s', async (_what, fields, act) => {
+    const message = await handling(fields, false);
+    await message.removeInbox();
+    await message.endBy(act);
+    expect(Object.keys(await keysOf(message.queue))).not.toContain('(inbox):tester');
+    expect(await eventsOf(message.queue)).toEqual([]);
+  });
+});
+
+describe('a late success', () => {
+  it.each([
+    ['withdraws the dead letter of a message that was abandoned', 'abandoned', 0],
+    ['leaves any other dead letter', 'exhausted', 1],
+  ])('%s', async (_what, reason, left) => {
+    const { queue, id, takeAway, endBy } = await handling(EVENT, true);
+    await takeAway();
+    await redis.zadd(`${queue}(dead_letters)`, Date.now(), id);
+    await redis.hset(`${queue}(dead_letter_bodies)`, id, JSON.stringify({ reason, origin: id }));
+    await endBy(() => undefined);
+    expect(await redis.zcard(`${queue}(dead_letters)`)).toBe(left);
+    expect(await redis.hlen(`${queue}(dead_letter_bodies)`)).toBe(left);
+  });
+});
