@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { lastValueFrom, of } from 'rxjs';
 import {
   ElkMqRecordBuilder,
@@ -162,6 +163,43 @@ describe('with legacyConsumers on both sides', () => {
     await until(() => taken.length === 1);
     await until(async () => (await pending(queue)) === 0);
     expect([taken, await list(queue)]).toEqual([[1], []]);
+  });
+
+  it('a worker that starts events in another order than they came keeps all of them', async () => {
+    const queue = newQueueName();
+    const stream = `${queue}(event_stream)`;
+    const lease = 300;
+    const signals: AbortSignal[] = [];
+    let end: (() => void) | undefined;
+    const ended = new Promise<void>((resolve) => (end = resolve));
+    const note = (_data: unknown, { signal }: ElkMqContext) => (signals.push(signal), ended);
+    await startApp(moduleOf(events({ note })), { queue, legacyConsumers: true, lease });
+    // Nobody competes for the second one, so it is started first.
+    const now = Date.now();
+    const both = redis.multi().xadd(stream, `${now}-1`, 'event', json('note', '1'));
+    both.lpush(`${queue}(message_queue)`, `${now}-1`);
+    both.xadd(
+      stream,
+      `${now}-2`,
+      'event',
+      json('note', '2'),
+      'reply_to',
+      '',
+      'origin',
+      '1-1',
+      'attempt',
+      '2',
+    );
+    await both.exec();
+    await until(() => signals.length === 2);
+    await sleep(2 * lease);
+    const idle = async () =>
+      ((await redis.xpending(stream, 'elkmq', '-', '+', 9)) as [string, string, number][]).map(
+        ([, , ms]) => ms,
+      );
+    await until(async () => Math.max(...(await idle())) < lease);
+    expect(signals.map(({ aborted }) => aborted)).toEqual([false, false]);
+    end?.();
   });
 
   it('what an original consumer has popped stays until its time has passed, and is gone then', async () => {

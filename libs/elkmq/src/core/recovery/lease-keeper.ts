@@ -27,7 +27,7 @@ export class LeaseKeeper {
   readonly #timer: NodeJS.Timeout;
   #renewing = false;
 
-  /** @param lease ms @param running attempts in the order of their ids */
+  /** @param lease ms */
   constructor(connection: Connection, keys: QueueKeys, lease: number, running: () => Iterable<Leased>) {
     this.#connection = connection;
     this.#keys = keys;

@@ -1,18 +1,16 @@
 -- Renews the leases of attempts that are still the consumer's: claiming an entry sets its idle time to 0, but would
 -- also take it back from another consumer.
 -- KEYS: 1 event stream
--- ARGV: 1 group  2 consumer  3.. ids, in ascending order
+-- ARGV: 1 group  2 consumer  3.. ids
 -- Returns the ids that are not the consumer's any more.
 redis.replicate_commands()
 
-local mine = {}
-for _, pending in ipairs(redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[3], ARGV[#ARGV], 10000, ARGV[2])) do
-  mine[pending[1]] = true
-end
 local kept, lost = {}, {}
 for i = 3, #ARGV do
-  local list = mine[ARGV[i]] and kept or lost
-  list[#list + 1] = ARGV[i]
+  local id = ARGV[i]
+  local is_mine = #redis.call('XPENDING', KEYS[1], ARGV[1], id, id, 1, ARGV[2]) > 0
+  local list = is_mine and kept or lost
+  list[#list + 1] = id
 end
 if #kept > 0 then
   local claim = { 'XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0 }

@@ -24,7 +24,8 @@ if how == 'end' or how == 'expired' then
   if redis.call('XDEL', stream, id) == 0 then return 0 end
   redis.pcall('XACK', stream, group, id)
 elseif how ~= 'response' then
-  local pending = redis.call('XPENDING', stream, group, id, id, 1)[1]
+  -- An error: the group is gone.
+  local pending = redis.pcall('XPENDING', stream, group, id, id, 1)[1]
   if not pending or (consumer ~= '' and pending[2] ~= consumer) or pending[3] < tonumber(ARGV[5]) then return 0 end
   -- As in settle: it is never run again. Only who goes on renews the lease.
   local idle = how == 'part' and 0 or pending[3]
