@@ -25,6 +25,14 @@ describe('a Redis that cannot be reached', () => {
     expect(performance.now() - start).toBeLessThan(3_000);
   });
 
+  it('is one within that time also for what waits behind thousands of others', async () => {
+    const queue = newQueue('redis://127.0.0.1:1', newQueueName(), 300);
+    const start = performance.now();
+    const calls = Array.from({ length: 20_000 }, () => queue.enqueue(event));
+    expect((await Promise.allSettled(calls)).filter(({ status }) => status === 'fulfilled')).toEqual([]);
+    expect(performance.now() - start).toBeLessThan(3_000);
+  });
+
   it('is a ConnectionError as well when it accepts connections and says nothing', async () => {
     const mute = createServer((socket) => socket.on('error', () => undefined)).listen(0, '127.0.0.1');
     await once(mute, 'listening');

@@ -58,6 +58,11 @@ describe('enqueue', () => {
     expect((await queue.dequeue())[0]).toBe(timestamps[0]);
   });
 
+  it('may be tried for any number of milliseconds', async () => {
+    const queue = closing(new EventQueue(newQueueName(), url, { enqueueTimeout: 1_500.5 }));
+    expect(await queue.enqueue(new ServiceEvent(10, 'a'))).toBeGreaterThan(0);
+  });
+
   it('can take the same event twice: it is two events in the queue', async () => {
     const queue = newQueue();
     const event = new ServiceEvent(1, 'twice');

@@ -31,16 +31,21 @@ export function callReliably(
   return reliably(connection, (client) => runScript(client, script, keys, args), patience, doubt);
 }
 
-/** As `callReliably`, for anything that can be run twice without harm. */
+/**
+ * As `callReliably`, for anything that can be run twice without harm.
+ * @param since from when on the patience counts, `performance.now()`; it is not run at all when that is over
+ */
 export async function reliably<T>(
   connection: Connection,
   run: (client: Connection['client']) => Promise<T>,
   patience: number,
   doubt?: Doubt,
+  since = performance.now(),
 ): Promise<T> {
-  const deadline = performance.now() + patience;
+  const deadline = since + patience;
   const left = (): number => Math.max(deadline - performance.now(), 1);
   for (;;) {
+    if (performance.now() >= deadline) throw outOfTime(patience);
     if (!connection.isConnected) await connection.whenConnected(left());
     try {
       return await within(left(), patience, run(connection.client));

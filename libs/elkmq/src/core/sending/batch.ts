@@ -51,6 +51,8 @@ const INBOX_MARGIN = 30_000;
 /** Events that go out together. */
 export class Batch {
   readonly events: OutgoingEvent[] = [];
+  /** `performance.now()` when the first of them was added, or a moment before. */
+  readonly since = performance.now();
   /** Characters of JSON. */
   size = 0;
   /** It is stored, but fewer replicas have it than they should. */

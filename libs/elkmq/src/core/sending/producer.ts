@@ -3,12 +3,12 @@ import { Batch, FULL, type OutgoingEvent, type Sender } from './batch.js';
 import { COMMAND_TIMEOUT, type Connection } from '../redis/connection.js';
 import { BufferFullError, ConnectionError, EnqueueError, QueueFullError } from '../errors.js';
 import type { QueueKeys } from '../keys.js';
-import { callReliably, reliably } from '../redis/reliable-call.js';
+import { reliably } from '../redis/reliable-call.js';
 import { isReplyError } from '../redis/redis-errors.js';
-import { runReplicated } from '../redis/scripts.js';
+import { runReplicated, runScript } from '../redis/scripts.js';
 
 export interface ProducerOptions {
-  /** How long a batch is tried before it fails with a `ConnectionError`, ms. */
+  /** How long an event waits to be stored before it fails with a `ConnectionError`, ms. */
   readonly enqueueTimeout: number;
   /** How many messages the queue may hold; any number when it is not given. */
   readonly maxQueueLength: number | undefined;
@@ -51,7 +51,7 @@ export class Producer {
     const { enqueueTimeout, maxQueueLength, minReplicas, maxBufferedBytes, legacyConsumers } = options;
     this.#connection = connection;
     this.#keys = keys;
-    const memory = enqueueTimeout + MEMORY_MARGIN;
+    const memory = Math.ceil(enqueueTimeout) + MEMORY_MARGIN;
     this.#sender = { clientId, window: WINDOW, memory, maxQueueLength, legacyConsumers };
     this.#patience = enqueueTimeout;
     this.#minReplicas = minReplicas;
@@ -143,7 +143,8 @@ export class Producer {
 
   async #call(batch: Batch, number: number): Promise<string> {
     const { keys, args } = batch.call(this.#keys, this.#sender, number);
-    return (await callReliably(this.#connection, 'enqueue', keys, args, this.#patience)) as string;
+    const run = (client: Connection['client']): Promise<unknown> => runScript(client, 'enqueue', keys, args);
+    return (await this.#reliably(batch, run)) as string;
   }
 
   async #callReplicated(batch: Batch, number: number): Promise<string> {
@@ -152,10 +153,8 @@ export class Producer {
     // The connection is blocked meanwhile, and all batches on their way must do with its timeout and their own.
     const share = Math.min(COMMAND_TIMEOUT, this.#patience) / (WINDOW + 2);
     const timeout = Math.max(Math.ceil(share) - WAIT_PRECISION, 20);
-    const { answer, confirmed } = await reliably(
-      this.#connection,
-      (client) => runReplicated(client, 'enqueue', keys, args, wanted, timeout),
-      this.#patience,
+    const { answer, confirmed } = await this.#reliably(batch, (client) =>
+      runReplicated(client, 'enqueue', keys, args, wanted, timeout),
     );
     if (confirmed < wanted) {
       const who = `${String(confirmed)} of ${String(wanted)} replicas`;
@@ -164,6 +163,11 @@ export class Producer {
       );
     }
     return answer as string;
+  }
+
+  /** The time that a batch has waited for its place in the window counts. */
+  #reliably<T>({ since }: Batch, run: (client: Connection['client']) => Promise<T>): Promise<T> {
+    return reliably(this.#connection, run, this.#patience, undefined, since);
   }
 }
 
