@@ -112,13 +112,16 @@ export class BrokenSessions {
   }
 
   async #putBackUnseen({ name, arrived }: ConsumerSession): Promise<void> {
-    const args = [this.#keys.eventStream, GROUP, after(arrived), '+', PAGE, name];
-    for (;;) {
+    for (let last = arrived; ; ) {
       try {
         await this.#connection.whenConnected(PATIENCE);
+        const args = [this.#keys.eventStream, GROUP, after(last), '+', PAGE, name];
         const unseen = (await send(this.#connection.client, 'xpending', args)) as [string][];
-        if (unseen.length === 0) return;
+        const newest = unseen.at(-1);
+        if (!newest) return;
         await this.putBack(unseen.map(([id]) => id));
+        // Not from the beginning again: what cannot be put back stays.
+        [last] = newest;
       } catch (error) {
         // This connection may have broken too. Nobody else puts these entries back, so it is tried until the end.
         if (!isTransient(error) || this.#stop.signal.aborted) throw error;
