@@ -109,9 +109,26 @@ describe('calls wait, and succeed, ', () => {
     await until(() => noted.length === 1);
   });
 
+  it('while Redis has fewer replicas than it wants', async () => {
+    const server = await ownRedis();
+    const { client, noted, prices } = await workerOf(server);
+    const answer = valuesOf(client.send('prices', {}));
+    await until(() => prices.observed);
+    await clientOf(server).config('SET', 'min-replicas-to-write', 1);
+    const emitted = valuesOf(client.emit('note', 1));
+    prices.next(1);
+    prices.complete();
+    await sleep(200);
+    expect(noted).toEqual([]);
+    await clientOf(server).config('SET', 'min-replicas-to-write', 0);
+    expect(await answer).toEqual([1]);
+    await emitted;
+    await until(() => noted.length === 1);
+  });
+
   it('when Redis has forgotten its scripts, and when the group was deleted', async () => {
     const server = await ownRedis();
-    const { queue, client } = await workerOf(server);
+    const { queue, client, warnings } = await workerOf(server);
     const admin = clientOf(server);
     await admin.script('FLUSH');
     expect(await valuesOf(client.send('echo', 1))).toEqual([1]);
@@ -119,6 +136,7 @@ describe('calls wait, and succeed, ', () => {
     expect(await valuesOf(client.send('echo', 2))).toEqual([2]);
     await admin.del(`${queue}(event_stream)`);
     expect(await valuesOf(client.send('echo', 3))).toEqual([3]);
+    expect(warnings()).toEqual([]);
   });
 
   it('of an EventQueue as well', async () => {

@@ -5,7 +5,9 @@
  * - refused: Redis did not carry it out and will not.
  */
 
-const FOR_NOW = /^(?:LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|NOREPLICAS|UNBLOCKED|MISCONF)\b/;
+/** Before version 7 Redis says so in the middle, when a command in a script was refused. */
+const FOR_NOW =
+  /(?:^|: -)(?:LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|NOREPLICAS|UNBLOCKED|MISCONF)\b/;
 
 export function isReplyError(error: unknown): error is Error {
   return error instanceof Error && error.name === 'ReplyError';
@@ -13,7 +15,7 @@ export function isReplyError(error: unknown): error is Error {
 
 /** Whether the same command may succeed later: it is in doubt, or Redis refused it for now. */
 export function isTransient(error: unknown): boolean {
-  return !isReplyError(error) || FOR_NOW.test(error.message) || /-(?:READONLY|LOADING)\b/.test(error.message);
+  return !isReplyError(error) || FOR_NOW.test(error.message);
 }
 
 /** The server has become a replica: another connection finds the master. */
@@ -24,6 +26,11 @@ export function isReadOnly(error: unknown): boolean {
 /** The stream or its consumer group is gone. */
 export function isNoGroup(error: unknown): boolean {
   return isReplyError(error) && error.message.startsWith('NOGROUP');
+}
+
+/** Redis ended a blocked read, for a reason that the next one is told. */
+export function isUnblocked(error: unknown): boolean {
+  return isReplyError(error) && error.message.startsWith('UNBLOCKED');
 }
 
 export function hasTimedOut(error: unknown): boolean {
