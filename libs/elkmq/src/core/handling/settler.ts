@@ -41,7 +41,6 @@ export class Settler {
   readonly #keys: QueueKeys;
   #waiting: Settlable[] = [];
   #inFlight = 0;
-  #idle: (() => void)[] = [];
 
   constructor(connection: Connection, keys: QueueKeys) {
     this.#connection = connection;
@@ -55,14 +54,6 @@ export class Settler {
     if (length === 0) whenBatched(this.#inFlight === 0, this.#flush);
     // Not before this attempt has said all that it says in one go.
     else if (length === EARLY - 1) queueMicrotask(this.#flush);
-  }
-
-  /** Resolves when all that was added is settled. */
-  async drained(): Promise<void> {
-    while (this.#waiting.length > 0 || this.#inFlight > 0) {
-      this.#flush();
-      await new Promise<void>((resolve) => this.#idle.push(resolve));
-    }
   }
 
   readonly #flush = (): void => {
@@ -103,10 +94,6 @@ export class Settler {
       attempt.settled(!mayHaveEnded && lost.includes(attempt.id), failure);
     }
     this.#inFlight--;
-    if (this.#inFlight > 0) return;
-    const idle = this.#idle;
-    this.#idle = [];
-    for (const wake of idle) wake();
   }
 }
 
