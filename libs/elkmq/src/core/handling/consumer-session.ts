@@ -112,7 +112,7 @@ export class BrokenSessions {
   }
 
   async #putBackUnseen({ name, arrived }: ConsumerSession): Promise<void> {
-    for (let last = arrived; ; ) {
+    for (let last = arrived; ;) {
       try {
         await this.#connection.whenConnected(PATIENCE);
         const args = [this.#keys.eventStream, GROUP, after(last), '+', PAGE, name];
