@@ -139,18 +139,25 @@ describe('what waits while Redis is away', () => {
 
   it('makes room when a request that was not sent is given up, and when time is up', async () => {
     const server = await ownRedis();
-    const options = { queue: newQueueName(), url: server.url, maxBufferedBytes: 1_000, enqueueTimeout: 300 };
-    const client = startClient(options);
-    await client.connect();
+    const options = { maxBufferedBytes: 2_500, enqueueTimeout: 2_500 };
+    const queue = closing(new EventQueue(newQueueName(), server.url, options));
+    await queue.enqueue(new ServiceEvent(60, 'a'));
     const go = pause(server);
-    const text = 'x'.repeat(800);
-    client.send('ask', text).subscribe().unsubscribe();
-    const kept = rejection(lastValueFrom(client.emit('note', text)));
-    expect(await rejection(lastValueFrom(client.emit('note', text)))).toMatchObject({ code: 'BUFFER_FULL' });
-    expect(await kept).toMatchObject({ code: 'CONNECTION_FAILED' });
+    // As many batches as can be on their way: what follows is not sent.
+    const sent: Promise<unknown>[] = [];
+    for (let i = 0; i < 8; i++) {
+      sent.push(rejection(queue.enqueue(new ServiceEvent(60, 'a'))));
+      await immediate();
+    }
+    const long = new ServiceEvent(60, 'a', 'x'.repeat(700));
+    const asked = rejection(queue.awaitResponse(new ServiceEvent(1, 'ask', 'x'.repeat(700))));
+    sent.push(rejection(queue.enqueue(long)));
+    expect(await rejection(queue.enqueue(long))).toMatchObject({ code: 'BUFFER_FULL' });
+    expect(await asked).toMatchObject({ code: 'TIMEOUT_EXPIRED' });
+    sent.push(rejection(queue.enqueue(long)));
+    for (const error of await Promise.all(sent)) expect(error).toMatchObject({ code: 'CONNECTION_FAILED' });
     go();
-    await client.connect();
-    await lastValueFrom(client.emit('note', text), { defaultValue: undefined });
+    await queue.enqueue(new ServiceEvent(60, 'a', 'x'.repeat(2_000)));
   });
 
   it.each([0, 1.5, '10', null])('must not be bounded to %j bytes', (maxBufferedBytes) => {

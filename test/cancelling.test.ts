@@ -125,4 +125,17 @@ describe('a caller that stops waiting for a request that is being handled', () =
     await until(() => reasons.length === 1);
     expect(await keysOf(queue)).not.toHaveProperty('(cancelled)');
   });
+
+  it('leaves no more than 10,000 marks, the last to be of use', async () => {
+    const { queue, started, reasons, client } = await waiting();
+    const marks = `${queue}(cancelled)`;
+    const soon = Date.now() + 20_000;
+    await redis.zadd(marks, ...Array.from({ length: 10_050 }, (_, id) => [soon, `${id}-1`]).flat());
+    await redis.expire(marks, 20);
+    const subscription = client.send('wait', 1).subscribe();
+    await until(() => started.length === 1);
+    subscription.unsubscribe();
+    await until(() => reasons.length === 1);
+    expect(await redis.zcard(marks)).toBe(9_999);
+  });
 });

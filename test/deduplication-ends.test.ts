@@ -83,6 +83,11 @@ describe('all who wait for a deduplicated request are told, and those who ask la
     const options = { queue, delivery: 'at-least-once', drainTimeout: 1 } as const;
     const app = await startApp(moduleOf(requests({ ask: () => concat(of('a'), NEVER) })), options);
     await until(async () => (await recordOf(queue))['count'] === '1');
+    // What tells other workers of it, if this one had died: see docs/protocol.md.
+    const [[, , , deliveries]] = (await redis.xpending(`${queue}(event_stream)`, 'elkmq', '-', '+', 1)) as [
+      number[],
+    ];
+    expect(deliveries).toBe(3);
     await app.close();
     answers.push(told(clients[0].send('ask', keyed(3))));
     for (const answer of await Promise.all(answers)) {

@@ -1,8 +1,9 @@
 import { EventQueue, ServiceEvent } from 'nestjs-elkmq';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { enqueueAsTheOriginal, eventsOf } from './support/entries.js';
+import { logs, moduleOf, requests, startApp, startClient, valuesOf } from './support/nest.js';
 import { Proxy } from './support/proxy.js';
-import { closing, keysOf, newQueueName, redis, rejection, url } from './support/queue.js';
+import { closing, keysOf, newQueueName, redis, rejection, until, url } from './support/queue.js';
 
 async function newProxy(): Promise<Proxy> {
   return closing(await Proxy.before(url));
@@ -76,8 +77,26 @@ describe('an event that Redis handed out, but that never arrived', () => {
     proxy.loseAnswers(/xreadgroup.*BLOCK/is);
     const taken = consumer.dequeueBlocking(0);
     const timestamp = await producer.enqueue(new ServiceEvent(60, 'a', 'payload'));
+    const enqueued = performance.now();
     expect((await taken)[0]).toBe(timestamp);
+    expect(performance.now() - enqueued).toBeLessThan(4_000);
     expect(proxy.lost).toBe(1);
+    expect(await eventsOf(consumer.name)).toEqual([]);
+  });
+
+  it('goes to another call also when Redis did not notice that the connection was gone', async () => {
+    const proxy = await newProxy();
+    const consumer = newQueue(proxy.url);
+    const producer = newQueue(url, consumer.name);
+    // Makes the group.
+    await rejection(consumer.dequeue());
+    const taken = consumer.dequeueBlocking(0);
+    const reads = () => proxy.latest(/xreadgroup/i);
+    await until(() => reads() === 1);
+    proxy.abandon(/xreadgroup/i);
+    await until(() => reads() === 1);
+    const timestamp = await producer.enqueue(new ServiceEvent(60, 'a', 'payload'));
+    expect((await taken)[0]).toBe(timestamp);
     expect(await eventsOf(consumer.name)).toEqual([]);
   });
 
@@ -149,6 +168,38 @@ describe('a response arrives once', () => {
     expect(proxy.lost).toBe(1);
     expect((await client.awaitResponse(new ServiceEvent(20, 'ask', 'two'))).payload).toBe('two');
     expect(seen).toEqual(['one', 'two']);
+  });
+
+  it('when the ids of Redis have gone back, as after a failover', async () => {
+    const proxy = await newProxy();
+    const client = newQueue(proxy.url);
+    startEcho(url, client.name);
+    await client.awaitResponse(new ServiceEvent(20, 'ask', 'warm-up'));
+    const keys = Object.keys(await keysOf(client.name));
+    const inbox = client.name + String(keys.find((key) => key.startsWith('(inbox)')));
+    await redis.xadd(inbox, `${Date.now() + 3_600_000}-0`, 'replies', '[]');
+    await until(async () => (await redis.xlen(inbox)) === 0);
+    await redis.del(inbox);
+    proxy.cut();
+    expect((await client.awaitResponse(new ServiceEvent(20, 'ask', 'one'))).payload).toBe('one');
+  });
+
+  it('when the connection of its worker breaks before that knows that it has answered', async () => {
+    const proxy = await newProxy();
+    const queue = newQueueName();
+    const app = await startApp(moduleOf(requests({ echo: (data) => data as unknown })), {
+      queue,
+      url: proxy.url,
+    });
+    const client = startClient({ queue });
+    expect(await valuesOf(client.send('echo', 0))).toEqual([0]);
+    proxy.loseAnswers(/evalsha.*\(inbox\)/is);
+    expect(await valuesOf(client.send('echo', 1))).toEqual([1]);
+    expect(await valuesOf(client.send('echo', 2))).toEqual([2]);
+    expect(proxy.lost).toBe(1);
+    await app.close();
+    // Nor does the worker take it for lost.
+    expect(logs.filter((line) => line.includes(queue) && line.includes('given up'))).toEqual([]);
   });
 
   it('when the connection of who answers breaks before it knows that it has answered', async () => {

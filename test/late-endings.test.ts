@@ -71,12 +71,14 @@ describe('a client that has gone takes no space: its reply is written nowhere wh
     ['its request is answered', FROM_TESTER, () => 'late'],
     ['its deduplicated request is answered', [...FROM_TESTER, 'deduplication', 'k'], () => 'late'],
     ['its request is rejected', FROM_TESTER, (context) => context.deadLetter('late')],
+    ['its request is put off', FROM_TESTER, (context) => context.retry(60_000)],
   ])('%s', async (_what, fields, act) => {
     const message = await handling(fields, false);
     await message.removeInbox();
     await message.endBy(act);
     expect(Object.keys(await keysOf(message.queue))).not.toContain('(inbox):tester');
     expect(await eventsOf(message.queue)).toEqual([]);
+    expect((await redis.xpending(`${message.queue}(event_stream)`, 'elkmq'))[0]).toBe(0);
   });
 });
 

@@ -4,8 +4,9 @@ import { ElkMqClient, ElkMqModule, ElkMqServer } from 'nestjs-elkmq';
 import { expect, it } from 'vitest';
 import { deadLettersOf, events, listening, logs, moduleOf, requests } from './support/nest.js';
 import { startApp, startClient, unsettled, valuesOf } from './support/nest.js';
-import { keysOf, newQueueName, redis, until, url } from './support/queue.js';
+import { closing, keysOf, newQueueName, redis, until, url } from './support/queue.js';
 import { TestProcess } from './support/processes.js';
+import { Proxy } from './support/proxy.js';
 
 const consumersOf = (queue: string) => redis.xinfo('CONSUMERS', `${queue}(event_stream)`, 'elkmq');
 
@@ -72,6 +73,22 @@ it('what a closing worker has not started is handled by another, once', async ()
   await until(async () => (await unsettled(queue)) === 0);
   expect(handled.sort((a, b) => a - b)).toEqual(Array.from({ length: count }, (_, id) => id));
   expect(await deadLettersOf(queue)).toEqual([]);
+});
+
+it('what was on its way to a worker when it began to close is not started by it', async () => {
+  const proxy = closing(await Proxy.before(url));
+  const queue = newQueueName();
+  const handled: string[] = [];
+  const by = (name: string) => moduleOf(events({ note: () => void handled.push(name) }));
+  const app = await startApp(by('one'), { queue, url: proxy.url });
+  await until(() => proxy.latest(/xreadgroup/i) === 1);
+  proxy.delay = 500;
+  startClient({ queue }).emit('note', 1);
+  await until(async () => (await redis.xpending(`${queue}(event_stream)`, 'elkmq'))[0] === 1);
+  await app.close();
+  await startApp(by('another'), { queue });
+  await until(() => handled.length === 1);
+  expect(handled).toEqual(['another']);
 });
 
 it('a handler that finishes during the close can still use the clients of the application', async () => {

@@ -132,6 +132,17 @@ describe("with delivery 'at-least-once', when a worker is killed in the middle",
     expect(await deadLettersOf(queue)).toEqual([]);
   });
 
+  it('also when its timeout is over by then', async () => {
+    const queue = newQueueName();
+    const payloads: unknown[] = [];
+    await startWorker({ queue }, { 'old event': (payload) => Promise.resolve(payloads.push(payload)) });
+    const json = '{"request_uuid":7,"timeout":1,"action":"old event","payload":"1"}';
+    const again = ['event', json, 'reply_to', '', 'origin', '1-1', 'attempt', '2'];
+    await redis.xadd(`${queue}(event_stream)`, '*', ...again);
+    await until(() => payloads.length === 1);
+    expect(await deadLettersOf(queue)).toEqual([]);
+  });
+
   it('a handler can ask for it alone', async () => {
     const queue = newQueueName();
     const doomed = await startDoomed({ queue });

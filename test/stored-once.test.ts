@@ -1,5 +1,5 @@
 import { EventQueue, ServiceEvent } from 'nestjs-elkmq';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { eventsOf, millisecondsOf, payloadsOf } from './support/entries.js';
 import { clientOf, ownRedis } from './support/own-redis.js';
 import { Proxy } from './support/proxy.js';
@@ -113,6 +113,27 @@ describe('an event is stored once', () => {
     await enqueueAll(queue, payloads);
     clearInterval(forgetting);
     expect((await payloadsOf(queue.name, admin)).sort()).toEqual([...payloads].sort());
+  });
+
+  it('when a call of its producer comes to Redis so late that later ones have taken its place', async () => {
+    const server = await ownRedis();
+    const admin = clientOf(server);
+    const monitor = await admin.monitor();
+    onTestFinished(() => {
+      monitor.disconnect();
+    });
+    const calls: [string, ...string[]][] = [];
+    monitor.on('monitor', (_time, call: [string, ...string[]]) => {
+      if (STORING.test(call.join(' '))) calls.push(call);
+    });
+    const queue = newQueue(server.url);
+    for (let i = 0; i < 9; i++) await queue.enqueue(new ServiceEvent(60, 'a', String(i)));
+    await until(() => calls.length === 9);
+    const [late = ['PING']] = calls;
+    expect(await rejection(admin.call(...late))).toMatchObject({
+      message: expect.stringMatching(/^STALE/) as string,
+    });
+    expect(await admin.xlen(`${queue.name}(event_stream)`)).toBe(9);
   });
 
   it('when it was enqueued just before the queue was closed', async () => {

@@ -85,6 +85,20 @@ export class Proxy {
     for (const pair of this.#pairs) pair.silent ||= matches.test(pair.latest);
   }
 
+  /** Connections whose latest request matches break on the side of the client; Redis does not notice. */
+  abandon(matches: RegExp): void {
+    for (const pair of this.#pairs) {
+      if (!matches.test(pair.latest)) continue;
+      pair.silent = true;
+      pair.client.destroy();
+    }
+  }
+
+  /** How many connections there are whose latest request matches, and that are not silent. */
+  latest(matches: RegExp): number {
+    return [...this.#pairs].filter(({ latest, silent }) => !silent && matches.test(latest)).length;
+  }
+
   async close(): Promise<void> {
     this.#server.close();
     this.cut();
