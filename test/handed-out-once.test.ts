@@ -91,10 +91,10 @@ describe('an event that Redis handed out, but that never arrived', () => {
     // Makes the group.
     await rejection(consumer.dequeue());
     const taken = consumer.dequeueBlocking(0);
-    const reads = () => proxy.latest(/xreadgroup/i);
-    await until(() => reads() === 1);
-    proxy.abandon(/xreadgroup/i);
-    await until(() => reads() === 1);
+    const waits = /xreadgroup.*BLOCK/is;
+    await until(() => proxy.latest(waits) === 1);
+    proxy.abandon(waits);
+    await until(() => proxy.latest(waits) === 1);
     const timestamp = await producer.enqueue(new ServiceEvent(60, 'a', 'payload'));
     expect((await taken)[0]).toBe(timestamp);
     expect(await eventsOf(consumer.name)).toEqual([]);

@@ -48,7 +48,7 @@ function fail(): never {
 
 describe('when a message has been taken away from a worker, nothing comes of what its handler does then:', () => {
   const retry = { retry: { attempts: 5, backoff: 60_000 } };
-  it.each<[string, string[], boolean, object, (context: ElkMqContext) => unknown]>([
+  it.each<[string, string[], boolean, Record<string, unknown>, (context: ElkMqContext) => unknown]>([
     ['it answers a request', FROM_TESTER, false, {}, () => 'late'],
     ['it answers a deduplicated request', [...FROM_TESTER, 'deduplication', 'k'], false, {}, () => 'late'],
     ['it answers a request of an original client', [], false, {}, () => 'late'],

@@ -43,7 +43,7 @@ it('a worker whose connection was lost gives the others five seconds to come bac
   await listening(new ElkMqServer({ queue, url: server.url, lease: 200 }));
   await sleep(600);
   await renew(600);
-  await admin.client('KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+  await admin.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
   await sleep(3_000);
   expect(await isTaken()).toBe(true);
 });
