@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { clientOf, ownRedis } from './support/own-redis.js';
 import { newQueueName, redis, until, url } from './support/queue.js';
-import { deadLettersOf, listening } from './support/nest.js';
+import { deadLettersOf, listening, logs, startClient } from './support/nest.js';
 
 /** A message in the hands of a worker elsewhere, which is this test. */
 async function takenElsewhere(lease: number, client = redis) {
@@ -34,6 +34,32 @@ it('a worker does not take what looks long abandoned, as after an outage of Redi
   expect(await isTaken()).toBe(true);
   await renew(60_000);
   await until(async () => (await deadLettersOf(queue)).length === 1);
+});
+
+it('a worker that is closing keeps what it is still handling', async () => {
+  const queue = newQueueName();
+  const lease = 300;
+  const worker = new ElkMqServer({ queue, url, lease });
+  let isDone = false;
+  let start: (() => void) | undefined;
+  const started = new Promise<void>((resolve) => (start = resolve));
+  worker.addHandler(
+    'note',
+    async () => {
+      start?.();
+      await sleep(5 * lease);
+      isDone = true;
+    },
+    true,
+  );
+  await listening(worker);
+  startClient({ queue }).emit('note', 1);
+  await started;
+  await listening(new ElkMqServer({ queue, url, lease }));
+  await worker.close();
+  expect(isDone).toBe(true);
+  expect(await deadLettersOf(queue)).toEqual([]);
+  expect(logs.filter((line) => line.includes(queue) && line.includes('given up'))).toEqual([]);
 });
 
 it('a worker whose connection was lost gives the others five seconds to come back as well', async () => {

@@ -105,6 +105,28 @@ describe('an event whose handler failed', () => {
     }
   });
 
+  it('comes back when it is due, not only when a worker looks for what is', async () => {
+    const queue = newQueueName();
+    const { calls, handler } = failing(8);
+    await startApp(moduleOf(events({ pay: handler })), { queue, retry: { attempts: 9, backoff: 20 } });
+    await emit(queue);
+    // A worker looks once a second.
+    await until(() => calls.length === 9, 5_000);
+  });
+
+  it('does not come back together with what failed together', async () => {
+    const queue = newQueueName();
+    const { handler } = failing(Infinity);
+    const backoff = { type: 'fixed', delay: 60_000, jitter: 1 } as const;
+    await startApp(moduleOf(events({ pay: handler })), { queue, retry: { attempts: 2, backoff } });
+    await Promise.all(Array.from({ length: 20 }, () => emit(queue)));
+    await until(async () => (await redis.zcard(`${queue}(delayed)`)) === 20);
+    const scores = (await redis.zrange(`${queue}(delayed)`, 0, -1, 'WITHSCORES')).filter(
+      (_, i) => i % 2 === 1,
+    );
+    expect(Number(scores.at(-1)) - Number(scores[0])).toBeGreaterThan(20_000);
+  });
+
   it('has the policy of its handler, where that has one', async () => {
     const queue = newQueueName();
     const [own, common] = [failing(9), failing(9)];
