@@ -74,6 +74,8 @@ describe('an event that Redis handed out, but that never arrived', () => {
     const proxy = await newProxy();
     const consumer = newQueue(proxy.url);
     const producer = newQueue(url, consumer.name);
+    // Makes the group.
+    await rejection(consumer.dequeue());
     proxy.loseAnswers(/xreadgroup.*BLOCK/is);
     const taken = consumer.dequeueBlocking(0);
     const timestamp = await producer.enqueue(new ServiceEvent(60, 'a', 'payload'));

@@ -4,7 +4,9 @@ import { Redis } from 'ioredis';
 import { EventQueue, ServiceEvent } from 'nestjs-elkmq';
 import { Subject } from 'rxjs';
 import { describe, expect, it } from 'vitest';
+import { payloadsOf } from './support/entries.js';
 import { clientOf, ownRedis, type PrivateRedis } from './support/own-redis.js';
+import { Proxy } from './support/proxy.js';
 import { deadLettersOf, events, logs, moduleOf, requests, startApp, startClient } from './support/nest.js';
 import { valuesOf } from './support/nest.js';
 import { closing, newQueueName, rejection, until } from './support/queue.js';
@@ -85,6 +87,17 @@ describe('calls wait, and succeed, ', () => {
     await until(() => noted.length === 1);
     expect(warnings().filter((line) => line.includes('is lost')).length).toBeLessThanOrEqual(2);
     expect(warnings().length).toBeLessThanOrEqual(4);
+  });
+
+  it('when another Redis has become the master behind the same address', async () => {
+    const [one, other] = await Promise.all([ownRedis(), ownRedis()]);
+    const proxy = closing(await Proxy.before(one.url));
+    const queue = closing(new EventQueue(newQueueName(), proxy.url));
+    await queue.enqueue(new ServiceEvent(60, 'a', 'first'));
+    proxy.leadTo(other.url);
+    await clientOf(one).replicaof('127.0.0.1', 1);
+    await queue.enqueue(new ServiceEvent(60, 'a', 'second'));
+    expect(await payloadsOf(queue.name, clientOf(other))).toEqual(['second']);
   });
 
   it('while Redis loads what was on disk', async () => {

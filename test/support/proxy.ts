@@ -28,7 +28,7 @@ export class Proxy {
   delay = 0;
   /** Requests or answers that were lost on demand. */
   lost = 0;
-  readonly #redisPort: number;
+  #redisPort: number;
   readonly #server: Server;
   readonly #pairs = new Set<Pair>();
   #loss: Loss | undefined;
@@ -67,6 +67,11 @@ export class Proxy {
   /** The connection breaks when Redis has got the first half of a request that matches. */
   truncateRequests(matches: RegExp, times = 1, each = 1): void {
     this.#loss = { matches, what: 'half a request', each, left: times, seen: 0 };
+  }
+
+  /** New connections lead to another server. */
+  leadTo(redisUrl: string): void {
+    this.#redisPort = Number(new URL(redisUrl).port);
   }
 
   /** Breaks every connection. New ones are accepted. */
