@@ -1,4 +1,6 @@
 import { ElkMqServer } from 'nestjs-elkmq';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { clientOf, ownRedis } from './support/own-redis.js';
@@ -72,4 +74,34 @@ it('a worker whose connection was lost gives the others five seconds to come bac
   await admin.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
   await sleep(3_000);
   expect(await isTaken()).toBe(true);
+});
+
+it('a worker that went away an hour ago is no member of the group any more, unless a message is pending for it', async () => {
+  const server = await ownRedis('--rdbchecksum', 'no');
+  const queue = newQueueName();
+  const stream = `${queue}(event_stream)`;
+  const before = clientOf(server);
+  await before.xgroup('CREATE', stream, 'elkmq', '0', 'MKSTREAM');
+  const gone = ['done.1.1000', 'busy.1.1000000'];
+  for (const consumer of gone) {
+    const id = String(await before.xadd(stream, '*', 'event', '', 'reply_to', ''));
+    await before.xreadgroup('GROUP', 'elkmq', consumer, 'STREAMS', stream, '>');
+    if (consumer === gone[0]) await before.xack(stream, 'elkmq', id);
+  }
+  await before.save();
+  await server.kill();
+  // Redis has no command that sets back when it has seen a consumer. In its file that follows the name, in ms.
+  const file = join(server.dir, 'dump.rdb');
+  const saved = await readFile(file);
+  for (const consumer of gone) {
+    const place = saved.indexOf(consumer) + consumer.length;
+    saved.writeBigUInt64LE(saved.readBigUInt64LE(place) - 3_600_000n, place);
+  }
+  await writeFile(file, saved);
+  await server.restart();
+  await listening(new ElkMqServer({ queue, url: server.url, lease: 100 }));
+  const consumers = async () =>
+    ((await before.xinfo('CONSUMERS', stream, 'elkmq')) as string[][]).map(([, name]) => name);
+  await until(async () => !(await consumers()).includes('done.1.1000'));
+  expect(await consumers()).toContain('busy.1.1000000');
 });
