@@ -52,7 +52,7 @@ export function results(report: Report): string {
       'the furthest round was from them.',
     table(
       ['', ...levels, 'events'],
-      requestReply.map((result) => [result.title, ...perLevel(result, withSpread), withSpread(result.emit)]),
+      requestReply.map((result) => [result.title, ...perLevel(result, withSpread), events(result)]),
     ),
     '![Time until the reply, median](latency.svg)\n![Time until the reply, 99 of 100](latency-p99.svg)',
     'Time until the reply in ms: p50 / p99 / p99.9.',
@@ -130,6 +130,10 @@ function at(result: TransportResult, inFlight: number, cell: (level: LevelResult
 function withSpread({ median, min, max }: Pick<LevelResult, 'median' | 'min' | 'max'>): string {
   const furthest = Math.max(-deviation(min, median), deviation(max, median));
   return `${whole(median)} ± ${(furthest * 100).toFixed(0)} %`;
+}
+
+function events({ emit }: TransportResult): string {
+  return emit.lost > 0 ? `${withSpread(emit)}, lost ${whole(emit.lost)}` : withSpread(emit);
 }
 
 function usage(result: TransportResult): string[] {
