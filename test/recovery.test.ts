@@ -1,4 +1,3 @@
-import { ElkMqServer, type ElkMqClient, type ElkMqContext, type ElkMqServerOptions } from 'nestjs-elkmq';
 import { concat, firstValueFrom, lastValueFrom, of, Subject, tap } from 'rxjs';
 import {
   ElkMqRecordBuilder,
@@ -7,7 +6,6 @@ import {
   type ElkMqContext,
   type ElkMqServerOptions,
 } from 'nestjs-elkmq';
-import { firstValueFrom, lastValueFrom, Subject, tap } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { clientOf, durableRedis } from './support/own-redis.js';
