@@ -3,6 +3,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { ConnectionError, EventQueue } from 'nestjs-elkmq';
 import { describe, expect, it } from 'vitest';
 import { event, failuresOf } from './support/calls.js';
+import { fakeRedis } from './support/fake-redis.js';
 import { clientOf, ownRedis } from './support/own-redis.js';
 import { closing, newQueueName, until } from './support/queue.js';
 
@@ -42,6 +43,12 @@ describe('a Redis that cannot be reached', () => {
     }
     await queue.close();
     mute.close();
+  });
+
+  it('is asked again soon while it loads, however long it says that takes', async () => {
+    const { url, asked } = await fakeRedis('loading:1\r\nloading_eta_seconds:600');
+    newQueue(url);
+    await until(() => asked() >= 3, 5_000);
   });
 
   it('is found as soon as it is there', async () => {

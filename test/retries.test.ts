@@ -121,7 +121,7 @@ describe('an event whose handler failed', () => {
     await startApp(moduleOf(events({ pay: handler })), { queue, retry: { attempts: 2, backoff } });
     await Promise.all(Array.from({ length: 20 }, () => emit(queue)));
     await until(async () => (await redis.zcard(`${queue}(delayed)`)) === 20);
-    const scores = (await redis.zrange(`${queue}(delayed)`, 0, '-1', 'WITHSCORES')).filter(
+    const scores = (await redis.zrange(`${queue}(delayed)`, '0', '-1', 'WITHSCORES')).filter(
       (_, i) => i % 2 === 1,
     );
     expect(Number(scores.at(-1)) - Number(scores[0])).toBeGreaterThan(20_000);

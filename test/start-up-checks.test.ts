@@ -1,7 +1,6 @@
-import { once } from 'node:events';
-import { createServer, type AddressInfo } from 'node:net';
 import { ElkMqServer, type ElkMqServerOptions } from 'nestjs-elkmq';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { fakeRedis } from './support/fake-redis.js';
 import { clientOf, durableRedis, ownRedis } from './support/own-redis.js';
 import { listening, logs, moduleOf, requests, startApp, startClient, valuesOf } from './support/nest.js';
 import { newQueueName, rejection } from './support/queue.js';
@@ -61,26 +60,10 @@ describe('a server warns at its start', () => {
 });
 
 describe('a Redis that is too old', () => {
-  /** It answers as Redis 5 does, as far as it is asked. */
-  async function redis5(): Promise<string> {
-    const info = '# Server\r\nredis_version:5.0.14\r\nloading:0\r\n';
-    const server = createServer((socket) => {
-      socket.on('error', () => undefined);
-      socket.on('data', (data) => {
-        for (const [, command] of data.toString().matchAll(/\*\d+\r\n\$\d+\r\n(\w+)/g)) {
-          socket.write(/^info$/i.test(command ?? '') ? `$${info.length}\r\n${info}\r\n` : '+OK\r\n');
-        }
-      });
-    }).listen(0, '127.0.0.1');
-    onTestFinished(() => void server.close());
-    await once(server, 'listening');
-    return `redis://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  }
-
   const tooOld = { code: 'CONNECTION_FAILED', message: 'Redis 5.0.14 is too old: 6.0 or later is needed' };
 
   it('fails listen, and every send and emit, with an error that says so', async () => {
-    const url = await redis5();
+    const { url } = await fakeRedis('# Server\r\nredis_version:5.0.14\r\nloading:0\r\n');
     const queue = newQueueName();
     const server = new ElkMqServer({ queue, url });
     expect(await rejection(listening(server))).toMatchObject(tooOld);

@@ -19,6 +19,8 @@ const OVERRIDES = {
   enableOfflineQueue: false,
   autoResendUnfulfilledCommands: false,
   maxRetriesPerRequest: 0,
+  // While Redis loads, ioredis believes what it says of the time that takes, up to 10 s: others are back before (see Recoverer).
+  maxLoadingRetryTime: 1_000,
   protocol: 2,
   replyMapping: 'legacy',
 } as const;
