@@ -4,7 +4,7 @@ import { concat, lastValueFrom, NEVER, of, Subject, take } from 'rxjs';
 import { ConnectionError, ElkMqRecordBuilder, TimeoutExpiredError } from 'nestjs-elkmq';
 import { describe, expect, it } from 'vitest';
 import { moduleOf, requests, startApp, startClient, unsettled, valuesOf } from './support/nest.js';
-import { keysOf, newQueueName, rejection, until } from './support/queue.js';
+import { keysOf, newQueueName, redis, rejection, until } from './support/queue.js';
 
 describe('a request without an answer', () => {
   it.each([
@@ -24,6 +24,18 @@ describe('a request without an answer', () => {
     });
     await until(async () => (await unsettled(queue)) === 0);
     await client.close();
+    expect(await keysOf(queue)).toEqual({ '(event_stream)': 'stream' });
+  });
+
+  it('is not started when its time was over before a worker took it, and nothing is kept of it', async () => {
+    const queue = newQueueName();
+    const started: unknown[] = [];
+    const json = '{"request_uuid":7,"timeout":60,"action":"ask","payload":"1"}';
+    const id = `${Date.now() - 61_000}-1`;
+    await redis.xadd(`${queue}(event_stream)`, id, 'event', json, 'reply_to', 'a-client');
+    await startApp(moduleOf(requests({ ask: (data) => started.push(data) })), { queue });
+    await until(async () => (await unsettled(queue)) === 0);
+    expect(started).toEqual([]);
     expect(await keysOf(queue)).toEqual({ '(event_stream)': 'stream' });
   });
 
