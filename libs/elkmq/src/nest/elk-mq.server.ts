@@ -154,9 +154,9 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
     const { drainTimeout } = this.#options;
     const { running, unsettled } = await worker.stop(drainTimeout);
     const after = `after ${String(drainTimeout)} ms (drainTimeout)`;
-    if (running > 0) this.logger.warn(`Handlers still running ${after}: ${String(running)}`);
+    if (running > 0) this.logger.warn(`${String(running)} handler(s) still running ${after}`);
     if (unsettled > 0) {
-      this.logger.warn(`Messages handled, but not settled in Redis ${after}: ${String(unsettled)}`);
+      this.logger.warn(`${String(unsettled)} handled message(s) not settled in Redis ${after}`);
     }
   }
 
