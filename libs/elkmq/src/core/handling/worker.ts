@@ -193,9 +193,8 @@ export class Worker {
    */
   async stop(drainTimeout: number): Promise<{ running: number; unsettled: number }> {
     this.#recoverer?.stop();
-    await this.#promoter?.stop();
-    await this.#janitor?.stop();
-    await this.#consumer?.stop();
+    // All at once: from now on nothing is taken, whatever is to be waited for.
+    await Promise.all([this.#consumer?.stop(), this.#promoter?.stop(), this.#janitor?.stop()]);
     await this.#arbiter.stop();
     await this.#drained(drainTimeout);
     this.#cancellations?.stop();
