@@ -13,8 +13,10 @@ const consumersOf = (queue: string) => redis.xinfo('CONSUMERS', `${queue}(event_
 it('close lets running handlers finish, and their answers arrive', async () => {
   const queue = newQueueName();
   const [prices, notes] = [new Subject<number>(), new Subject<number>()];
+  const proxy = closing(await Proxy.before(url));
   const app = await startApp(moduleOf(requests({ prices: () => prices }), events({ note: () => notes })), {
     queue,
+    url: proxy.url,
   });
   const client = startClient({ queue });
   const answer = valuesOf(client.send('prices', {}));
@@ -23,6 +25,7 @@ it('close lets running handlers finish, and their answers arrive', async () => {
 
   let isClosed = false;
   const closed = app.close().then(() => (isClosed = true));
+  await until(() => proxy.latest(/xreadgroup/i) === 0);
   prices.next(1);
   const late = valuesOf(client.send('prices', {}));
   await until(async () => (await unsettled(queue)) === 3);

@@ -5,7 +5,7 @@ import { CancelledError, ElkMqContext, ElkMqRecordBuilder, TimeoutExpiredError }
 import { ElkMqTestQueue, type ElkMqTestQueueOptions } from 'nestjs-elkmq/testing';
 import { interval, lastValueFrom, take, type Observable } from 'rxjs';
 import { expect, it } from 'vitest';
-import './support/nest.js';
+import { logger } from './support/nest.js';
 import { closing, rejection } from './support/queue.js';
 
 @Injectable()
@@ -60,7 +60,8 @@ const reasons: unknown[] = [];
 async function started(options?: ElkMqTestQueueOptions): Promise<{ queue: ElkMqTestQueue; bank: Bank }> {
   const queue = new ElkMqTestQueue(options);
   const providers = [Bank, { provide: 'QUEUE', useValue: queue.client }];
-  const module = await Test.createTestingModule({ controllers: [Orders], providers }).compile();
+  const builder = Test.createTestingModule({ controllers: [Orders], providers });
+  const module = await builder.setLogger(logger).compile();
   const app = closing(module.createNestMicroservice({ strategy: queue.server }));
   await app.listen();
   return { queue, bank: module.get(Bank) };

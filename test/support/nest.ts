@@ -10,12 +10,14 @@ import { closing, redis, url } from './queue.js';
 /** What Nest and the transport have logged, one line each: `error [ElkMqServer] …`. */
 export const logs: string[] = [];
 
-const logger =
+const noting =
   (level: string) =>
   (message: unknown, ...details: unknown[]) => {
     logs.push(`${level} [${String(details.at(-1))}] ${String(message)}`);
   };
-Logger.overrideLogger({ log: logger('log'), warn: logger('warn'), error: logger('error') });
+/** Nest's testing module replaces the logger, for all tests of the process, unless it is given this one. */
+export const logger = { log: noting('log'), warn: noting('warn'), error: noting('error') };
+Logger.overrideLogger(logger);
 
 /** A module that has nothing but these controllers. */
 export function moduleOf(...controllers: Type[]): DynamicModule {
