@@ -172,6 +172,20 @@ describe('a response arrives once', () => {
     expect(seen).toEqual(['one', 'two']);
   });
 
+  it('when it is read twice, value by value', async () => {
+    const queue = newQueueName();
+    const values = valuesOf(startClient({ queue }).send('ask', 1));
+    await until(async () => (await eventsOf(queue)).length === 1);
+    const [{ fields } = { fields: [] }] = await eventsOf(queue);
+    const requestId = /"request_uuid":(\d+)/.exec(fields[1] ?? '')?.[1];
+    const reply = (number: number, last: number) =>
+      `["${String(requestId)}",1,${number},${last},{"response":${number}}]`;
+    const inbox = `${queue}(inbox):${String(fields[3])}`;
+    for (const replies of [reply(0, 0), reply(0, 0), `${reply(1, 0)},${reply(0, 0)}`, reply(2, 1)])
+      await redis.xadd(inbox, '*', 'replies', `[${replies}]`);
+    expect(await values).toEqual([0, 1, 2]);
+  });
+
   it('when the ids of Redis have gone back, as after a failover', async () => {
     const proxy = await newProxy();
     const client = newQueue(proxy.url);

@@ -248,6 +248,27 @@ it("what Redis handed to a connection that broke is handled, with delivery 'once
   expect(await deadLettersOf(queue)).toEqual([]);
 });
 
+it('what has arrived is not handed out again when the connection breaks while it is being handled', async () => {
+  const proxy = closing(await Proxy.before(url));
+  const queue = newQueueName();
+  const seen: unknown[] = [];
+  const ends: (() => void)[] = [];
+  const count: Handler = (payload) => {
+    seen.push(payload);
+    return new Promise<void>((resolve) => ends.push(resolve));
+  };
+  const worker = await startWorker({ queue, url: proxy.url }, { 'count event': count });
+  const client = startClient({ queue });
+  for (const payload of [1, 2, 3]) {
+    client.emit('count event', payload);
+    await until(() => seen.includes(payload));
+    proxy.cut();
+  }
+  for (const end of ends) end();
+  await worker.close();
+  expect(seen).toEqual([1, 2, 3]);
+});
+
 it('what cannot be put back when a connection broke is left to others, and its worker can close', async () => {
   const proxy = closing(await Proxy.before(url));
   const queue = newQueueName();
