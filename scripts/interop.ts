@@ -3,13 +3,13 @@ import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** Builds a program around the original crate, and runs the tests that need it. */
+/** Builds programs around the original crate, and runs the tests that need them. */
 
 /** Nothing is wrong, but this machine cannot do it. */
 const CANNOT = 3;
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
-const crate = join(root, 'test/interop/rust');
+const CRATES = ['test/interop/rust', 'examples/rust'];
 const env = {
   ...process.env,
   PATH: [process.env['PATH'], join(homedir(), '.cargo/bin')].join(delimiter),
@@ -31,8 +31,9 @@ function main(): number {
     console.error('npm run test:interop builds the original crate, and needs cargo: https://rustup.rs');
     return CANNOT;
   }
-  const built = run('cargo', ['build', '--release', '--locked'], crate);
-  if (built !== 0) return 1;
+  for (const crate of CRATES) {
+    if (run('cargo', ['build', '--release', '--locked'], join(root, crate)) !== 0) return 1;
+  }
   const args = ['vitest', 'run', '--config', 'vitest.interop.config.ts', ...process.argv.slice(2)];
   return run('npx', args, root) ?? 1;
 }

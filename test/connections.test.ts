@@ -25,17 +25,30 @@ async function roundTrip(
   return event.payload;
 }
 
-/** A server that is a whole cluster by itself. */
-async function startCluster(): Promise<Cluster> {
-  const server = await startRedis({
-    args: ['--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1'],
+const SLOTS = 16_384;
+
+/** A cluster of so many masters, which share the slots in turn: neighbours are never with the same one. */
+async function startCluster(masters = 1): Promise<Cluster> {
+  const args = ['--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1'];
+  const servers = await Promise.all(Array.from({ length: masters }, () => startRedis({ args })));
+  onTestFinished(async () => {
+    await Promise.all(servers.map((server) => server.stop()));
   });
-  onTestFinished(() => server.stop());
-  const admin = new Redis(server.url);
-  await admin.call('CLUSTER', 'ADDSLOTS', ...Array.from({ length: 16_384 }, (_, slot) => slot));
-  await until(async () => String(await admin.call('CLUSTER', 'INFO')).includes('cluster_state:ok'));
-  await admin.quit();
-  const cluster = new Cluster([{ host: '127.0.0.1', port: server.port }]);
+  const slots = Array.from({ length: SLOTS }, (_, slot) => slot);
+  const [{ port } = { port: 0 }] = servers;
+  for (const [place, server] of servers.entries()) {
+    const admin = new Redis(server.url);
+    await admin.call('CLUSTER', 'ADDSLOTS', ...slots.filter((slot) => slot % masters === place));
+    if (place > 0) await admin.call('CLUSTER', 'MEET', '127.0.0.1', port);
+    await admin.quit();
+  }
+  for (const server of servers) {
+    const admin = new Redis(server.url);
+    const info = async () => String(await admin.call('CLUSTER', 'INFO'));
+    await until(async () => (await info()).includes('cluster_state:ok'), 20_000);
+    await admin.quit();
+  }
+  const cluster = new Cluster([{ host: '127.0.0.1', port }]);
   cluster.on('error', () => undefined);
   onTestFinished(() => {
     cluster.disconnect();
@@ -97,6 +110,21 @@ describe('where Redis is can be said as', () => {
     expect(await firstValueFrom(client.send('double', 21))).toBe(42);
   });
 });
+
+it('queues on a cluster of three servers work, whichever has them, and their workers leave when they are closed', async () => {
+  const redis = await startCluster(3);
+  const queues = Array.from({ length: 6 }, () => newQueueName());
+  const closed = queues.map(async (queue) => {
+    const server = new ElkMqServer({ queue, redis });
+    server.addHandler('double', (value: number) => Promise.resolve(value * 2));
+    await listening(server);
+    const client = closing(new ElkMqClient({ queue, redis }));
+    expect(await firstValueFrom(client.send('double', 21))).toBe(42);
+    await server.close();
+    expect(await redis.xinfo('CONSUMERS', `{${queue}}(event_stream)`, 'elkmq')).toEqual([]);
+  });
+  await Promise.all(closed);
+}, 60_000);
 
 describe('what cannot be right is refused at once, with a message that says what is accepted:', () => {
   it.each<[string, unknown, RegExp]>([

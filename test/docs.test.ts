@@ -26,6 +26,12 @@ describe.each(pages)('%s', (page) => {
     expect(wrong.map(([link]) => link)).toEqual([]);
   });
 
+  it('shows programs in Rust as they are', () => {
+    for (const [, file = '', code] of text.matchAll(/^```rust\n\/\/ (\S+\.rs)\n(.*?)^```$/gms)) {
+      expect(code).toBe(readFileSync(join(root, file), 'utf8'));
+    }
+  });
+
   it('names tests that exist', () => {
     const missing: string[] = [];
     for (const [, file = '', titles = ''] of text.matchAll(/\]\((\S+\.test\.ts)\)((?:,? "[^"]+")+)/g)) {

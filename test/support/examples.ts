@@ -19,18 +19,20 @@ export interface Examples {
   readonly outputs: readonly string[];
 }
 
-/** The README and the guides. */
+/** Of the README and of the guides. */
 export function readExamples(): Examples[] {
   const guides = readdirSync(join(root, 'docs/guides')).map((guide) => `docs/guides/${guide}`);
-  return ['README.md', ...guides].map((document) => {
-    const text = readFileSync(join(root, document), 'utf8');
-    const files = [...text.matchAll(/^```ts\n\/\/ (\S+\.ts)\n(.*?)^```$/gms)];
-    return {
-      document,
-      files: files.map(([, name = '', code = '']) => ({ name, code })),
-      outputs: [...text.matchAll(/^```text\n(.*?)\n```$/gms)].map(([, output = '']) => output),
-    };
-  });
+  return ['README.md', ...guides].map(examplesOf);
+}
+
+export function examplesOf(document: string): Examples {
+  const text = readFileSync(join(root, document), 'utf8');
+  const files = [...text.matchAll(/^```ts\n\/\/ (\S+\.ts)\n(.*?)^```$/gms)];
+  return {
+    document,
+    files: files.map(([, name = '', code = '']) => ({ name, code })),
+    outputs: [...text.matchAll(/^```text\n(.*?)\n```$/gms)].map(([, output = '']) => output),
+  };
 }
 
 /**

@@ -149,10 +149,11 @@ export class Worker {
     await this.connection.whenConnected(patience);
     for (const warning of await checkRedis(this.connection.client)) this.#listener.warned(warning);
     await joinGroup(this.connection, this.#keys, this.#competition);
-    await this.#clock.synchronise(this.connection.client);
+    await this.#clock.synchronise(this.connection.client, this.#keys);
     this.#clockTimer = setInterval(() => {
       // While Redis is away the clock goes on as it was.
-      if (this.connection.isConnected) this.#clock.synchronise(this.connection.client).catch(() => undefined);
+      if (!this.connection.isConnected) return;
+      this.#clock.synchronise(this.connection.client, this.#keys).catch(() => undefined);
     }, CLOCK_INTERVAL).unref();
     const { lease, concurrency } = this.#options;
     const intake = {

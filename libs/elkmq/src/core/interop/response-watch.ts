@@ -1,7 +1,7 @@
 import type { QueueKeys } from '../keys.js';
 import { BLOCK, BlockingReader, type StreamEntry } from '../redis/blocking-reader.js';
 import type { RedisSource } from '../redis/redis-source.js';
-import { send } from '../redis/scripts.js';
+import { runScript, send } from '../redis/scripts.js';
 import { hyphenated } from '../wire/request-ids.js';
 
 /** Entries of the index in one read. */
@@ -66,7 +66,12 @@ export class ResponseWatch {
   async #begin(): Promise<void> {
     const [oldest] = this.#waiting.values();
     const age = oldest ? performance.now() - oldest.since : 0;
-    const [seconds] = (await send(this.#reader.connection.client, 'time', [])) as [string];
+    const [seconds] = (await runScript(
+      this.#reader.connection.client,
+      'time',
+      [this.#keys.eventStream],
+      [],
+    )) as [string];
     const from = Math.floor(Number(seconds) * 1_000 - age - EARLIER);
     this.#last = `${String(Math.max(from, 0))}-0`;
   }

@@ -87,7 +87,10 @@ export class BlockingReader {
 
   async #begin(): Promise<void> {
     const { session } = this.connection;
-    this.#clientId = String(await send(this.connection.client, 'client', ['ID']));
+    // On Cluster it would be that of a connection to any of the servers, and so would be who is unblocked.
+    if (!this.connection.client.isCluster) {
+      this.#clientId = String(await send(this.connection.client, 'client', ['ID']));
+    }
     await this.#reads.connected?.();
     this.#session = session;
   }

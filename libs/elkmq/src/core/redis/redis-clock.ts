@@ -1,5 +1,6 @@
 import type { Cluster, Redis } from 'ioredis';
-import { send } from './scripts.js';
+import type { QueueKeys } from '../keys.js';
+import { runScript } from './scripts.js';
 
 /** A round trip that says well enough what time it is, ms. */
 const GOOD = 100;
@@ -18,9 +19,9 @@ export class RedisClock {
   }
 
   /** Reads the clock, unless that takes so long that what is known is better. */
-  async synchronise(client: Redis | Cluster): Promise<void> {
+  async synchronise(client: Redis | Cluster, { eventStream }: Pick<QueueKeys, 'eventStream'>): Promise<void> {
     const asked = performance.now();
-    const [seconds, microseconds] = (await send(client, 'time', [])) as [string, string];
+    const [seconds, microseconds] = (await runScript(client, 'time', [eventStream], [])) as [string, string];
     const answered = performance.now();
     if (answered - asked > Math.max(GOOD, this.#roundTrip)) return;
     this.#roundTrip = answered - asked;

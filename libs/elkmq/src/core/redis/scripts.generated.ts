@@ -112,6 +112,10 @@ export const SCRIPTS = {
     sha1: '6fde9741ccc11a2aa3549fd6e1736efedb0a8861',
     source: "-- Tells a worker which of the requests that it runs nobody waits for any more, once.\n-- KEYS: 1 cancelled, zset\n-- ARGV: origins\n-- Returns those that were cancelled.\nlocal cancelled = {}\nfor _, origin in ipairs(ARGV) do\n  if redis.call('ZREM', KEYS[1], origin) == 1 then cancelled[#cancelled + 1] = origin end\nend\nreturn cancelled\n",
   },
+  time: {
+    sha1: '18d06c197113a36124e8c0c30c7865301b942196',
+    source: "-- The clock of the server that has the queue. On Cluster a command without a key would ask any server.\n-- KEYS: 1 event stream\n-- Returns seconds since 1970, and microseconds.\nreturn redis.call('TIME')\n",
+  },
   withdraw: {
     sha1: '8fdb9c0e91764c143bbe84d8333ce8de857ec1dd',
     source: "-- Takes back the dead letter of a message that was given up, and was handled after all.\n-- KEYS: 1 dead letters, zset  2 dead letters, hash\n-- ARGV: 1 origin  2 how the JSON of such a dead letter begins\n-- Returns 1, or 0 when there is no such dead letter.\nlocal letter = redis.call('HGET', KEYS[2], ARGV[1])\nif not letter or string.sub(letter, 1, #ARGV[2]) ~= ARGV[2] then return 0 end\nredis.call('HDEL', KEYS[2], ARGV[1])\nredis.call('ZREM', KEYS[1], ARGV[1])\nreturn 1\n",
