@@ -95,13 +95,22 @@ export class Checker {
     let isTwice = false;
     for (const [place, execution] of executions.entries()) {
       const before = executions[place - 1];
-      if (!before || (before.failed && execution.attempt === before.attempt + 1)) continue;
+      if (!before || this.#isRetry(before, execution)) continue;
       isTwice = true;
       if (this.delivery === 'once' || !this.#wasDisturbed(before, execution)) {
         this.#unexplained(number, `executed again: ${JSON.stringify(executions)}`);
       }
     }
     if (isTwice) this.verdict.executedTwice++;
+  }
+
+  /** After a failure that is tried again; an attempt between them may have been lost before it was started. */
+  #isRetry(failed: Execution, next: Execution): boolean {
+    if (!failed.failed || next.attempt <= failed.attempt) return false;
+    const lives = [...this.#lives.values()];
+    return (
+      next.attempt === failed.attempt + 1 || lives.some((life) => this.#isExplained(life, failed.at, next.at))
+    );
   }
 
   /** Whether the worker of the first execution could not keep its lease, at some time before the second. */

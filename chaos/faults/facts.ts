@@ -17,6 +17,7 @@ export interface Facts {
   stored: boolean;
   /** What its callers were told: of a request, or of an event that was not stored. */
   readonly outcomes: string[];
+  /** In the order of their attempts. */
   readonly executions: Execution[];
 }
 
@@ -27,7 +28,10 @@ export function readFacts(folder: string): Map<number, Facts> {
     const open = new Map<number, Execution>();
     for (const line of lines) note(factsOf(messages, line.number), life, line, open);
   }
-  for (const { executions } of messages.values()) executions.sort((one, other) => one.at - other.at);
+  // A worker that stood still may start its attempt when the next one is over.
+  for (const { executions } of messages.values()) {
+    executions.sort((one, other) => one.attempt - other.attempt || one.at - other.at);
+  }
   return messages;
 }
 
