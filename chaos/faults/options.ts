@@ -47,7 +47,7 @@ export function parseOptions(args: string[]): Options {
     seed: seed === undefined ? randomInt(2 ** 32) : command.wholeNumber('seed', seed, 0, 2 ** 32 - 1),
     messages: messages === undefined ? enough : command.wholeNumber('messages', messages, 1, UNLIMITED),
     duration: quick ? QUICK_SECONDS * 1_000 : 2 ** 31 - 1,
-    pause: quick ? 900 : 4_000,
+    pause: quick ? 900 : 1_500,
     modes: mode ? [mode] : MODES,
     jsonFile: command.outputFile('json', json),
   };
