@@ -66,7 +66,7 @@ export async function launch(
       releaseFolder({ lifeline });
       const output = (await readFile(logFile, 'utf8')).trim().slice(-2000);
       const StartError = /in use/i.test(output) ? PortTaken : Error;
-      throw new StartError(`The Redis server ${what}. The end of its output:\n${output}`);
+      throw new StartError(`${String(command[0])} ${what}. The end of its output:\n${output}`);
     }
     await delay(10);
   }
