@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { Proxy } from '../support/proxy.js';
 import { closing, newQueueName, redis, until, url } from '../support/queue.js';
-import { allTaken, endOriginal, endWorker, startWorker } from './mix.js';
+import { allTaken, endOriginal, endWorker, expectNothingLeft, startWorker, TIMEOUT } from './mix.js';
 import { Original, original } from './original.js';
 
 it('competing consumers, and original producers stopped for 3 s between XADD and LPUSH: each message is taken once', async () => {
@@ -14,7 +14,7 @@ it('competing consumers, and original producers stopped for 3 s between XADD and
   proxy.delay = 1_000;
   const producers = Array.from(
     { length: 6 },
-    (_, id) => new Original('produce', proxy.url, queue, id, 1, 60),
+    (_, id) => new Original('produce', proxy.url, queue, id, 1, TIMEOUT),
   );
   await until(async () => (await redis.xlen(`${queue}(event_stream)`)) === producers.length);
   for (const producer of producers) producer.kill('SIGSTOP');
@@ -26,4 +26,6 @@ it('competing consumers, and original producers stopped for 3 s between XADD and
   await allTaken(queue);
   const taken = [...(await endOriginal(server)), ...(await endWorker(worker))];
   expect(taken.map((note) => note.slice(0, 7)).sort()).toEqual(producers.map((_, id) => `note #${id}`));
+  await startWorker(queue, true);
+  await expectNothingLeft(queue);
 });
