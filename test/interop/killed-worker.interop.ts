@@ -1,5 +1,5 @@
 import { EventQueue } from 'nestjs-elkmq';
-import { it } from 'vitest';
+import { expect, it } from 'vitest';
 import { messageOf } from '../processes/interop-messages.js';
 import { TestProcess } from '../support/processes.js';
 import { closing, newQueueName, until, url } from '../support/queue.js';
@@ -33,6 +33,8 @@ it('a Nest worker killed with messages in hand: those are dead letters, each oth
   const server = original.server(queue, 100);
   const producing = lots.slice(1).map((first) => original.produce(queue, first, 49, TIMEOUT));
   doomed.kill('SIGKILL');
+  await until(() => doomed.ended !== undefined);
+  expect(doomed.tells('taken')).toBe(false);
   const worker = await startWorker(queue, true);
   await Promise.all(producing);
   const { deadLetters } = closing(new EventQueue(queue, url));

@@ -39,6 +39,11 @@ export class TestProcess {
     return message as Message;
   }
 
+  /** Whether it has told something with this member that nobody has taken yet. */
+  tells(member: string): boolean {
+    return this.#messages.some((message) => member in message);
+  }
+
   tell(message: string): void {
     this.#child.send(message);
   }

@@ -82,6 +82,11 @@ export class GroupConsumer {
     });
   }
 
+  /** How many entries the read that is on its way may bring. */
+  get asked(): number {
+    return this.#asked;
+  }
+
   /** The name for which `readOne` takes entries. */
   get directName(): string {
     return this.#direct.name;

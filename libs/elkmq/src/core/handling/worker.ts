@@ -114,7 +114,8 @@ export class Worker {
     );
     this.#arbiter = new Arbiter(this.connection, keys, {
       won: (entry, consumer, isLate) => {
-        if (isLate && this.#running.size >= options.concurrency) void this.#consumer?.handBack([entry]);
+        const taken = this.#running.size + this.#arbiter.size + (this.#consumer?.asked ?? 0);
+        if (isLate && taken >= options.concurrency) void this.#consumer?.handBack([entry]);
         else this.#start(entry, consumer);
       },
       putBack: (entries) => this.#consumer?.handBack(entries) ?? Promise.resolve(),
