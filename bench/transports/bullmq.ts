@@ -25,7 +25,8 @@ function client(url: string): BenchClient {
   queue.setMaxListeners(0);
   let events: QueueEvents | undefined;
   const request = async (pattern: string, data: object): Promise<unknown> => {
-    events ??= new QueueEvents(QUEUE, { connection });
+    // From the beginning: a job that is done before the first read of events would be waited for for ever.
+    events ??= new QueueEvents(QUEUE, { connection, lastEventId: '0-0' });
     const job = await queue.add(pattern, data, { removeOnComplete: { count: KEPT } });
     return job.waitUntilFinished(events);
   };
