@@ -151,14 +151,14 @@ export class Checker {
       if (caller?.endedWell !== false) this.#unexplained(number, 'its caller lived and was told nothing');
       return;
     }
-    verdict.outcomes[outcome] = (verdict.outcomes[outcome] ?? 0) + 1;
+    const isLate = EXPECTED[kind]?.includes(outcome) !== true && isToldTooLate(outcome, letter);
+    // Counted apart, so that what is let pass can be seen.
+    const name = isLate ? 'timed out, worker died' : outcome;
+    verdict.outcomes[name] = (verdict.outcomes[name] ?? 0) + 1;
     const isFinished = executions.some((execution) => wasHandled(kind, execution));
     if (outcomes.length > 1)
       this.#unexplained(number, `has ${outcomes.length} outcomes: ${outcomes.join(', ')}`);
-    else if (
-      ![...ERRORS, ...(EXPECTED[kind] ?? ['ok'])].includes(outcome) &&
-      !isToldTooLate(outcome, letter)
-    ) {
+    else if (![...ERRORS, ...(EXPECTED[kind] ?? ['ok'])].includes(outcome) && !isLate) {
       this.#unexplained(number, `(${kind}) ended with ${outcome}: ${JSON.stringify({ facts, letter })}`);
     } else if (outcome === 'ok' && !isFinished) {
       this.#unexplained(number, `was answered without having been executed`);
