@@ -52,21 +52,24 @@ async function startWorker(url: string, handled: (event: object) => void): Promi
       const entries = found?.[0]?.[1] ?? [];
       for (let i = 0; i < entries.length; i += EARLY) {
         const keys = [STREAM];
-        const args: (string | number)[] = [];
+        const ids: string[] = [];
+        const replies: string[] = [];
         for (const [id, fields] of entries.slice(i, i + EARLY)) {
           const event = JSON.parse(fields[1] ?? '') as { action: string; payload: string };
           const requestId = /\d+/.exec(fields[1] ?? '')?.[0] ?? '';
+          ids.push(id);
           if (event.action === EVENT) {
             handled(event);
-            args.push(id, 0, '', '');
             continue;
           }
-          const inbox = `bench(inbox):${fields[3]}`;
-          const place = keys.indexOf(inbox);
+          // There is one client, which sends either requests or events.
+          keys[1] = `bench(inbox):${fields[3]}`;
           const response = JSON.stringify({ response: JSON.parse(event.payload) as unknown });
-          args.push(id, place > 0 ? place + 1 : keys.push(inbox), '', `["${requestId}",1,0,1,${response}]`);
+          replies.push(`["${requestId}",1,0,1,${response}]`);
         }
-        redis.evalsha(settle, keys.length, ...keys, GROUP, ...args).catch(() => undefined);
+        const told = replies.length > 0 ? `[${replies.join('\n,')}]` : '';
+        const args = [GROUP, told === '' ? 0 : 2, ids.length, told, ...ids];
+        redis.evalsha(settle, keys.length, ...keys, ...args).catch(() => undefined);
       }
     }
   };

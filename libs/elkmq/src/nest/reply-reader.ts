@@ -64,5 +64,6 @@ export class ReplyReader implements ReplyListener {
 /** A reply body is what a handler answered, or the JSON of a response event when an `EventQueue` did. */
 function packetOf(body: unknown, isDisposed: boolean): WritePacket {
   if (typeof body === 'string') return { response: valueOf(decodeEvent(body).payload), isDisposed };
-  return { ...(body as WritePacket | null), isDisposed };
+  // What was just parsed is nobody else's.
+  return Object.assign((body as WritePacket | null) ?? {}, { isDisposed });
 }

@@ -3,7 +3,7 @@ import { CancelledError } from '../errors.js';
 import type { QueuedEvent } from '../wire/entry.js';
 import type { DeadLetterReason } from '../dead-letters/dead-letters.js';
 import type { ServiceEvent } from '../service-event.js';
-import type { Settlable, Settlement } from './settler.js';
+import type { Settlable, Settlement } from './settlement-batch.js';
 
 /** How a worker ends deliveries. */
 export interface DeliveryEnds {
@@ -29,6 +29,8 @@ export interface DeliveryEnds {
  * arrive in order and a handler's values do not outrun Redis.
  */
 export class Delivery implements Settlable {
+  /** Among those that are running; before that nowhere. */
+  place = -1;
   #replies: string[] = [];
   #number = 0;
   #finished = false;

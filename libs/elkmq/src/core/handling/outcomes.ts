@@ -65,7 +65,7 @@ export class Outcomes {
 
   /** Nothing more is to be done with an entry. @returns false when it was not this consumer's any more */
   async discard(id: string): Promise<boolean> {
-    const args = [GROUP, id, 0, '', ''];
+    const args = [GROUP, 0, 1, '', id];
     return this.#isDone('settle', [this.#keys.eventStream], args, (lost) => (lost as string[]).length === 0);
   }
 

@@ -7,7 +7,7 @@ import { GROUP, type QueueKeys } from '../keys.js';
 import { callReliably } from '../redis/reliable-call.js';
 import { failureFrame, withoutId } from '../wire/reply-frame.js';
 import type { ServiceEvent, SharedReply } from '../service-event.js';
-import { BATCH_SIZE } from './settler.js';
+import { BATCH_SIZE } from './settlement-batch.js';
 
 /** What a deduplicated request is known by. */
 export type SharedRequest = Pick<QueuedEvent, 'id' | 'origin' | 'attempt' | 'event' | 'deduplication'>;

@@ -19,6 +19,7 @@ import { Recovery, type RecoveryListener } from '../recovery/recovery.js';
 import { checkRedis } from '../redis/redis-check.js';
 import { RedisClock } from '../redis/redis-clock.js';
 import type { RedisSource } from '../redis/redis-source.js';
+import { Running } from './running.js';
 import { PATIENCE, Settler } from './settler.js';
 import { TrimReport } from '../dead-letters/trim-report.js';
 
@@ -70,8 +71,7 @@ export class Worker {
   readonly #source: RedisSource;
   readonly #recovery: Recovery;
   readonly #clock = new RedisClock();
-  /** In the order in which they were handed out. */
-  readonly #running = new Set<Delivery>();
+  readonly #running = new Running<Delivery>();
   #consumer: GroupConsumer | undefined;
   #leases: LeaseKeeper | undefined;
   #recoverer: Recoverer | undefined;

@@ -28,7 +28,12 @@ export class Connection {
   /** Counts the times that the connection was made: whoever remembers it notices a new one. */
   session = 0;
 
-  constructor(source: RedisSource, commandTimeout: number, listener: ConnectionListener = {}) {
+  /** @param commandTimeout how long a command may take, ms; then it fails, and the connection is replaced */
+  constructor(
+    source: RedisSource,
+    readonly commandTimeout: number,
+    listener: ConnectionListener = {},
+  ) {
     this.#listener = listener;
     this.client = source.make(commandTimeout);
     this.client.on('ready', () => {

@@ -48,7 +48,9 @@ export async function reliably<T>(
     if (performance.now() >= deadline) throw outOfTime(patience);
     if (!connection.isConnected) await connection.whenConnected(left());
     try {
-      return await within(left(), patience, run(connection.client));
+      const answer = run(connection.client);
+      // What takes longer than the connection allows fails by itself.
+      return await (left() > connection.commandTimeout ? answer : within(left(), patience, answer));
     } catch (error) {
       if (!isTransient(error) || error instanceof ConnectionError) throw error;
       if (performance.now() >= deadline || connection.status === 'closed') throw outOfTime(patience, error);

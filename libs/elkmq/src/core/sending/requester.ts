@@ -11,6 +11,7 @@ import { checkVersion } from '../redis/redis-check.js';
 import type { RedisSource } from '../redis/redis-source.js';
 import { failureOf, type ReplyFrame } from '../wire/reply-frame.js';
 import { ReplyInbox } from './reply-inbox.js';
+import { RequestLookup } from './request-lookup.js';
 import { send } from '../redis/scripts.js';
 import type { ServiceEvent } from '../service-event.js';
 import { Withdrawals } from './withdrawals.js';
@@ -46,11 +47,11 @@ export class Requester {
   readonly #options: RequesterOptions;
   readonly #listener: ConnectionListener;
   readonly #producer: Producer;
-  readonly #waiting = new Map<string, WaitingRequest>();
+  readonly #waiting = new RequestLookup<WaitingRequest>();
   readonly #table: RequestTable = {
-    ended: (requestId) => {
-      this.#waiting.delete(requestId);
-      this.#responses?.forget(requestId);
+    ended: (request) => {
+      this.#waiting.delete(request);
+      this.#responses?.forget(request.requestId);
     },
     withdraw: (request) => this.#producer.withdraw(request),
     withdrawStored: ({ deduplication, requestId }, id, deadline) => {
@@ -117,7 +118,7 @@ export class Requester {
     let { fields = [] } = options;
     // So that the worker knows that others may wait too.
     if (deduplication) fields = [...fields, 'deduplication', deduplication.key];
-    if (this.#waiting.has(event.requestId)) {
+    if (this.#waiting.get(event.requestId)) {
       throw new InvalidEventError(`a response to the event ${event.requestId} is being awaited already`);
     }
     this.#inbox ??= this.#openInbox();
@@ -132,7 +133,7 @@ export class Requester {
       listener,
       this.#table,
     );
-    this.#waiting.set(event.requestId, request);
+    this.#waiting.add(request);
     this.#responses?.add(event.requestId);
     this.#producer.add(request);
     return () => {
@@ -155,7 +156,7 @@ export class Requester {
 
   /** Sends what is waiting, fails with `error` those who still wait for a reply, and leaves nothing in Redis. */
   async close(error: Error): Promise<void> {
-    for (const request of this.#waiting.values()) request.abandon(error);
+    for (const request of this.#waiting.all()) request.abandon(error);
     await this.#producer.drained();
     await this.#withdrawals.drained();
     await this.#inbox?.close();

@@ -1,5 +1,6 @@
 import { AbandonedError, TimeoutExpiredError } from '../errors.js';
 import type { Deduplication, OutgoingEvent } from './batch.js';
+import type { Identified } from './request-lookup.js';
 import type { ServiceEvent } from '../service-event.js';
 import { timestampOf } from '../wire/entry.js';
 
@@ -13,7 +14,7 @@ export interface ReplyListener {
 
 /** Where a request waits. */
 export interface RequestTable {
-  ended(requestId: string): void;
+  ended(request: WaitingRequest): void;
   /** Takes back a request that has not been sent. Answers whether it could. */
   withdraw(request: WaitingRequest): boolean;
   /**
@@ -28,8 +29,9 @@ export interface RequestTable {
  * whichever comes first; what comes later changes nothing. When nobody waits before a reply came, the request is
  * withdrawn: at once if it has not been sent or is known to be stored, else as soon as it is.
  */
-export class WaitingRequest implements OutgoingEvent {
+export class WaitingRequest implements OutgoingEvent, Identified {
   readonly requestId: string;
+  next: this | undefined;
   readonly #action: string;
   readonly #listener: ReplyListener;
   readonly #table: RequestTable;
@@ -113,7 +115,7 @@ export class WaitingRequest implements OutgoingEvent {
     if (this.#ended) return false;
     this.#ended = true;
     clearTimeout(this.#timer);
-    this.#table.ended(this.requestId);
+    this.#table.ended(this);
     return true;
   }
 }

@@ -6,11 +6,19 @@ import { randomBytes } from 'node:crypto';
  * digits, no leading zero), 16 digits count: unique among processes and within one, and below 2^128.
  */
 const prefix = (BigInt(`0x${randomBytes(9).toString('hex')}`) + 1n).toString();
-let counter = 1_000_000_000_000_000;
+/** In two parts, because a number above 2^31 is one of floating point, which takes much longer to write. */
+const LOW = { first: 100_000_000, last: 999_999_999 };
+let high = 1_000_000;
+let low = LOW.first;
+let head = prefix + String(high);
 
 /** The decimal digits of a new unsigned 128-bit id. */
 export function nextRequestId(): string {
-  return prefix + String(counter++);
+  if (low > LOW.last) {
+    low = LOW.first;
+    head = prefix + String(++high);
+  }
+  return head + String(low++);
 }
 
 /** The hyphenated lower-case form, which the original's response index uses. */

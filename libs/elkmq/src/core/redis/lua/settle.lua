@@ -1,43 +1,40 @@
--- Finishes attempts and passes on their replies. What an attempt has said goes out only while the attempt is its
--- worker's: a last reply when the entry could be deleted (the fence), an earlier one while it is pending for it.
+-- Finishes attempts and passes on their last replies. What an attempt has said goes out only while the attempt is its
+-- worker's (the fence). Whoever takes an entry away from a worker acknowledges it: so when all are pending, all are the
+-- worker's. When not all are (or the group is gone), it is those whose entry could be deleted.
 -- KEYS: 1 event stream  2.. inboxes
--- ARGV: 1 group  2.. per attempt: id, place of its inbox in KEYS or 0, '' (finished) or its consumer (in part),
---       its replies: JSON values joined by commas
+-- ARGV: 1 group  2.. per inbox: its place in KEYS, 0 where nobody is told anything; the number of attempts; their
+--       replies as a JSON array, '' where nobody is told anything, in which each attempt has a line of its own; their ids
 -- Returns the ids of the attempts that were not the worker's any more.
 redis.replicate_commands()
 
 local stream, group = KEYS[1], ARGV[1]
-local finished, replies, lost = {}, {}, {}
-for i = 2, #ARGV, 4 do
-  local id, inbox, consumer = ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2]
-  local mine
-  if consumer == '' then
-    mine = redis.call('XDEL', stream, id) == 1
-    finished[#finished + 1] = id
-  else
-    -- An error: the group is gone. The others of the batch are not to pay for it.
-    local pending = redis.pcall('XPENDING', stream, group, id, id, 1)[1]
-    mine = pending and pending[2] == consumer
-    -- A request that has answered in part is never run again: its count of deliveries says so to a recoverer.
-    if mine then redis.call('XCLAIM', stream, group, consumer, 0, id, 'RETRYCOUNT', 3, 'JUSTID') end
-  end
-  if not mine then
-    lost[#lost + 1] = id
-  elseif inbox > 0 then
-    local packed = replies[inbox]
-    if not packed then
-      packed = {}
-      replies[inbox] = packed
-    end
-    packed[#packed + 1] = ARGV[i + 3]
-  end
-end
-if #finished > 0 then redis.pcall('XACK', stream, group, unpack(finished)) end
+local lost = {}
 
-for inbox, packed in pairs(replies) do
-  -- No inbox: its client is gone. Anything else under its name is not ours to write to, so an error changes nothing.
-  if redis.call('EXISTS', KEYS[inbox]) == 1 then
-    redis.pcall('XADD', KEYS[inbox], '*', 'replies', '[' .. table.concat(packed, ',') .. ']')
+-- Deletes what is the worker's of ARGV[first] to ARGV[last]. Returns what is left of the replies.
+local function delete_mine(replies, first, last)
+  local next_line, mine = string.gmatch(string.sub(replies, 2, -2), ',?([^\n]+)'), {}
+  for i = first, last do
+    local line = next_line()
+    if redis.call('XDEL', stream, ARGV[i]) == 1 then
+      mine[#mine + 1] = line
+    else
+      lost[#lost + 1] = ARGV[i]
+    end
   end
+  return #mine > 0 and '[' .. table.concat(mine, ',') .. ']' or ''
+end
+
+local i = 2
+while i < #ARGV do
+  local inbox, replies, first = KEYS[tonumber(ARGV[i])], ARGV[i + 2], i + 3
+  local last = i + 2 + ARGV[i + 1]
+  if redis.pcall('XACK', stream, group, unpack(ARGV, first, last)) == last - first + 1 then
+    redis.call('XDEL', stream, unpack(ARGV, first, last))
+  else
+    replies = delete_mine(replies, first, last)
+  end
+  -- No inbox: its client is gone. Anything else under its name is not ours to write to, so an error changes nothing.
+  if replies ~= '' and redis.call('EXISTS', inbox) == 1 then redis.pcall('XADD', inbox, '*', 'replies', replies) end
+  i = last + 1
 end
 return lost

@@ -1,0 +1,113 @@
+import { GROUP, type QueueKeys } from '../keys.js';
+import type { ScriptName } from '../redis/scripts.js';
+
+/** An attempt that has something to settle. */
+export interface Settlable {
+  /** Id of the entry. */
+  readonly id: string;
+  /** The name in the group for which it is pending. */
+  readonly consumer: string;
+  /** The client whose inbox takes the replies. */
+  readonly replyTo: string | undefined;
+  /** What is to be said now, about as many characters as `limit` at most. */
+  take(limit: number): Settlement;
+  /**
+   * What was taken is in Redis, or will never be.
+   * @param isLost the attempt was not the worker's any more
+   */
+  settled(isLost: boolean, error?: unknown): void;
+}
+
+export interface Settlement {
+  /** Replies, each as JSON; may be none. */
+  readonly replies: readonly string[];
+  /** Whether the attempt ends with this. */
+  readonly finished: boolean;
+}
+
+/** A batch is as large as this, in attempts and in characters of replies. */
+const MOST = 256;
+export const BATCH_SIZE = 512 * 1024;
+
+/** One call of a script. */
+export interface SettlementCall {
+  readonly script: ScriptName;
+  readonly keys: readonly string[];
+  readonly args: readonly (string | number)[];
+  readonly attempts: readonly Settlable[];
+}
+
+/** Attempts that are settled together: those that finish in one call, those that go on in another. */
+export class SettlementBatch {
+  /** Characters of replies. */
+  size = 0;
+  readonly #queueKeys: QueueKeys;
+  readonly #keys: string[];
+  readonly #places = new Map<string, number>();
+  readonly #finished: Settlable[] = [];
+  /** The replies and ids of those that finish, by the place of the inbox among the keys. */
+  readonly #endings = new Map<number, { replies: string[]; ids: string[] }>();
+  readonly #unfinished: Settlable[] = [];
+  readonly #parts: (string | number)[] = [];
+
+  constructor(queueKeys: QueueKeys) {
+    this.#queueKeys = queueKeys;
+    this.#keys = [queueKeys.eventStream];
+  }
+
+  get isFull(): boolean {
+    return this.size >= BATCH_SIZE || this.#finished.length + this.#unfinished.length >= MOST;
+  }
+
+  add(attempt: Settlable, { replies, finished }: Settlement): void {
+    const joined = replies.length === 1 ? (replies[0] as string) : replies.join(',');
+    const place = joined === '' ? 0 : this.#placeOf(attempt.replyTo);
+    this.size += joined.length;
+    if (finished) {
+      this.#finished.push(attempt);
+      this.#addEnding(place, attempt.id, joined);
+    } else {
+      this.#unfinished.push(attempt);
+      this.#parts.push(attempt.id, place, attempt.consumer, joined);
+    }
+  }
+
+  calls(): SettlementCall[] {
+    const calls: SettlementCall[] = [];
+    if (this.#finished.length > 0) {
+      const args: (string | number)[] = [GROUP];
+      for (const [place, { replies, ids }] of this.#endings) {
+        // A line for each attempt: JSON has no line break of its own.
+        args.push(place, ids.length, place === 0 ? '' : `[${replies.join('\n,')}]`, ...ids);
+      }
+      calls.push({ script: 'settle', keys: this.#keys, args, attempts: this.#finished });
+    }
+    if (this.#unfinished.length > 0) {
+      const args = [GROUP, ...this.#parts];
+      calls.push({ script: 'answerInPart', keys: this.#keys, args, attempts: this.#unfinished });
+    }
+    return calls;
+  }
+
+  #addEnding(place: number, id: string, replies: string): void {
+    let endings = this.#endings.get(place);
+    if (!endings) {
+      endings = { replies: [], ids: [] };
+      this.#endings.set(place, endings);
+    }
+    endings.replies.push(replies);
+    endings.ids.push(id);
+  }
+
+  /** The place of the inbox among the keys; 0 when there is none to write to. */
+  #placeOf(replyTo: string | undefined): number {
+    if (replyTo === undefined) return 0;
+    const known = this.#places.get(replyTo);
+    if (known !== undefined) return known;
+    // An address that is not one of a client, so that it could name another key, is never written to.
+    const inbox = this.#queueKeys.inbox(replyTo);
+    const place = inbox === undefined ? 0 : this.#keys.push(inbox);
+    this.#places.set(replyTo, place);
+    return place;
+  }
+}
