@@ -96,3 +96,69 @@ describe('a late success', () => {
     expect(await redis.hlen(`${queue}(dead_letter_bodies)`)).toBe(left);
   });
 });
+
+describe('requests that are answered in the same moment as one that was taken away', () => {
+  const [FIRST, TAKEN, LAST] = ['1', '2', '3'] as const;
+
+  it.each<[string, (stream: string, id: string) => Promise<unknown>, string[]]>([
+    [
+      'get their answers, that one does not',
+      (stream, id) => Promise.all([redis.xdel(stream, id), redis.xack(stream, 'elkmq', id)]),
+      [FIRST, LAST],
+    ],
+    [
+      'get theirs and so does that one, when only its group has gone',
+      (stream) => redis.xgroup('DESTROY', stream, 'elkmq'),
+      [FIRST, TAKEN, LAST],
+    ],
+    [
+      'get theirs and that one does not, when the group has gone as well',
+      (stream, id) => Promise.all([redis.xdel(stream, id), redis.xgroup('DESTROY', stream, 'elkmq')]),
+      [FIRST, LAST],
+    ],
+  ])('%s', async (_what, takeAway, answered) => {
+    const queue = newQueueName();
+    const stream = `${queue}(event_stream)`;
+    const inboxes = ['tester', 'other'].map((client) => `${queue}(inbox):${client}`);
+    for (const inbox of inboxes) {
+      await redis.xadd(inbox, '*', 'created', '');
+      await redis.expire(inbox, 60);
+    }
+    let open: (() => void) | undefined;
+    const gate = new Promise<void>((resolve) => (open = resolve));
+    let running = 0;
+    const server = new ElkMqServer({ queue, url });
+    server.addHandler('late', async (payload: unknown) => {
+      running++;
+      await gate;
+      return `${String(payload)}\n,`;
+    });
+    await listening(server);
+    const send = (payload: string, client: string) =>
+      redis.xadd(
+        stream,
+        '*',
+        'event',
+        JSON.stringify({ request_uuid: 7, timeout: 60, action: 'late', payload }),
+        'reply_to',
+        client,
+      );
+    await send(FIRST, 'tester');
+    const taken = await send(TAKEN, 'tester');
+    await send(LAST, 'tester');
+    await send(FIRST, 'other');
+    await until(() => running === 4);
+    await takeAway(stream, String(taken));
+    open?.();
+    await server.close();
+
+    const answersIn = async (inbox: string) =>
+      (await entriesOf(inbox))
+        .filter(({ fields: [name] }) => name === 'replies')
+        .flatMap(({ fields: [, replies] }) => JSON.parse(replies ?? '') as unknown[][])
+        .map(([, , , , body]) => (body as { response: unknown }).response);
+    expect(await answersIn(inboxes[0] ?? '')).toEqual(answered.map((payload) => `${payload}\n,`));
+    expect(await answersIn(inboxes[1] ?? '')).toEqual([`${FIRST}\n,`]);
+    expect(await eventsOf(queue)).toEqual([]);
+  });
+});
