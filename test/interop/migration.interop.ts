@@ -1,6 +1,5 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it } from 'vitest';
-import { newQueueName } from '../support/queue.js';
+import { newQueueName, redis, until } from '../support/queue.js';
 import {
   allTaken,
   endOriginal,
@@ -12,6 +11,12 @@ import {
 } from './mix.js';
 import { original } from './original.js';
 
+/** Messages and responses so far. (Redis 7 counts them.) */
+async function addedTo(queue: string): Promise<number> {
+  const info = (await redis.xinfo('STREAM', `${queue}(event_stream)`).catch(() => [])) as unknown[];
+  return Number(info[info.indexOf('entries-added') + 1]);
+}
+
 it('original consumers are replaced one by one under load: 20,000 messages, each once, every request answered', async () => {
   const queue = newQueueName();
   const servers = [1, 2, 3].map(() => original.server(queue, 100));
@@ -20,8 +25,8 @@ it('original consumers are replaced one by one under load: 20,000 messages, each
   const sending = sendAll(queue, senders).finally(() => (isSending = false));
   const workers = [];
   const byOriginals: string[] = [];
-  for (const server of servers) {
-    await sleep(2_000);
+  for (const [index, server] of servers.entries()) {
+    await until(async () => (await addedTo(queue)) > (index + 1) * 4_000, 60_000);
     workers.push(await startWorker(queue, true));
     byOriginals.push(...(await endOriginal(server)));
   }

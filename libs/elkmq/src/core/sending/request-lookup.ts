@@ -13,7 +13,7 @@ const DIGITS = 6;
 /**
  * Requests by their id, as a Map of V8 but for one thing. A Map that is filled and emptied tens of thousands of times a
  * second replaces its table as often, and each table refers to the one after it. Once the first of them is old, the garbage
- * collector takes all that came after for alive, and copies it with every collection: a third of a client's CPU.
+ * collector takes all that came after for alive, and copies it with every collection: a quarter of a client's CPU.
  */
 export class RequestLookup<T extends Identified> {
   #places: (T | undefined)[] = emptyPlaces(PLACES);
