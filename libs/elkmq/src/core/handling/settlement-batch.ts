@@ -60,7 +60,7 @@ export class SettlementBatch {
   }
 
   add(attempt: Settlable, { replies, finished }: Settlement): void {
-    const joined = replies.length === 1 ? (replies[0] as string) : replies.join(',');
+    const joined = replies.join(',');
     const place = joined === '' ? 0 : this.#placeOf(attempt.replyTo);
     this.size += joined.length;
     if (finished) {
