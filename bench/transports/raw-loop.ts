@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { Redis } from 'ioredis';
 import type { Observer } from 'rxjs';
 import { EVENT } from '../payload.js';
@@ -19,13 +18,16 @@ const PRODUCER = `bench(producer):${CLIENT}`;
 const WINDOW = 8;
 const EARLY = 32;
 const BLOCK = 1_000;
+/** No part of the package's interface. */
+const GENERATED = new URL('../../../../libs/elkmq/dist/core/redis/scripts.generated.js', import.meta.url)
+  .href;
 
 type Read = [string, [id: string, fields: string[]][]][] | null;
 type Frame = [requestId: string, attempt: number, number: number, last: number, body: { response: unknown }];
 
-function scriptOf(redis: Redis, name: string): Promise<string> {
-  const file = new URL(`../../../../libs/elkmq/src/core/redis/lua/${name}.lua`, import.meta.url);
-  return redis.script('LOAD', readFileSync(file, 'utf8')) as Promise<string>;
+async function scriptOf(redis: Redis, name: 'enqueue' | 'settle'): Promise<string> {
+  const { SCRIPTS } = (await import(GENERATED)) as { SCRIPTS: Record<typeof name, { source: string }> };
+  return (await redis.script('LOAD', SCRIPTS[name].source)) as string;
 }
 
 async function startWorker(url: string, handled: (event: object) => void): Promise<BenchWorker> {
@@ -54,16 +56,16 @@ async function startWorker(url: string, handled: (event: object) => void): Promi
         const keys = [STREAM];
         const ids: string[] = [];
         const replies: string[] = [];
-        for (const [id, fields] of entries.slice(i, i + EARLY)) {
-          const event = JSON.parse(fields[1] ?? '') as { action: string; payload: string };
-          const requestId = /\d+/.exec(fields[1] ?? '')?.[0] ?? '';
+        for (const [id, [, json = '', , replyTo = '']] of entries.slice(i, i + EARLY)) {
+          const event = JSON.parse(json) as { action: string; payload: string };
+          const requestId = /\d+/.exec(json)?.[0] ?? '';
           ids.push(id);
           if (event.action === EVENT) {
             handled(event);
             continue;
           }
           // There is one client, which sends either requests or events.
-          keys[1] = `bench(inbox):${fields[3]}`;
+          keys[1] = `bench(inbox):${replyTo}`;
           const response = JSON.stringify({ response: JSON.parse(event.payload) as unknown });
           replies.push(`["${requestId}",1,0,1,${response}]`);
         }
@@ -90,6 +92,8 @@ function client(url: string): BenchClient {
   let enqueue = '';
   let batchNumber = 0;
   let requestNumber = 1_000_000_000_000_000;
+  // There are either requests or events.
+  let address = '';
   let args: string[] = [];
   let stored: Partial<Observer<unknown>>[] = [];
   let inFlight = 0;
@@ -101,7 +105,7 @@ function client(url: string): BenchClient {
       args = [];
       stored = [];
       inFlight++;
-      const head = [++batchNumber, WINDOW, 60_000, 60_000, CLIENT, '', '', GROUP, 0];
+      const head = [++batchNumber, WINDOW, 60_000, 60_000, address];
       void redis.evalsha(enqueue, 3, STREAM, PRODUCER, INBOX, ...head, ...batch).then(() => {
         inFlight--;
         for (const observer of observers) observer.complete?.();
@@ -109,14 +113,15 @@ function client(url: string): BenchClient {
       });
     }
   };
-  const add = (kind: string, action: string, data: object): string => {
+  const add = (replyTo: string, action: string, data: object): string => {
+    address = replyTo;
     const requestId = String(requestNumber++);
     const payload = JSON.stringify(JSON.stringify(data));
     if (args.length === 0) {
       if (inFlight === 0) process.nextTick(flush);
       else setImmediate(flush);
     }
-    args.push(kind, `{"request_uuid":${requestId},"timeout":60,"action":"${action}","payload":${payload}}`);
+    args.push(`{"request_uuid":${requestId},"timeout":60,"action":"${action}","payload":${payload}}`);
     return requestId;
   };
   const read = async (): Promise<void> => {
@@ -152,13 +157,13 @@ function client(url: string): BenchClient {
     },
     send: (pattern, data) => ({
       subscribe: (observer) => {
-        waiting.set(add('r0', pattern, data), observer);
+        waiting.set(add(CLIENT, pattern, data), observer);
         return undefined;
       },
     }),
     emit: (pattern, data) => ({
       subscribe: (observer) => {
-        add('e0', pattern, data);
+        add('', pattern, data);
         stored.push(observer);
         return undefined;
       },

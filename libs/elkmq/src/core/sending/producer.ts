@@ -1,5 +1,6 @@
 import { whenBatched } from '../batching.js';
-import { Batch, FULL, type OutgoingEvent, type Sender } from './batch.js';
+import { Batch, FULL, type OutgoingEvent } from './batch.js';
+import { enqueueCall, type Sender } from './enqueue-call.js';
 import { COMMAND_TIMEOUT, type Connection } from '../redis/connection.js';
 import { BufferFullError, ConnectionError, EnqueueError, QueueFullError } from '../errors.js';
 import type { QueueKeys } from '../keys.js';
@@ -142,19 +143,19 @@ export class Producer {
   }
 
   async #call(batch: Batch, number: number): Promise<string> {
-    const { keys, args } = batch.call(this.#keys, this.#sender, number);
-    const run = (client: Connection['client']): Promise<unknown> => runScript(client, 'enqueue', keys, args);
+    const { script, keys, args } = enqueueCall(batch.events, this.#keys, this.#sender, number);
+    const run = (client: Connection['client']): Promise<unknown> => runScript(client, script, keys, args);
     return (await this.#reliably(batch, run)) as string;
   }
 
   async #callReplicated(batch: Batch, number: number): Promise<string> {
-    const { keys, args } = batch.call(this.#keys, this.#sender, number);
+    const { script, keys, args } = enqueueCall(batch.events, this.#keys, this.#sender, number);
     const wanted = this.#minReplicas;
     // The connection is blocked meanwhile, and all batches on their way must do with its timeout and their own.
     const share = Math.min(COMMAND_TIMEOUT, this.#patience) / (WINDOW + 2);
     const timeout = Math.max(Math.ceil(share) - WAIT_PRECISION, 20);
     const { answer, confirmed } = await this.#reliably(batch, (client) =>
-      runReplicated(client, 'enqueue', keys, args, wanted, timeout),
+      runReplicated(client, script, keys, args, wanted, timeout),
     );
     if (confirmed < wanted) {
       const who = `${String(confirmed)} of ${String(wanted)} replicas`;
