@@ -15,7 +15,7 @@ const COMBINATIONS = [
   { nest: '^11.0.0', ioredis: '^5.0.0', name: 'nest-11-ioredis-5' },
   { nest: '^11.0.0', ioredis: '^6.0.0', name: 'nest-11-ioredis-6' },
   { nest: '~12.0.0', ioredis: '^6.0.0', name: 'nest-12.0-ioredis-6' },
-  { nest: '^12.0.0', ioredis: '^5.0.0', name: 'nest-12-ioredis-5' },
+  { nest: '^12.0.0', ioredis: '^6.0.0', name: 'nest-12-ioredis-6' },
 ];
 const OF_NEST = ['common', 'core', 'microservices', 'platform-express', 'testing'];
 const TOOLS = [

@@ -58,8 +58,10 @@ describe('calls wait, and succeed, ', () => {
   it('while a script of somebody else keeps Redis busy', async () => {
     const server = await ownRedis('--lua-time-limit', '50');
     const { client, noted, warnings } = await workerOf(server);
-    const busy = rejection(clientOf(server).eval('while true do end', 0));
     const admin = clientOf(server);
+    // While Redis is busy a new connection does not become ready.
+    await admin.ping();
+    const busy = rejection(clientOf(server).eval('while true do end', 0));
     await until(async () => /BUSY/.test(String(await rejection(admin.get('key')).catch(() => ''))));
     const answer = valuesOf(client.send('echo', 1));
     const emitted = valuesOf(client.emit('note', 1));
