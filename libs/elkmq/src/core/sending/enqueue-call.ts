@@ -26,7 +26,7 @@ export interface EnqueueCall {
 /** How much longer than the latest reply can take an inbox is kept, ms. */
 const INBOX_MARGIN = 30_000;
 
-/** @param number of the batch */
+/** The usual batch, requests or events with nothing but their JSON, has a script of its own. @param number of the batch */
 export function enqueueCall(
   events: readonly OutgoingEvent[],
   queueKeys: QueueKeys,
@@ -45,14 +45,14 @@ export function enqueueCall(
   if (requests > 0) keys.push(queueKeys.inbox(clientId) as string);
   const head = [number, window, memory, requests > 0 ? inboxFor(replyWithin) : 0];
   const isUniform = requests === 0 || requests === events.length;
-  if (!isUniform || hasBounds(sender) || events.some(hasOptions))
+  if (!isUniform || isQueueWithOptions(sender) || events.some(hasOptions))
     return callWithOptions(events, queueKeys, sender, keys, head);
   const args: (string | number)[] = [...head, requests > 0 ? clientId : ''];
   for (const { json } of events) args.push(json);
   return { script: 'enqueue', keys, args };
 }
 
-function hasBounds({ maxQueueLength, legacyConsumers }: Sender): boolean {
+function isQueueWithOptions({ maxQueueLength, legacyConsumers }: Sender): boolean {
   return maxQueueLength !== undefined || legacyConsumers;
 }
 
