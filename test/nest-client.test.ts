@@ -1,8 +1,18 @@
 import { Redis } from 'ioredis';
 import { lastValueFrom, Subject, timeout, TimeoutError } from 'rxjs';
-import { ConnectionError } from 'nestjs-elkmq';
+import { ConnectionError, ElkMqRecordBuilder, type ElkMqContext } from 'nestjs-elkmq';
 import { describe, expect, it } from 'vitest';
-import { logs, moduleOf, requests, startApp, startClient, unsettled, valuesOf } from './support/nest.js';
+import {
+  deadLettersOf,
+  events,
+  logs,
+  moduleOf,
+  requests,
+  startApp,
+  startClient,
+  unsettled,
+  valuesOf,
+} from './support/nest.js';
 import { keysOf, newQueueName, redis, rejection, until } from './support/queue.js';
 
 const echo = requests({ echo: (data: unknown) => data });
@@ -39,6 +49,47 @@ describe('a request', () => {
       return texts.map(async (text) => expect(await lastValueFrom(client.send('echo', text))).toBe(text));
     };
     await Promise.all(['blue', 'green', 'red'].flatMap(ask));
+  });
+
+  it.each([
+    ['', {}],
+    [' in a bounded queue', { maxQueueLength: 100 }],
+  ])(
+    'made in one tick with events, some with headers, is answered, and they are handled%s',
+    async (_where, bound) => {
+      const queue = newQueueName();
+      const client = startClient({ queue, ...bound });
+      await client.connect();
+      const blue = (data: number) => new ElkMqRecordBuilder(data).setHeaders({ tenant: 'blue' }).build();
+      const emitted = [1, blue(2), 3].map((data) => lastValueFrom(client.emit('note', data)));
+      const answers = [4, blue(5), 6].map((data) => lastValueFrom(client.send('echo', data)));
+      await Promise.all(emitted);
+      const noted: unknown[] = [];
+      const note = (data: number, context: ElkMqContext) => noted.push([data, context.getHeaders()]);
+      await startApp(moduleOf(echo, events({ note })), { queue });
+      expect(await Promise.all(answers)).toEqual([4, 5, 6]);
+      await until(() => noted.length === 3);
+      expect(noted).toEqual([
+        [1, {}],
+        [2, { tenant: 'blue' }],
+        [3, {}],
+      ]);
+    },
+  );
+
+  it('made in one tick with an event that fails is answered, and the event is a dead letter', async () => {
+    const queue = newQueueName();
+    const client = startClient({ queue });
+    await client.connect();
+    const emitted = lastValueFrom(client.emit('note', 1));
+    const answer = lastValueFrom(client.send('echo', 2));
+    await emitted;
+    const fail = () => {
+      throw new Error('not today');
+    };
+    await startApp(moduleOf(echo, events({ note: fail })), { queue });
+    expect(await answer).toBe(2);
+    await until(async () => (await deadLettersOf(queue)).length === 1);
   });
 
   it('that nobody waits for any more is withdrawn', async () => {
