@@ -105,7 +105,7 @@ function client(url: string): BenchClient {
       args = [];
       stored = [];
       inFlight++;
-      const head = [++batchNumber, WINDOW, 60_000, 60_000, address];
+      const head = [++batchNumber, batchNumber % WINDOW, 60_000, 60_000, address];
       void redis.evalsha(enqueue, 3, STREAM, PRODUCER, INBOX, ...head, ...batch).then(() => {
         inFlight--;
         for (const observer of observers) observer.complete?.();

@@ -51,7 +51,7 @@ export class QueueReader {
       },
     });
     const intake = {
-      credit: () => this.#waiting.length - this.#arbiter.size,
+      credit: (arriving: number) => this.#waiting.length - this.#arbiter.size - arriving,
       patience: () => Math.min(...this.#waiting.map(({ deadline }) => deadline)) - performance.now(),
       take: (entries: StreamEntry[], _asked: number, consumer: string) => {
         const contested = entries.filter((entry) => competition.concerns(entry));

@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { ClientProxy, type ReadPacket, type WritePacket } from '@nestjs/microservices';
 import type { Cluster, Redis } from 'ioredis';
-import { from, lastValueFrom, Observable } from 'rxjs';
+import { lastValueFrom, Observable } from 'rxjs';
 import { ConnectionError } from '../core/errors.js';
 import { QueueKeys } from '../core/keys.js';
 import { readQueueState, type QueueState } from '../core/queue-state.js';
@@ -119,7 +119,15 @@ export class ElkMqClient extends ClientProxy<ElkMqEvents> {
     });
     return new Observable((observer) => {
       isWatched = true;
-      return from(sent).subscribe(observer);
+      sent.then(
+        (value) => {
+          observer.next(value);
+          observer.complete();
+        },
+        (error: unknown) => {
+          observer.error(error);
+        },
+      );
     });
   }
 
@@ -179,7 +187,8 @@ export class ElkMqClient extends ClientProxy<ElkMqEvents> {
   protected override async dispatchEvent<T = void>(packet: ReadPacket): Promise<T> {
     const sending = this.#watched(packet, false);
     try {
-      const written = await this.#packets.write(packet, sending?.headers);
+      const writing = this.#packets.write(packet, sending?.headers);
+      const written = writing instanceof Promise ? await writing : writing;
       const { action, payload, timeout } = written;
       const event = new ServiceEvent(wholeSeconds(timeout ?? this.#options.eventTimeout), action, payload);
       const id = await this.#connected().enqueue(event, written);

@@ -41,8 +41,8 @@ export class EventHandling implements Handling {
       return;
     }
     try {
-      const data = await dataOf(delivery, context, this.#deserializer);
-      const result: unknown = await handler(data, context);
+      const data = dataOf(delivery, context, this.#deserializer);
+      const result: unknown = await handler(data instanceof Promise ? await data : data, context);
       if (isObservable(result)) await lastValueFrom(result, { defaultValue: undefined });
       delivery.end();
     } catch (error) {

@@ -15,8 +15,8 @@ import type { RedisSource } from '../redis/redis-source.js';
 import { runScript, send } from '../redis/scripts.js';
 
 export interface Intake {
-  /** How many entries can be taken now. */
-  credit(): number;
+  /** How many entries can be taken now. @param arriving so many others have come, and are about to be taken */
+  credit(arriving: number): number;
   /** How long a read may wait for the first of them, ms; as long as it likes when this is not given. */
   patience?(): number;
   /** Entries that are pending for `consumer` from now on, of so many asked for. None when the time was up. */
@@ -25,7 +25,8 @@ export interface Intake {
 
 /**
  * Takes entries of the event stream out of the consumer group: each goes to one consumer, and is pending for it
- * until it is settled. It reads while there is credit, one read at a time.
+ * until it is settled. It reads while there is credit, one read at a time; when a read comes back full, the next one is
+ * sent before what it has brought is started.
  */
 export class GroupConsumer {
   /** What the names of its sessions begin with. */
@@ -43,6 +44,7 @@ export class GroupConsumer {
   #blocking: ConsumerSession;
   #direct: ConsumerSession;
   #asked = 0;
+  #arriving = 0;
   #hasRead = false;
   #stopping = false;
   #handingBack: Promise<unknown> = Promise.resolve();
@@ -71,10 +73,8 @@ export class GroupConsumer {
     this.#broken = new BrokenSessions(connection, keys, competition);
     this.#reader = new BlockingReader(source, {
       next: () => this.#next(),
-      entries: (entries) => {
-        noteArrival(this.#blocking, entries);
-        if (this.#stopping) void this.handBack(entries);
-        else intake.take(entries, this.#asked, this.#blocking.name);
+      entries: (entries, readAhead) => {
+        this.#arrived(entries, readAhead);
         return entries.length > 1;
       },
       refused: (error) => this.#refused(error),
@@ -148,6 +148,21 @@ export class GroupConsumer {
     return { name: consumerName(this.worker, ++this.#sessions, this.#lease), arrived: '0-0' };
   }
 
+  #arrived(entries: StreamEntry[], readAhead: () => void): void {
+    noteArrival(this.#blocking, entries);
+    if (this.#stopping) {
+      void this.handBack(entries);
+      return;
+    }
+    const asked = this.#asked;
+    if (asked > 1 && entries.length === asked) {
+      this.#arriving = asked;
+      readAhead();
+      this.#arriving = 0;
+    }
+    this.#intake.take(entries, asked, this.#blocking.name);
+  }
+
   #connected(): Promise<void> {
     if (this.#hasRead) {
       this.#broken.end(this.#blocking);
@@ -158,7 +173,7 @@ export class GroupConsumer {
   }
 
   #next(): [string, ...(string | number)[]] | undefined {
-    this.#asked = this.#stopping ? 0 : this.#intake.credit();
+    this.#asked = this.#stopping ? 0 : this.#intake.credit(this.#arriving);
     if (this.#asked <= 0) return undefined;
     const block = Math.min(this.#intake.patience?.() ?? BLOCK, BLOCK);
     const stream = this.#keys.eventStream;

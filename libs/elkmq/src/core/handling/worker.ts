@@ -45,7 +45,7 @@ export interface WorkerListener extends ConnectionListener, RecoveryListener {
 }
 
 /** One read takes at least as many entries as this, and at most as many as that. */
-const PREFETCH = { min: 8, max: 64 };
+const PREFETCH = { min: 8, max: 128 };
 /** Between two looks at the clock of Redis, ms. */
 const CLOCK_INTERVAL = 15_000;
 /** Between two looks at what original clients have left, ms. */
@@ -158,7 +158,8 @@ export class Worker {
     }, CLOCK_INTERVAL).unref();
     const { lease, concurrency } = this.#options;
     const intake = {
-      credit: () => Math.min(concurrency - this.#running.size - this.#arbiter.size, this.#prefetch),
+      credit: (arriving: number) =>
+        Math.min(concurrency - this.#running.size - this.#arbiter.size - arriving, this.#prefetch),
       take: (entries: StreamEntry[], asked: number, consumer: string) => {
         this.#take(entries, asked, consumer);
       },

@@ -1,4 +1,5 @@
 import { setImmediate as endOfTick, setTimeout as sleep } from 'node:timers/promises';
+import { BusyPoll } from './busy-poll.js';
 import { Connection } from './connection.js';
 import { isReplyError } from './redis-errors.js';
 import type { RedisSource } from './redis-source.js';
@@ -19,9 +20,10 @@ export interface Reads {
   next(): [command: string, ...args: (string | number)[]] | undefined;
   /**
    * What was read; an empty array when the time was up.
+   * @param readAhead sends the next read at once, so that Redis works on it while these are looked at
    * @returns whether more is likely to be there already: then the next read goes out before what comes of this one
    */
-  entries(entries: StreamEntry[]): boolean;
+  entries(entries: StreamEntry[], readAhead: () => void): boolean;
   /** Redis refused the read. What it needs to go on is done here. */
   refused(error: Error): Promise<void>;
   /** The connection stands, for the first time or again. */
@@ -38,6 +40,11 @@ export class BlockingReader {
   /** The session of the connection that is prepared for reading, and its id in Redis. */
   #session = 0;
   #clientId: string | undefined;
+  /** The read that was sent ahead. */
+  #ahead: Promise<unknown> | undefined;
+  /** The last read has brought one entry, or one reply: who sent it is likely to wait for what comes of it. */
+  #isLone = false;
+  readonly #poll = new BusyPoll();
   readonly #loop: Promise<void>;
 
   constructor(source: RedisSource, reads: Reads) {
@@ -74,10 +81,9 @@ export class BlockingReader {
   }
 
   async #run(): Promise<void> {
-    while (!this.#closed && this.connection.status !== 'closed') {
+    while (this.#ahead || (!this.#closed && this.connection.status !== 'closed')) {
       try {
-        if (!this.connection.isConnected) await this.connection.whenConnected(BLOCK);
-        if (this.#session !== this.connection.session) await this.#begin();
+        if (!this.#ahead) await this.#prepare();
         await this.#readOnce();
       } catch (error) {
         await this.#recover(error);
@@ -85,8 +91,10 @@ export class BlockingReader {
     }
   }
 
-  async #begin(): Promise<void> {
+  async #prepare(): Promise<void> {
+    if (!this.connection.isConnected) await this.connection.whenConnected(BLOCK);
     const { session } = this.connection;
+    if (this.#session === session) return;
     // On Cluster it would be that of a connection to any of the servers, and so would be who is unblocked.
     if (!this.connection.client.isCluster) {
       this.#clientId = String(await send(this.connection.client, 'client', ['ID']));
@@ -97,14 +105,26 @@ export class BlockingReader {
 
   async #readOnce(): Promise<void> {
     this.#wakened = false;
-    const command = this.#reads.next();
-    if (!command) {
+    const read = this.#ahead ?? this.#send();
+    this.#ahead = undefined;
+    if (!read) {
       if (!this.#closed) await this.#woken();
       return;
     }
+    const reply = (await (this.#isLone ? this.#poll.for(read) : read)) as [string, StreamEntry[]][] | null;
+    const entries = reply?.[0]?.[1] ?? [];
+    const isMoreLikely = this.#reads.entries(entries, () => {
+      this.#ahead = this.#send();
+    });
+    this.#isLone = entries.length > 0 && !isMoreLikely;
+    if (!isMoreLikely) await endOfTick();
+  }
+
+  #send(): Promise<unknown> | undefined {
+    const command = this.#reads.next();
+    if (!command) return undefined;
     const [name, ...args] = command;
-    const reply = (await send(this.connection.client, name, args)) as [string, StreamEntry[]][] | null;
-    if (!this.#reads.entries(reply?.[0]?.[1] ?? [])) await endOfTick();
+    return send(this.connection.client, name, args);
   }
 
   #woken(): Promise<void> {

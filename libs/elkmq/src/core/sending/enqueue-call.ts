@@ -6,7 +6,7 @@ import type { Deduplication, OutgoingEvent } from './batch.js';
 /** The producer that sends a batch. */
 export interface Sender {
   readonly clientId: string;
-  /** How many batches it has in flight at the most. */
+  /** How many batches it has in flight at the most, and Redis remembers. */
   readonly window: number;
   /** How long Redis remembers what it answered, ms. */
   readonly memory: number;
@@ -43,7 +43,7 @@ export function enqueueCall(
   }
   const keys = [queueKeys.eventStream, queueKeys.producer(clientId)];
   if (requests > 0) keys.push(queueKeys.inbox(clientId) as string);
-  const head = [number, window, memory, requests > 0 ? inboxFor(replyWithin) : 0];
+  const head = [number, number % window, memory, requests > 0 ? inboxFor(replyWithin) : 0];
   const isUniform = requests === 0 || requests === events.length;
   if (!isUniform || isQueueWithOptions(sender) || events.some(hasOptions))
     return callWithOptions(events, queueKeys, sender, keys, head);

@@ -5,7 +5,7 @@
 --       (zset: id by when it can be deleted, ms); then the records of deduplication keys, string (event) or hash
 --       (request); then, when the queue is bounded: response stream, leftovers; then, when it is or an event is
 --       delayed: delayed zset, delayed hash
--- ARGV: 1 batch number  2 how many batches can be in flight  3 TTL of the producer hash, ms
+-- ARGV: 1 batch number  2 its place in the producer hash  3 TTL of the producer hash, ms
 --       4 how long the inbox is needed, ms; 0 when no reply is wanted  5 client id
 --       6 how many messages the queue may hold, '' for any number  7 place of the message queue in KEYS, '' when only
 --       this package's consumers read the queue  8 group  9 how much longer than its timeout an entry is kept, ms

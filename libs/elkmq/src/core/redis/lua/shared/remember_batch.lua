@@ -1,5 +1,5 @@
 -- Keeps the inbox for as long as it is needed, and the answer of the batch. KEYS: 2 producer hash  3 inbox;
--- ARGV: 1 batch number  3 TTL of the producer hash, ms  4 how long the inbox is needed, ms, or 0
+-- ARGV: 1 batch number  2 its place there  3 TTL of the producer hash, ms  4 how long the inbox is needed, ms, or 0
 local needed = tonumber(ARGV[4])
 if needed > 0 then
   local left = redis.call('PTTL', KEYS[3])
@@ -12,6 +12,6 @@ if needed > 0 then
 end
 
 local answer = table.concat(ids, ',')
-redis.call('HSET', KEYS[2], place, ARGV[1] .. ' ' .. answer)
+redis.call('HSET', KEYS[2], ARGV[2], ARGV[1] .. ' ' .. answer)
 redis.call('PEXPIRE', KEYS[2], ARGV[3])
 return answer
