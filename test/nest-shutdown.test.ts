@@ -1,4 +1,5 @@
 import { Inject, Injectable, Module, type OnApplicationShutdown, type OnModuleDestroy } from '@nestjs/common';
+import type { IncomingEvent } from '@nestjs/microservices';
 import { lastValueFrom, Subject } from 'rxjs';
 import { ElkMqClient, ElkMqModule, ElkMqServer } from 'nestjs-elkmq';
 import { expect, it } from 'vitest';
@@ -76,6 +77,31 @@ it('what a closing worker has not started is handled by another, once', async ()
   await until(async () => (await unsettled(queue)) === 0);
   expect(handled.sort((a, b) => a - b)).toEqual(Array.from({ length: count }, (_, id) => id));
   expect(await deadLettersOf(queue)).toEqual([]);
+});
+
+it('a worker that is closed while it starts what it has read leaves what is on its way to another', async () => {
+  const queue = newQueueName();
+  const count = 500;
+  const client = startClient({ queue });
+  await client.connect();
+  await Promise.all(Array.from({ length: count }, (_, id) => lastValueFrom(client.emit('note', id))));
+
+  const handled: number[] = [];
+  let closed: Promise<void> | undefined;
+  const deserialize = (packet: IncomingEvent) => {
+    closed ??= server.close();
+    return packet;
+  };
+  const server = new ElkMqServer({ queue, url, deserializer: { deserialize } });
+  await startApp(moduleOf(events({ note: (id: number) => void handled.push(id) })), server);
+  await until(() => closed !== undefined);
+  await closed;
+  expect(handled.length).toBeLessThan(count);
+  expect(await consumersOf(queue)).toEqual([]);
+
+  await startApp(moduleOf(events({ note: (id: number) => void handled.push(id) })), { queue });
+  await until(async () => (await unsettled(queue)) === 0);
+  expect(handled.sort((a, b) => a - b)).toEqual(Array.from({ length: count }, (_, id) => id));
 });
 
 it('what was on its way to a worker when it began to close is not started by it', async () => {

@@ -81,8 +81,9 @@ export class BlockingReader {
   }
 
   async #run(): Promise<void> {
-    while (this.#ahead || (!this.#closed && this.connection.status !== 'closed')) {
+    while (!this.#closed && this.connection.status !== 'closed') {
       try {
+        // What was sent ahead belongs to the session that it was sent in.
         if (!this.#ahead) await this.#prepare();
         await this.#readOnce();
       } catch (error) {
