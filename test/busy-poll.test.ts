@@ -18,12 +18,12 @@ it('the event loop goes round while a steady sequence of quick answers goes on, 
   const poll = new BusyPoll();
   // On a busy machine the moment can be over before the first round.
   await vi.waitFor(async () => {
-    await times(40, () => poll.for(quick()));
+    await times(100, () => poll.for(quick()));
     rounds.mockClear();
     expect(await poll.for(slow(5))).toBe('answer');
     expect(rounds.mock.calls.length).toBeGreaterThan(1);
   });
-  await times(40, () => poll.for(quick()));
+  await times(100, () => poll.for(quick()));
 
   const moment = performance.now();
   const answer = poll.for(slow(50));
@@ -38,16 +38,16 @@ it('nothing goes round for the first answers, nor once answers are slow', async 
   const poll = new BusyPoll();
   await times(8, () => poll.for(quick()));
   expect(rounds).not.toHaveBeenCalled();
-  await times(40, () => poll.for(quick()));
-  await times(3, () => poll.for(slow(5)));
+  await times(100, () => poll.for(quick()));
+  await times(10, () => poll.for(slow(5)));
   rounds.mockClear();
-  await times(3, () => poll.for(slow(5)));
+  await times(10, () => poll.for(slow(5)));
   expect(rounds).not.toHaveBeenCalled();
 });
 
 it('an answer, or that there is none, ends the round', async () => {
   const poll = new BusyPoll();
-  await times(40, () => poll.for(quick()));
+  await times(100, () => poll.for(quick()));
   rounds.mockClear();
   await poll.for(quick());
   await slow(5);

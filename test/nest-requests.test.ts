@@ -9,7 +9,16 @@ import { ClientProxy, type MicroserviceOptions } from '@nestjs/microservices';
 import { concat, delay, EMPTY, EmptyError, from, lastValueFrom, map, of, Subject, throwError } from 'rxjs';
 import { type Observable } from 'rxjs';
 import { expect, it } from 'vitest';
-import { events, moduleOf, requests, startApp, startClient, told, valuesOf } from './support/nest.js';
+import {
+  events,
+  moduleOf,
+  requests,
+  startApp,
+  startClient,
+  told,
+  unsettled,
+  valuesOf,
+} from './support/nest.js';
 import { closing, keysOf, newQueueName, redis, rejection, until } from './support/queue.js';
 
 class OutOfStock extends Error {}
@@ -169,6 +178,20 @@ it('values arrive when the handler has them, not only at the end', async () => {
   await until(() => arrived.at(-1) === 'end');
   expect(arrived).toEqual([10, 20, 30, 'end']);
 });
+
+it.each([[1], [32], [33], [64], [65], [256], [300]])(
+  '%i requests of one tick: each has its own answer',
+  async (count) => {
+    const queue = newQueueName();
+    await startApp(moduleOf(requests({ double: (n: number) => 2 * n })), { queue, concurrency: 1_000 });
+    const client = startClient({ queue });
+    await client.connect();
+    const numbers = Array.from({ length: count }, (_, n) => n);
+    const answers = await Promise.all(numbers.map((n) => lastValueFrom(client.send<number>('double', n))));
+    expect(answers).toEqual(numbers.map((n) => 2 * n));
+    expect(await unsettled(queue)).toBe(0);
+  },
+);
 
 it('nothing is sent before somebody subscribes, and each subscription is a request of its own', async () => {
   const queue = newQueueName();

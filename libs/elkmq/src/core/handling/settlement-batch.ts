@@ -25,8 +25,7 @@ export interface Settlement {
   readonly finished: boolean;
 }
 
-/** A batch is as large as this, in attempts and in characters of replies. */
-const MOST = 256;
+/** A batch has so many characters of replies at the most, or one attempt. */
 export const BATCH_SIZE = 512 * 1024;
 
 /** One call of a script. */
@@ -42,6 +41,7 @@ export class SettlementBatch {
   /** Characters of replies. */
   size = 0;
   readonly #queueKeys: QueueKeys;
+  readonly #most: number;
   readonly #keys: string[];
   readonly #places = new Map<string, number>();
   readonly #finished: Settlable[] = [];
@@ -50,13 +50,15 @@ export class SettlementBatch {
   readonly #unfinished: Settlable[] = [];
   readonly #parts: (string | number)[] = [];
 
-  constructor(queueKeys: QueueKeys) {
+  /** @param most how many attempts it can have */
+  constructor(queueKeys: QueueKeys, most: number) {
     this.#queueKeys = queueKeys;
+    this.#most = most;
     this.#keys = [queueKeys.eventStream];
   }
 
   get isFull(): boolean {
-    return this.size >= BATCH_SIZE || this.#finished.length + this.#unfinished.length >= MOST;
+    return this.size >= BATCH_SIZE || this.#finished.length + this.#unfinished.length >= this.#most;
   }
 
   add(attempt: Settlable, { replies, finished }: Settlement): void {

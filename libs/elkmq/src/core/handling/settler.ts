@@ -4,8 +4,10 @@ import type { QueueKeys } from '../keys.js';
 import { callReliably } from '../redis/reliable-call.js';
 import { BATCH_SIZE, SettlementBatch, type Settlable, type SettlementCall } from './settlement-batch.js';
 
-/** So many attempts go out before the end of the tick: Redis works on them while the rest is handled. */
-const EARLY = 32;
+/** A call ends so many attempts at the most. */
+const MOST = 256;
+/** Up to twice as many go out in two calls, so that requesters go on with the first while Redis works on the second. */
+const HALF = 32;
 /** A worker tries to settle for as long as this, ms. */
 export const PATIENCE = 24 * 60 * 60 * 1_000;
 
@@ -26,19 +28,18 @@ export class Settler {
     const { length } = this.#waiting;
     this.#waiting.push(attempt);
     if (length === 0) whenBatched(this.#inFlight === 0, this.#flush);
-    // Not before this attempt has said all that it says in one go.
-    else if (length === EARLY - 1) queueMicrotask(this.#flush);
   }
 
   readonly #flush = (): void => {
     const waiting = this.#waiting;
     if (waiting.length === 0) return;
     this.#waiting = [];
-    let batch = new SettlementBatch(this.#keys);
+    const most = waiting.length <= 2 * HALF ? HALF : MOST;
+    let batch = new SettlementBatch(this.#keys, most);
     for (const attempt of waiting) {
       if (batch.isFull) {
         this.#send(batch);
-        batch = new SettlementBatch(this.#keys);
+        batch = new SettlementBatch(this.#keys, most);
       }
       batch.add(attempt, attempt.take(BATCH_SIZE - batch.size));
     }

@@ -3,10 +3,10 @@ import { availableParallelism } from 'node:os';
 /** A wait that is over within so many ms is a short one. */
 const SHORT = 0.3;
 /** A poll goes on for so many ms at the most. */
-const LONGEST_POLL = 0.2;
-/** Waits are polled while more than this share of the last ones, about 16, were short. */
-const MOST = 7 / 8;
-const WEIGHT = 1 / 16;
+const LONGEST_POLL = 0.15;
+/** Waits are polled while more than this share of the last ones, about 32, were short. */
+const MOST = 0.8;
+const WEIGHT = 1 / 32;
 /** With one processor a poll would keep Redis from it. */
 const HAS_ROOM = availableParallelism() > 1;
 
