@@ -35,6 +35,28 @@ describe('concurrency', () => {
     await until(async () => (await unsettled(queue)) === 0);
     expect(most).toBe(concurrency);
   });
+
+  it('of which handlers that keep the processor leave most to other workers', async () => {
+    const queue = newQueueName();
+    const client = startClient({ queue });
+    const count = 150;
+    await Promise.all(Array.from({ length: count }, () => told(client.emit('work', {}))));
+    let handled = 0;
+    const work = () => {
+      const end = performance.now() + 10;
+      while (performance.now() < end);
+      handled++;
+    };
+    await startApp(moduleOf(events({ work })), { queue });
+    let most = 0;
+    await until(async () => {
+      const [pending] = (await redis.xpending(`${queue}(event_stream)`, 'elkmq')) as [number];
+      most = Math.max(most, pending);
+      return handled === count;
+    });
+    expect(most).toBeGreaterThan(0);
+    expect(most).toBeLessThanOrEqual(32);
+  });
 });
 
 @Controller({ scope: Scope.REQUEST })

@@ -46,6 +46,8 @@ export interface WorkerListener extends ConnectionListener, RecoveryListener {
 
 /** One read takes at least as many entries as this, and at most as many as that. */
 const PREFETCH = { min: 8, max: 128 };
+/** Handlers keep the processor to themselves when those of one read have it for so many ms. */
+const SLOW = 20;
 /** Between two looks at the clock of Redis, ms. */
 const CLOCK_INTERVAL = 15_000;
 /** Between two looks at what original clients have left, ms. */
@@ -55,8 +57,9 @@ const JANITOR_PACE = 1_000;
  * The server's side of a queue: takes events from the consumer group and has so many of them handled at once.
  *
  * An event is running from `handle` until its end is in Redis, and takes one of the `concurrency` slots for as long.
- * What is read is never more than there are free slots, and only grows past PREFETCH.min while reads come back full,
- * so that nothing waits in one worker while another is idle.
+ * What is read is never more than there are free slots, and only grows past PREFETCH.min while reads come back full
+ * and handlers leave the processor to others, so that nothing waits in one worker while another is idle, or for longer
+ * than its lease.
  */
 export class Worker {
   readonly connection: Connection;
@@ -236,14 +239,26 @@ export class Worker {
 
   #take(entries: StreamEntry[], asked: number, consumer: string): void {
     this.#isRefused = false;
-    const { min, max } = PREFETCH;
-    this.#prefetch = entries.length < asked ? Math.max(min, entries.length) : Math.min(2 * asked, max);
+    this.#adapt(entries.length, asked);
     const contested: StreamEntry[] = [];
     for (const entry of entries) {
       if (this.#competition.concerns(entry)) contested.push(entry);
       else this.#start(entry, consumer);
     }
     if (contested.length > 0) this.#arbiter.add(contested, consumer);
+  }
+
+  /** Decides on the size of reads, after one has brought `count` entries of those asked for. */
+  #adapt(count: number, asked: number): void {
+    const { min, max } = PREFETCH;
+    this.#prefetch = Math.max(min, Math.min(count, this.#prefetch));
+    if (count < min) return;
+    const since = performance.now();
+    // When the handlers of this read have had their turn.
+    setImmediate(() => {
+      if (performance.now() - since > SLOW) this.#prefetch = min;
+      else if (count === asked) this.#prefetch = Math.min(2 * asked, max);
+    });
   }
 
   #start(entry: StreamEntry, consumer: string): void {
