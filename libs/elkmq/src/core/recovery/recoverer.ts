@@ -1,6 +1,7 @@
 import type { Connection } from '../redis/connection.js';
 import { after, leaseOf } from '../handling/consumer-session.js';
 import { GROUP, type QueueKeys } from '../keys.js';
+import { GracePeriod } from './grace-period.js';
 import { isNoGroup } from '../redis/redis-errors.js';
 import { runScript, send } from '../redis/scripts.js';
 
@@ -27,10 +28,8 @@ interface Sighting {
 
 /** A consumer that lives reads every few seconds, or renews its leases. After as long as this it has gone, ms. */
 const CONSUMER_IDLE = 60_000;
-/** As long as workers that have lost Redis may take to find it again, ms. */
-const RECONNECT = 5_000;
-/** Until the first sweep at the most, ms. */
-const FIRST = 200;
+/** Until the first sweep at the most, and so far apart are the sweeps of workers that start together, ms. */
+const SPREAD = 200;
 /** The shortest lease that a worker can have, ms. */
 const SHORTEST = 100;
 /** Pending entries in one call. */
@@ -41,8 +40,8 @@ const PAGE = 1_000;
  *
  * Time alone does not tell: the idle time that Redis gives includes the time Redis was down. An entry counts as
  * unrenewed when this process has itself seen it twice, at least half of its worker's lease apart on its own clock,
- * with the idle time risen in between and longer than the lease. After a reconnect it counts anew, once the others have
- * had the time to reconnect and to renew their leases.
+ * with the idle time risen in between and longer than the lease. After an outage it counts anew, once the others have
+ * had the time to reconnect and to renew their leases: time in which Redis answered.
  */
 export class Recoverer {
   readonly #connection: Connection;
@@ -50,11 +49,9 @@ export class Recoverer {
   readonly #worker: string;
   readonly #lease: number;
   readonly #found: (entry: Unrenewed) => Promise<void>;
+  readonly #grace: GracePeriod;
   #seen = new Map<string, Sighting>();
   #shortestLease: number;
-  #session = 0;
-  /** `performance.now()` */
-  #countsFrom = 0;
   #timer: NodeJS.Timeout | undefined;
   #stopped = false;
 
@@ -74,9 +71,10 @@ export class Recoverer {
     this.#worker = `${worker}.`;
     this.#lease = lease;
     this.#found = found;
+    this.#grace = new GracePeriod(connection);
     this.#shortestLease = lease;
     // Soon for the first time, to learn what leases others have.
-    this.#schedule(Math.random() * FIRST);
+    this.#schedule(Math.random() * SPREAD);
   }
 
   /** A sweep that is under way ends with its connection. */
@@ -91,23 +89,32 @@ export class Recoverer {
       void this.#sweep()
         .catch(() => undefined) // Redis went away: the next sweep counts anew.
         .finally(() => {
-          // Up to a tenth more, so that workers that started together do not sweep together.
-          this.#schedule((this.#shortestLease / 2) * (1 + Math.random() / 10));
+          this.#schedule(this.#pause());
         });
     }, pause).unref();
   }
 
+  /** Until the next sweep, ms. */
+  #pause(): number {
+    // Up to a tenth more, so that workers that started together do not sweep together.
+    const usual = (this.#shortestLease / 2) * (1 + Math.random() / 10);
+    const { left } = this.#grace;
+    return left > 0 ? Math.min(left + Math.random() * SPREAD, usual) : usual;
+  }
+
   async #sweep(): Promise<void> {
     if (!this.#connection.isConnected) return;
-    if (this.#session !== this.#connection.session) {
-      this.#startOver(this.#session === 0 ? 0 : RECONNECT);
-      this.#session = this.#connection.session;
+    if (await this.#grace.begin()) this.#seen.clear();
+    if (this.#grace.left > 0) {
+      // Only to see whether Redis stands still.
+      await this.#page('-');
+      return;
     }
-    if (performance.now() < this.#countsFrom) return;
+    const pending = await this.#pending();
+    const now = performance.now();
     const seen = new Map<string, Sighting>();
-    for await (const [id, consumer, idle, deliveries] of this.#pending()) {
+    for (const [id, consumer, idle, deliveries] of pending) {
       if (consumer.startsWith(this.#worker)) continue;
-      const now = performance.now();
       const before = this.#seen.get(id);
       const lease = leaseOf(consumer, this.#lease);
       if (before?.consumer !== consumer || idle <= before.idle) {
@@ -146,18 +153,13 @@ export class Recoverer {
     this.#shortestLease = Math.max(shortest, SHORTEST);
   }
 
-  /** Forgets what it has seen, and looks away for `pause` ms. */
-  #startOver(pause: number): void {
-    this.#seen.clear();
-    this.#countsFrom = performance.now() + pause;
-  }
-
-  async *#pending(): AsyncGenerator<Pending> {
+  async #pending(): Promise<Pending[]> {
+    const pending: Pending[] = [];
     for (let start = '-'; ;) {
       const page = await this.#page(start);
-      yield* page;
+      pending.push(...page);
       const last = page.at(-1);
-      if (!last || page.length < PAGE) return;
+      if (!last || page.length < PAGE) return pending;
       start = after(last[0]);
     }
   }
@@ -167,8 +169,11 @@ export class Recoverer {
       const asked = performance.now();
       const args = [this.#keys.eventStream, GROUP, start, '+', PAGE];
       const page = (await send(this.#connection.client, 'xpending', args)) as Pending[];
-      // Redis stood still, and the leases ran on: their owners could not renew them either.
-      if (performance.now() - asked > this.#shortestLease / 4) this.#startOver(0);
+      if (performance.now() - asked > this.#shortestLease / 4) {
+        // Redis stood still, and the leases ran on: their owners could not renew them, nor come back.
+        this.#seen.clear();
+        this.#grace.prolong(asked);
+      }
       return page;
     } catch (error) {
       if (isNoGroup(error)) return [];

@@ -27,6 +27,10 @@ export class Connection {
   readonly #waiting: (() => void)[] = [];
   /** Counts the times that the connection was made: whoever remembers it notices a new one. */
   session = 0;
+  /** How long the latest connection took to make, ms: since the one before was lost, if there was one. */
+  outage = 0;
+  /** `performance.now()` */
+  #disconnectedAt = performance.now();
 
   /** @param commandTimeout how long a command may take, ms; then it fails, and the connection is replaced */
   constructor(
@@ -39,10 +43,13 @@ export class Connection {
     this.client.on('ready', () => {
       this.#lastError = undefined;
       this.session++;
+      this.outage = performance.now() - this.#disconnectedAt;
       this.#become('connected');
     });
     this.client.on('close', () => {
-      if (this.#status === 'connected') this.#become('reconnecting');
+      if (this.#status !== 'connected') return;
+      this.#disconnectedAt = performance.now();
+      this.#become('reconnecting');
     });
     this.client.on('end', () => {
       this.#become('closed');

@@ -17,6 +17,12 @@ export async function checkVersion(client: Redis | Cluster): Promise<void> {
   requireVersion(await infoOf(client, ['server']));
 }
 
+/** For how long Redis has been running, ms, to within a second; as if for ever where it does not tell. */
+export async function uptimeOf(client: Redis | Cluster): Promise<number> {
+  const info = await infoOf(client, ['server']);
+  return Number(info.get('uptime_in_seconds') ?? Infinity) * 1_000;
+}
+
 type Info = ReadonlyMap<string, string>;
 
 /** Empty where Redis does not tell. */
