@@ -1,10 +1,14 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { concat, lastValueFrom, NEVER, of, Subject, take } from 'rxjs';
-import { ConnectionError, ElkMqRecordBuilder, TimeoutExpiredError } from 'nestjs-elkmq';
+import type { ReadPacket, WritePacket } from '@nestjs/microservices';
+import { ConnectionError, ElkMqClient, ElkMqRecordBuilder, TimeoutExpiredError } from 'nestjs-elkmq';
 import { describe, expect, it } from 'vitest';
 import { moduleOf, requests, startApp, startClient, unsettled, valuesOf } from './support/nest.js';
-import { keysOf, newQueueName, redis, rejection, until } from './support/queue.js';
+import { closing, keysOf, newQueueName, redis, rejection, until, url } from './support/queue.js';
+
+setFlagsFromString('--expose-gc');
+const gc = runInNewContext('gc') as () => void;
 
 describe('a request without an answer', () => {
   it.each([
@@ -80,8 +84,6 @@ describe('a request without an answer', () => {
   });
 
   it('leaves nothing in memory', async () => {
-    setFlagsFromString('--expose-gc');
-    const gc = runInNewContext('gc') as () => void;
     const queue = newQueueName();
     let started = 0;
     const never = () => {
@@ -107,5 +109,27 @@ describe('a request without an answer', () => {
       gc();
       return asked.every((held) => held.deref() === undefined);
     });
+  });
+});
+
+it('a request that has ended leaves nothing in memory, also where what takes it back is kept', async () => {
+  const queue = newQueueName();
+  await startApp(moduleOf(requests({ ask: () => 1 })), { queue });
+  const kept: unknown[] = [];
+  const told: WeakRef<object>[] = [];
+  class KeepingClient extends ElkMqClient {
+    protected override publish(packet: ReadPacket, callback: (packet: WritePacket) => void): () => void {
+      told.push(new WeakRef(callback));
+      const takeBack = super.publish(packet, callback);
+      kept.push(takeBack);
+      return takeBack;
+    }
+  }
+  const client = closing(new KeepingClient({ queue, url }));
+  expect(await valuesOf(client.send('ask', {}))).toEqual([1]);
+  expect(kept).toHaveLength(1);
+  await until(() => {
+    gc();
+    return told[0]?.deref() === undefined;
   });
 });

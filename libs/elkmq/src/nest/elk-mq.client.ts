@@ -149,6 +149,16 @@ export class ElkMqClient extends ClientProxy<ElkMqEvents> {
   }
 
   protected override publish(packet: ReadPacket, callback: (packet: WritePacket) => void): () => void {
+    let end: (() => void) | undefined = this.#start(packet, callback);
+    return () => {
+      end?.();
+      // RxJS keeps this function in an array literal (see PlainEvent): it must lead to nothing any more.
+      end = undefined;
+    };
+  }
+
+  /** @returns what ends the request */
+  #start(packet: ReadPacket, callback: (packet: WritePacket) => void): () => void {
     const sending = this.#watched(packet, true);
     const reader = new ReplyReader(this.deserializer, callback, sending);
     let cancel: (() => void) | undefined;

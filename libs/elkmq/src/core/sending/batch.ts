@@ -24,6 +24,27 @@ export interface OutgoingEvent {
   failed(error: Error): void;
 }
 
+/**
+ * An event that nobody waits for a reply to.
+ *
+ * An object literal would do, but V8 allocates the objects of a literal among the old ones once it has seen a burst of them
+ * all survive. When such an object is done with, a collection of the young ones does not know, and takes all that it
+ * leads to for alive: each message is copied long after it has ended. Instances of classes stay among the young.
+ */
+export class PlainEvent implements OutgoingEvent {
+  readonly replyWithin = 0;
+
+  constructor(
+    readonly requestId: string,
+    readonly json: string,
+    readonly fields: readonly string[],
+    readonly delay: number,
+    readonly deduplication: Deduplication | undefined,
+    readonly stored: (id: string) => void,
+    readonly failed: (error: Error) => void,
+  ) {}
+}
+
 /** What the script answers for an event in place of its id, when the queue is full. */
 export const FULL = 'FULL';
 

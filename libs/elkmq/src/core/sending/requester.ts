@@ -5,7 +5,7 @@ import { ConnectionError, InvalidEventError, PayloadTooLargeError } from '../err
 import { Janitor } from '../interop/janitor.js';
 import { ResponseWatch } from '../interop/response-watch.js';
 import type { QueueKeys } from '../keys.js';
-import type { Deduplication } from './batch.js';
+import { PlainEvent, type Deduplication } from './batch.js';
 import { Producer, type ProducerOptions } from './producer.js';
 import { checkVersion } from '../redis/redis-check.js';
 import type { RedisSource } from '../redis/redis-source.js';
@@ -96,7 +96,7 @@ export class Requester {
     const json = this.encode(event);
     const { fields = [], delay = 0, deduplication } = options;
     return new Promise((stored, failed) => {
-      this.#producer.add({ requestId, json, fields, replyWithin: 0, delay, deduplication, stored, failed });
+      this.#producer.add(new PlainEvent(requestId, json, fields, delay, deduplication, stored, failed));
     });
   }
 

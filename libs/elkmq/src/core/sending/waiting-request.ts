@@ -59,14 +59,11 @@ export class WaitingRequest implements OutgoingEvent, Identified {
     this.#listener = listener;
     this.#table = table;
     this.replyWithin = delay + timeout;
-    this.#timer = setTimeout(WaitingRequest.#expire, this.replyWithin, this);
+    // No argument for it: Node keeps those in an array literal (see PlainEvent).
+    this.#timer = setTimeout(() => {
+      this.#expire();
+    }, this.replyWithin);
   }
-
-  /** One function for all, since there may be thousands of requests. */
-  static readonly #expire = (request: WaitingRequest): void => {
-    const within = `${String(request.replyWithin)} ms`;
-    request.abandon(new TimeoutExpiredError(`no response to '${request.#action}' within ${within}`));
-  };
 
   stored(id: string): void {
     this.#id = id;
@@ -105,6 +102,11 @@ export class WaitingRequest implements OutgoingEvent, Identified {
     if (this.#id !== undefined) this.#withdraw(this.#id);
     else if (!this.#table.withdraw(this)) this.#withdrawOnceStored = true;
     if (error) this.#listener.failed(error);
+  }
+
+  #expire(): void {
+    const within = `${String(this.replyWithin)} ms`;
+    this.abandon(new TimeoutExpiredError(`no response to '${this.#action}' within ${within}`));
   }
 
   #withdraw(id: string): void {
