@@ -133,8 +133,8 @@ export class ElkMqClient extends ClientProxy<ElkMqEvents> {
 
   async #dispatch<T>(pattern: unknown, data: unknown): Promise<T> {
     return this.#isReady(pattern, data)
-      ? this.dispatchEvent<T>(this.#packetOf(pattern, data))
-      : lastValueFrom(super.emit<T>(pattern, data));
+      ? await this.dispatchEvent<T>(this.#packetOf(pattern, data))
+      : await lastValueFrom(super.emit<T>(pattern, data));
   }
 
   /** Otherwise Nest's own way is taken: it connects, or refuses what is missing. */

@@ -9,7 +9,7 @@ const INTERNAL_ERROR = 'Internal server error';
 /** Decides what becomes of an attempt whose handler failed. */
 export class Failures {
   readonly #ofServer: RetryPolicy | undefined;
-  readonly #policies = new WeakMap<MessageHandler, RetryPolicy | undefined>();
+  readonly #policies = new WeakMap<MessageHandler, RetryPolicy | 'none'>();
   readonly #warn: (message: string) => void;
   #hasWarned = false;
 
@@ -21,11 +21,13 @@ export class Failures {
 
   /** Requests have only a policy of their own. @throws {InvalidOptionError} when the extras are wrong */
   policyOf(handler: MessageHandler): RetryPolicy | undefined {
-    if (!this.#policies.has(handler)) {
+    let policy = this.#policies.get(handler);
+    if (policy === undefined) {
       const own = retryPolicy(handler.extras?.['retry']);
-      this.#policies.set(handler, own ?? (handler.isEventHandler === true ? this.#ofServer : undefined));
+      policy = own ?? (handler.isEventHandler === true ? this.#ofServer : undefined) ?? 'none';
+      this.#policies.set(handler, policy);
     }
-    return this.#policies.get(handler);
+    return policy === 'none' ? undefined : policy;
   }
 
   /** An event: it is tried again, or becomes a dead letter. */

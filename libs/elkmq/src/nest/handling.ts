@@ -1,4 +1,4 @@
-import type { ConsumerDeserializer, MessageHandler } from '@nestjs/microservices';
+import type { ConsumerDeserializer, IncomingEvent, MessageHandler } from '@nestjs/microservices';
 import { isObservable, lastValueFrom } from 'rxjs';
 import type { Delivery } from '../core/handling/delivery.js';
 import { valueOf } from '../core/wire/codec.js';
@@ -58,17 +58,17 @@ export class EventHandling implements Handling {
   }
 }
 
+/** Metadata is what a dispatch hook of the client has sent along (Nest 12.1). */
+type Packet = IncomingEvent & { metadata?: Readonly<Record<string, string>> | undefined };
+
 /** What a handler gets. */
 export function dataOf(
   { queued: { event, metadata } }: Delivery,
   context: ElkMqContext,
   deserializer: ConsumerDeserializer,
 ): unknown {
-  const packet = {
-    pattern: event.action,
-    data: valueOf(event.payload),
-    ...(metadata !== undefined && { metadata: context.getMetadata() }),
-  };
+  const packet: Packet = { pattern: event.action, data: valueOf(event.payload) };
+  if (metadata !== undefined) packet.metadata = context.getMetadata();
   const read = deserializer.deserialize(packet, { channel: event.action });
   return read instanceof Promise ? read.then(({ data }) => data as unknown) : (read.data as unknown);
 }

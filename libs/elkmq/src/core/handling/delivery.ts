@@ -22,6 +22,8 @@ export interface DeliveryEnds {
   ended(delivery: Delivery, error?: unknown): void;
 }
 
+const NO_REPLIES: readonly string[] = [];
+
 /**
  * One attempt at an event, in the hands of a worker: running until `finish`, then settling until Redis has it.
  *
@@ -171,6 +173,12 @@ export class Delivery implements Settlable {
   }
 
   take(limit: number): Settlement {
+    if (this.replyTo === undefined || this.#isDropped) {
+      // Nobody is told anything.
+      this.#replies.length = 0;
+      this.#lastIsOnItsWay = this.#finished;
+      return { replies: NO_REPLIES, finished: this.#finished };
+    }
     const { event, attempt } = this.queued;
     const head = `["${event.requestId}",${String(attempt)},`;
     const frames: string[] = [];
@@ -186,7 +194,7 @@ export class Delivery implements Settlable {
     const finished = this.#finished && taken === this.#replies.length;
     this.#replies = this.#replies.slice(taken);
     this.#lastIsOnItsWay = finished;
-    return { replies: this.replyTo === undefined || this.#isDropped ? [] : frames, finished };
+    return { replies: frames, finished };
   }
 
   settled(isLost: boolean, error?: unknown): void {
