@@ -125,7 +125,9 @@ class TestClient extends ElkMqClient {
       connection: undefined as never,
       isConnected: true,
       connect: () => Promise.resolve(),
-      enqueue: (event, options) => Promise.resolve(this.broker.enqueue(event, options)),
+      store: (event, options, stored) => {
+        stored(this.broker.enqueue(event, options));
+      },
       request: (event, timeout, listener, options) => this.broker.request(event, timeout, listener, options),
       close: (error) => {
         this.broker.close(error);

@@ -8,6 +8,7 @@ import { readQueueState, type QueueState } from '../core/queue-state.js';
 import { Requester } from '../core/sending/requester.js';
 import { ServiceEvent } from '../core/service-event.js';
 import { ConnectionEvents, type ElkMqEvents, type ElkMqStatus } from './connection-events.js';
+import { Emission } from './emission.js';
 import { clientOptions, type ElkMqClientOptions } from './options.js';
 import { OutgoingPackets, type OutgoingPacket } from './packet.js';
 import { ReplyReader } from './reply-reader.js';
@@ -16,7 +17,7 @@ import type { ElkMqSending } from './telemetry.js';
 /** @internal */
 export type RequesterLike = Pick<
   Requester,
-  'connection' | 'isConnected' | 'connect' | 'close' | 'enqueue' | 'request'
+  'connection' | 'isConnected' | 'connect' | 'close' | 'store' | 'request'
 >;
 
 type CreatePacket = (pattern: unknown, data: unknown) => ReadPacket;
@@ -106,35 +107,37 @@ export class ElkMqClient extends ClientProxy<ElkMqEvents> {
 
   /** As Nest's `emit`; a failure that nobody has subscribed to is logged. */
   override emit<TResult = unknown, TInput = unknown>(pattern: unknown, data: TInput): Observable<TResult> {
-    const sent = this.#dispatch<TResult>(pattern, data);
-    let isWatched = false;
+    const emission = new Emission<TResult>();
     this.#emitting++;
-    const ended = (): void => {
-      if (--this.#emitting > 0) return;
-      for (const wake of this.#emitted.splice(0)) wake();
-    };
-    sent.then(ended, (error: unknown) => {
-      if (!isWatched) this.#logger.error(`An event was not emitted: ${String(error)}`);
-      ended();
-    });
+    this.#dispatch<TResult>(pattern, data).then(
+      (value) => {
+        this.#hasEmitted();
+        emission.succeeded(value);
+      },
+      (error: unknown) => {
+        this.#hasEmitted();
+        if (!emission.isWatched) this.#logger.error(`An event was not emitted: ${String(error)}`);
+        emission.failed(error);
+      },
+    );
     return new Observable((observer) => {
-      isWatched = true;
-      sent.then(
-        (value) => {
-          observer.next(value);
-          observer.complete();
-        },
-        (error: unknown) => {
-          observer.error(error);
-        },
-      );
+      emission.watch(observer);
     });
   }
 
-  async #dispatch<T>(pattern: unknown, data: unknown): Promise<T> {
-    return this.#isReady(pattern, data)
-      ? await this.dispatchEvent<T>(this.#packetOf(pattern, data))
-      : await lastValueFrom(super.emit<T>(pattern, data));
+  #hasEmitted(): void {
+    if (--this.#emitting > 0) return;
+    for (const wake of this.#emitted.splice(0)) wake();
+  }
+
+  #dispatch<T>(pattern: unknown, data: unknown): Promise<T> {
+    if (!this.#isReady(pattern, data)) return lastValueFrom(super.emit<T>(pattern, data));
+    try {
+      return this.dispatchEvent<T>(this.#packetOf(pattern, data));
+    } catch (error) {
+      const reason = error as Error;
+      return Promise.reject(reason);
+    }
   }
 
   /** Otherwise Nest's own way is taken: it connects, or refuses what is missing. */
@@ -194,20 +197,30 @@ export class ElkMqClient extends ClientProxy<ElkMqEvents> {
     );
   }
 
-  protected override async dispatchEvent<T = void>(packet: ReadPacket): Promise<T> {
-    const sending = this.#watched(packet, false);
-    try {
-      const writing = this.#packets.write(packet, sending?.headers);
-      const written = writing instanceof Promise ? await writing : writing;
-      const { action, payload, timeout } = written;
-      const event = new ServiceEvent(wholeSeconds(timeout ?? this.#options.eventTimeout), action, payload);
-      const id = await this.#connected().enqueue(event, written);
-      sending?.stored(id);
-    } catch (error) {
-      sending?.ended(error);
-      throw error;
-    }
-    return undefined as T;
+  protected override dispatchEvent<T = void>(packet: ReadPacket): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const sending = this.#watched(packet, false);
+      const stored = (id: string): void => {
+        sending?.stored(id);
+        resolve(undefined as T);
+      };
+      const failed = (error: Error): void => {
+        sending?.ended(error);
+        reject(error);
+      };
+      const store = (written: OutgoingPacket): void => {
+        const { action, payload, timeout = this.#options.eventTimeout } = written;
+        const event = new ServiceEvent(wholeSeconds(timeout), action, payload);
+        this.#connected().store(event, written, stored, failed);
+      };
+      try {
+        const written = this.#packets.write(packet, sending?.headers);
+        if (written instanceof Promise) written.then(store).catch(failed);
+        else store(written);
+      } catch (error) {
+        failed(error as Error);
+      }
+    });
   }
 
   #watched({ pattern }: ReadPacket, isRequest: boolean): ElkMqSending | undefined {

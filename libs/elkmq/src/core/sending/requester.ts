@@ -87,17 +87,26 @@ export class Requester {
     }
   }
 
+  /** Stores an event, as `store` does. @returns the id of its entry */
+  enqueue(event: ServiceEvent): Promise<string> {
+    return new Promise((stored, failed) => {
+      this.store(event, {}, stored, failed);
+    });
+  }
+
   /**
-   * Stores an event. @returns the id of its entry; of a duplicate, that of the first one
+   * Stores an event. One of the callbacks is called, later.
+   * @param stored is told the id of its entry; of a duplicate, that of the first one
    * @throws {PayloadTooLargeError}
    */
-  enqueue(event: ServiceEvent, options: MessageOptions = {}): Promise<string> {
-    const { requestId } = event;
+  store(
+    event: ServiceEvent,
+    { fields = [], delay = 0, deduplication }: MessageOptions,
+    stored: (id: string) => void,
+    failed: (error: Error) => void,
+  ): void {
     const json = this.encode(event);
-    const { fields = [], delay = 0, deduplication } = options;
-    return new Promise((stored, failed) => {
-      this.#producer.add(new PlainEvent(requestId, json, fields, delay, deduplication, stored, failed));
-    });
+    this.#producer.add(new PlainEvent(event.requestId, json, fields, delay, deduplication, stored, failed));
   }
 
   /**
