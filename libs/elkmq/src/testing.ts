@@ -1,7 +1,8 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type { DeadLetter } from './core/dead-letters/dead-letters.js';
 import type { WorkerListener } from './core/handling/worker.js';
-import { ElkMqClient, type RequesterLike } from './nest/elk-mq.client.js';
+import { ElkMqClient } from './nest/elk-mq.client.js';
+import type { RequesterLike } from './nest/outgoing-messages.js';
 import { ElkMqServer, type WorkerLike } from './nest/elk-mq.server.js';
 import type { ElkMqClientOptions, ElkMqServerOptions } from './nest/options.js';
 import { MemoryBroker } from './testing/memory-broker.js';

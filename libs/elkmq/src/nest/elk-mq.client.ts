@@ -6,19 +6,10 @@ import { ConnectionError } from '../core/errors.js';
 import { QueueKeys } from '../core/keys.js';
 import { readQueueState, type QueueState } from '../core/queue-state.js';
 import { Requester } from '../core/sending/requester.js';
-import { ServiceEvent } from '../core/service-event.js';
 import { ConnectionEvents, type ElkMqEvents, type ElkMqStatus } from './connection-events.js';
 import { Emission } from './emission.js';
-import { clientOptions, type ElkMqClientOptions } from './options.js';
-import { OutgoingPackets, type OutgoingPacket } from './packet.js';
-import { ReplyReader } from './reply-reader.js';
-import type { ElkMqSending } from './telemetry.js';
-
-/** @internal */
-export type RequesterLike = Pick<
-  Requester,
-  'connection' | 'isConnected' | 'connect' | 'close' | 'store' | 'request'
->;
+import { clientOptions, type ClientSettings, type ElkMqClientOptions } from './options.js';
+import { OutgoingMessages, type RequesterLike } from './outgoing-messages.js';
 
 type CreatePacket = (pattern: unknown, data: unknown) => ReadPacket;
 
@@ -28,8 +19,8 @@ type CreatePacket = (pattern: unknown, data: unknown) => ReadPacket;
  */
 export class ElkMqClient extends ClientProxy<ElkMqEvents> {
   readonly #logger = new Logger(ElkMqClient.name);
-  readonly #options: ReturnType<typeof clientOptions>;
-  readonly #packets: OutgoingPackets;
+  readonly #options: ClientSettings;
+  readonly #outgoing: OutgoingMessages;
   readonly #events: ConnectionEvents;
   #requester: RequesterLike | undefined;
   /** Events that are not in Redis yet, and what waits for the last of them. */
@@ -49,8 +40,12 @@ export class ElkMqClient extends ClientProxy<ElkMqEvents> {
     );
     this.initializeSerializer(options);
     this.initializeDeserializer(options);
-    this.#packets = new OutgoingPackets(this.serializer, (pattern) =>
-      this.normalizePattern(pattern as never),
+    this.#outgoing = new OutgoingMessages(
+      this.#options,
+      this.serializer,
+      this.deserializer,
+      (pattern) => this.normalizePattern(pattern as never),
+      () => this.#connected(),
     );
   }
 
@@ -152,7 +147,7 @@ export class ElkMqClient extends ClientProxy<ElkMqEvents> {
   }
 
   protected override publish(packet: ReadPacket, callback: (packet: WritePacket) => void): () => void {
-    let end: (() => void) | undefined = this.#start(packet, callback);
+    let end: (() => void) | undefined = this.#outgoing.request(packet, callback);
     return () => {
       end?.();
       // RxJS keeps this function in an array literal (see PlainEvent): it must lead to nothing any more.
@@ -160,74 +155,8 @@ export class ElkMqClient extends ClientProxy<ElkMqEvents> {
     };
   }
 
-  /** @returns what ends the request */
-  #start(packet: ReadPacket, callback: (packet: WritePacket) => void): () => void {
-    const sending = this.#watched(packet, true);
-    const reader = new ReplyReader(this.deserializer, callback, sending);
-    let cancel: (() => void) | undefined;
-    let isCancelled = false;
-    try {
-      const written = this.#packets.write(packet, sending?.headers);
-      if (written instanceof Promise) {
-        const start = (later: OutgoingPacket): void => {
-          if (!isCancelled) cancel = this.#request(later, reader);
-        };
-        written.then(start).catch((error: unknown) => {
-          reader.failed(error);
-        });
-      } else cancel = this.#request(written, reader);
-    } catch (error) {
-      reader.failed(error);
-    }
-    return () => {
-      isCancelled = true;
-      cancel?.();
-      sending?.ended();
-    };
-  }
-
-  /** @returns what takes the request back */
-  #request(written: OutgoingPacket, reader: ReplyReader): () => void {
-    const { action, payload, timeout = this.#options.timeout } = written;
-    return this.#connected().request(
-      new ServiceEvent(wholeSeconds(timeout), action, payload),
-      timeout,
-      reader,
-      written,
-    );
-  }
-
   protected override dispatchEvent<T = void>(packet: ReadPacket): Promise<T> {
-    return new Promise((resolve, reject) => {
-      const sending = this.#watched(packet, false);
-      const stored = (id: string): void => {
-        sending?.stored(id);
-        resolve(undefined as T);
-      };
-      const failed = (error: Error): void => {
-        sending?.ended(error);
-        reject(error);
-      };
-      const store = (written: OutgoingPacket): void => {
-        const { action, payload, timeout = this.#options.eventTimeout } = written;
-        const event = new ServiceEvent(wholeSeconds(timeout), action, payload);
-        this.#connected().store(event, written, stored, failed);
-      };
-      try {
-        const written = this.#packets.write(packet, sending?.headers);
-        if (written instanceof Promise) written.then(store).catch(failed);
-        else store(written);
-      } catch (error) {
-        failed(error as Error);
-      }
-    });
-  }
-
-  #watched({ pattern }: ReadPacket, isRequest: boolean): ElkMqSending | undefined {
-    const { telemetry, queue } = this.#options;
-    if (!telemetry) return undefined;
-    const normalised: unknown = this.normalizePattern(pattern as never);
-    return telemetry.sending(queue, String(normalised), isRequest);
+    return this.#outgoing.store(packet) as Promise<T>;
   }
 
   #connected(): RequesterLike {
@@ -242,9 +171,4 @@ export class ElkMqClient extends ClientProxy<ElkMqEvents> {
     const keys = new QueueKeys(queue, source.isCluster);
     return new Requester(source, keys, sending, this.#events);
   }
-}
-
-/** The wire has whole seconds: rounded up, so that a worker never takes for expired what is still waited for. */
-function wholeSeconds(milliseconds: number): number {
-  return Math.ceil(milliseconds / 1_000);
 }

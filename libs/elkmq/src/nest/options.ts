@@ -167,6 +167,8 @@ export function clientOptions(given: ElkMqClientOptions) {
   };
 }
 
+export type ClientSettings = ReturnType<typeof clientOptions>;
+
 /** @throws {InvalidOptionError} */
 export function requestTimeout(given: unknown, fallback: number): number {
   return milliseconds('timeout', given, fallback, MAX_TIMEOUT);

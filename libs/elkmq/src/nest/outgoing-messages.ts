@@ -1,0 +1,117 @@
+import type {
+  ProducerDeserializer,
+  ProducerSerializer,
+  ReadPacket,
+  WritePacket,
+} from '@nestjs/microservices';
+import type { Requester } from '../core/sending/requester.js';
+import { ServiceEvent } from '../core/service-event.js';
+import type { ClientSettings } from './options.js';
+import { OutgoingPackets, type OutgoingPacket } from './packet.js';
+import { ReplyReader } from './reply-reader.js';
+import type { ElkMqSending } from './telemetry.js';
+
+/** @internal */
+export type RequesterLike = Pick<
+  Requester,
+  'connection' | 'isConnected' | 'connect' | 'close' | 'store' | 'request'
+>;
+
+/** Makes events of Nest's packets, and hands them to what stores them. */
+export class OutgoingMessages {
+  readonly #options: ClientSettings;
+  readonly #packets: OutgoingPackets;
+  readonly #deserializer: ProducerDeserializer;
+  readonly #normalise: (pattern: unknown) => unknown;
+  readonly #requester: () => RequesterLike;
+
+  /** @param requester throws when the client is closed */
+  constructor(
+    options: ClientSettings,
+    serializer: ProducerSerializer,
+    deserializer: ProducerDeserializer,
+    normalise: (pattern: unknown) => unknown,
+    requester: () => RequesterLike,
+  ) {
+    this.#options = options;
+    this.#packets = new OutgoingPackets(serializer, normalise);
+    this.#deserializer = deserializer;
+    this.#normalise = normalise;
+    this.#requester = requester;
+  }
+
+  /** @returns what ends the request */
+  request(packet: ReadPacket, callback: (packet: WritePacket) => void): () => void {
+    const sending = this.#watched(packet, true);
+    const reader = new ReplyReader(this.#deserializer, callback, sending);
+    let cancel: (() => void) | undefined;
+    let isCancelled = false;
+    try {
+      const written = this.#packets.write(packet, sending?.headers);
+      if (written instanceof Promise) {
+        const start = (later: OutgoingPacket): void => {
+          if (!isCancelled) cancel = this.#request(later, reader);
+        };
+        written.then(start).catch((error: unknown) => {
+          reader.failed(error);
+        });
+      } else cancel = this.#request(written, reader);
+    } catch (error) {
+      reader.failed(error);
+    }
+    return () => {
+      isCancelled = true;
+      cancel?.();
+      sending?.ended();
+    };
+  }
+
+  /** Resolves when Redis has the event. */
+  store(packet: ReadPacket): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const sending = this.#watched(packet, false);
+      const stored = (id: string): void => {
+        sending?.stored(id);
+        resolve();
+      };
+      const failed = (error: Error): void => {
+        sending?.ended(error);
+        reject(error);
+      };
+      const store = (written: OutgoingPacket): void => {
+        const { action, payload, timeout = this.#options.eventTimeout } = written;
+        const event = new ServiceEvent(wholeSeconds(timeout), action, payload);
+        this.#requester().store(event, written, stored, failed);
+      };
+      try {
+        const written = this.#packets.write(packet, sending?.headers);
+        if (written instanceof Promise) written.then(store).catch(failed);
+        else store(written);
+      } catch (error) {
+        failed(error as Error);
+      }
+    });
+  }
+
+  /** @returns what takes the request back */
+  #request(written: OutgoingPacket, reader: ReplyReader): () => void {
+    const { action, payload, timeout = this.#options.timeout } = written;
+    return this.#requester().request(
+      new ServiceEvent(wholeSeconds(timeout), action, payload),
+      timeout,
+      reader,
+      written,
+    );
+  }
+
+  #watched({ pattern }: ReadPacket, isRequest: boolean): ElkMqSending | undefined {
+    const { telemetry, queue } = this.#options;
+    if (!telemetry) return undefined;
+    return telemetry.sending(queue, String(this.#normalise(pattern)), isRequest);
+  }
+}
+
+/** The wire has whole seconds: rounded up, so that a worker never takes for expired what is still waited for. */
+function wholeSeconds(milliseconds: number): number {
+  return Math.ceil(milliseconds / 1_000);
+}
