@@ -211,7 +211,8 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
     const processing = this.#options.telemetry?.processing(context);
     const end = this.#onceAtEnd(context, delivery, processing);
     const handling = isRequest ? this.#ofRequests : this.#ofEvents;
-    const run = () => handling.run(delivery, handler, context, end);
+    let running: Promise<void> | undefined;
+    const run = () => (running = handling.run(delivery, handler, context, end));
     const hookFailed = (error: unknown): void => {
       handling.failed(delivery, error);
       processing?.ended(delivery.ending ?? 'failed', error);
@@ -219,7 +220,8 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
     try {
       const start = () => (this.onProcessingStartHook as StartHook)(this.transportId, context, run);
       const processed = processing ? processing.run(start) : start();
-      if (processed instanceof Promise) processed.catch(hookFailed);
+      // `run` itself does not fail.
+      if (processed instanceof Promise && processed !== running) processed.catch(hookFailed);
     } catch (error) {
       hookFailed(error);
     }
@@ -237,8 +239,12 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
     return (error) => {
       if (ended) return;
       ended = true;
-      processing?.ended(delivery.ending ?? (error === undefined ? 'handled' : 'failed'), error);
-      hook?.(this.transportId, context);
+      try {
+        processing?.ended(delivery.ending ?? (error === undefined ? 'handled' : 'failed'), error);
+        hook?.(this.transportId, context);
+      } catch (failure) {
+        this.logger.error(`What watches the messages has failed: ${messageOf(failure)}`);
+      }
     };
   }
 }

@@ -8,7 +8,7 @@ import { originalOf, type Failures } from './failures.js';
 
 /** Has one kind of message handled: requests, or events. */
 export interface Handling {
-  /** Whatever comes of it, the delivery is ended, and `end` called. */
+  /** Whatever comes of it, the delivery is ended, and `end` called. Resolves then, and does not reject. */
   run(
     delivery: Delivery,
     handler: MessageHandler | null,
@@ -29,7 +29,7 @@ export class EventHandling implements Handling {
     this.#deserializer = deserializer;
   }
 
-  async run(
+  run(
     delivery: Delivery,
     handler: MessageHandler | null,
     context: ElkMqContext,
@@ -38,19 +38,22 @@ export class EventHandling implements Handling {
     if (!handler) {
       delivery.deadLetter('unhandled');
       end();
-      return;
+      return Promise.resolve();
     }
-    try {
-      const data = dataOf(delivery, context, this.#deserializer);
-      const result: unknown = await handler(data instanceof Promise ? await data : data, context);
-      if (isObservable(result)) await lastValueFrom(result, { defaultValue: undefined });
+    const handled = (): void => {
       delivery.end();
-    } catch (error) {
+      end();
+    };
+    const failed = (error: unknown): void => {
       this.#failures.ofEvent(delivery, handler, context, error);
       end(originalOf(context, error));
-      return;
-    }
-    end();
+    };
+    return answerOf(handler, delivery, context, this.#deserializer).then((answer) => {
+      if (isObservable(answer))
+        return lastValueFrom(answer, { defaultValue: undefined }).then(handled, failed);
+      handled();
+      return undefined;
+    }, failed);
   }
 
   failed(delivery: Delivery, error: unknown): void {
@@ -61,8 +64,30 @@ export class EventHandling implements Handling {
 /** Metadata is what a dispatch hook of the client has sent along (Nest 12.1). */
 type Packet = IncomingEvent & { metadata?: Readonly<Record<string, string>> | undefined };
 
+/**
+ * What `handler` answers; rejects with what it, or the deserializer, throws. Not an async function: its callers are no
+ * such either, since each would cost every message a promise and a turn.
+ */
+export function answerOf(
+  handler: MessageHandler,
+  delivery: Delivery,
+  context: ElkMqContext,
+  deserializer: ConsumerDeserializer,
+): Promise<unknown> {
+  try {
+    const data = dataOf(delivery, context, deserializer);
+    const answer =
+      data instanceof Promise ? data.then((read) => handler(read, context)) : handler(data, context);
+    // Handlers that were not made by Nest may answer a plain value.
+    return Promise.resolve(answer);
+  } catch (error) {
+    const reason = error as Error;
+    return Promise.reject(reason);
+  }
+}
+
 /** What a handler gets. */
-export function dataOf(
+function dataOf(
   { queued: { event, metadata } }: Delivery,
   context: ElkMqContext,
   deserializer: ConsumerDeserializer,

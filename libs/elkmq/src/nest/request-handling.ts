@@ -3,7 +3,7 @@ import { isObservable, Subscription, type Observable } from 'rxjs';
 import type { Delivery } from '../core/handling/delivery.js';
 import type { ElkMqContext } from './elk-mq.context.js';
 import { originalOf, type Failures } from './failures.js';
-import { dataOf, messageOf, type Handling } from './handling.js';
+import { answerOf, messageOf, type Handling } from './handling.js';
 import { ReplyWriter, type ReplyFormat } from './reply-writer.js';
 
 /** What Nest's own transports say. */
@@ -22,7 +22,7 @@ export class RequestHandling implements Handling {
     this.#format = format;
   }
 
-  async run(
+  run(
     delivery: Delivery,
     handler: MessageHandler | null,
     context: ElkMqContext,
@@ -32,27 +32,26 @@ export class RequestHandling implements Handling {
     if (!handler) {
       writer.error(NO_MESSAGE_HANDLER);
       end(NO_MESSAGE_HANDLER);
-      return;
+      return Promise.resolve();
     }
-    let result: unknown;
-    try {
-      const data = dataOf(delivery, context, this.#deserializer);
-      result = await handler(data instanceof Promise ? await data : data, context);
-    } catch (error) {
-      // What a handler throws is an Observable by now: this is the deserializer's, or an exception filter's.
-      this.failed(delivery, error);
-      end(error);
-      return;
-    }
-    if (isObservable(result)) {
-      this.#follow(result, writer, delivery, context, end, (error) =>
-        this.#failures.ofRequest(delivery, handler, context, error),
-      );
-    } else {
-      writer.value(result);
-      writer.end();
-      end();
-    }
+    return answerOf(handler, delivery, context, this.#deserializer).then(
+      (answer) => {
+        if (isObservable(answer)) {
+          this.#follow(answer, writer, delivery, context, end, (error) =>
+            this.#failures.ofRequest(delivery, handler, context, error),
+          );
+        } else {
+          writer.value(answer);
+          writer.end();
+          end();
+        }
+      },
+      (error: unknown) => {
+        // What a handler throws is an Observable by now: this is the deserializer's, or an exception filter's.
+        this.failed(delivery, error);
+        end(error);
+      },
+    );
   }
 
   /** Answers a failure that Nest knows nothing of, as Nest answers one that is not the handler's own. */
