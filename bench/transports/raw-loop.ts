@@ -63,7 +63,7 @@ async function startWorker(url: string, handled: (event: object) => void): Promi
           replies.push(`["${requestId}",1,0,1,${response}]`);
         }
         const told = replies.length > 0 ? `[${replies.join('\n,')}]` : '';
-        const args = [GROUP, told === '' ? 0 : 2, ids.length, told, ...ids];
+        const args = [GROUP, '', '', told === '' ? 0 : 2, ids.length, told, ...ids];
         redis.evalsha(settle, keys.length, ...keys, ...args).catch(() => undefined);
       }
     }

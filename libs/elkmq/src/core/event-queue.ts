@@ -1,5 +1,5 @@
 import { decodeReply } from './wire/codec.js';
-import type { StreamEntry } from './redis/blocking-reader.js';
+import type { StreamEntry } from './redis/stream-entries.js';
 import { DeadLetters } from './dead-letters/dead-letter-office.js';
 import { letterOf, malformed } from './dead-letters/dead-letters.js';
 import { nudgeOf, readEntry, timestampOf, type QueuedEvent } from './wire/entry.js';

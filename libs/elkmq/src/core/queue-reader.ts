@@ -1,4 +1,4 @@
-import type { StreamEntry } from './redis/blocking-reader.js';
+import type { StreamEntry } from './redis/stream-entries.js';
 import type { Connection } from './redis/connection.js';
 import { ConnectionError, DequeueError, EmptyQueueError } from './errors.js';
 import { Arbiter } from './interop/arbiter.js';

@@ -1,4 +1,4 @@
-import type { StreamEntry } from '../redis/blocking-reader.js';
+import type { StreamEntry } from '../redis/stream-entries.js';
 import { readEntry, timestampOf, type QueuedEvent } from '../wire/entry.js';
 import { JsonParseError } from '../errors.js';
 import { asText } from '../wire/json.js';

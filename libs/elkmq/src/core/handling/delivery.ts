@@ -49,11 +49,17 @@ export class Delivery implements Settlable {
   /** Made for those who ask for it, or when there is something to tell. */
   #signal: AttemptSignal | undefined;
 
-  /** @param consumer the name in the group for which the entry is pending */
+  /**
+   * @param consumer the name in the group for which the entry is pending
+   * @param read which read has brought the entry
+   * @param nth its place there
+   */
   constructor(
     readonly queued: QueuedEvent,
     readonly consumer: string,
     private readonly ends: DeliveryEnds,
+    readonly read = 0,
+    readonly nth = 0,
   ) {}
 
   get id(): string {

@@ -1,4 +1,4 @@
-import { BLOCK, BlockingReader, type StreamEntry } from '../redis/blocking-reader.js';
+import { BLOCK, BlockingReader } from '../redis/blocking-reader.js';
 import type { Connection } from '../redis/connection.js';
 import {
   BrokenSessions,
@@ -13,6 +13,7 @@ import { GROUP, type QueueKeys } from '../keys.js';
 import { isNoGroup, isReplyError, isUnblocked } from '../redis/redis-errors.js';
 import type { RedisSource } from '../redis/redis-source.js';
 import { runScript, send } from '../redis/scripts.js';
+import { entriesOf, type StreamEntry } from '../redis/stream-entries.js';
 
 export interface Intake {
   /** How many entries can be taken now. @param arriving so many others have come, and are about to be taken */
@@ -97,9 +98,7 @@ export class GroupConsumer {
     const session = this.#direct;
     const args = ['GROUP', GROUP, session.name, 'COUNT', 1, 'STREAMS', this.#keys.eventStream, '>'];
     try {
-      const reply = (await send(this.#connection.client, 'xreadgroup', args)) as
-        [string, StreamEntry[]][] | null;
-      const entries = reply?.[0]?.[1] ?? [];
+      const entries = entriesOf(await send(this.#connection.client, 'xreadgroup', args, 'bytes'));
       noteArrival(session, entries);
       return entries[0];
     } catch (error) {

@@ -13,12 +13,13 @@ import type { EventQueueError } from '../errors.js';
 import { GROUP, type QueueKeys } from '../keys.js';
 import { DEFAULTS } from '../options.js';
 import { deletableAt, type Competition } from '../interop/competition.js';
-import type { StreamEntry } from '../redis/blocking-reader.js';
+import type { StreamEntry } from '../redis/stream-entries.js';
 import { requeue } from './requeue.js';
 import { callReliably } from '../redis/reliable-call.js';
 import { failureFrame } from '../wire/reply-frame.js';
 import { hyphenated } from '../wire/request-ids.js';
 import type { ScriptName } from '../redis/scripts.js';
+import { NO_STRETCH } from './stretch.js';
 import type { ServiceEvent } from '../service-event.js';
 
 /** So many dead letters were dropped: because there were too many, and because of their age. */
@@ -65,7 +66,7 @@ export class Outcomes {
 
   /** Nothing more is to be done with an entry. @returns false when it was not this consumer's any more */
   async discard(id: string): Promise<boolean> {
-    const args = [GROUP, 0, 1, '', id];
+    const args = [GROUP, ...NO_STRETCH, 0, 1, '', id];
     return this.#isDone('settle', [this.#keys.eventStream], args, (lost) => (lost as string[]).length === 0);
   }
 

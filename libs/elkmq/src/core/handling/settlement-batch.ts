@@ -1,10 +1,9 @@
 import { GROUP, type QueueKeys } from '../keys.js';
 import type { ScriptName } from '../redis/scripts.js';
+import { Stretch, type Read } from './stretch.js';
 
 /** An attempt that has something to settle. */
-export interface Settlable {
-  /** Id of the entry. */
-  readonly id: string;
+export interface Settlable extends Read {
   /** The name in the group for which it is pending. */
   readonly consumer: string;
   /** The client whose inbox takes the replies. */
@@ -45,6 +44,7 @@ export class SettlementBatch {
   readonly #keys: string[];
   readonly #places = new Map<string, number>();
   readonly #finished: Settlable[] = [];
+  readonly #stretch = new Stretch();
   /** The replies and ids of those that finish, by the place of the inbox among the keys. */
   readonly #endings = new Map<number, { replies: string[]; ids: string[] }>();
   readonly #unfinished: Settlable[] = [];
@@ -67,6 +67,7 @@ export class SettlementBatch {
     this.size += joined.length;
     if (finished) {
       this.#finished.push(attempt);
+      this.#stretch.add(attempt);
       this.#addEnding(place, attempt.id, joined);
     } else {
       this.#unfinished.push(attempt);
@@ -77,7 +78,7 @@ export class SettlementBatch {
   calls(): SettlementCall[] {
     const calls: SettlementCall[] = [];
     if (this.#finished.length > 0) {
-      const args: (string | number)[] = [GROUP];
+      const args: (string | number)[] = [GROUP, ...this.#stretch.bounds];
       for (const [place, { replies, ids }] of this.#endings) {
         // A line for each attempt: JSON has no line break of its own.
         args.push(place, ids.length, place === 0 ? '' : `[${replies.join('\n,')}]`, ...ids);

@@ -1,5 +1,5 @@
 import { Cancellations } from './cancellations.js';
-import type { StreamEntry } from '../redis/blocking-reader.js';
+import type { StreamEntry } from '../redis/stream-entries.js';
 import { COMMAND_TIMEOUT, Connection, type ConnectionListener } from '../redis/connection.js';
 import { malformed, type DeadLetterCap } from '../dead-letters/dead-letters.js';
 import { Delivery } from './delivery.js';
@@ -83,6 +83,8 @@ export class Worker {
   #cancellations: Cancellations | undefined;
   #clockTimer: NodeJS.Timeout | undefined;
   #prefetch = PREFETCH.min;
+  /** Reads are numbered; an entry that others have decided on counts as one of its own. */
+  #reads = 0;
   /** Redis refuses to hand out events. */
   #isRefused = false;
   #idle: (() => void) | undefined;
@@ -119,7 +121,7 @@ export class Worker {
       won: (entry, consumer, isLate) => {
         const taken = this.#running.size + this.#arbiter.size + (this.#consumer?.asked ?? 0);
         if (isLate && taken >= options.concurrency) void this.#consumer?.handBack([entry]);
-        else this.#start(entry, consumer);
+        else this.#start(entry, consumer, ++this.#reads);
       },
       putBack: (entries) => this.#consumer?.handBack(entries) ?? Promise.resolve(),
       decided: () => this.#consumer?.wake(),
@@ -241,9 +243,12 @@ export class Worker {
     this.#isRefused = false;
     this.#adapt(entries.length, asked);
     const contested: StreamEntry[] = [];
+    const read = ++this.#reads;
+    let nth = 0;
     for (const entry of entries) {
       if (this.#competition.concerns(entry)) contested.push(entry);
-      else this.#start(entry, consumer);
+      else this.#start(entry, consumer, read, nth);
+      nth++;
     }
     if (contested.length > 0) this.#arbiter.add(contested, consumer);
   }
@@ -261,7 +266,7 @@ export class Worker {
     });
   }
 
-  #start(entry: StreamEntry, consumer: string): void {
+  #start(entry: StreamEntry, consumer: string, read: number, nth = 0): void {
     const [id] = entry;
     const failed = (error: unknown): void => {
       this.#listener.dropped(`entry ${id}`, 'malformed', error);
@@ -284,7 +289,7 @@ export class Worker {
       this.#outcomes.skip(entry).catch(failed);
       return;
     }
-    const delivery = new Delivery(queued, consumer, this.#endings);
+    const delivery = new Delivery(queued, consumer, this.#endings, read, nth);
     this.#running.add(delivery);
     // Only a first attempt can expire: of a later one nobody knows how far the earlier ones came.
     if (queued.attempt > 1 || delivery.deadline > this.#clock.now()) this.#listener.handle(delivery);

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { GROUP, type QueueKeys } from '../keys.js';
-import type { StreamEntry } from '../redis/blocking-reader.js';
+import type { StreamEntry } from '../redis/stream-entries.js';
 import type { Connection } from '../redis/connection.js';
 import { callReliably } from '../redis/reliable-call.js';
 import { deletableAt, isListed } from './competition.js';

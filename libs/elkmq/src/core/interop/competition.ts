@@ -1,4 +1,4 @@
-import type { StreamEntry } from '../redis/blocking-reader.js';
+import type { StreamEntry } from '../redis/stream-entries.js';
 import { MAX_TIMEOUT_SECONDS } from '../service-event.js';
 import { timestampOf } from '../wire/entry.js';
 

@@ -1,5 +1,6 @@
 import type { QueueKeys } from '../keys.js';
-import { BLOCK, BlockingReader, type StreamEntry } from '../redis/blocking-reader.js';
+import { BLOCK, BlockingReader } from '../redis/blocking-reader.js';
+import type { StreamEntry } from '../redis/stream-entries.js';
 import type { RedisSource } from '../redis/redis-source.js';
 import { runScript, send } from '../redis/scripts.js';
 import { hyphenated } from '../wire/request-ids.js';

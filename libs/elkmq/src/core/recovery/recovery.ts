@@ -1,4 +1,4 @@
-import type { StreamEntry } from '../redis/blocking-reader.js';
+import type { StreamEntry } from '../redis/stream-entries.js';
 import type { Connection } from '../redis/connection.js';
 import type { Delivery } from '../handling/delivery.js';
 import { letterOf, malformed, type Dead, type DeadLetterReason } from '../dead-letters/dead-letters.js';

@@ -4,9 +4,7 @@ import { Connection } from './connection.js';
 import { isReplyError } from './redis-errors.js';
 import type { RedisSource } from './redis-source.js';
 import { send } from './scripts.js';
-
-/** One entry of a stream: id, and fields and values in turn. */
-export type StreamEntry = [id: string, fields: string[] | null];
+import { entriesOf, type StreamEntry } from './stream-entries.js';
 
 /** How long one blocked read waits in Redis, ms: short enough to notice a connection that is half open. */
 export const BLOCK = 5_000;
@@ -19,7 +17,7 @@ export interface Reads {
   /** The next command, or `undefined` while nothing is to be read; `wake` asks again. */
   next(): [command: string, ...args: (string | number)[]] | undefined;
   /**
-   * What was read; an empty array when the time was up.
+   * What was read; an empty array when the time was up. It is there for the call only.
    * @param readAhead sends the next read at once, so that Redis works on it while these are looked at
    * @returns whether more is likely to be there already: then the next read goes out before what comes of this one
    */
@@ -112,12 +110,13 @@ export class BlockingReader {
       if (!this.#closed) await this.#woken();
       return;
     }
-    const reply = (await (this.#isLone ? this.#poll.for(read) : read)) as [string, StreamEntry[]][] | null;
-    const entries = reply?.[0]?.[1] ?? [];
+    const entries = entriesOf(await (this.#isLone ? this.#poll.for(read) : read));
     const isMoreLikely = this.#reads.entries(entries, () => {
       this.#ahead = this.#send();
     });
     this.#isLone = entries.length > 0 && !isMoreLikely;
+    // The promise of each read leads to its reply. Among V8's old objects one of them keeps alive those that come after.
+    entries.length = 0;
     if (!isMoreLikely) await endOfTick();
   }
 
@@ -125,7 +124,7 @@ export class BlockingReader {
     const command = this.#reads.next();
     if (!command) return undefined;
     const [name, ...args] = command;
-    return send(this.connection.client, name, args);
+    return send(this.connection.client, name, args, 'bytes');
   }
 
   #woken(): Promise<void> {

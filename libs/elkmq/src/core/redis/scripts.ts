@@ -64,11 +64,16 @@ function isMissing(error: unknown): boolean {
 /**
  * One command as it is: no transformation of arguments or reply, which the typed methods of ioredis may do.
  * A connection that turns out to be half open, or to lead to a replica, is replaced.
+ * @param form of the strings in the reply; bytes are Buffers
  */
-export function send(client: Redis | Cluster, command: string, args: (string | number)[]): Promise<unknown> {
-  const answer = client.sendCommand(
-    new Command(command, args, { replyEncoding: 'utf8' }),
-  ) as Promise<unknown>;
+export function send(
+  client: Redis | Cluster,
+  command: string,
+  args: (string | number)[],
+  form: 'text' | 'bytes' = 'text',
+): Promise<unknown> {
+  const options = { replyEncoding: form === 'text' ? 'utf8' : null } as const;
+  const answer = client.sendCommand(new Command(command, args, options)) as Promise<unknown>;
   answer.catch((error: unknown) => {
     if (hasTimedOut(error) || isReadOnly(error)) client.disconnect(true);
   });

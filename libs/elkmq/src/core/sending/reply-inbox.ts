@@ -1,4 +1,5 @@
-import { BlockingReader, BLOCK, type StreamEntry } from '../redis/blocking-reader.js';
+import { BlockingReader, BLOCK } from '../redis/blocking-reader.js';
+import type { StreamEntry } from '../redis/stream-entries.js';
 import type { Connection } from '../redis/connection.js';
 import type { RedisSource } from '../redis/redis-source.js';
 import { isFrame, type ReplyFrame } from '../wire/reply-frame.js';

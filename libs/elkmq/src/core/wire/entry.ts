@@ -1,5 +1,5 @@
 import { decodeEvent } from './codec.js';
-import type { StreamEntry } from '../redis/blocking-reader.js';
+import type { StreamEntry } from '../redis/stream-entries.js';
 import { JsonParseError } from '../errors.js';
 import type { ServiceEvent, Timestamp } from '../service-event.js';
 
