@@ -31,6 +31,12 @@ async function scriptOf(redis: Redis, name: 'enqueue' | 'settle'): Promise<strin
   return (await redis.script('LOAD', SCRIPTS[name].source)) as string;
 }
 
+/** The next id there can be. */
+function after(id: string): string {
+  const [time = '', number = ''] = id.split('-');
+  return `${time}-${String(Number(number) + 1)}`;
+}
+
 async function startWorker(url: string, handled: (event: object) => void): Promise<BenchWorker> {
   const redis = new Redis(url);
   const reading = new Redis(url);
@@ -63,7 +69,15 @@ async function startWorker(url: string, handled: (event: object) => void): Promi
           replies.push(`["${requestId}",1,0,1,${response}]`);
         }
         const told = replies.length > 0 ? `[${replies.join('\n,')}]` : '';
-        const args = [GROUP, '', '', told === '' ? 0 : 2, ids.length, told, ...ids];
+        const args = [
+          GROUP,
+          ids[0] ?? '',
+          after(ids.at(-1) ?? ''),
+          told === '' ? 0 : 2,
+          ids.length,
+          told,
+          ...ids,
+        ];
         redis.evalsha(settle, keys.length, ...keys, ...args).catch(() => undefined);
       }
     }

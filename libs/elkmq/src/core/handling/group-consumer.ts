@@ -13,7 +13,7 @@ import { GROUP, type QueueKeys } from '../keys.js';
 import { isNoGroup, isReplyError, isUnblocked } from '../redis/redis-errors.js';
 import type { RedisSource } from '../redis/redis-source.js';
 import { runScript, send } from '../redis/scripts.js';
-import { entriesOf, type StreamEntry } from '../redis/stream-entries.js';
+import { takeEntries, type StreamEntry } from '../redis/stream-entries.js';
 
 export interface Intake {
   /** How many entries can be taken now. @param arriving so many others have come, and are about to be taken */
@@ -98,7 +98,7 @@ export class GroupConsumer {
     const session = this.#direct;
     const args = ['GROUP', GROUP, session.name, 'COUNT', 1, 'STREAMS', this.#keys.eventStream, '>'];
     try {
-      const entries = entriesOf(await send(this.#connection.client, 'xreadgroup', args, 'bytes'));
+      const entries = takeEntries(await send(this.#connection.client, 'xreadgroup', args, 'bytes'));
       noteArrival(session, entries);
       return entries[0];
     } catch (error) {

@@ -4,7 +4,7 @@ import { Connection } from './connection.js';
 import { isReplyError } from './redis-errors.js';
 import type { RedisSource } from './redis-source.js';
 import { send } from './scripts.js';
-import { entriesOf, type StreamEntry } from './stream-entries.js';
+import { takeEntries, type StreamEntry } from './stream-entries.js';
 
 /** How long one blocked read waits in Redis, ms: short enough to notice a connection that is half open. */
 export const BLOCK = 5_000;
@@ -17,7 +17,7 @@ export interface Reads {
   /** The next command, or `undefined` while nothing is to be read; `wake` asks again. */
   next(): [command: string, ...args: (string | number)[]] | undefined;
   /**
-   * What was read; an empty array when the time was up. It is there for the call only.
+   * What was read; an empty array when the time was up.
    * @param readAhead sends the next read at once, so that Redis works on it while these are looked at
    * @returns whether more is likely to be there already: then the next read goes out before what comes of this one
    */
@@ -110,13 +110,11 @@ export class BlockingReader {
       if (!this.#closed) await this.#woken();
       return;
     }
-    const entries = entriesOf(await (this.#isLone ? this.#poll.for(read) : read));
+    const entries = takeEntries(await (this.#isLone ? this.#poll.for(read) : read));
     const isMoreLikely = this.#reads.entries(entries, () => {
       this.#ahead = this.#send();
     });
     this.#isLone = entries.length > 0 && !isMoreLikely;
-    // The promise of each read leads to its reply. Among V8's old objects one of them keeps alive those that come after.
-    entries.length = 0;
     if (!isMoreLikely) await endOfTick();
   }
 

@@ -5,11 +5,15 @@ export type StreamEntry = [id: string, fields: string[] | null];
 type Reply = [stream: Buffer, entries: [id: Buffer | string, fields: (Buffer | string)[] | null][]][] | null;
 
 /**
- * The entries of a reply to XREAD or XREADGROUP that was asked for in bytes: ioredis takes twice as long for strings.
- * They are written over the bytes. In new arrays by a literal they could end up among V8's old objects (see PlainEvent).
+ * Takes the entries out of a reply to XREAD or XREADGROUP that was asked for in bytes: ioredis takes twice as long for
+ * strings. They are written over the bytes. In new arrays by a literal they could end up among V8's old objects (see
+ * PlainEvent).
  */
-export function entriesOf(reply: unknown): StreamEntry[] {
-  const entries = (reply as Reply)?.[0]?.[1] ?? [];
+export function takeEntries(reply: unknown): StreamEntry[] {
+  const streams = (reply as Reply) ?? [];
+  const entries = streams[0]?.[1] ?? [];
+  // The promise of each read leads to its reply. Among V8's old objects one of them keeps alive those that come after.
+  streams.length = 0;
   for (const entry of entries) {
     const [id, fields] = entry;
     entry[0] = textOf(id);
