@@ -34,24 +34,27 @@ export class RequestHandling implements Handling {
       end(NO_MESSAGE_HANDLER);
       return Promise.resolve();
     }
-    return answerOf(handler, delivery, context, this.#deserializer).then(
-      (answer) => {
-        if (isObservable(answer)) {
-          this.#follow(answer, writer, delivery, context, end, (error) =>
-            this.#failures.ofRequest(delivery, handler, context, error),
-          );
-        } else {
-          writer.value(answer);
-          writer.end();
-          end();
-        }
-      },
-      (error: unknown) => {
-        // What a handler throws is an Observable by now: this is the deserializer's, or an exception filter's.
-        this.failed(delivery, error);
-        end(error);
-      },
-    );
+    // What a handler throws is an Observable by now: this is the deserializer's, or an exception filter's.
+    const failed = (error: unknown): void => {
+      this.failed(delivery, error);
+      end(error);
+    };
+    return answerOf(handler, delivery, context, this.#deserializer).then((answer) => {
+      if (!isObservable(answer)) {
+        writer.value(answer);
+        writer.end();
+        end();
+        return;
+      }
+      try {
+        this.#follow(answer, writer, delivery, context, end, (error) =>
+          this.#failures.ofRequest(delivery, handler, context, error),
+        );
+      } catch (error) {
+        // It only looks like an Observable: those of RxJS tell their subscriber.
+        failed(error);
+      }
+    }, failed);
   }
 
   /** Answers a failure that Nest knows nothing of, as Nest answers one that is not the handler's own. */
