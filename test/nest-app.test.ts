@@ -7,6 +7,7 @@ import { Redis } from 'ioredis';
 import { lastValueFrom, of } from 'rxjs';
 import { ConnectionError, ElkMqContext, ElkMqRecordBuilder, ElkMqServer } from 'nestjs-elkmq';
 import { describe, expect, it } from 'vitest';
+import { Proxy } from './support/proxy.js';
 import { deadLettersOf, events, logs, moduleOf, requests } from './support/nest.js';
 import { startApp, startClient, told, unsettled } from './support/nest.js';
 import { closing, newQueueName, redis, rejection, until, url } from './support/queue.js';
@@ -34,6 +35,34 @@ describe('concurrency', () => {
     }
     await until(async () => (await unsettled(queue)) === 0);
     expect(most).toBe(concurrency);
+  });
+
+  it('of 2: as many again may wait for Redis to confirm their end, and never more', async () => {
+    const queue = newQueueName();
+    const client = startClient({ queue });
+    const numbers = [1, 2, 3, 4, 5, 6, 7, 8];
+    await Promise.all(numbers.map((number) => told(client.emit('work', number))));
+    const proxy = closing(await Proxy.before(url));
+    const handled: number[] = [];
+    const work = (number: number) => {
+      // From now on Redis is told of no end, but goes on to hand out messages.
+      if (handled.length === 0) proxy.silence(/^(?!.*xreadgroup)/is);
+      handled.push(number);
+    };
+    await startApp(moduleOf(events({ work })), { queue, url: proxy.url, concurrency: 2 });
+    await until(() => handled.length === 4);
+    let most = 0;
+    const isPast = async (count: number) => {
+      const [pending] = (await redis.xpending(`${queue}(event_stream)`, 'elkmq')) as [number];
+      most = Math.max(most, pending);
+      return handled.length >= count;
+    };
+    expect(await isPast(5)).toBe(false);
+    proxy.cut();
+    await until(() => isPast(8));
+    await until(async () => (await unsettled(queue)) === 0);
+    expect(most).toBe(4);
+    expect(handled).toEqual(numbers);
   });
 
   it('of which handlers that keep the processor leave most to other workers', async () => {

@@ -15,12 +15,21 @@ export const PATIENCE = 24 * 60 * 60 * 1_000;
 export class Settler {
   readonly #connection: Connection;
   readonly #keys: QueueKeys;
+  readonly #sent: () => void;
   #waiting: Settlable[] = [];
   #inFlight = 0;
+  #ending = 0;
 
-  constructor(connection: Connection, keys: QueueKeys) {
+  /** @param sent is called when a batch has gone out */
+  constructor(connection: Connection, keys: QueueKeys, sent: () => void) {
     this.#connection = connection;
     this.#keys = keys;
+    this.#sent = sent;
+  }
+
+  /** How many attempts have ended, which Redis has been told, but has not confirmed. */
+  get ending(): number {
+    return this.#ending;
   }
 
   /** `attempt` is asked for what it has to say when the batch goes out. */
@@ -44,6 +53,7 @@ export class Settler {
       batch.add(attempt, attempt.take(BATCH_SIZE - batch.size));
     }
     this.#send(batch);
+    this.#sent();
   };
 
   #send(batch: SettlementBatch): void {
@@ -51,7 +61,9 @@ export class Settler {
   }
 
   async #call({ script, keys, args, attempts }: SettlementCall): Promise<void> {
+    const isEnd = script === 'settle';
     this.#inFlight++;
+    if (isEnd) this.#ending += attempts.length;
     let failure: unknown;
     let lost: string[] = [];
     const doubt = { isInDoubt: false };
@@ -61,7 +73,8 @@ export class Settler {
       failure = error;
     }
     // After a try in doubt, an attempt that is gone may have been ended by that try, whose answer was lost.
-    const mayHaveEnded = script === 'settle' && doubt.isInDoubt;
+    const mayHaveEnded = isEnd && doubt.isInDoubt;
+    if (isEnd) this.#ending -= attempts.length;
     for (const attempt of attempts) attempt.settled(!mayHaveEnded && lost.includes(attempt.id), failure);
     this.#inFlight--;
   }

@@ -2,6 +2,7 @@ import { Cancellations } from './cancellations.js';
 import type { StreamEntry } from '../redis/stream-entries.js';
 import { COMMAND_TIMEOUT, Connection, type ConnectionListener } from '../redis/connection.js';
 import { malformed, type DeadLetterCap } from '../dead-letters/dead-letters.js';
+import { Credit } from './credit.js';
 import { Delivery } from './delivery.js';
 import { Endings } from './endings.js';
 import { nudgeOf, readEntry } from '../wire/entry.js';
@@ -44,10 +45,6 @@ export interface WorkerListener extends ConnectionListener, RecoveryListener {
   handle(delivery: Delivery): void;
 }
 
-/** One read takes at least as many entries as this, and at most as many as that. */
-const PREFETCH = { min: 8, max: 128 };
-/** Handlers keep the processor to themselves when those of one read have it for so many ms. */
-const SLOW = 20;
 /** Between two looks at the clock of Redis, ms. */
 const CLOCK_INTERVAL = 15_000;
 /** Between two looks at what original clients have left, ms. */
@@ -56,10 +53,7 @@ const JANITOR_PACE = 1_000;
 /**
  * The server's side of a queue: takes events from the consumer group and has so many of them handled at once.
  *
- * An event is running from `handle` until its end is in Redis, and takes one of the `concurrency` slots for as long.
- * What is read is never more than there are free slots, and only grows past PREFETCH.min while reads come back full
- * and handlers leave the processor to others, so that nothing waits in one worker while another is idle, or for longer
- * than its lease.
+ * An event is running from `handle` until its end is in Redis; `Credit` says how many there may be.
  */
 export class Worker {
   readonly connection: Connection;
@@ -70,6 +64,7 @@ export class Worker {
   readonly #competition: Competition;
   readonly #arbiter: Arbiter;
   readonly #outcomes: Outcomes;
+  readonly #credit: Credit;
   readonly #endings: Endings;
   readonly #source: RedisSource;
   readonly #recovery: Recovery;
@@ -82,7 +77,6 @@ export class Worker {
   #janitor: Janitor | undefined;
   #cancellations: Cancellations | undefined;
   #clockTimer: NodeJS.Timeout | undefined;
-  #prefetch = PREFETCH.min;
   /** Reads are numbered; an entry that others have decided on counts as one of its own. */
   #reads = 0;
   /** Redis refuses to hand out events. */
@@ -119,8 +113,8 @@ export class Worker {
     );
     this.#arbiter = new Arbiter(this.connection, keys, {
       won: (entry, consumer, isLate) => {
-        const taken = this.#running.size + this.#arbiter.size + (this.#consumer?.asked ?? 0);
-        if (isLate && taken >= options.concurrency) void this.#consumer?.handBack([entry]);
+        if (isLate && this.#credit.freeSlots <= (this.#consumer?.asked ?? 0))
+          void this.#consumer?.handBack([entry]);
         else this.#start(entry, consumer, ++this.#reads);
       },
       putBack: (entries) => this.#consumer?.handBack(entries) ?? Promise.resolve(),
@@ -129,7 +123,11 @@ export class Worker {
         this.#heldUp('events that original consumers may take', error as Error);
       },
     });
-    const settler = new Settler(this.connection, keys);
+    const settler = new Settler(this.connection, keys, () => this.#consumer?.wake());
+    this.#credit = new Credit(options.concurrency, () => ({
+      taken: this.#running.size + this.#arbiter.size,
+      confirming: settler.ending,
+    }));
     this.#endings = new Endings(this.#outcomes, settler, this.#clock, listener, {
       expect: (due) => this.#promoter?.expect(due),
       ended: (delivery, error) => {
@@ -161,10 +159,9 @@ export class Worker {
       if (!this.connection.isConnected) return;
       this.#clock.synchronise(this.connection.client, this.#keys).catch(() => undefined);
     }, CLOCK_INTERVAL).unref();
-    const { lease, concurrency } = this.#options;
+    const { lease } = this.#options;
     const intake = {
-      credit: (arriving: number) =>
-        Math.min(concurrency - this.#running.size - this.#arbiter.size - arriving, this.#prefetch),
+      credit: (arriving: number) => this.#credit.forRead(arriving),
       take: (entries: StreamEntry[], asked: number, consumer: string) => {
         this.#take(entries, asked, consumer);
       },
@@ -241,7 +238,7 @@ export class Worker {
 
   #take(entries: StreamEntry[], asked: number, consumer: string): void {
     this.#isRefused = false;
-    this.#adapt(entries.length, asked);
+    this.#credit.adapt(entries.length, asked);
     const contested: StreamEntry[] = [];
     const read = ++this.#reads;
     let nth = 0;
@@ -251,19 +248,6 @@ export class Worker {
       nth++;
     }
     if (contested.length > 0) this.#arbiter.add(contested, consumer);
-  }
-
-  /** Decides on the size of reads, after one has brought `count` entries of those asked for. */
-  #adapt(count: number, asked: number): void {
-    const { min, max } = PREFETCH;
-    this.#prefetch = Math.max(min, Math.min(count, this.#prefetch));
-    if (count < min) return;
-    const since = performance.now();
-    // When the handlers of this read have had their turn.
-    setImmediate(() => {
-      if (performance.now() - since > SLOW) this.#prefetch = min;
-      else if (count === asked) this.#prefetch = Math.min(2 * asked, max);
-    });
   }
 
   #start(entry: StreamEntry, consumer: string, read: number, nth = 0): void {
