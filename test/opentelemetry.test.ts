@@ -7,12 +7,13 @@ import {
   InMemoryMetricExporter,
   PeriodicExportingMetricReader,
 } from '@opentelemetry/sdk-metrics';
-import { ElkMqRecordBuilder } from 'nestjs-elkmq';
+import { ElkMqRecordBuilder, ElkMqServer } from 'nestjs-elkmq';
 import { ElkMqOpenTelemetry } from 'nestjs-elkmq/opentelemetry';
 import { RpcException } from '@nestjs/microservices';
 import { lastValueFrom, of } from 'rxjs';
 import { expect, it, onTestFinished } from 'vitest';
-import { deadLettersOf, events, moduleOf, requests, startApp, startClient, told } from './support/nest.js';
+import { deadLettersOf, events, listening, moduleOf, requests } from './support/nest.js';
+import { startApp, startClient, told } from './support/nest.js';
 import { TestProcess } from './support/processes.js';
 import { newQueueName, rejection, until, url } from './support/queue.js';
 import { exportTo, startTelemetry, type ExportedSpan } from './support/spans.js';
@@ -124,6 +125,24 @@ it('every way for a message to end ends its spans once', async () => {
   expect(named('send', queue)).toHaveLength(8);
   expect(named('send', queue).filter(({ status }) => status === 2)).toHaveLength(1);
   expect(named('receive', queue).map(({ status }) => status)).toEqual([0, 2, 2, 0]);
+});
+
+it('an attempt that failed with what JSON cannot say has its span all the same', async () => {
+  const queue = newQueueName();
+  const odd: Record<string, unknown> = {};
+  odd['itself'] = odd;
+  const server = new ElkMqServer({ queue, url, telemetry });
+  const fail = () => {
+    throw odd as unknown as Error;
+  };
+  server.addHandler('fail', fail as () => Promise<never>, true);
+  await listening(server);
+  await told(startClient({ queue, telemetry }).emit('fail', {}));
+  await until(() => named('process', queue).length === 1);
+  expect(named('process', queue)[0]).toMatchObject({
+    status: 2,
+    attributes: { 'error.type': '_OTHER', 'messaging.elkmq.outcome': 'dead-lettered' },
+  });
 });
 
 it('metrics tell what waits, runs and is dead, what was handled how, and how long it took', async () => {

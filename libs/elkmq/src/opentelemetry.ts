@@ -15,6 +15,7 @@ import {
   type Tracer,
 } from '@opentelemetry/api';
 import type { QueueState } from './core/queue-state.js';
+import { asText } from './core/wire/json.js';
 import type { ElkMqContext } from './nest/elk-mq.context.js';
 import type { ElkMqOutcome, ElkMqProcessing, ElkMqSending, ElkMqTelemetry } from './nest/telemetry.js';
 
@@ -170,7 +171,7 @@ function finish(span: Span, error: unknown): void {
     span.setAttributes(errorType(error));
     span.setStatus({
       code: SpanStatusCode.ERROR,
-      message: error instanceof Error ? error.message : textOf(error),
+      message: error instanceof Error ? error.message : asText(error),
     });
   }
   span.end();
@@ -181,10 +182,6 @@ function errorType(error: unknown): Attributes {
   return {
     'error.type': error instanceof Error ? ((error as { code?: string }).code ?? error.name) : '_OTHER',
   };
-}
-
-function textOf(error: unknown): string {
-  return typeof error === 'string' ? error : JSON.stringify(error);
 }
 
 function secondsSince(start: number): number {
