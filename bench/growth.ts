@@ -15,18 +15,19 @@ const USAGE = `npm run bench:growth -- [--quick] [--rounds N] [--json FILE] [--c
 
 async function growthOf(rig: Rig, rounds: number, isQuick: boolean): Promise<Grown[]> {
   const grown: Grown[] = [];
-  for (const { title, of, sizes, measure } of series) {
-    const points = [];
+  for (const { title, of, sizes: all, measure } of series) {
     // In quick runs only whether it works.
-    for (const size of isQuick ? sizes.slice(0, 2) : sizes) {
-      const costs: Cost[] = [];
-      for (let round = 0; round < rounds; round++) {
-        costs.push(await measure(rig, size, isQuick ? 200 : 1_500));
+    const sizes = isQuick ? all.slice(0, 2) : all;
+    const costs = sizes.map((): Cost[] => []);
+    // In turn, so that a machine that slows down for a while slows all sizes.
+    for (let round = 0; round < rounds; round++) {
+      for (const [n, size] of sizes.entries()) {
+        costs[n]?.push(await measure(rig, size, isQuick ? 200 : 1_500));
         await rig.clear();
       }
-      const messagesPerSecond = median(costs.map((cost) => cost.messagesPerSecond));
-      const redisUs = median(costs.map((cost) => cost.redisUs));
-      points.push({ size, messagesPerSecond, redisUs });
+    }
+    const points = sizes.map((size, n) => pointOf(size, costs[n] ?? []));
+    for (const { size, messagesPerSecond, redisUs } of points) {
       const figures = [
         `${Math.round(messagesPerSecond)} msg/s`.padStart(14),
         `${redisUs.toFixed(1)} µs of Redis each`,
@@ -36,6 +37,12 @@ async function growthOf(rig: Rig, rounds: number, isQuick: boolean): Promise<Gro
     grown.push({ title, of, points });
   }
   return grown;
+}
+
+function pointOf(size: number, costs: readonly Cost[]): Grown['points'][number] {
+  const messagesPerSecond = median(costs.map((cost) => cost.messagesPerSecond));
+  const redisUs = median(costs.map((cost) => cost.redisUs));
+  return { size, messagesPerSecond, redisUs };
 }
 
 async function measureAll(rig: Rig, rounds: number, isQuick: boolean): Promise<GrowthReport> {
