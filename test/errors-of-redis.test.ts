@@ -1,9 +1,10 @@
 import { type Redis } from 'ioredis';
-import { EventQueue, ServiceEvent } from 'nestjs-elkmq';
+import { ElkMqServer, EventQueue, ServiceEvent } from 'nestjs-elkmq';
 import { describe, expect, it } from 'vitest';
 import { eventsOf } from './support/entries.js';
 import { event, failuresOf } from './support/calls.js';
 import { clientOf, ownRedis } from './support/own-redis.js';
+import { listening } from './support/nest.js';
 import { closing, keysOf, newQueueName, redis, rejection, url } from './support/queue.js';
 
 function newQueue(source: string, name = newQueueName(), enqueueTimeout = 600): EventQueue {
@@ -33,6 +34,17 @@ describe('what Redis refuses', () => {
     await redis.del(`${queue.name}(event_stream)`);
     await queue.enqueue(event);
     expect((await queue.dequeueBlocking(10))[1].uuid).toBe(event.uuid);
+  });
+
+  it('and a server says so of its queue when it listens', async () => {
+    const queue = newQueueName();
+    await redis.set(`${queue}(event_stream)`, 'text');
+    expect(await rejection(listening(new ElkMqServer({ queue, url })))).toMatchObject({
+      code: 'DEQUEUE_FAILED',
+      message: expect.stringContaining(
+        `refused to hand out events of the queue '${queue}': WRONGTYPE`,
+      ) as string,
+    });
   });
 
   it('because memory is full: nothing is stored, what is there can be taken', async () => {

@@ -1,28 +1,23 @@
-import { Cancellations } from './cancellations.js';
-import type { StreamEntry } from '../redis/stream-entries.js';
 import { COMMAND_TIMEOUT, Connection, type ConnectionListener } from '../redis/connection.js';
-import { malformed, type DeadLetterCap } from '../dead-letters/dead-letters.js';
-import { Credit } from './credit.js';
-import { Delivery } from './delivery.js';
+import type { DeadLetterCap } from '../dead-letters/dead-letters.js';
+import type { Delivery } from './delivery.js';
+import { DeliveryIntake } from './delivery-intake.js';
 import { Endings } from './endings.js';
-import { nudgeOf, readEntry } from '../wire/entry.js';
-import { AbandonedError, EnqueueError } from '../errors.js';
+import { AbandonedError, DequeueError, EnqueueError } from '../errors.js';
 import { GroupConsumer, joinGroup } from './group-consumer.js';
-import { Arbiter } from '../interop/arbiter.js';
 import { Competition } from '../interop/competition.js';
-import { Janitor } from '../interop/janitor.js';
 import type { QueueKeys } from '../keys.js';
-import { LeaseKeeper } from '../recovery/lease-keeper.js';
 import { Outcomes } from './outcomes.js';
-import { Promoter } from './promoter.js';
-import { Recoverer } from '../recovery/recoverer.js';
 import { Recovery, type RecoveryListener } from '../recovery/recovery.js';
 import { checkRedis } from '../redis/redis-check.js';
 import { RedisClock } from '../redis/redis-clock.js';
+import { isReplyError } from '../redis/redis-errors.js';
 import type { RedisSource } from '../redis/redis-source.js';
 import { Running } from './running.js';
 import { PATIENCE, Settler } from './settler.js';
+import type { StreamEntry } from '../redis/stream-entries.js';
 import { TrimReport } from '../dead-letters/trim-report.js';
+import { Upkeep } from './upkeep.js';
 
 export interface WorkerOptions {
   /** How many events are handled at once. */
@@ -45,11 +40,6 @@ export interface WorkerListener extends ConnectionListener, RecoveryListener {
   handle(delivery: Delivery): void;
 }
 
-/** Between two looks at the clock of Redis, ms. */
-const CLOCK_INTERVAL = 15_000;
-/** Between two looks at what original clients have left, ms. */
-const JANITOR_PACE = 1_000;
-
 /**
  * The server's side of a queue: takes events from the consumer group and has so many of them handled at once.
  *
@@ -57,28 +47,18 @@ const JANITOR_PACE = 1_000;
  */
 export class Worker {
   readonly connection: Connection;
+  readonly #source: RedisSource;
   readonly #keys: QueueKeys;
   readonly #options: WorkerOptions;
   readonly #listener: WorkerListener;
   readonly #trims: TrimReport;
   readonly #competition: Competition;
-  readonly #arbiter: Arbiter;
-  readonly #outcomes: Outcomes;
-  readonly #credit: Credit;
-  readonly #endings: Endings;
-  readonly #source: RedisSource;
   readonly #recovery: Recovery;
+  readonly #intake: DeliveryIntake;
   readonly #clock = new RedisClock();
   readonly #running = new Running<Delivery>();
   #consumer: GroupConsumer | undefined;
-  #leases: LeaseKeeper | undefined;
-  #recoverer: Recoverer | undefined;
-  #promoter: Promoter | undefined;
-  #janitor: Janitor | undefined;
-  #cancellations: Cancellations | undefined;
-  #clockTimer: NodeJS.Timeout | undefined;
-  /** Reads are numbered; an entry that others have decided on counts as one of its own. */
-  #reads = 0;
+  #upkeep: Upkeep | undefined;
   /** Redis refuses to hand out events. */
   #isRefused = false;
   #idle: (() => void) | undefined;
@@ -91,7 +71,7 @@ export class Worker {
     this.connection = new Connection(source, COMMAND_TIMEOUT, {
       status: (status) => {
         // Leases that have run on while Redis was away.
-        if (status === 'connected') this.#leases?.renew();
+        if (status === 'connected') this.#upkeep?.renew();
         listener.status?.(status);
       },
       error: (error) => listener.error?.(error),
@@ -101,44 +81,47 @@ export class Worker {
     });
     const competition = new Competition(options.legacyConsumers);
     this.#competition = competition;
-    this.#outcomes = new Outcomes(
-      this.connection,
-      keys,
-      competition,
-      PATIENCE,
-      options.deadLetters,
-      (tooMany, tooOld) => {
-        this.#trims.add(tooMany, tooOld);
-      },
-    );
-    this.#arbiter = new Arbiter(this.connection, keys, {
-      won: (entry, consumer, isLate) => {
-        if (isLate && this.#credit.freeSlots <= (this.#consumer?.asked ?? 0))
-          void this.#consumer?.handBack([entry]);
-        else this.#start(entry, consumer, ++this.#reads);
-      },
-      putBack: (entries) => this.#consumer?.handBack(entries) ?? Promise.resolve(),
-      decided: () => this.#consumer?.wake(),
-      failed: (error) => {
-        this.#heldUp('events that original consumers may take', error as Error);
-      },
-    });
+    const dropped = (tooMany: number, tooOld: number): void => {
+      this.#trims.add(tooMany, tooOld);
+    };
+    const outcomes = new Outcomes(this.connection, keys, competition, PATIENCE, options.deadLetters, dropped);
     const settler = new Settler(this.connection, keys, () => this.#consumer?.wake());
-    this.#credit = new Credit(options.concurrency, () => ({
-      taken: this.#running.size + this.#arbiter.size,
-      confirming: settler.ending,
-    }));
-    this.#endings = new Endings(this.#outcomes, settler, this.#clock, listener, {
-      expect: (due) => this.#promoter?.expect(due),
+    const expect = (due: number): void => this.#upkeep?.expect(due);
+    const endings = new Endings(outcomes, settler, this.#clock, listener, {
+      expect,
       ended: (delivery, error) => {
         this.#ended(delivery, error);
       },
     });
+    this.#intake = new DeliveryIntake(
+      this.connection,
+      keys,
+      {
+        concurrency: options.concurrency,
+        competition,
+        outcomes,
+        endings,
+        clock: this.#clock,
+        running: this.#running,
+        confirming: () => settler.ending,
+        consumer: () => this.#consumer,
+      },
+      {
+        expect,
+        handle: (delivery) => {
+          listener.handle(delivery);
+        },
+        dropped: (what, reason, error) => {
+          listener.dropped(what, reason, error);
+        },
+        heldUp: this.#heldUp,
+      },
+    );
     this.#recovery = new Recovery(
       this.connection,
       keys,
       competition,
-      this.#outcomes,
+      outcomes,
       this.#clock,
       options.maxDeliveries,
       listener,
@@ -148,22 +131,25 @@ export class Worker {
   /**
    * Resolves when events are being taken.
    * @throws {ConnectionError} when Redis is away for longer than `patience` ms, or too old
+   * @throws {DequeueError} when Redis refuses to hand out events
    */
   async start(patience: number): Promise<void> {
     await this.connection.whenConnected(patience);
-    for (const warning of await checkRedis(this.connection.client)) this.#listener.warned(warning);
-    await joinGroup(this.connection, this.#keys, this.#competition);
-    await this.#clock.synchronise(this.connection.client, this.#keys);
-    this.#clockTimer = setInterval(() => {
-      // While Redis is away the clock goes on as it was.
-      if (!this.connection.isConnected) return;
-      this.#clock.synchronise(this.connection.client, this.#keys).catch(() => undefined);
-    }, CLOCK_INTERVAL).unref();
+    try {
+      for (const warning of await checkRedis(this.connection.client)) this.#listener.warned(warning);
+      await joinGroup(this.connection, this.#keys, this.#competition);
+      await this.#clock.synchronise(this.connection.client, this.#keys);
+    } catch (error) {
+      if (!isReplyError(error)) throw error;
+      const what = `Redis refused to hand out events of the queue '${this.#keys.queue}': ${error.message}`;
+      throw new DequeueError(what, { cause: error });
+    }
     const { lease } = this.#options;
     const intake = {
-      credit: (arriving: number) => this.#credit.forRead(arriving),
+      credit: (arriving: number) => this.#intake.credit(arriving),
       take: (entries: StreamEntry[], asked: number, consumer: string) => {
-        this.#take(entries, asked, consumer);
+        this.#isRefused = false;
+        this.#intake.take(entries, asked, consumer);
       },
     };
     this.#consumer = new GroupConsumer(
@@ -179,16 +165,12 @@ export class Worker {
         this.#isRefused = true;
       },
     );
-    this.#leases = new LeaseKeeper(this.connection, this.#keys, lease, () => this.#running);
-    this.#recoverer = new Recoverer(this.connection, this.#keys, this.#consumer.worker, lease, (entry) =>
-      this.#recovery.recover(entry),
-    );
-    this.#cancellations = new Cancellations(this.connection, this.#keys, () => this.#running);
-    this.#promoter = new Promoter(this.connection, this.#keys, this.#clock, (error) => {
-      this.#heldUp('delayed messages', error);
-    });
-    this.#janitor = new Janitor(this.connection, this.#keys, JANITOR_PACE, (error) => {
-      this.#heldUp('cleaning up after original clients', error);
+    this.#upkeep = new Upkeep(this.connection, this.#keys, this.#clock, {
+      worker: this.#consumer.worker,
+      lease,
+      running: this.#running,
+      recovery: this.#recovery,
+      heldUp: this.#heldUp,
     });
   }
 
@@ -197,20 +179,17 @@ export class Worker {
    * @returns how many handlers were still running then, and how many had finished without being settled in Redis
    */
   async stop(drainTimeout: number): Promise<{ running: number; unsettled: number }> {
-    this.#recoverer?.stop();
     // All at once: from now on nothing is taken, whatever is to be waited for.
-    await Promise.all([this.#consumer?.stop(), this.#promoter?.stop(), this.#janitor?.stop()]);
-    await this.#arbiter.stop();
+    await Promise.all([this.#consumer?.stop(), this.#upkeep?.stopTaking()]);
+    await this.#intake.stop();
     await this.#drained(drainTimeout);
-    this.#cancellations?.stop();
+    this.#upkeep?.stop();
     const running = [...this.#running].filter((delivery) => !delivery.isHandled);
     const unsettled = this.#running.size - running.length;
     this.#running.clear();
     for (const delivery of running) {
       delivery.abort(new AbandonedError(`the worker stopped; it waited for ${String(drainTimeout)} ms`));
     }
-    this.#leases?.stop();
-    clearInterval(this.#clockTimer);
     if (this.connection.isConnected) {
       // Best effort: what cannot be told to Redis now is found by a recoverer.
       await Promise.allSettled(running.map((delivery) => this.#recovery.giveUp(delivery)));
@@ -221,9 +200,9 @@ export class Worker {
     return { running: running.length, unsettled };
   }
 
-  #heldUp(what: string, error: Error): void {
+  readonly #heldUp = (what: string, error: Error): void => {
     this.#listener.error?.(new EnqueueError(`${what}: held up: ${error.message}`, { cause: error }));
-  }
+  };
 
   #ended(delivery: Delivery, error?: unknown): void {
     // When the worker has stopped, it has told of what was left.
@@ -234,53 +213,6 @@ export class Worker {
     }
     this.#consumer?.wake();
     if (this.#running.size === 0) this.#idle?.();
-  }
-
-  #take(entries: StreamEntry[], asked: number, consumer: string): void {
-    this.#isRefused = false;
-    this.#credit.adapt(entries.length, asked);
-    const contested: StreamEntry[] = [];
-    const read = ++this.#reads;
-    let nth = 0;
-    for (const entry of entries) {
-      if (this.#competition.concerns(entry)) contested.push(entry);
-      else this.#start(entry, consumer, read, nth);
-      nth++;
-    }
-    if (contested.length > 0) this.#arbiter.add(contested, consumer);
-  }
-
-  #start(entry: StreamEntry, consumer: string, read: number, nth = 0): void {
-    const [id] = entry;
-    const failed = (error: unknown): void => {
-      this.#listener.dropped(`entry ${id}`, 'malformed', error);
-    };
-    const due = nudgeOf(entry);
-    if (due !== undefined) {
-      this.#promoter?.expect(due);
-      this.#outcomes.discard(id).catch(failed);
-      return;
-    }
-    let queued;
-    try {
-      queued = readEntry(entry);
-    } catch (error) {
-      failed(error);
-      this.#endings.bury(malformed(entry), 'malformed', consumer, error).catch(failed);
-      return;
-    }
-    if (!queued) {
-      this.#outcomes.skip(entry).catch(failed);
-      return;
-    }
-    const delivery = new Delivery(queued, consumer, this.#endings, read, nth);
-    this.#running.add(delivery);
-    // Only a first attempt can expire: of a later one nobody knows how far the earlier ones came.
-    if (queued.attempt > 1 || delivery.deadline > this.#clock.now()) this.#listener.handle(delivery);
-    else if (delivery.replyTo === undefined) delivery.deadLetter('expired');
-    // The first of those who wait has gone; others may be there.
-    else if (queued.deduplication !== undefined) delivery.expire();
-    else delivery.drop();
   }
 
   #drained(timeout: number): Promise<void> {

@@ -1,0 +1,129 @@
+import { Arbiter } from '../interop/arbiter.js';
+import type { Competition } from '../interop/competition.js';
+import type { Connection } from '../redis/connection.js';
+import { Credit } from './credit.js';
+import { malformed, type DeadLetterReason } from '../dead-letters/dead-letters.js';
+import { Delivery } from './delivery.js';
+import type { Endings } from './endings.js';
+import type { GroupConsumer, Intake } from './group-consumer.js';
+import type { QueueKeys } from '../keys.js';
+import type { Outcomes } from './outcomes.js';
+import type { RedisClock } from '../redis/redis-clock.js';
+import type { Running } from './running.js';
+import type { StreamEntry } from '../redis/stream-entries.js';
+import { nudgeOf, readEntry } from '../wire/entry.js';
+
+/** What a worker is told of the entries that it takes. */
+export interface IntakeListener {
+  handle(delivery: Delivery): void;
+  /** A message is due then, ms since 1970 on the clock of Redis. */
+  expect(due: number): void;
+  dropped(what: string, reason: DeadLetterReason, error?: unknown): void;
+  /** Something does not get on for now. */
+  heldUp(what: string, error: Error): void;
+}
+
+/** What those that a worker takes belong to. */
+export interface IntakeOf {
+  readonly concurrency: number;
+  readonly competition: Competition;
+  readonly outcomes: Outcomes;
+  readonly endings: Endings;
+  readonly clock: RedisClock;
+  readonly running: Running<Delivery>;
+  /** How many of those that are running have ended, which Redis has been told, but has not confirmed. */
+  confirming(): number;
+  consumer(): GroupConsumer | undefined;
+}
+
+/** Makes deliveries of the entries that a worker has taken, and ends at once what no handler is to have. */
+export class DeliveryIntake implements Intake {
+  readonly #of: IntakeOf;
+  readonly #listener: IntakeListener;
+  readonly #credit: Credit;
+  readonly #arbiter: Arbiter;
+  /** Reads are numbered; an entry that others have decided on counts as one of its own. */
+  #reads = 0;
+
+  constructor(connection: Connection, keys: QueueKeys, of: IntakeOf, listener: IntakeListener) {
+    this.#of = of;
+    this.#listener = listener;
+    this.#credit = new Credit(of.concurrency, () => ({
+      taken: of.running.size + this.#arbiter.size,
+      confirming: of.confirming(),
+    }));
+    this.#arbiter = new Arbiter(connection, keys, {
+      won: (entry, consumer, isLate) => {
+        if (isLate && this.#credit.freeSlots <= (of.consumer()?.asked ?? 0))
+          void of.consumer()?.handBack([entry]);
+        else this.#start(entry, consumer, ++this.#reads);
+      },
+      putBack: (entries) => of.consumer()?.handBack(entries) ?? Promise.resolve(),
+      decided: () => of.consumer()?.wake(),
+      failed: (error) => {
+        listener.heldUp('events that original consumers may take', error as Error);
+      },
+    });
+  }
+
+  credit(arriving: number): number {
+    return this.#credit.forRead(arriving);
+  }
+
+  take(entries: StreamEntry[], asked: number, consumer: string): void {
+    this.#credit.adapt(entries.length, asked);
+    const contested: StreamEntry[] = [];
+    const read = ++this.#reads;
+    let nth = 0;
+    for (const entry of entries) {
+      if (this.#of.competition.concerns(entry)) contested.push(entry);
+      else this.#start(entry, consumer, read, nth);
+      nth++;
+    }
+    if (contested.length > 0) this.#arbiter.add(contested, consumer);
+  }
+
+  /** Puts back what is not decided by now. */
+  stop(): Promise<void> {
+    return this.#arbiter.stop();
+  }
+
+  #start(entry: StreamEntry, consumer: string, read: number, nth = 0): void {
+    const { outcomes, endings } = this.#of;
+    const [id] = entry;
+    const failed = (error: unknown): void => {
+      this.#listener.dropped(`entry ${id}`, 'malformed', error);
+    };
+    const due = nudgeOf(entry);
+    if (due !== undefined) {
+      this.#listener.expect(due);
+      outcomes.discard(id).catch(failed);
+      return;
+    }
+    let queued;
+    try {
+      queued = readEntry(entry);
+    } catch (error) {
+      failed(error);
+      endings.bury(malformed(entry), 'malformed', consumer, error).catch(failed);
+      return;
+    }
+    // A response of the original.
+    if (!queued) {
+      outcomes.skip(entry).catch(failed);
+      return;
+    }
+    this.#deliver(new Delivery(queued, consumer, endings, read, nth));
+  }
+
+  #deliver(delivery: Delivery): void {
+    const { attempt, deduplication } = delivery.queued;
+    this.#of.running.add(delivery);
+    // Only a first attempt can expire: of a later one nobody knows how far the earlier ones came.
+    if (attempt > 1 || delivery.deadline > this.#of.clock.now()) this.#listener.handle(delivery);
+    else if (delivery.replyTo === undefined) delivery.deadLetter('expired');
+    // The first of those who wait has gone; others may be there.
+    else if (deduplication !== undefined) delivery.expire();
+    else delivery.drop();
+  }
+}

@@ -1,0 +1,78 @@
+import { Cancellations } from './cancellations.js';
+import type { Connection } from '../redis/connection.js';
+import type { Delivery } from './delivery.js';
+import { Janitor } from '../interop/janitor.js';
+import type { QueueKeys } from '../keys.js';
+import { LeaseKeeper } from '../recovery/lease-keeper.js';
+import { Promoter } from './promoter.js';
+import { Recoverer } from '../recovery/recoverer.js';
+import type { Recovery } from '../recovery/recovery.js';
+import type { RedisClock } from '../redis/redis-clock.js';
+import type { Running } from './running.js';
+
+/** Between two looks at the clock of Redis, ms. */
+const CLOCK_INTERVAL = 15_000;
+/** Between two looks at what original clients have left, ms. */
+const JANITOR_PACE = 1_000;
+
+/** Whose upkeep it is. */
+export interface Upkept {
+  /** What the names of its consumers begin with. */
+  readonly worker: string;
+  /** ms */
+  readonly lease: number;
+  readonly running: Running<Delivery>;
+  readonly recovery: Recovery;
+  /** Something of this does not get on for now. */
+  heldUp(what: string, error: Error): void;
+}
+
+/** What a worker does from time to time beside handling events: for its own, for those of workers that have gone, for delayed ones. */
+export class Upkeep {
+  readonly #clockTimer: NodeJS.Timeout;
+  readonly #leases: LeaseKeeper;
+  readonly #cancellations: Cancellations;
+  readonly #recoverer: Recoverer;
+  readonly #promoter: Promoter;
+  readonly #janitor: Janitor;
+
+  constructor(connection: Connection, keys: QueueKeys, clock: RedisClock, upkept: Upkept) {
+    const { worker, lease, running, recovery } = upkept;
+    this.#clockTimer = setInterval(() => {
+      // While Redis is away the clock goes on as it was.
+      if (!connection.isConnected) return;
+      clock.synchronise(connection.client, keys).catch(() => undefined);
+    }, CLOCK_INTERVAL).unref();
+    this.#leases = new LeaseKeeper(connection, keys, lease, () => running);
+    this.#cancellations = new Cancellations(connection, keys, () => running);
+    this.#recoverer = new Recoverer(connection, keys, worker, lease, (entry) => recovery.recover(entry));
+    this.#promoter = new Promoter(connection, keys, clock, (error) => {
+      upkept.heldUp('delayed messages', error);
+    });
+    this.#janitor = new Janitor(connection, keys, JANITOR_PACE, (error) => {
+      upkept.heldUp('cleaning up after original clients', error);
+    });
+  }
+
+  /** Renews the leases now: they have run on while Redis was away. */
+  renew(): void {
+    this.#leases.renew();
+  }
+
+  /** A message is due then, ms since 1970 on the clock of Redis. */
+  expect(due: number): void {
+    this.#promoter.expect(due);
+  }
+
+  /** Takes nothing more out of the queue or from others. What is running is looked after until `stop`. */
+  async stopTaking(): Promise<void> {
+    this.#recoverer.stop();
+    await Promise.all([this.#promoter.stop(), this.#janitor.stop()]);
+  }
+
+  stop(): void {
+    this.#cancellations.stop();
+    this.#leases.stop();
+    clearInterval(this.#clockTimer);
+  }
+}
