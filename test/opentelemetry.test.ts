@@ -12,7 +12,7 @@ import { ElkMqOpenTelemetry } from 'nestjs-elkmq/opentelemetry';
 import { RpcException } from '@nestjs/microservices';
 import { lastValueFrom, of } from 'rxjs';
 import { expect, it, onTestFinished } from 'vitest';
-import { deadLettersOf, events, listening, moduleOf, requests } from './support/nest.js';
+import { deadLettersOf, events, listening, logs, moduleOf, requests } from './support/nest.js';
 import { startApp, startClient, told } from './support/nest.js';
 import { TestProcess } from './support/processes.js';
 import { newQueueName, rejection, until, url } from './support/queue.js';
@@ -189,6 +189,32 @@ it('metrics tell what waits, runs and is dead, what was handled how, and how lon
     finish = undefined;
     if (left > 1) await until(() => finish !== undefined);
   }
+});
+
+it('a telemetry that throws harms no message, and the log says so', async () => {
+  const queue = newQueueName();
+  const fail = (): never => {
+    throw new Error('exporter gone');
+  };
+  const client = startClient({
+    queue,
+    telemetry: {
+      sending: () => ({ headers: {}, stored: fail, ended: fail }),
+      processing: () => ({ run: (work) => work(), ended: fail }),
+      watching: () => () => undefined,
+    },
+  });
+  await startApp(
+    moduleOf(requests({ double: (data: number) => data * 2 }), events({ note: () => undefined })),
+    {
+      queue,
+    },
+  );
+  const batch = [1, 2, 3].map((data) => lastValueFrom(client.emit('note', data)));
+  expect(await Promise.all(batch)).toEqual([undefined, undefined, undefined]);
+  expect(await lastValueFrom(client.send('double', 21))).toBe(42);
+  expect(await rejection(lastValueFrom(client.send('unknown', 1)))).toBeDefined();
+  expect(logs).toContain('error [ElkMqClient] What watches the messages has failed: exporter gone');
 });
 
 it('a telemetry that is none is refused', () => {

@@ -18,7 +18,7 @@ export interface ElkMqEvents extends Record<string, (...args: never[]) => void> 
   error: (error: Error) => void;
 }
 
-interface Log {
+export interface Log {
   log(message: string): void;
   warn(message: string): void;
   error(message: string): void;

@@ -45,6 +45,9 @@ export class ElkMqClient extends ClientProxy<ElkMqEvents> {
       this.serializer,
       this.deserializer,
       (pattern) => this.normalizePattern(pattern as never),
+      (message) => {
+        this.#logger.error(message);
+      },
       () => this.#connected(),
     );
   }

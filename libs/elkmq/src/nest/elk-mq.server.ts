@@ -1,7 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { Server, type CustomTransportStrategy, type MessageHandler } from '@nestjs/microservices';
 import type { Cluster, Redis } from 'ioredis';
-import type { DeadLetterReason } from '../core/dead-letters/dead-letters.js';
 import type { Delivery } from '../core/handling/delivery.js';
 import { QueueKeys } from '../core/keys.js';
 import { readQueueState, type QueueState } from '../core/queue-state.js';
@@ -11,10 +10,11 @@ import { ConnectionEvents, type ElkMqEvents, type ElkMqStatus } from './connecti
 import { ElkMqContext } from './elk-mq.context.js';
 import { deliveryMode, serverOptions, type ElkMqServerOptions } from './options.js';
 import { Failures } from './failures.js';
-import { EventHandling, messageOf, type Handling } from './handling.js';
+import { EventHandling, type Handling } from './handling.js';
 import { RequestHandling } from './request-handling.js';
-import type { ElkMqProcessing } from './telemetry.js';
+import { WatchedProcessing, type ProcessingHooks } from './watched-processing.js';
 import { Wildcards } from './wildcards.js';
+import { workerLog } from './worker-log.js';
 
 /** @internal */
 export type WorkerLike = Pick<Worker, 'connection' | 'start' | 'stop'>;
@@ -34,6 +34,7 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
   readonly #options: ReturnType<typeof serverOptions>;
   readonly #events: ConnectionEvents;
   readonly #failures: Failures;
+  readonly #processing: WatchedProcessing;
   readonly #ofRequests: Handling;
   readonly #ofEvents: Handling;
   #worker: WorkerLike | undefined;
@@ -59,12 +60,14 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
     this.transportId = this.#options.transportId ?? ELKMQ;
     this.initializeSerializer(options);
     this.initializeDeserializer(options);
+    const logError = (message: string): void => {
+      this.logger.error(message);
+    };
+    this.#processing = new WatchedProcessing(this.#options.telemetry, this.#hooks(), logError);
     this.#ofRequests = new RequestHandling(this.#failures, this.deserializer, {
       serializer: this.serializer,
       maxPayloadBytes: this.#options.maxPayloadBytes,
-      log: (message) => {
-        this.logger.error(message);
-      },
+      log: logError,
     });
     this.#ofEvents = new EventHandling(this.#failures, this.deserializer);
   }
@@ -88,25 +91,14 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
 
   /** Takes messages from now on. Calls back with a `ConnectionError` when Redis is away for `connectTimeout`. */
   listen(callback: (error?: Error) => void): void {
-    const { queue, connectTimeout } = this.#options;
+    const { queue, deadLetters, connectTimeout } = this.#options;
     this.#worker = this.openWorker({
+      ...workerLog(queue, deadLetters, this.logger),
       status: (status) => {
         this.#events.status(status);
       },
       error: (error) => {
         this.#events.error(error);
-      },
-      dropped: (what, reason, error) => {
-        const why = EXPLAINED[reason] ?? messageOf(error);
-        this.logger.error(`Queue '${queue}': ${what} was not handled (${reason}): ${why}`);
-      },
-      warned: (message) => {
-        this.logger.warn(`Queue '${queue}': ${message}`);
-      },
-      trimmed: (tooMany, tooOld) => {
-        const { max, maxAge } = this.#options.deadLetters;
-        this.#warnOfDropped(tooMany, `more than deadLetters.max (${String(max)})`);
-        this.#warnOfDropped(tooOld, `older than deadLetters.maxAge (${String(maxAge)} ms)`);
       },
       modeOf: (action) => this.#modeOf(action),
       handle: (delivery) => {
@@ -184,10 +176,21 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
     return this.#worker;
   }
 
-  #warnOfDropped(count: number, why: string): void {
-    if (count === 0) return;
-    const { queue } = this.#options;
-    this.logger.warn(`${String(count)} dead letters of queue '${queue}' were dropped: ${why}`);
+  /** Nest sets them when it likes. */
+  #hooks(): ProcessingHooks {
+    return {
+      start: (context, run) => (this.onProcessingStartHook as StartHook)(this.transportId, context, run),
+      end: () => {
+        // Its type does not say that there may be none.
+        const hook = this.onProcessingEndHook as EndHook | undefined;
+        return (
+          hook &&
+          ((context) => {
+            hook(this.transportId, context);
+          })
+        );
+      },
+    };
   }
 
   #modeOf(action: string): DeliveryMode {
@@ -208,57 +211,9 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
     const isRequest = isOurs ? delivery.replyTo !== undefined : handler?.isEventHandler === false;
     const backoff = handler ? this.#failures.policyOf(handler)?.backoff : undefined;
     const context = new ElkMqContext(this.#options.queue, delivery, { isRequest, backoff });
-    const processing = this.#options.telemetry?.processing(context);
-    const end = this.#onceAtEnd(context, delivery, processing);
-    const handling = isRequest ? this.#ofRequests : this.#ofEvents;
-    let running: Promise<void> | undefined;
-    const run = () => (running = handling.run(delivery, handler, context, end));
-    const hookFailed = (error: unknown): void => {
-      handling.failed(delivery, error);
-      processing?.ended(delivery.ending ?? 'failed', error);
-    };
-    try {
-      const start = () => (this.onProcessingStartHook as StartHook)(this.transportId, context, run);
-      const processed = processing ? processing.run(start) : start();
-      // `run` itself does not fail.
-      if (processed instanceof Promise && processed !== running) processed.catch(hookFailed);
-    } catch (error) {
-      hookFailed(error);
-    }
-  }
-
-  #onceAtEnd(
-    context: ElkMqContext,
-    delivery: Delivery,
-    processing: ElkMqProcessing | undefined,
-  ): (error?: unknown) => void {
-    // Without instrumentation there is no such hook, though its type does not say so.
-    const hook = this.onProcessingEndHook as EndHook | undefined;
-    if (!processing && !hook) return nobodyWatches;
-    let ended = false;
-    return (error) => {
-      if (ended) return;
-      ended = true;
-      try {
-        processing?.ended(delivery.ending ?? (error === undefined ? 'handled' : 'failed'), error);
-        hook?.(this.transportId, context);
-      } catch (failure) {
-        this.logger.error(`What watches the messages has failed: ${messageOf(failure)}`);
-      }
-    };
+    this.#processing.run(isRequest ? this.#ofRequests : this.#ofEvents, delivery, handler, context);
   }
 }
 
-function nobodyWatches(): void {
-  // Nothing to tell.
-}
-
-/** Answers the promise of `run`, or one of its own; Nest's type says nothing of either. */
 type StartHook = (transportId: symbol, context: ElkMqContext, run: () => Promise<void>) => unknown;
 type EndHook = (transportId: symbol, context: ElkMqContext) => void;
-
-/** Why a message was not handled, where no error says it. */
-const EXPLAINED: Partial<Record<DeadLetterReason, string>> = {
-  unhandled: 'no handler has this pattern',
-  expired: 'its timeout passed before a worker had it',
-};

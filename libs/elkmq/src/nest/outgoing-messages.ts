@@ -9,7 +9,7 @@ import { ServiceEvent } from '../core/service-event.js';
 import type { ClientSettings } from './options.js';
 import { OutgoingPackets, type OutgoingPacket } from './packet.js';
 import { ReplyReader } from './reply-reader.js';
-import type { ElkMqSending } from './telemetry.js';
+import { watcherFailed, type ElkMqSending } from './telemetry.js';
 
 /** @internal */
 export type RequesterLike = Pick<
@@ -23,6 +23,7 @@ export class OutgoingMessages {
   readonly #packets: OutgoingPackets;
   readonly #deserializer: ProducerDeserializer;
   readonly #normalise: (pattern: unknown) => unknown;
+  readonly #log: (message: string) => void;
   readonly #requester: () => RequesterLike;
 
   /** @param requester throws when the client is closed */
@@ -31,12 +32,14 @@ export class OutgoingMessages {
     serializer: ProducerSerializer,
     deserializer: ProducerDeserializer,
     normalise: (pattern: unknown) => unknown,
+    log: (message: string) => void,
     requester: () => RequesterLike,
   ) {
     this.#options = options;
     this.#packets = new OutgoingPackets(serializer, normalise);
     this.#deserializer = deserializer;
     this.#normalise = normalise;
+    this.#log = log;
     this.#requester = requester;
   }
 
@@ -107,7 +110,29 @@ export class OutgoingMessages {
   #watched({ pattern }: ReadPacket, isRequest: boolean): ElkMqSending | undefined {
     const { telemetry, queue } = this.#options;
     if (!telemetry) return undefined;
-    return telemetry.sending(queue, String(this.#normalise(pattern)), isRequest);
+    const sending = telemetry.sending(queue, String(this.#normalise(pattern)), isRequest);
+    return {
+      headers: sending.headers,
+      stored: (id) => {
+        this.#tell(() => {
+          sending.stored(id);
+        });
+      },
+      ended: (error) => {
+        this.#tell(() => {
+          sending.ended(error);
+        });
+      },
+    };
+  }
+
+  /** Who is told is in the midst of a batch: what it throws would be taken for a failure of the others. */
+  #tell(call: () => void): void {
+    try {
+      call();
+    } catch (error) {
+      this.#log(watcherFailed(error));
+    }
   }
 }
 

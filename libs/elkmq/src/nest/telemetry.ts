@@ -2,6 +2,7 @@ import { InvalidOptionError } from '../core/errors.js';
 import { shown } from '../core/options.js';
 import type { QueueState } from '../core/queue-state.js';
 import type { ElkMqContext } from './elk-mq.context.js';
+import { messageOf } from './handling.js';
 
 /** What became of an attempt: for a request `failed` is an error as its answer. */
 export type ElkMqOutcome = 'handled' | 'failed' | 'retried' | 'dead-lettered';
@@ -32,6 +33,11 @@ export interface ElkMqTelemetry {
   processing(context: ElkMqContext): ElkMqProcessing;
   /** A server has begun to take messages. @returns what is called when it stops */
   watching(queue: string, state: () => Promise<QueueState>): () => void;
+}
+
+/** A telemetry or a hook that throws is told in the log, and harms no message. */
+export function watcherFailed(error: unknown): string {
+  return `What watches the messages has failed: ${messageOf(error)}`;
 }
 
 const METHODS = ['sending', 'processing', 'watching'] as const;

@@ -1,0 +1,69 @@
+import type { MessageHandler } from '@nestjs/microservices';
+import type { Delivery } from '../core/handling/delivery.js';
+import type { ElkMqContext } from './elk-mq.context.js';
+import type { Handling } from './handling.js';
+import { watcherFailed, type ElkMqProcessing, type ElkMqTelemetry } from './telemetry.js';
+
+/** The hooks that Nest's instrumentation sets on a server. */
+export interface ProcessingHooks {
+  /** Calls `run`. Answers its promise, or one of its own. */
+  start(context: ElkMqContext, run: () => Promise<void>): unknown;
+  /** Without instrumentation there is none. */
+  end(): ((context: ElkMqContext) => void) | undefined;
+}
+
+/** Has attempts handled inside what watches them: the hooks of Nest, and the telemetry. */
+export class WatchedProcessing {
+  readonly #telemetry: ElkMqTelemetry | undefined;
+  readonly #hooks: ProcessingHooks;
+  readonly #log: (message: string) => void;
+
+  constructor(telemetry: ElkMqTelemetry | undefined, hooks: ProcessingHooks, log: (message: string) => void) {
+    this.#telemetry = telemetry;
+    this.#hooks = hooks;
+    this.#log = log;
+  }
+
+  run(handling: Handling, delivery: Delivery, handler: MessageHandler | null, context: ElkMqContext): void {
+    const processing = this.#telemetry?.processing(context);
+    const end = this.#onceAtEnd(context, delivery, processing);
+    let running: Promise<void> | undefined;
+    const run = () => (running = handling.run(delivery, handler, context, end));
+    const hookFailed = (error: unknown): void => {
+      handling.failed(delivery, error);
+      processing?.ended(delivery.ending ?? 'failed', error);
+    };
+    try {
+      const start = () => this.#hooks.start(context, run);
+      const processed = processing ? processing.run(start) : start();
+      // `run` itself does not fail.
+      if (processed instanceof Promise && processed !== running) processed.catch(hookFailed);
+    } catch (error) {
+      hookFailed(error);
+    }
+  }
+
+  #onceAtEnd(
+    context: ElkMqContext,
+    delivery: Delivery,
+    processing: ElkMqProcessing | undefined,
+  ): (error?: unknown) => void {
+    const hook = this.#hooks.end();
+    if (!processing && !hook) return nobodyWatches;
+    let ended = false;
+    return (error) => {
+      if (ended) return;
+      ended = true;
+      try {
+        processing?.ended(delivery.ending ?? (error === undefined ? 'handled' : 'failed'), error);
+        hook?.(context);
+      } catch (failure) {
+        this.#log(watcherFailed(failure));
+      }
+    };
+  }
+}
+
+function nobodyWatches(): void {
+  // Nothing to tell.
+}
