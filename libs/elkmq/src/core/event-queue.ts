@@ -1,30 +1,20 @@
-import { decodeReply } from './wire/codec.js';
-import type { StreamEntry } from './redis/stream-entries.js';
 import { DeadLetters } from './dead-letters/dead-letter-office.js';
-import { letterOf, malformed } from './dead-letters/dead-letters.js';
-import { nudgeOf, readEntry, timestampOf, type QueuedEvent } from './wire/entry.js';
-import {
-  ConnectionError,
-  DequeueError,
-  EmptyQueueError,
-  EnqueueError,
-  EventQueueError,
-  InvalidEventError,
-  InvalidOptionError,
-} from './errors.js';
+import { ConnectionError, EmptyQueueError, InvalidEventError, InvalidOptionError } from './errors.js';
+import { EventTaker } from './event-taker.js';
+import { Outcomes } from './handling/outcomes.js';
 import { Competition } from './interop/competition.js';
 import { QueueKeys } from './keys.js';
 import { queueName, shown } from './options.js';
-import { Outcomes } from './handling/outcomes.js';
-import { QueueReader } from './queue-reader.js';
+import type { QueueReader } from './queue-reader.js';
 import { readQueueState, type QueueState } from './queue-state.js';
 import { RedisSource, type RedisSourceInput } from './redis/redis-source.js';
-import { isReplyError } from './redis/redis-errors.js';
-import { callReliably } from './redis/reliable-call.js';
-import { hyphenated } from './wire/request-ids.js';
+import type { StreamEntry } from './redis/stream-entries.js';
+import { Responder } from './responder.js';
 import { Requester } from './sending/requester.js';
 import { sendingOptions, type SendingOptions } from './sending/sending-options.js';
 import { ServiceEvent, type Timestamp, type TimestampedEvent } from './service-event.js';
+import { decodeReply } from './wire/codec.js';
+import { timestampOf } from './wire/entry.js';
 
 /**
  * A queue of events in Redis, which any number of producers and consumers share. Each event goes to one consumer,
@@ -34,12 +24,10 @@ export class EventQueue {
   /** The messages that were not handled: to look at, to retry, to remove. */
   readonly deadLetters: DeadLetters;
   readonly #keys: QueueKeys;
-  readonly #source: RedisSource;
   readonly #requester: Requester;
-  readonly #competition: Competition;
   readonly #patience: number;
-  readonly #outcomes: Outcomes;
-  #reader: QueueReader | undefined;
+  readonly #taker: EventTaker;
+  readonly #responder: Responder;
   #closed: Promise<void> | undefined;
 
   /**
@@ -52,14 +40,17 @@ export class EventQueue {
     redis?: RedisSourceInput,
     options: SendingOptions = {},
   ) {
-    this.#source = new RedisSource(redis);
-    this.#keys = new QueueKeys(queueName(name), this.#source.isCluster);
-    const sending = sendingOptions(options, this.#source.isCluster);
+    const source = new RedisSource(redis);
+    this.#keys = new QueueKeys(queueName(name), source.isCluster);
+    const sending = sendingOptions(options, source.isCluster);
     this.#patience = sending.enqueueTimeout;
-    this.#requester = new Requester(this.#source, this.#keys, sending);
-    this.#competition = new Competition(sending.legacyConsumers);
-    this.#outcomes = new Outcomes(this.#requester.connection, this.#keys, this.#competition, this.#patience);
-    this.deadLetters = new DeadLetters(this.#requester.connection, this.#keys, this.#patience);
+    this.#requester = new Requester(source, this.#keys, sending);
+    const { connection } = this.#requester;
+    const competition = new Competition(sending.legacyConsumers);
+    const outcomes = new Outcomes(connection, this.#keys, competition, this.#patience);
+    this.#taker = new EventTaker(source, this.#keys, connection, competition, outcomes);
+    this.#responder = new Responder(connection, this.#keys, outcomes.sharing, this.#patience);
+    this.deadLetters = new DeadLetters(connection, this.#keys, this.#patience);
   }
 
   /**
@@ -141,26 +132,7 @@ export class EventQueue {
    */
   async enqueueResponse(response: ServiceEvent): Promise<Timestamp> {
     this.#check(response);
-    const json = this.#requester.encode(response);
-    const inbox = response.replyTo === undefined ? undefined : this.#keys.inbox(response.replyTo);
-    try {
-      const { connection } = this.#requester;
-      if (response.shared) {
-        return await this.#outcomes.sharing.respond(response, response.shared, JSON.stringify(json));
-      }
-      if (inbox !== undefined) {
-        const frame = `[["${response.requestId}",1,0,1,${JSON.stringify(json)}]]`;
-        return timestampOf(String(await callReliably(connection, 'reply', [inbox], [frame], this.#patience)));
-      }
-      const keys = [this.#keys.eventStream, this.#keys.responseStream];
-      const args = [hyphenated(response.requestId), json];
-      return timestampOf(String(await callReliably(connection, 'respond', keys, args, this.#patience)));
-    } catch (error) {
-      if (error instanceof EventQueueError) throw error;
-      throw new EnqueueError(`Redis refused to store the response: ${(error as Error).message}`, {
-        cause: error,
-      });
-    }
+    return this.#responder.respond(response, this.#requester.encode(response));
   }
 
   /**
@@ -180,57 +152,18 @@ export class EventQueue {
   }
 
   async #close(): Promise<void> {
-    await this.#reader?.close();
+    await this.#taker.close();
     await this.#requester.close(new ConnectionError(`the queue ${shown(this.name)} was closed`));
-  }
-
-  /** Takes an entry out of the queue for good. @returns `undefined` when it is not for this caller */
-  async #accept(entry: StreamEntry): Promise<TimestampedEvent | undefined> {
-    if (nudgeOf(entry) !== undefined) {
-      await this.#outcomes.discard(entry[0]);
-      return undefined;
-    }
-    let queued: QueuedEvent | undefined;
-    try {
-      queued = readEntry(entry);
-    } catch (error) {
-      const dead = malformed(entry);
-      const letter = letterOf(dead, 'malformed', error, this.#reader?.worker ?? '', Date.now());
-      await this.#outcomes.deadLetter(dead, letter);
-      throw error;
-    }
-    if (!queued) {
-      await this.#outcomes.skip(entry);
-      return undefined;
-    }
-    return (await this.#outcomes.finish(queued)) ? [queued.timestamp, eventFor(queued)] : undefined;
   }
 
   /** Asks for entries until one is for this caller. */
   async #take(ask: (reader: QueueReader) => Promise<StreamEntry>): Promise<TimestampedEvent> {
     for (;;) {
-      const reader = await this.#connectedReader();
-      try {
-        const taken = await this.#accept(await ask(reader));
-        if (taken) return taken;
-      } catch (error) {
-        if (error instanceof EventQueueError) throw error;
-        const { message } = error as Error;
-        if (isReplyError(error)) {
-          throw new DequeueError(`Redis refused to hand out an event: ${message}`, { cause: error });
-        }
-        throw new ConnectionError(`Redis went away while it was asked for an event: ${message}`, {
-          cause: error,
-        });
-      }
+      if (!this.#closed) await this.#requester.connect();
+      if (this.#closed) throw this.#wasClosed();
+      const taken = await this.#taker.take(ask);
+      if (taken) return taken;
     }
-  }
-
-  async #connectedReader(): Promise<QueueReader> {
-    if (!this.#closed) await this.#requester.connect();
-    if (this.#closed) throw this.#wasClosed();
-    this.#reader ??= new QueueReader(this.#source, this.#keys, this.#requester.connection, this.#competition);
-    return this.#reader;
   }
 
   #check(event: ServiceEvent): void {
@@ -243,11 +176,4 @@ export class EventQueue {
   #wasClosed(): ConnectionError {
     return new ConnectionError(`the queue ${shown(this.name)} is closed`);
   }
-}
-
-/** A consumer's event: who answers a deduplicated request must reach all who wait for it. */
-function eventFor({ event, origin, deduplication }: QueuedEvent): ServiceEvent {
-  if (deduplication === undefined) return event;
-  const { timeout, action, payload, requestId, replyTo } = event;
-  return new ServiceEvent(timeout, action, payload, requestId, replyTo, { origin, deduplication });
 }
