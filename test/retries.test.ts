@@ -1,49 +1,8 @@
-import { type Type, UseFilters, UseInterceptors } from '@nestjs/common';
-import { APP_INTERCEPTOR } from '@nestjs/core';
-import { BaseRpcExceptionFilter, RpcException } from '@nestjs/microservices';
-import { Catch } from '@nestjs/common';
-import { ElkMqErrorInterceptor, ElkMqServer, type ElkMqContext, type ElkMqRetryOptions } from 'nestjs-elkmq';
-import { concat, lastValueFrom, of, throwError } from 'rxjs';
+import { ElkMqServer } from 'nestjs-elkmq';
 import { describe, expect, it } from 'vitest';
-import { deadLettersOf, events, logs, moduleOf, requests } from './support/nest.js';
-import { startApp, startClient, told, unsettled } from './support/nest.js';
-import { newQueueName, redis, rejection, until } from './support/queue.js';
-
-/** An error with a class and fields of its own. */
-class PaymentError extends Error {
-  override readonly name = 'PaymentError';
-
-  constructor(readonly status: number) {
-    super(`payment answered ${status}`);
-  }
-}
-
-/** With the interceptor for all handlers. */
-function watched(...controllers: Type[]) {
-  return {
-    ...moduleOf(...controllers),
-    providers: [{ provide: APP_INTERCEPTOR, useClass: ElkMqErrorInterceptor }],
-  };
-}
-
-/** A handler that fails so many times, and notes when it was called. */
-function failing(times: number, error: () => unknown = () => new PaymentError(503)) {
-  const calls: { at: number; attempt: number; timestamp: number }[] = [];
-  const handler = (data: unknown, context: ElkMqContext): unknown => {
-    calls.push({ at: Date.now(), attempt: context.getAttempt(), timestamp: context.getTimestamp() });
-    if (calls.length <= times) throw error();
-    return data;
-  };
-  return { calls, handler };
-}
-
-async function emit(queue: string, pattern = 'pay'): Promise<void> {
-  await lastValueFrom(startClient({ queue }).emit(pattern, { id: 7 }), { defaultValue: undefined });
-}
-
-async function isSettled(queue: string): Promise<boolean> {
-  return (await unsettled(queue)) === 0 && (await redis.zcard(`${queue}(delayed)`)) === 0;
-}
+import { deadLettersOf, events, moduleOf, startApp } from './support/nest.js';
+import { newQueueName, redis, until } from './support/queue.js';
+import { emitPay, failing, isSettled, watched } from './support/failing.js';
 
 /** The pauses between calls, ms. */
 function pauses(calls: { at: number }[]): number[] {
@@ -55,7 +14,7 @@ describe('an event whose handler failed', () => {
     const queue = newQueueName();
     const { calls, handler } = failing(1);
     await startApp(moduleOf(events({ pay: handler })), { queue });
-    await emit(queue);
+    await emitPay(queue);
     await until(async () => (await deadLettersOf(queue)).length === 1);
     expect(calls).toHaveLength(1);
   });
@@ -65,7 +24,7 @@ describe('an event whose handler failed', () => {
     const { calls, handler } = failing(2);
     const retry = { attempts: 5, backoff: 100 };
     await startApp(moduleOf(events({ pay: handler })), { queue, retry });
-    await emit(queue);
+    await emitPay(queue);
     await until(() => calls.length === 3);
     await until(() => isSettled(queue));
     expect(calls.map(({ attempt }) => attempt)).toEqual([1, 2, 3]);
@@ -78,7 +37,7 @@ describe('an event whose handler failed', () => {
     const queue = newQueueName();
     const { calls, handler } = failing(9);
     await startApp(watched(events({ pay: handler })), { queue, retry: { attempts: 3, backoff: 10 } });
-    await emit(queue);
+    await emitPay(queue);
     await until(async () => (await deadLettersOf(queue)).length === 1);
     expect(calls).toHaveLength(3);
     const [letter] = await deadLettersOf(queue);
@@ -87,7 +46,7 @@ describe('an event whose handler failed', () => {
       attempts: 3,
       error: { name: 'PaymentError', message: 'payment answered 503' },
     });
-    expect(letter?.error?.stack).toContain('retries.test.ts');
+    expect(letter?.error?.stack).toContain('support/failing.ts');
     expect(await isSettled(queue)).toBe(true);
   });
 
@@ -96,7 +55,7 @@ describe('an event whose handler failed', () => {
     const { calls, handler } = failing(4);
     const backoff = { type: 'exponential', delay: 100, max: 300, jitter: 0.2 } as const;
     await startApp(moduleOf(events({ pay: handler })), { queue, retry: { attempts: 5, backoff } });
-    await emit(queue);
+    await emitPay(queue);
     await until(() => calls.length === 5);
     for (const [index, full] of [100, 200, 300, 300].entries()) {
       const pause = pauses(calls)[index] as number;
@@ -109,7 +68,7 @@ describe('an event whose handler failed', () => {
     const queue = newQueueName();
     const { calls, handler } = failing(8);
     await startApp(moduleOf(events({ pay: handler })), { queue, retry: { attempts: 9, backoff: 20 } });
-    await emit(queue);
+    await emitPay(queue);
     // A worker looks once a second.
     await until(() => calls.length === 9, 5_000);
   });
@@ -119,7 +78,7 @@ describe('an event whose handler failed', () => {
     const { handler } = failing(Infinity);
     const backoff = { type: 'fixed', delay: 60_000, jitter: 1 } as const;
     await startApp(moduleOf(events({ pay: handler })), { queue, retry: { attempts: 2, backoff } });
-    await Promise.all(Array.from({ length: 20 }, () => emit(queue)));
+    await Promise.all(Array.from({ length: 20 }, () => emitPay(queue)));
     await until(async () => (await redis.zcard(`${queue}(delayed)`)) === 20);
     const scores = (await redis.zrange(`${queue}(delayed)`, '0', '-1', 'WITHSCORES')).filter(
       (_, i) => i % 2 === 1,
@@ -135,8 +94,8 @@ describe('an event whose handler failed', () => {
       events({ ship: common.handler }),
     ];
     await startApp(moduleOf(...controllers), { queue, retry: { attempts: 4, backoff: 10 } });
-    await emit(queue, 'pay');
-    await emit(queue, 'ship');
+    await emitPay(queue, 'pay');
+    await emitPay(queue, 'ship');
     await until(async () => (await deadLettersOf(queue)).length === 2);
     expect([own.calls.length, common.calls.length]).toEqual([2, 4]);
   });
@@ -146,172 +105,13 @@ describe('an event whose handler failed', () => {
     const [first, second] = [failing(9), failing(0)];
     const retry = { attempts: 3, backoff: 300 };
     const app = await startApp(moduleOf(events({ pay: first.handler })), { queue, retry });
-    await emit(queue);
+    await emitPay(queue);
     await until(async () => (await redis.zcard(`${queue}(delayed)`)) === 1);
     await app.close();
     await startApp(moduleOf(events({ pay: second.handler })), { queue, retry });
     await until(() => second.calls.length === 1);
     expect(second.calls[0]?.attempt).toBe(2);
     await until(() => isSettled(queue));
-  });
-});
-
-describe('retry.when decides by the error itself', () => {
-  const seen: unknown[] = [];
-  const when: ElkMqRetryOptions['when'] = (error, context) => {
-    seen.push(error, context.getPattern());
-    return error instanceof PaymentError && error.status >= 500;
-  };
-  const retry = { attempts: 3, backoff: 10, when };
-
-  @Catch()
-  class EverythingIsFive extends BaseRpcExceptionFilter {
-    override catch() {
-      return throwError(() => ({ code: 5 }));
-    }
-  }
-
-  function filtered(controller: Type): Type {
-    UseFilters(EverythingIsFive)(controller);
-    return controller;
-  }
-
-  it.each([
-    ['thrown', (controller: Type) => controller, () => new PaymentError(503), 3],
-    ['not worth it', (controller: Type) => controller, () => new PaymentError(402), 1],
-    ['of another class', (controller: Type) => controller, () => new TypeError('a bug'), 1],
-    ['changed by a filter', filtered, () => new PaymentError(503), 3],
-  ])('%s', async (_what, change, error, attempts) => {
-    seen.length = 0;
-    const queue = newQueueName();
-    const { calls, handler } = failing(9, error);
-    await startApp(watched(change(events({ pay: handler }))), { queue, retry });
-    await emit(queue);
-    await until(async () => (await deadLettersOf(queue)).length === 1);
-    expect(calls).toHaveLength(attempts);
-    expect(seen.slice(0, 2)).toMatchObject([error(), 'pay']);
-    expect(await deadLettersOf(queue)).toMatchObject([{ error: { message: (error() as Error).message } }]);
-  });
-
-  it('rejected or sent by an Observable', async () => {
-    const queue = newQueueName();
-    let calls = 0;
-    const rejects = () => (calls++, Promise.reject(new PaymentError(500)));
-    const streams = () => (
-      calls++,
-      concat(
-        of(1),
-        throwError(() => new PaymentError(500)),
-      )
-    );
-    await startApp(watched(events({ rejects, streams })), { queue, retry });
-    await emit(queue, 'rejects');
-    await emit(queue, 'streams');
-    await until(async () => (await deadLettersOf(queue)).length === 2);
-    expect(calls).toBe(6);
-  });
-
-  it('with the interceptor on the controller alone', async () => {
-    const queue = newQueueName();
-    const { calls, handler } = failing(2);
-    const controller = events({ pay: handler });
-    UseInterceptors(ElkMqErrorInterceptor)(controller);
-    await startApp(moduleOf(controller), { queue, retry });
-    await emit(queue);
-    await until(() => calls.length === 3);
-  });
-
-  it('and of an RpcException by what it says, without an interceptor', async () => {
-    const queue = newQueueName();
-    const { calls, handler } = failing(9, () => new RpcException({ retriable: true }));
-    const retriable = (error: unknown) => (error as { retriable?: boolean }).retriable === true;
-    const app = moduleOf(events({ pay: handler }));
-    await startApp(app, { queue, retry: { attempts: 2, backoff: 10, when: retriable } });
-    await emit(queue);
-    await until(async () => (await deadLettersOf(queue)).length === 1);
-    expect(calls).toHaveLength(2);
-  });
-
-  it('where it cannot see it, the log says so', async () => {
-    const queue = newQueueName();
-    const { handler } = failing(9);
-    await startApp(moduleOf(events({ pay: handler })), { queue, retry });
-    await emit(queue);
-    await until(async () => (await deadLettersOf(queue)).length === 1);
-    expect(logs).toContainEqual(
-      expect.stringMatching(/warn .*retry\.when of 'pay' cannot see what was thrown/),
-    );
-  });
-
-  it('when it throws itself, the message is not tried again', async () => {
-    const queue = newQueueName();
-    const { handler } = failing(9);
-    const throwing = () => {
-      throw new Error('a bug in when');
-    };
-    await startApp(watched(events({ pay: handler })), { queue, retry: { attempts: 3, when: throwing } });
-    await emit(queue);
-    await until(async () => (await deadLettersOf(queue)).length === 1);
-    expect(await deadLettersOf(queue)).toMatchObject([{ error: { name: 'PaymentError' } }]);
-  });
-});
-
-describe('a request whose handler failed', () => {
-  const retry = { attempts: 3, backoff: 20 };
-
-  it('is answered with the error, unless its handler has a policy', async () => {
-    const queue = newQueueName();
-    const { calls, handler } = failing(9, () => new RpcException('sold out'));
-    await startApp(moduleOf(requests({ pay: handler })), { queue, retry });
-    expect(await rejection(lastValueFrom(startClient({ queue }).send('pay', 1)))).toMatchObject({
-      message: 'sold out',
-    });
-    expect(calls).toHaveLength(1);
-  });
-
-  it('is tried again when its handler has one', async () => {
-    const queue = newQueueName();
-    const { calls, handler } = failing(2);
-    await startApp(moduleOf(requests({ pay: handler }, { retry })), { queue });
-    expect(await lastValueFrom(startClient({ queue }).send('pay', 'paid'))).toBe('paid');
-    expect(calls.map(({ attempt }) => attempt)).toEqual([1, 2, 3]);
-    expect(await isSettled(queue)).toBe(true);
-  });
-
-  it('is answered with the error of the last attempt', async () => {
-    const queue = newQueueName();
-    const { calls, handler } = failing(9, () => new RpcException(`sold out ${calls.length}`));
-    await startApp(moduleOf(requests({ pay: handler }, { retry })), { queue });
-    const outcome = rejection(lastValueFrom(startClient({ queue }).send('pay', 1)));
-    expect(await outcome).toMatchObject({ message: 'sold out 3' });
-    expect(await deadLettersOf(queue)).toEqual([]);
-  });
-
-  it('is not tried again once it has answered in part', async () => {
-    const queue = newQueueName();
-    let calls = 0;
-    const pay = () => (
-      calls++,
-      concat(
-        of(1),
-        throwError(() => new RpcException('sold out')),
-      )
-    );
-    await startApp(moduleOf(requests({ pay }, { retry })), { queue });
-    expect(await told(startClient({ queue }).send('pay', 1))).toMatchObject([
-      { kind: 'N', value: 1 },
-      { kind: 'E', error: { message: 'sold out' } },
-    ]);
-    expect(calls).toBe(1);
-  });
-
-  it('is answered at once when the next attempt would come too late', async () => {
-    const queue = newQueueName();
-    const { handler } = failing(9, () => new RpcException('sold out'));
-    const late = { retry: { attempts: 3, backoff: 60_000 } };
-    await startApp(moduleOf(requests({ pay: handler }, late)), { queue });
-    const outcome = rejection(lastValueFrom(startClient({ queue, timeout: 5_000 }).send('pay', 1)));
-    expect(await outcome).toMatchObject({ message: 'sold out' });
   });
 });
 

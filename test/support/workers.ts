@@ -1,0 +1,31 @@
+import { lastValueFrom } from 'rxjs';
+import { ElkMqServer, type ElkMqClient, type ElkMqContext, type ElkMqServerOptions } from 'nestjs-elkmq';
+import { TestProcess } from './processes.js';
+import { listening } from './nest.js';
+import { url } from './queue.js';
+
+export const LEASE = 1_000;
+
+export type Handler = (payload: unknown, context: ElkMqContext) => Promise<unknown>;
+
+/** A worker of this process. */
+export async function startWorker(
+  options: ElkMqServerOptions,
+  handlers: Record<string, Handler> = {},
+  extras: Record<string, unknown> = {},
+): Promise<ElkMqServer> {
+  const server = new ElkMqServer({ url, lease: LEASE, ...options });
+  for (const [pattern, handler] of Object.entries(handlers)) {
+    server.addHandler(pattern, handler, pattern.endsWith('event'), extras);
+  }
+  return listening(server);
+}
+
+/** A worker of a process of its own, which can be killed. */
+export function startDoomed(options: ElkMqServerOptions): Promise<TestProcess> {
+  return TestProcess.start('leased-worker', JSON.stringify({ url, lease: LEASE, ...options }));
+}
+
+export async function ask(client: ElkMqClient, pattern: string, payload: unknown): Promise<unknown> {
+  return lastValueFrom(client.send<unknown>(pattern, payload), { defaultValue: undefined });
+}
