@@ -79,6 +79,10 @@ export class GroupConsumer {
         return entries.length > 1;
       },
       refused: (error) => this.#refused(error),
+      disconnected: (error) => {
+        // When Redis is away, the other connection has told that.
+        if (connection.isConnected) this.#failed('has no connection for', error);
+      },
       connected: () => this.#connected(),
     });
   }
@@ -191,6 +195,10 @@ export class GroupConsumer {
     ];
   }
 
+  #failed(what: string, cause: Error): void {
+    this.#onError(new DequeueError(`Redis ${what} events: ${cause.message}`, { cause }));
+  }
+
   async #refused(error: Error): Promise<void> {
     if (isUnblocked(error)) return;
     let refusal = error;
@@ -203,8 +211,7 @@ export class GroupConsumer {
         refusal = failure;
       }
     }
-    const { message } = refusal;
-    this.#onError(new DequeueError(`Redis refused to hand out events: ${message}`, { cause: refusal }));
+    this.#failed('refused to hand out', refusal);
   }
 }
 

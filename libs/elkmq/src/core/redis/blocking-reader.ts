@@ -24,6 +24,8 @@ export interface Reads {
   entries(entries: StreamEntry[], readAhead: () => void): boolean;
   /** Redis refused the read. What it needs to go on is done here. */
   refused(error: Error): Promise<void>;
+  /** The connection is not there, or is refused; once per outage. */
+  disconnected?(error: Error): void;
   /** The connection stands, for the first time or again. */
   connected?(): Promise<void>;
 }
@@ -46,7 +48,11 @@ export class BlockingReader {
   readonly #loop: Promise<void>;
 
   constructor(source: RedisSource, reads: Reads) {
-    this.connection = new Connection(source, BLOCK + GRACE);
+    this.connection = new Connection(source, BLOCK + GRACE, {
+      error: (error) => {
+        this.#reads.disconnected?.(error);
+      },
+    });
     this.#reads = reads;
     this.#loop = this.#run();
   }
@@ -138,6 +144,8 @@ export class BlockingReader {
   async #recover(error: unknown): Promise<void> {
     if (this.#closed) return;
     if (!isReplyError(error)) {
+      // What it would have brought is lost. On Cluster the others of the connection may still stand.
+      this.#session = 0;
       // A connection that is being cut still counts as one for a moment.
       if (this.connection.isConnected) await sleep(10);
       return;

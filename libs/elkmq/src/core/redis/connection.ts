@@ -25,7 +25,10 @@ export class Connection {
   #status: ConnectionStatus = 'connecting';
   #lastError: Error | undefined;
   readonly #waiting: (() => void)[] = [];
-  /** Counts the times that the connection was made: whoever remembers it notices a new one. */
+  /**
+   * Counts the times that the connection was made: whoever remembers it notices a new one. On Cluster also when that to
+   * one server comes or goes, which may be the queue's.
+   */
   session = 0;
   /** How long the latest connection took to make, ms: since the one before was lost, if there was one. */
   outage = 0;
@@ -46,6 +49,11 @@ export class Connection {
       this.outage = performance.now() - this.#disconnectedAt;
       this.#become('connected');
     });
+    const oneHasChanged = (): void => {
+      if (this.#status === 'connected') this.session++;
+    };
+    this.client.on('+node', oneHasChanged);
+    this.client.on('-node', oneHasChanged);
     this.client.on('close', () => {
       if (this.#status !== 'connected') return;
       this.#disconnectedAt = performance.now();

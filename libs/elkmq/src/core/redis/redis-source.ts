@@ -19,6 +19,9 @@ const OVERRIDES = {
   enableOfflineQueue: false,
   autoResendUnfulfilledCommands: false,
   maxRetriesPerRequest: 0,
+  // It answers a read as if nothing had come, and throws away what comes then.
+  blockingTimeout: 0,
+  stringNumbers: false,
   // While Redis loads, ioredis believes what it says of the time that takes, up to 10 s: others are back before (see Recoverer).
   maxLoadingRetryTime: 1_000,
   protocol: 2,
@@ -83,6 +86,8 @@ function duplicateCluster(template: Cluster, commandTimeout: number): Cluster {
     ...template.options,
     lazyConnect,
     enableOfflineQueue,
+    // Otherwise it sends again what was on its way to a server that went away.
+    retryDelayOnFailover: 0,
     redisOptions: { ...template.options.redisOptions, ...redisOverrides, commandTimeout },
   });
 }

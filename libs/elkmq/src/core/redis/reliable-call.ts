@@ -44,8 +44,9 @@ export async function reliably<T>(
 ): Promise<T> {
   const deadline = since + patience;
   const left = (): number => Math.max(deadline - performance.now(), 1);
+  let latest: unknown;
   for (;;) {
-    if (performance.now() >= deadline) throw outOfTime(patience);
+    if (performance.now() >= deadline) throw outOfTime(patience, latest);
     if (!connection.isConnected) await connection.whenConnected(left());
     try {
       const answer = run(connection.client);
@@ -53,6 +54,7 @@ export async function reliably<T>(
       return await (left() > connection.commandTimeout ? answer : within(left(), patience, answer));
     } catch (error) {
       if (!isTransient(error) || error instanceof ConnectionError) throw error;
+      latest = error;
       if (performance.now() >= deadline || connection.status === 'closed') throw outOfTime(patience, error);
       // Refused for now, or a close that ioredis has noticed before it told its listeners.
       if (isReplyError(error) || connection.isConnected) await sleep(PAUSE);

@@ -1,3 +1,4 @@
+import { ConnectionError } from '../errors.js';
 import { BlockingReader, BLOCK } from '../redis/blocking-reader.js';
 import type { StreamEntry } from '../redis/stream-entries.js';
 import type { Connection } from '../redis/connection.js';
@@ -34,6 +35,10 @@ export class ReplyInbox {
   ) {
     this.#key = key;
     this.#connection = connection;
+    const refused = (error: Error): void => {
+      if (!this.#isRefused) onError(error);
+      this.#isRefused = true;
+    };
     this.#reader = new BlockingReader(source, {
       next: () => ['xread', 'COUNT', COUNT, 'BLOCK', BLOCK, 'STREAMS', key, this.#last],
       entries: (entries) => {
@@ -42,9 +47,13 @@ export class ReplyInbox {
       },
       // Such as a key of another type. Nothing helps but to try again.
       refused: (error) => {
-        if (!this.#isRefused) onError(error);
-        this.#isRefused = true;
+        refused(error);
         return Promise.resolve();
+      },
+      disconnected: (cause) => {
+        // When Redis is away, the other connection has told that.
+        if (!connection.isConnected) return;
+        refused(new ConnectionError(`Redis has no connection for replies: ${cause.message}`, { cause }));
       },
       // Ids can go back after a failover; what is read twice is known by its number.
       connected: () => {
