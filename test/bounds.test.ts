@@ -1,4 +1,5 @@
 import { BufferFullError, ElkMqRecordBuilder, EventQueue, QueueFullError, ServiceEvent } from 'nestjs-elkmq';
+import type { Redis } from 'ioredis';
 import { lastValueFrom, NEVER } from 'rxjs';
 import { setImmediate as immediate } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -135,6 +136,19 @@ describe('what waits while Redis is away', () => {
     await Promise.all(calls);
     await queue.enqueue(new ServiceEvent(60, 'a', 'x'.repeat(9_000)));
     expect(await payloadsOf(queue.name, clientOf(server))).toHaveLength(14);
+  });
+
+  it('also bounds what a Nest client sends while Redis is away', async () => {
+    const server = await ownRedis();
+    const client = startClient({ queue: newQueueName(), url: server.url, maxBufferedBytes: 2_500 });
+    const emitted = () => lastValueFrom(client.emit('a', 'x'.repeat(700)), { defaultValue: undefined });
+    await emitted();
+    await server.kill();
+    await until(() => client.unwrap<Redis>().status !== 'ready');
+    const waiting = [emitted(), emitted(), emitted()];
+    expect(await rejection(emitted())).toMatchObject({ code: 'BUFFER_FULL' });
+    await server.restart();
+    expect(await Promise.all(waiting)).toEqual([undefined, undefined, undefined]);
   });
 
   it('makes room when a request that was not sent is given up, and when time is up', async () => {

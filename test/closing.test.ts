@@ -1,7 +1,10 @@
-import { EventQueue, ServiceEvent } from 'nestjs-elkmq';
+import { ElkMqServer, EventQueue, ServiceEvent } from 'nestjs-elkmq';
 import { describe, expect, it } from 'vitest';
+import { SCRIPTS } from '../libs/elkmq/src/core/redis/scripts.generated.js';
 import { eventsOf, payloadsOf } from './support/entries.js';
-import { closing, keysOf, newQueueName, redis, rejection, url } from './support/queue.js';
+import { listening } from './support/nest.js';
+import { Proxy } from './support/proxy.js';
+import { closing, keysOf, newQueueName, redis, rejection, until, url } from './support/queue.js';
 
 const CLOSED = { code: 'CONNECTION_FAILED', message: expect.stringMatching(/closed$/) as string };
 
@@ -111,4 +114,17 @@ describe('closing a queue', () => {
     expect(await secondsOf(() => queue.close())).toBeLessThan(8);
     for (const call of calls) expect(await call).toMatchObject({ code: 'CONNECTION_FAILED' });
   });
+});
+
+it('a worker that is closed while it starts takes nothing, and leaves no connection', async () => {
+  const proxy = closing(await Proxy.before(url));
+  const queue = newQueueName();
+  const server = new ElkMqServer({ queue, url: proxy.url });
+  const outcome = rejection(listening(server));
+  // The last thing that it asks before it takes messages.
+  proxy.delay = 50;
+  await until(() => proxy.latest(new RegExp(SCRIPTS.time.sha1)) === 1);
+  await server.close();
+  expect(await outcome).toMatchObject({ code: 'CONNECTION_FAILED' });
+  await until(() => proxy.connections === 0);
 });

@@ -2,6 +2,7 @@ import { concat, firstValueFrom, lastValueFrom, of, Subject, tap } from 'rxjs';
 import { ElkMqRecordBuilder } from 'nestjs-elkmq';
 import { describe, expect, it } from 'vitest';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { clientOf, ownRedis } from './support/own-redis.js';
 import { Proxy } from './support/proxy.js';
 import { deadLettersOf, logs, startClient, unsettled } from './support/nest.js';
 import { closing, newQueueName, redis, rejection, until, url } from './support/queue.js';
@@ -87,6 +88,17 @@ describe('a handler that still runs when drainTimeout is over', () => {
     expect(await outcome).toMatchObject({ code: 'ABANDONED' });
     expect(await deadLettersOf(queue)).toMatchObject([{ reason: 'abandoned' }]);
     expect(logs.some((line) => line.includes('1 handler(s) still running after 50 ms'))).toBe(true);
+  });
+
+  it('does not keep its worker from closing when Redis refuses to be told', async () => {
+    const server = await ownRedis();
+    const { calls, hang } = hanging();
+    const queue = newQueueName();
+    const worker = await startWorker({ queue, url: server.url, drainTimeout: 50 }, { 'hang event': hang });
+    startClient({ queue, url: server.url }).emit('hang event', 1);
+    await until(() => calls.length === 1);
+    await clientOf(server).config('SET', 'min-replicas-to-write', 1);
+    await worker.close();
   });
 
   it("is handed to another worker with 'at-least-once'", async () => {

@@ -1,8 +1,10 @@
 import { ElkMqServer, type ElkMqContext } from 'nestjs-elkmq';
 import { describe, expect, it } from 'vitest';
+import { SCRIPTS } from '../libs/elkmq/src/core/redis/scripts.generated.js';
 import { entriesOf, eventsOf } from './support/entries.js';
-import { listening } from './support/nest.js';
-import { keysOf, newQueueName, redis, until, url } from './support/queue.js';
+import { deadLettersOf, listening, startClient } from './support/nest.js';
+import { Proxy } from './support/proxy.js';
+import { closing, keysOf, newQueueName, redis, until, url } from './support/queue.js';
 
 const REQUEST = '{"request_uuid":7,"timeout":60,"action":"late","payload":"1"}';
 const FROM_TESTER = ['reply_to', 'tester'];
@@ -161,4 +163,23 @@ describe('requests that are answered in the same moment as one that was taken aw
     expect(await answersIn(inboxes[1] ?? '')).toEqual([`${FIRST}\n,`]);
     expect(await eventsOf(queue)).toEqual([]);
   });
+});
+
+it('a success that did not come through before others gave the message up withdraws the dead letter too', async () => {
+  const proxy = closing(await Proxy.before(url));
+  const queue = newQueueName();
+  let end: (() => void) | undefined;
+  const cutOff = new ElkMqServer({ queue, url: proxy.url, lease: 200 });
+  cutOff.addHandler('late', () => new Promise<void>((resolve) => (end = resolve)), true);
+  await listening(cutOff);
+  startClient({ queue }).emit('late', 1);
+  await until(() => end !== undefined);
+  proxy.loseRequests(new RegExp(SCRIPTS.settle.sha1));
+  proxy.leadTo('redis://127.0.0.1:1');
+  end?.();
+  await until(() => proxy.lost === 1);
+  await listening(new ElkMqServer({ queue, url, lease: 200 }));
+  await until(async () => (await deadLettersOf(queue)).length === 1);
+  proxy.leadTo(url);
+  await until(async () => (await deadLettersOf(queue)).length === 0);
 });

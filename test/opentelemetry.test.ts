@@ -7,7 +7,7 @@ import {
   InMemoryMetricExporter,
   PeriodicExportingMetricReader,
 } from '@opentelemetry/sdk-metrics';
-import { ElkMqRecordBuilder, ElkMqServer } from 'nestjs-elkmq';
+import { ElkMqRecordBuilder, ElkMqServer, type ElkMqTelemetry } from 'nestjs-elkmq';
 import { ElkMqOpenTelemetry } from 'nestjs-elkmq/opentelemetry';
 import { RpcException } from '@nestjs/microservices';
 import { lastValueFrom, of } from 'rxjs';
@@ -191,30 +191,35 @@ it('metrics tell what waits, runs and is dead, what was handled how, and how lon
   }
 });
 
-it('a telemetry that throws harms no message, and the log says so', async () => {
-  const queue = newQueueName();
-  const fail = (): never => {
-    throw new Error('exporter gone');
-  };
-  const client = startClient({
-    queue,
-    telemetry: {
-      sending: () => ({ headers: {}, stored: fail, ended: fail }),
-      processing: () => ({ run: (work) => work(), ended: fail }),
+const gone = (): never => {
+  throw new Error('exporter gone');
+};
+
+it.each<[string, ElkMqTelemetry]>([
+  [
+    'when it is told',
+    {
+      sending: () => ({ headers: {}, stored: gone, ended: gone }),
+      processing: () => ({ run: (work) => work(), ended: gone }),
       watching: () => () => undefined,
     },
-  });
-  await startApp(
-    moduleOf(requests({ double: (data: number) => data * 2 }), events({ note: () => undefined })),
-    {
-      queue,
-    },
-  );
+  ],
+  ['from the beginning', { sending: gone, processing: gone, watching: () => () => undefined }],
+])('a telemetry that throws %s harms no message, and the log says so', async (_when, throwing) => {
+  const queue = newQueueName();
+  const noted: unknown[] = [];
+  const note = (data: unknown) => void noted.push(data);
+  const handlers = [requests({ double: (data: number) => data * 2 }), events({ note })];
+  await startApp(moduleOf(...handlers), { queue, concurrency: 1, telemetry: throwing });
+  const client = startClient({ queue, telemetry: throwing });
   const batch = [1, 2, 3].map((data) => lastValueFrom(client.emit('note', data)));
   expect(await Promise.all(batch)).toEqual([undefined, undefined, undefined]);
   expect(await lastValueFrom(client.send('double', 21))).toBe(42);
-  expect(await rejection(lastValueFrom(client.send('unknown', 1)))).toBeDefined();
-  expect(logs).toContain('error [ElkMqClient] What watches the messages has failed: exporter gone');
+  expect(noted).toEqual([1, 2, 3]);
+  for (const side of ['Client', 'Server']) {
+    expect(logs).toContain(`error [ElkMq${side}] What watches the messages has failed: exporter gone`);
+  }
+  logs.length = 0;
 });
 
 it('a telemetry that is none is refused', () => {

@@ -1,14 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
-import { EventQueue, ServiceEvent } from 'nestjs-elkmq';
+import { ElkMqServer, EventQueue, ServiceEvent } from 'nestjs-elkmq';
 import { Subject } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { payloadsOf } from './support/entries.js';
 import { clientOf, ownRedis, type PrivateRedis } from './support/own-redis.js';
 import { Proxy } from './support/proxy.js';
 import { deadLettersOf, events, logs, moduleOf, requests, startApp, startClient } from './support/nest.js';
-import { valuesOf } from './support/nest.js';
+import { listening, valuesOf } from './support/nest.js';
 import { closing, newQueueName, rejection, until } from './support/queue.js';
 
 /** A worker that is ready, and a client, of a server that tests may trouble. */
@@ -141,6 +141,22 @@ describe('calls wait, and succeed, ', () => {
     await until(() => noted.length === 1);
   });
 
+  it('of a worker that starts as well, for as long as its connectTimeout', async () => {
+    const server = await ownRedis();
+    const admin = clientOf(server);
+    const queue = newQueueName();
+    await admin.config('SET', 'min-replicas-to-write', 1);
+    const hasty = new ElkMqServer({ queue, url: server.url, connectTimeout: 300 });
+    expect(await rejection(listening(hasty))).toMatchObject({
+      code: 'CONNECTION_FAILED',
+      message: expect.stringMatching(/within 300 ms.*NOREPLICAS/) as string,
+    });
+    const started = listening(new ElkMqServer({ queue, url: server.url }));
+    await until(async () => /evalsha/.test(await admin.info('commandstats')));
+    await admin.config('SET', 'min-replicas-to-write', 0);
+    await started;
+  });
+
   it('when Redis has forgotten its scripts, and when the group was deleted', async () => {
     const server = await ownRedis();
     const { queue, client, warnings } = await workerOf(server);
@@ -168,4 +184,32 @@ describe('calls wait, and succeed, ', () => {
     expect((await taken)[1].payload).toBe('first');
     expect((await queue.dequeue())[1].payload).toBe('second');
   });
+});
+
+it('a worker or a client that gets only one of its two connections says so, and goes on when it gets the other', async () => {
+  const server = await ownRedis();
+  const admin = clientOf(server);
+  await admin.ping();
+  const queue = newQueueName();
+  const seen: unknown[] = [];
+  const worker = new ElkMqServer({ queue, url: server.url });
+  worker.addHandler('note', (data: unknown) => Promise.resolve(seen.push(data)));
+  await admin.config('SET', 'maxclients', 2);
+  await listening(worker);
+  const told = (what: string) => logs.filter((line) => line.includes(queue) && line.includes(what)).length;
+  await until(() => told('Redis has no connection for events: ') === 1);
+  const connections = async () =>
+    String(await admin.client('LIST'))
+      .split('\n')
+      .filter(Boolean).length;
+  await admin.config('SET', 'maxclients', 3);
+  await until(async () => (await connections()) === 3);
+  await admin.config('SET', 'maxclients', 4);
+  const client = startClient({ queue, url: server.url });
+  await client.connect();
+  const answer = valuesOf(client.send('note', 1));
+  await until(() => told('Redis has no connection for replies: ') === 1);
+  await admin.config('SET', 'maxclients', 100);
+  expect(await answer).toEqual([1]);
+  expect([seen, told('Redis has no connection')]).toEqual([[1], 2]);
 });

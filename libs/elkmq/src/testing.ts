@@ -124,7 +124,7 @@ class TestClient extends ElkMqClient {
   protected override openRequester(): RequesterLike {
     return {
       connection: undefined as never,
-      isConnected: true,
+      hasConnected: true,
       connect: () => Promise.resolve(),
       store: (event, options, stored) => {
         stored(this.broker.enqueue(event, options));

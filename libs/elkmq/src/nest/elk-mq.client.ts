@@ -141,7 +141,7 @@ export class ElkMqClient extends ClientProxy<ElkMqEvents> {
   /** Otherwise Nest's own way is taken: it connects, or refuses what is missing. */
   #isReady(pattern: unknown, data: unknown): boolean {
     const isComplete = pattern !== undefined && pattern !== null && data !== undefined && data !== null;
-    return isComplete && this.#requester?.isConnected === true;
+    return isComplete && this.#requester?.hasConnected === true;
   }
 
   #packetOf(pattern: unknown, data: unknown): ReadPacket {

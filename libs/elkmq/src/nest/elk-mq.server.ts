@@ -89,7 +89,7 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
     super.addHandler(pattern, callback, isEventHandler, extras);
   }
 
-  /** Takes messages from now on. Calls back with a `ConnectionError` when Redis is away for `connectTimeout`. */
+  /** Takes messages from now on. Calls back with a `ConnectionError` when Redis is away for `connectTimeout`, with a `DequeueError` when it refuses. */
   listen(callback: (error?: Error) => void): void {
     const { queue, deadLetters, connectTimeout } = this.#options;
     this.#worker = this.openWorker({

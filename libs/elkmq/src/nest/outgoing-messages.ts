@@ -14,7 +14,7 @@ import { watcherFailed, type ElkMqSending } from './telemetry.js';
 /** @internal */
 export type RequesterLike = Pick<
   Requester,
-  'connection' | 'isConnected' | 'connect' | 'close' | 'store' | 'request'
+  'connection' | 'hasConnected' | 'connect' | 'close' | 'store' | 'request'
 >;
 
 /** Makes events of Nest's packets, and hands them to what stores them. */
@@ -110,28 +110,33 @@ export class OutgoingMessages {
   #watched({ pattern }: ReadPacket, isRequest: boolean): ElkMqSending | undefined {
     const { telemetry, queue } = this.#options;
     if (!telemetry) return undefined;
-    const sending = telemetry.sending(queue, String(this.#normalise(pattern)), isRequest);
-    return {
-      headers: sending.headers,
-      stored: (id) => {
-        this.#tell(() => {
-          sending.stored(id);
-        });
-      },
-      ended: (error) => {
-        this.#tell(() => {
-          sending.ended(error);
-        });
-      },
-    };
+    const sending = this.#guarded(() =>
+      telemetry.sending(queue, String(this.#normalise(pattern)), isRequest),
+    );
+    return (
+      sending && {
+        headers: sending.headers,
+        stored: (id) => {
+          this.#guarded(() => {
+            sending.stored(id);
+          });
+        },
+        ended: (error) => {
+          this.#guarded(() => {
+            sending.ended(error);
+          });
+        },
+      }
+    );
   }
 
   /** Who is told is in the midst of a batch: what it throws would be taken for a failure of the others. */
-  #tell(call: () => void): void {
+  #guarded<T>(call: () => T): T | undefined {
     try {
-      call();
+      return call();
     } catch (error) {
       this.#log(watcherFailed(error));
+      return undefined;
     }
   }
 }

@@ -73,11 +73,21 @@ export class RequestHandling implements Handling {
   ): void {
     let hasAnswered = false;
     const answer = new Subscription(end);
+    const stop = (): void => {
+      try {
+        answer.unsubscribe();
+      } catch (error) {
+        // Nobody above is the handler's.
+        this.#format.log(
+          `What ends the values of '${delivery.queued.event.action}' has failed: ${messageOf(error)}`,
+        );
+      }
+    };
     const values = source.subscribe({
       next: (value) => {
         hasAnswered = true;
         writer.value(value);
-        if (writer.hasFailed) answer.unsubscribe();
+        if (writer.hasFailed) stop();
       },
       error: (error: unknown) => {
         if (hasAnswered || !isRetried(error)) writer.error(error);
@@ -92,7 +102,7 @@ export class RequestHandling implements Handling {
     // Most handlers have answered by now.
     if (values.closed) return;
     const giveUp = (): void => {
-      answer.unsubscribe();
+      stop();
       writer.end();
     };
     endWhenOver(delivery, values, giveUp);

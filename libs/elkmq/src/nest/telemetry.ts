@@ -19,13 +19,13 @@ export interface ElkMqSending {
 
 /** Watches one attempt at a message. */
 export interface ElkMqProcessing {
-  /** What is done in it, handlers above all, runs inside `work`. */
+  /** What is done in it, handlers above all, runs inside `work`, which must be called. */
   run<T>(work: () => T): T;
   /** Is called once. @param error what was thrown, or why the attempt ended like that */
   ended(outcome: ElkMqOutcome, error?: unknown): void;
 }
 
-/** Follows messages: `ElkMqOpenTelemetry` of `nestjs-elkmq/opentelemetry` is one. None of its methods may throw. */
+/** Follows messages: `ElkMqOpenTelemetry` of `nestjs-elkmq/opentelemetry` is one. What it throws is logged. */
 export interface ElkMqTelemetry {
   /** A client is about to send a message; a request waits for replies. */
   sending(queue: string, pattern: string, isRequest: boolean): ElkMqSending;

@@ -25,13 +25,13 @@ export class WatchedProcessing {
   }
 
   run(handling: Handling, delivery: Delivery, handler: MessageHandler | null, context: ElkMqContext): void {
-    const processing = this.#telemetry?.processing(context);
+    const processing = this.#processing(context);
     const end = this.#onceAtEnd(context, delivery, processing);
     let running: Promise<void> | undefined;
     const run = () => (running = handling.run(delivery, handler, context, end));
     const hookFailed = (error: unknown): void => {
       handling.failed(delivery, error);
-      processing?.ended(delivery.ending ?? 'failed', error);
+      end(error);
     };
     try {
       const start = () => this.#hooks.start(context, run);
@@ -40,6 +40,15 @@ export class WatchedProcessing {
       if (processed instanceof Promise && processed !== running) processed.catch(hookFailed);
     } catch (error) {
       hookFailed(error);
+    }
+  }
+
+  #processing(context: ElkMqContext): ElkMqProcessing | undefined {
+    try {
+      return this.#telemetry?.processing(context);
+    } catch (error) {
+      this.#log(watcherFailed(error));
+      return undefined;
     }
   }
 

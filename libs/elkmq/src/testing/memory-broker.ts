@@ -41,7 +41,7 @@ export class MemoryBroker {
       queueMicrotask(() => {
         const { replies } = delivery.take(Infinity);
         for (const reply of replies) this.#reply(JSON.parse(reply) as ReplyFrame);
-        delivery.settled(false);
+        delivery.settled('kept');
       });
     },
     deadLetter: (delivery, reason, error) => {
@@ -65,6 +65,7 @@ export class MemoryBroker {
     answerOriginal: () => Promise.resolve(),
     expire: () => Promise.resolve(),
     lost: () => undefined,
+    handledAfterAll: () => undefined,
   };
 
   constructor(now: number) {

@@ -23,8 +23,8 @@ export interface IntakeListener {
   heldUp(what: string, error: Error): void;
 }
 
-/** What those that a worker takes belong to. */
-export interface IntakeOf {
+/** The worker that takes entries, as far as it matters here. */
+export interface IntakeOwner {
   readonly concurrency: number;
   readonly competition: Competition;
   readonly outcomes: Outcomes;
@@ -38,28 +38,28 @@ export interface IntakeOf {
 
 /** Makes deliveries of the entries that a worker has taken, and ends at once what no handler is to have. */
 export class DeliveryIntake implements Intake {
-  readonly #of: IntakeOf;
+  readonly #owner: IntakeOwner;
   readonly #listener: IntakeListener;
   readonly #credit: Credit;
   readonly #arbiter: Arbiter;
   /** Reads are numbered; an entry that others have decided on counts as one of its own. */
   #reads = 0;
 
-  constructor(connection: Connection, keys: QueueKeys, of: IntakeOf, listener: IntakeListener) {
-    this.#of = of;
+  constructor(connection: Connection, keys: QueueKeys, owner: IntakeOwner, listener: IntakeListener) {
+    this.#owner = owner;
     this.#listener = listener;
-    this.#credit = new Credit(of.concurrency, () => ({
-      taken: of.running.size + this.#arbiter.size,
-      confirming: of.confirming(),
+    this.#credit = new Credit(owner.concurrency, () => ({
+      taken: owner.running.size + this.#arbiter.size,
+      confirming: owner.confirming(),
     }));
     this.#arbiter = new Arbiter(connection, keys, {
       won: (entry, consumer, isLate) => {
-        if (isLate && this.#credit.freeSlots <= (of.consumer()?.asked ?? 0))
-          void of.consumer()?.handBack([entry]);
+        if (isLate && this.#credit.freeSlots <= (owner.consumer()?.asked ?? 0))
+          void owner.consumer()?.handBack([entry]);
         else this.#start(entry, consumer, ++this.#reads);
       },
-      putBack: (entries) => of.consumer()?.handBack(entries) ?? Promise.resolve(),
-      decided: () => of.consumer()?.wake(),
+      putBack: (entries) => owner.consumer()?.handBack(entries) ?? Promise.resolve(),
+      decided: () => owner.consumer()?.wake(),
       failed: (error) => {
         listener.heldUp('events that original consumers may take', error as Error);
       },
@@ -76,7 +76,7 @@ export class DeliveryIntake implements Intake {
     const read = ++this.#reads;
     let nth = 0;
     for (const entry of entries) {
-      if (this.#of.competition.concerns(entry)) contested.push(entry);
+      if (this.#owner.competition.concerns(entry)) contested.push(entry);
       else this.#start(entry, consumer, read, nth);
       nth++;
     }
@@ -89,7 +89,7 @@ export class DeliveryIntake implements Intake {
   }
 
   #start(entry: StreamEntry, consumer: string, read: number, nth = 0): void {
-    const { outcomes, endings } = this.#of;
+    const { outcomes, endings } = this.#owner;
     const [id] = entry;
     const failed = (error: unknown): void => {
       this.#listener.dropped(`entry ${id}`, 'malformed', error);
@@ -118,9 +118,9 @@ export class DeliveryIntake implements Intake {
 
   #deliver(delivery: Delivery): void {
     const { attempt, deduplication } = delivery.queued;
-    this.#of.running.add(delivery);
+    this.#owner.running.add(delivery);
     // Only a first attempt can expire: of a later one nobody knows how far the earlier ones came.
-    if (attempt > 1 || delivery.deadline > this.#of.clock.now()) this.#listener.handle(delivery);
+    if (attempt > 1 || delivery.deadline > this.#owner.clock.now()) this.#listener.handle(delivery);
     else if (delivery.replyTo === undefined) delivery.deadLetter('expired');
     // The first of those who wait has gone; others may be there.
     else if (deduplication !== undefined) delivery.expire();

@@ -3,7 +3,7 @@ import { CancelledError } from '../errors.js';
 import type { QueuedEvent } from '../wire/entry.js';
 import type { DeadLetterReason } from '../dead-letters/dead-letters.js';
 import type { ServiceEvent } from '../service-event.js';
-import type { Settlable, Settlement } from './settlement-batch.js';
+import type { Fate, Settlable, Settlement } from './settlement-batch.js';
 
 /** How a worker ends deliveries. */
 export interface DeliveryEnds {
@@ -18,6 +18,8 @@ export interface DeliveryEnds {
   retry(delivery: Delivery, delay: number): Promise<void>;
   /** The attempt was given up by others while it was running. @param isHandled it was handled all the same */
   lost(delivery: Delivery, isHandled: boolean): void;
+  /** The attempt was handled, though others have given it up, or may have: its dead letter goes. */
+  handledAfterAll(delivery: Delivery): void;
   /** The attempt has ended for good. @param error why its end could not be written to Redis */
   ended(delivery: Delivery, error?: unknown): void;
 }
@@ -203,11 +205,12 @@ export class Delivery implements Settlable {
     return { replies: frames, finished };
   }
 
-  settled(isLost: boolean, error?: unknown): void {
+  settled(fate: Fate, error?: unknown): void {
     this.#settling = false;
-    this.#isLost = isLost;
-    if (isLost) this.ends.lost(this, this.#finished);
-    if (isLost || this.#lastIsOnItsWay || error !== undefined) this.ends.ended(this, error);
+    this.#isLost = fate === 'lost';
+    if (this.#isLost) this.ends.lost(this, this.#finished);
+    else if (fate === 'in doubt') this.ends.handledAfterAll(this);
+    if (this.#isLost || this.#lastIsOnItsWay || error !== undefined) this.ends.ended(this, error);
     else if (this.#replies.length > 0 || this.#finished) this.#enlist();
   }
 

@@ -67,9 +67,11 @@ export class Endings implements DeliveryEnds {
   }
 
   lost(delivery: Delivery, isHandled: boolean): void {
-    const { queued } = delivery;
     delivery.abort(this.#reportLoss());
-    if (!isHandled) return;
+    if (isHandled) this.handledAfterAll(delivery);
+  }
+
+  handledAfterAll({ queued }: Delivery): void {
     this.#outcomes.withdraw(queued.origin).catch((error: unknown) => {
       this.#listener.dropped(queued.event.action, 'abandoned', error);
     });

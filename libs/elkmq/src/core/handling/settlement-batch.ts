@@ -12,10 +12,16 @@ export interface Settlable extends Read {
   take(limit: number): Settlement;
   /**
    * What was taken is in Redis, or will never be.
-   * @param isLost the attempt was not the worker's any more
+   * @param error why it will not be
    */
-  settled(isLost: boolean, error?: unknown): void;
+  settled(fate: Fate, error?: unknown): void;
 }
+
+/**
+ * Whose an attempt was when it was settled: its worker's; not its worker's any more; or not any more, when its worker may
+ * have ended it by an earlier try.
+ */
+export type Fate = 'kept' | 'lost' | 'in doubt';
 
 export interface Settlement {
   /** Replies, each as JSON; may be none. */

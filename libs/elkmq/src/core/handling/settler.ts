@@ -73,9 +73,9 @@ export class Settler {
       failure = error;
     }
     // After a try in doubt, an attempt that is gone may have been ended by that try, whose answer was lost.
-    const mayHaveEnded = isEnd && doubt.isInDoubt;
+    const gone = isEnd && doubt.isInDoubt ? 'in doubt' : 'lost';
     if (isEnd) this.#ending -= attempts.length;
-    for (const attempt of attempts) attempt.settled(!mayHaveEnded && lost.includes(attempt.id), failure);
+    for (const attempt of attempts) attempt.settled(lost.includes(attempt.id) ? gone : 'kept', failure);
     this.#inFlight--;
   }
 }

@@ -71,7 +71,7 @@ export class Sharing {
     } catch (error) {
       failure = error;
     }
-    attempt.settled(!isMine, failure);
+    attempt.settled(isMine ? 'kept' : 'lost', failure);
   }
 
   async #share(

@@ -1,9 +1,10 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { COMMAND_TIMEOUT, Connection, type ConnectionListener } from '../redis/connection.js';
 import type { DeadLetterCap } from '../dead-letters/dead-letters.js';
 import type { Delivery } from './delivery.js';
 import { DeliveryIntake } from './delivery-intake.js';
 import { Endings } from './endings.js';
-import { AbandonedError, DequeueError, EnqueueError } from '../errors.js';
+import { AbandonedError, ConnectionError, DequeueError, EnqueueError } from '../errors.js';
 import { GroupConsumer, joinGroup } from './group-consumer.js';
 import { Competition } from '../interop/competition.js';
 import type { QueueKeys } from '../keys.js';
@@ -12,6 +13,7 @@ import { Recovery, type RecoveryListener } from '../recovery/recovery.js';
 import { checkRedis } from '../redis/redis-check.js';
 import { RedisClock } from '../redis/redis-clock.js';
 import { isReplyError } from '../redis/redis-errors.js';
+import { reliably } from '../redis/reliable-call.js';
 import type { RedisSource } from '../redis/redis-source.js';
 import { Running } from './running.js';
 import { PATIENCE, Settler } from './settler.js';
@@ -61,6 +63,7 @@ export class Worker {
   #upkeep: Upkeep | undefined;
   /** Redis refuses to hand out events. */
   #isRefused = false;
+  #isStopped = false;
   #idle: (() => void) | undefined;
 
   constructor(source: RedisSource, keys: QueueKeys, options: WorkerOptions, listener: WorkerListener) {
@@ -134,16 +137,15 @@ export class Worker {
    * @throws {DequeueError} when Redis refuses to hand out events
    */
   async start(patience: number): Promise<void> {
-    await this.connection.whenConnected(patience);
     try {
-      for (const warning of await checkRedis(this.connection.client)) this.#listener.warned(warning);
-      await joinGroup(this.connection, this.#keys, this.#competition);
-      await this.#clock.synchronise(this.connection.client, this.#keys);
+      const warnings = await reliably(this.connection, (client) => this.#join(client), patience);
+      for (const warning of warnings) this.#listener.warned(warning);
     } catch (error) {
       if (!isReplyError(error)) throw error;
       const what = `Redis refused to hand out events of the queue '${this.#keys.queue}': ${error.message}`;
       throw new DequeueError(what, { cause: error });
     }
+    if (this.#isStopped) throw new ConnectionError('the worker was stopped before it had begun');
     const { lease } = this.#options;
     const intake = {
       credit: (arriving: number) => this.#intake.credit(arriving),
@@ -179,6 +181,7 @@ export class Worker {
    * @returns how many handlers were still running then, and how many had finished without being settled in Redis
    */
   async stop(drainTimeout: number): Promise<{ running: number; unsettled: number }> {
+    this.#isStopped = true;
     // All at once: from now on nothing is taken, whatever is to be waited for.
     await Promise.all([this.#consumer?.stop(), this.#upkeep?.stopTaking()]);
     await this.#intake.stop();
@@ -192,12 +195,21 @@ export class Worker {
     }
     if (this.connection.isConnected) {
       // Best effort: what cannot be told to Redis now is found by a recoverer.
-      await Promise.allSettled(running.map((delivery) => this.#recovery.giveUp(delivery)));
+      const givenUp = Promise.allSettled(running.map((delivery) => this.#recovery.giveUp(delivery)));
+      await Promise.race([givenUp, sleep(COMMAND_TIMEOUT, undefined, { ref: false })]);
     }
     await this.#consumer?.leave();
     await this.connection.close();
     this.#trims.stop();
     return { running: running.length, unsettled };
+  }
+
+  /** @returns what is wrong with Redis, but can be lived with */
+  async #join(client: Connection['client']): Promise<string[]> {
+    const warnings = await checkRedis(client);
+    await joinGroup(this.connection, this.#keys, this.#competition);
+    await this.#clock.synchronise(client, this.#keys);
+    return warnings;
   }
 
   readonly #heldUp = (what: string, error: Error): void => {

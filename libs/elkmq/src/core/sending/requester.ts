@@ -158,9 +158,9 @@ export class Requester {
     this.#hasConnected = true;
   }
 
-  /** `connect` would resolve at once. */
-  get isConnected(): boolean {
-    return this.#hasConnected && this.connection.isConnected;
+  /** From then on what is sent waits for the connection by itself, within `maxBufferedBytes`. */
+  get hasConnected(): boolean {
+    return this.#hasConnected;
   }
 
   /** Sends what is waiting, fails with `error` those who still wait for a reply, and leaves nothing in Redis. */
