@@ -95,6 +95,11 @@ describe('what cannot be right is refused at once, with a message that says what
       /keyPrefix must not be set/,
     ],
     [
+      'a cluster with a key prefix',
+      new Cluster([], { keyPrefix: 'app:', lazyConnect: true }),
+      /keyPrefix must not be set, got "app:"/,
+    ],
+    [
       'a cluster that reads from replicas',
       new Cluster([], { scaleReads: 'slave', lazyConnect: true }),
       /scaleReads must be 'master', got "slave"/,

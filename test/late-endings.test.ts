@@ -2,7 +2,7 @@ import { ElkMqServer, type ElkMqContext } from 'nestjs-elkmq';
 import { describe, expect, it } from 'vitest';
 import { SCRIPTS } from '../libs/elkmq/src/core/redis/scripts.generated.js';
 import { entriesOf, eventsOf } from './support/entries.js';
-import { deadLettersOf, listening, startClient } from './support/nest.js';
+import { deadLettersOf, listening } from './support/nest.js';
 import { Proxy } from './support/proxy.js';
 import { closing, keysOf, newQueueName, redis, until, url } from './support/queue.js';
 
@@ -165,21 +165,29 @@ describe('requests that are answered in the same moment as one that was taken aw
   });
 });
 
-it('a success that did not come through before others gave the message up withdraws the dead letter too', async () => {
-  const proxy = closing(await Proxy.before(url));
-  const queue = newQueueName();
-  let end: (() => void) | undefined;
-  const cutOff = new ElkMqServer({ queue, url: proxy.url, lease: 200 });
-  cutOff.addHandler('late', () => new Promise<void>((resolve) => (end = resolve)), true);
-  await listening(cutOff);
-  startClient({ queue }).emit('late', 1);
-  await until(() => end !== undefined);
-  proxy.loseRequests(new RegExp(SCRIPTS.settle.sha1));
-  proxy.leadTo('redis://127.0.0.1:1');
-  end?.();
-  await until(() => proxy.lost === 1);
-  await listening(new ElkMqServer({ queue, url, lease: 200 }));
-  await until(async () => (await deadLettersOf(queue)).length === 1);
-  proxy.leadTo(url);
-  await until(async () => (await deadLettersOf(queue)).length === 0);
-});
+it.each<[string, string, string[]]>([
+  ['an event', 'settle', EVENT],
+  ['a deduplicated request', 'share', [...FROM_TESTER, 'deduplication', 'k']],
+  ['an event of an original client', 'answerOriginal', []],
+])(
+  'a success that did not come through before others gave the message up withdraws the dead letter: %s',
+  async (_what, script, fields) => {
+    const proxy = closing(await Proxy.before(url));
+    const queue = newQueueName();
+    let end: (() => void) | undefined;
+    const cutOff = new ElkMqServer({ queue, url: proxy.url, lease: 200 });
+    const isEvent = script !== 'share';
+    cutOff.addHandler('late', () => new Promise<void>((resolve) => (end = resolve)), isEvent);
+    await listening(cutOff);
+    await redis.xadd(`${queue}(event_stream)`, '*', 'event', REQUEST, ...fields);
+    await until(() => end !== undefined);
+    proxy.loseRequests(new RegExp(SCRIPTS[script as keyof typeof SCRIPTS].sha1));
+    proxy.leadTo('redis://127.0.0.1:1');
+    end?.();
+    await until(() => proxy.lost === 1);
+    await listening(new ElkMqServer({ queue, url, lease: 200 }));
+    await until(async () => (await deadLettersOf(queue)).length === 1);
+    proxy.leadTo(url);
+    await until(async () => (await deadLettersOf(queue)).length === 0);
+  },
+);

@@ -90,7 +90,8 @@ export class RequestHandling implements Handling {
         if (writer.hasFailed) stop();
       },
       error: (error: unknown) => {
-        if (hasAnswered || !isRetried(error)) writer.error(error);
+        if (isSharedInVain(delivery)) delivery.expire();
+        else if (hasAnswered || !isRetried(error)) writer.error(error);
         end(originalOf(context, error));
       },
       complete: () => {
@@ -103,11 +104,18 @@ export class RequestHandling implements Handling {
     if (values.closed) return;
     const giveUp = (): void => {
       stop();
-      writer.end();
+      // The end is no answer: who asks with the key later must not get it for one.
+      if (delivery.queued.deduplication !== undefined) delivery.expire();
+      else writer.end();
     };
     endWhenOver(delivery, values, giveUp);
     delivery.whenCancelled(giveUp);
   }
+}
+
+/** Its error may be that nobody waits: no answer for those who ask with the key later. */
+function isSharedInVain({ isCancelled, queued }: Delivery): boolean {
+  return isCancelled && queued.deduplication !== undefined;
 }
 
 /** Nobody waits for longer than this. Without it, values without end would keep their slot for ever. */

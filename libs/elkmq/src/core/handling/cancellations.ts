@@ -47,6 +47,15 @@ export class Cancellations {
     });
   }
 
+  /** Somebody has joined a deduplicated request since the others left it. */
+  async #isAwaited({ queued: { origin, deduplication } }: Delivery): Promise<boolean> {
+    if (deduplication === undefined) return false;
+    const record = this.#keys.deduplication('request', deduplication);
+    const answer = await send(this.#connection.client, 'hmget', [record, 'origin', 'waiters']);
+    const [first, waiters] = answer as (string | null)[];
+    return first === origin && Boolean(waiters);
+  }
+
   async #ask(requests: Delivery[]): Promise<void> {
     const { client } = this.#connection;
     const keys = [this.#keys.cancelled];
@@ -58,7 +67,10 @@ export class Cancellations {
       for (let start = 0; start < origins.length; start += CHUNK) {
         const some = origins.slice(start, start + CHUNK);
         const cancelled = (await runScript(client, 'takeCancelled', keys, some)) as string[];
-        for (const origin of cancelled) byOrigin.get(origin)?.cancel();
+        for (const origin of cancelled) {
+          const delivery = byOrigin.get(origin);
+          if (delivery && !(await this.#isAwaited(delivery))) delivery.cancel();
+        }
       }
     } catch {
       // Redis went away, or refuses: it is asked again at the next look.

@@ -12,7 +12,7 @@ export interface DeliveryEnds {
   settle(delivery: Delivery): void;
   answerOriginal(delivery: Delivery, response?: ServiceEvent): Promise<void>;
   deadLetter(delivery: Delivery, reason: DeadLetterReason, error?: unknown): Promise<void>;
-  /** Nobody has taken a deduplicated request in time. */
+  /** A deduplicated request has not been answered in time. */
   expire(delivery: Delivery): Promise<void>;
   /** @param delay ms until the next attempt */
   retry(delivery: Delivery, delay: number): Promise<void>;
@@ -42,6 +42,7 @@ export class Delivery implements Settlable {
   #settling = false;
   #lastIsOnItsWay = false;
   #isDropped = false;
+  #isExpiring = false;
   /** A part of the answer did not go out, so nothing after it may: the requester would miss that part. */
   #isLost = false;
   #isCancelled = false;
@@ -175,9 +176,11 @@ export class Delivery implements Settlable {
     this.#endBy(() => this.ends.retry(this, delay));
   }
 
-  /** Ends the attempt at a deduplicated request that has expired. */
+  /** Ends the attempt at a deduplicated request that has expired, or that nobody waits for: its key is free again. */
   expire(): void {
-    this.#endBy(() => this.ends.expire(this));
+    // What is on its way comes first.
+    if (this.#settling) this.#isExpiring = true;
+    else this.#endBy(() => this.ends.expire(this));
   }
 
   take(limit: number): Settlement {
@@ -211,6 +214,7 @@ export class Delivery implements Settlable {
     if (this.#isLost) this.ends.lost(this, this.#finished);
     else if (fate === 'in doubt') this.ends.handledAfterAll(this);
     if (this.#isLost || this.#lastIsOnItsWay || error !== undefined) this.ends.ended(this, error);
+    else if (this.#isExpiring) this.expire();
     else if (this.#replies.length > 0 || this.#finished) this.#enlist();
   }
 

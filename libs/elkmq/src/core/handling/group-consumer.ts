@@ -72,19 +72,22 @@ export class GroupConsumer {
     this.#direct = this.#newSession();
     this.#onError = onError;
     this.#broken = new BrokenSessions(connection, keys, competition);
-    this.#reader = new BlockingReader(source, {
-      next: () => this.#next(),
-      entries: (entries, readAhead) => {
-        this.#arrived(entries, readAhead);
-        return entries.length > 1;
+    this.#reader = new BlockingReader(
+      source,
+      {
+        next: () => this.#next(),
+        entries: (entries, readAhead) => {
+          this.#arrived(entries, readAhead);
+          return entries.length > 1;
+        },
+        refused: (error) => this.#refused(error),
+        disconnected: (error) => {
+          this.#failed('has no connection for', error);
+        },
+        connected: () => this.#connected(),
       },
-      refused: (error) => this.#refused(error),
-      disconnected: (error) => {
-        // When Redis is away, the other connection has told that.
-        if (connection.isConnected) this.#failed('has no connection for', error);
-      },
-      connected: () => this.#connected(),
-    });
+      connection,
+    );
   }
 
   /** How many entries the read that is on its way may bring. */

@@ -93,7 +93,7 @@ export class Outcomes {
     // Whoever won the entry has taken its id; a later entry than the first is in the list only if it was won.
     const isListed = origin === id && !this.#competition.concerns([id, [...fields]]);
     const args = [GROUP, id, isListed ? id : '', hyphenated(event.requestId), json];
-    return this.#isDone('answerOriginal', keys, args, (done) => done === 1);
+    return this.#isDone('answerOriginal', keys, args, (done) => done === 1, origin);
   }
 
   /**
@@ -149,16 +149,22 @@ export class Outcomes {
     await callReliably(this.#connection, 'withdraw', [deadLetters, deadLetterBodies], args, this.#patience);
   }
 
-  /** An attempt that is gone after a try in doubt was ended by that try, whose answer was lost. */
+  /**
+   * An attempt that is gone after a try in doubt was ended by that try, whose answer was lost.
+   * @param handled the origin of what was handled, and may have been given up by others since
+   */
   async #isDone(
     script: ScriptName,
     keys: string[],
     args: (string | number)[],
     isDone: (answer: unknown) => boolean,
+    handled?: string,
   ): Promise<boolean> {
     const doubt = { isInDoubt: false };
     const answer = await callReliably(this.#connection, script, keys, args, this.#patience, doubt);
-    return isDone(answer) || doubt.isInDoubt;
+    if (isDone(answer)) return true;
+    if (doubt.isInDoubt && handled !== undefined) await this.withdraw(handled);
+    return doubt.isInDoubt;
   }
 
   /** Not for this consumer: the entry stays for those it is for, until its time has passed. */

@@ -7,13 +7,15 @@ import { GROUP, type QueueKeys } from '../keys.js';
 import { callReliably } from '../redis/reliable-call.js';
 import { failureFrame, withoutId } from '../wire/reply-frame.js';
 import type { ServiceEvent, SharedReply } from '../service-event.js';
-import { BATCH_SIZE } from './settlement-batch.js';
+import { BATCH_SIZE, type Fate } from './settlement-batch.js';
 
 /** What a deduplicated request is known by. */
 export type SharedRequest = Pick<QueuedEvent, 'id' | 'origin' | 'attempt' | 'event' | 'deduplication'>;
 
 /** See `share.lua`. */
 type How = 'part' | 'end' | 'failed' | 'expired' | 'response';
+
+const IN_DOUBT = 1;
 
 /**
  * The ways for a deduplicated request to be answered or to end: all who wait for it are told, and the record of its key
@@ -45,9 +47,9 @@ export class Sharing {
     return this.#share(request, 'failed', [frame], holder);
   }
 
-  /** No worker has taken it in time, and its key is free again. */
+  /** It was not answered in time, and its key is free again. */
   async expire(request: SharedRequest): Promise<void> {
-    const error = new TimeoutExpiredError(`'${request.event.action}' waited too long for a worker`);
+    const error = new TimeoutExpiredError(`'${request.event.action}' was not answered within its timeout`);
     const frame = failureFrame(request.event.requestId, request.attempt, error);
     await this.#share(request, 'expired', [frame], ANYONE);
   }
@@ -63,15 +65,16 @@ export class Sharing {
 
   async #settle(attempt: Delivery): Promise<void> {
     const { replies, finished } = attempt.take(BATCH_SIZE);
-    let isMine = true;
+    let fate: Fate = 'kept';
     let failure: unknown;
     try {
       const holder = { consumer: attempt.consumer, unrenewedFor: 0 };
-      isMine = await this.#share(attempt.queued, finished ? 'end' : 'part', replies, holder);
+      const answer = await this.#call(attempt.queued, finished ? 'end' : 'part', replies, holder);
+      if (answer <= IN_DOUBT) fate = answer === IN_DOUBT ? 'in doubt' : 'lost';
     } catch (error) {
       failure = error;
     }
-    attempt.settled(isMine ? 'kept' : 'lost', failure);
+    attempt.settled(fate, failure);
   }
 
   async #share(
@@ -83,7 +86,7 @@ export class Sharing {
     return (await this.#call(request, how, replies, holder)) > 0;
   }
 
-  /** @returns 0 when the attempt was not the holder's any more */
+  /** @returns the time; 0 when the attempt was not the holder's any more, or IN_DOUBT: not any more, maybe by an earlier try */
   async #call(
     { id, origin, event, deduplication = '' }: Omit<SharedRequest, 'attempt'>,
     how: How,
@@ -102,8 +105,8 @@ export class Sharing {
       const args = [GROUP, id, origin, consumer, unrenewedFor, how, waiters, requester, places, ...rests];
       const keys = [eventStream, record, ...inboxes];
       const answer = await callReliably(this.#connection, 'share', keys, args, this.#patience, doubt);
-      // An attempt that is gone after a try in doubt was ended by that try, whose answer was lost.
-      if (typeof answer === 'number') return answer === 0 && doubt.isInDoubt && how !== 'part' ? 1 : answer;
+      if (typeof answer === 'number')
+        return answer === 0 && doubt.isInDoubt && how !== 'part' ? IN_DOUBT : answer;
       waiters = String(answer);
     }
   }

@@ -24,7 +24,7 @@ export interface Reads {
   entries(entries: StreamEntry[], readAhead: () => void): boolean;
   /** Redis refused the read. What it needs to go on is done here. */
   refused(error: Error): Promise<void>;
-  /** The connection is not there, or is refused; once per outage. */
+  /** There is no connection for reads, though Redis is there. Not told without the connection `beside`. */
   disconnected?(error: Error): void;
   /** The connection stands, for the first time or again. */
   connected?(): Promise<void>;
@@ -47,10 +47,13 @@ export class BlockingReader {
   readonly #poll = new BusyPoll();
   readonly #loop: Promise<void>;
 
-  constructor(source: RedisSource, reads: Reads) {
+  /** @param beside another connection to the same Redis */
+  constructor(source: RedisSource, reads: Reads, beside?: Connection) {
     this.connection = new Connection(source, BLOCK + GRACE, {
       error: (error) => {
-        this.#reads.disconnected?.(error);
+        beside?.whenSteady(() => {
+          if (!this.connection.isConnected) reads.disconnected?.(error);
+        });
       },
     });
     this.#reads = reads;

@@ -8,6 +8,8 @@ export type ConnectionStatus = 'connecting' | 'connected' | 'reconnecting' | 'cl
 /** A command without an answer for this long, ms, means a connection that is half open. */
 export const COMMAND_TIMEOUT = 5_000;
 
+const STEADY = 1_000;
+
 /** What a connection tells its owner. An outage is told once, not once per attempt to reconnect. */
 export interface ConnectionListener {
   status?(status: ConnectionStatus): void;
@@ -85,6 +87,14 @@ export class Connection {
     if (this.isConnected) return;
     if (this.#status !== 'closed') await this.#change(timeout);
     if (this.status !== 'connected') throw this.#failure(timeout);
+  }
+
+  /** Calls `call` after a second in which this connection has stood. For what would be told in vain when Redis is away. */
+  whenSteady(call: () => void): void {
+    const { session } = this;
+    setTimeout(() => {
+      if (this.isConnected && this.session === session) call();
+    }, STEADY).unref();
   }
 
   async close(): Promise<void> {

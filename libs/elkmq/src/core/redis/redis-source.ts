@@ -77,6 +77,7 @@ function backOff(attempt: number): number {
 }
 
 function duplicateCluster(template: Cluster, commandTimeout: number): Cluster {
+  checkOptions(template.options);
   checkOptions(template.options.redisOptions ?? {});
   if (template.options.scaleReads !== undefined && template.options.scaleReads !== 'master') {
     throw new InvalidOptionError(`scaleReads must be 'master', got ${shown(template.options.scaleReads)}`);
@@ -119,7 +120,7 @@ function withoutSecret(url: string): string {
   return url.replace(/^(\w+:\/\/)?.*@/s, '$1…@').replace(/\?.*/s, '?…');
 }
 
-function checkOptions(options: RedisOptions): void {
+function checkOptions(options: Pick<RedisOptions, 'keyPrefix'>): void {
   if (options.keyPrefix) {
     throw new InvalidOptionError(
       `keyPrefix must not be set, got ${shown(options.keyPrefix)}: the original's clients would not find the keys. Put it into the name of the queue`,

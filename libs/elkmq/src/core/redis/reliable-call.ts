@@ -51,7 +51,9 @@ export async function reliably<T>(
     try {
       const answer = run(connection.client);
       // What takes longer than the connection allows fails by itself.
-      return await (left() > connection.commandTimeout ? answer : within(left(), patience, answer));
+      return await (left() > connection.commandTimeout
+        ? answer
+        : within(left(), answer, () => outOfTime(patience, latest)));
     } catch (error) {
       if (!isTransient(error) || error instanceof ConnectionError) throw error;
       latest = error;
@@ -68,15 +70,15 @@ function outOfTime(patience: number, cause?: unknown): ConnectionError {
   return new ConnectionError(`Redis did not answer within ${String(patience)} ms${why}`, { cause });
 }
 
-async function within<T>(left: number, patience: number, answer: Promise<T>): Promise<T> {
+async function within<T>(left: number, answer: Promise<T>, late: () => Error): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
+  const end = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => {
-      reject(outOfTime(patience));
+      reject(late());
     }, left);
   });
   try {
-    return await Promise.race([answer, late]);
+    return await Promise.race([answer, end]);
   } finally {
     clearTimeout(timer);
   }

@@ -39,28 +39,30 @@ export class ReplyInbox {
       if (!this.#isRefused) onError(error);
       this.#isRefused = true;
     };
-    this.#reader = new BlockingReader(source, {
-      next: () => ['xread', 'COUNT', COUNT, 'BLOCK', BLOCK, 'STREAMS', key, this.#last],
-      entries: (entries) => {
-        this.#isRefused = false;
-        return this.#take(entries, receive) > 1;
+    this.#reader = new BlockingReader(
+      source,
+      {
+        next: () => ['xread', 'COUNT', COUNT, 'BLOCK', BLOCK, 'STREAMS', key, this.#last],
+        entries: (entries) => {
+          this.#isRefused = false;
+          return this.#take(entries, receive) > 1;
+        },
+        // Such as a key of another type. Nothing helps but to try again.
+        refused: (error) => {
+          refused(error);
+          return Promise.resolve();
+        },
+        disconnected: (cause) => {
+          refused(new ConnectionError(`Redis has no connection for replies: ${cause.message}`, { cause }));
+        },
+        // Ids can go back after a failover; what is read twice is known by its number.
+        connected: () => {
+          this.#last = '0-0';
+          return Promise.resolve();
+        },
       },
-      // Such as a key of another type. Nothing helps but to try again.
-      refused: (error) => {
-        refused(error);
-        return Promise.resolve();
-      },
-      disconnected: (cause) => {
-        // When Redis is away, the other connection has told that.
-        if (!connection.isConnected) return;
-        refused(new ConnectionError(`Redis has no connection for replies: ${cause.message}`, { cause }));
-      },
-      // Ids can go back after a failover; what is read twice is known by its number.
-      connected: () => {
-        this.#last = '0-0';
-        return Promise.resolve();
-      },
-    });
+      connection,
+    );
   }
 
   /** Leaves the inbox as it is: its owner deletes it. */

@@ -1,9 +1,11 @@
 -- Somebody does not wait any more for a deduplicated request. When that was the last one, it is withdrawn, unless a worker
--- has taken it, and its key is free again.
+-- has taken it; then, or when the window is over, its key is free again.
 -- KEYS: 1 event stream  2 delayed, zset  3 delayed, hash  4 record of the key, hash
 -- ARGV: 1 group  2 origin  3 client and request uuid, joined by a blank
 -- Returns 1 when nobody waits any more for a request that a worker has taken, else 0.
-local origin, waiters = unpack(redis.pcall('HMGET', KEYS[4], 'origin', 'waiters'))
+redis.replicate_commands()
+
+local origin, waiters, ends = unpack(redis.pcall('HMGET', KEYS[4], 'origin', 'waiters', 'ends'))
 if origin ~= ARGV[2] then return 0 end
 local others = {}
 for client, request in string.gmatch(waiters, '(%S+) (%S+)') do
@@ -21,6 +23,7 @@ if redis.call('ZREM', KEYS[2], origin) == 1 then
   redis.call('HDEL', KEYS[3], origin)
   gone = 1
 end
-if gone == 0 then return 1 end
-redis.call('DEL', KEYS[4])
-return 0
+-- What is running may never be answered; nobody who asks anew is to wait for it.
+local time = redis.call('TIME')
+if gone == 1 or tonumber(ends) <= time[1] * 1000 + time[2] / 1000 then redis.call('DEL', KEYS[4]) end
+return 1 - gone
