@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { trace } from '@opentelemetry/api';
 import {
   AggregationTemporality,
+  type DataPoint,
   InMemoryMetricExporter,
   PeriodicExportingMetricReader,
 } from '@opentelemetry/sdk-metrics';
@@ -13,7 +14,7 @@ import { RpcException } from '@nestjs/microservices';
 import { lastValueFrom, of } from 'rxjs';
 import { expect, it, onTestFinished } from 'vitest';
 import { deadLettersOf, events, listening, logs, moduleOf, requests } from './support/nest.js';
-import { startApp, startClient, told } from './support/nest.js';
+import { startApp, startClient, told, unsettled } from './support/nest.js';
 import { TestProcess } from './support/processes.js';
 import { newQueueName, rejection, until, url } from './support/queue.js';
 import { exportTo, startTelemetry, type ExportedSpan } from './support/spans.js';
@@ -204,13 +205,29 @@ it.each<[string, ElkMqTelemetry]>([
       watching: () => () => undefined,
     },
   ],
-  ['from the beginning', { sending: gone, processing: gone, watching: () => () => undefined }],
+  ['from the beginning', { sending: gone, processing: gone, watching: gone }],
+  [
+    'in place of what it is to do',
+    {
+      sending: () => ({ headers: {}, stored: gone, ended: gone }),
+      processing: () => ({ run: gone, ended: gone }),
+      watching: () => gone,
+    },
+  ],
+  [
+    'when it has done it',
+    {
+      sending: () => ({ headers: {}, stored: gone, ended: gone }),
+      processing: () => ({ run: (work) => (work(), gone()), ended: gone }),
+      watching: () => gone,
+    },
+  ],
 ])('a telemetry that throws %s harms no message, and the log says so', async (_when, throwing) => {
   const queue = newQueueName();
   const noted: unknown[] = [];
   const note = (data: unknown) => void noted.push(data);
   const handlers = [requests({ double: (data: number) => data * 2 }), events({ note })];
-  await startApp(moduleOf(...handlers), { queue, concurrency: 1, telemetry: throwing });
+  const app = await startApp(moduleOf(...handlers), { queue, concurrency: 1, telemetry: throwing });
   const client = startClient({ queue, telemetry: throwing });
   const batch = [1, 2, 3].map((data) => lastValueFrom(client.emit('note', data)));
   expect(await Promise.all(batch)).toEqual([undefined, undefined, undefined]);
@@ -219,7 +236,31 @@ it.each<[string, ElkMqTelemetry]>([
   for (const side of ['Client', 'Server']) {
     expect(logs).toContain(`error [ElkMq${side}] What watches the messages has failed: exporter gone`);
   }
+  await app.close();
+  await lastValueFrom(client.emit('note', 4));
+  expect(await unsettled(queue)).toBe(1);
+  expect(noted).toEqual([1, 2, 3]);
   logs.length = 0;
+});
+
+it('a request that is given up before it is known to be stored counts as sent once', async () => {
+  const queue = newQueueName();
+  const client = startClient({ queue, telemetry });
+  await client.connect();
+  const call = client.send('ask', 1).subscribe();
+  await new Promise((resolve) => setImmediate(resolve));
+  call.unsubscribe();
+  await until(async () => (await unsettled(queue)) === 0 && named('send', queue).length > 0);
+  await client.close();
+  await reader.forceFlush();
+  const points = exporter
+    .getMetrics()
+    .at(-1)
+    ?.scopeMetrics.flatMap(({ metrics }) => metrics)
+    .filter(({ descriptor }) => descriptor.name === 'messaging.client.sent.messages')
+    .flatMap(({ dataPoints }) => dataPoints as DataPoint<number>[])
+    .filter(({ attributes }) => attributes['messaging.destination.name'] === queue);
+  expect(points?.map(({ value }) => value)).toEqual([1]);
 });
 
 it('a telemetry that is none is refused', () => {

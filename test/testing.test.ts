@@ -135,3 +135,20 @@ it('a request times out by the clock, and its handler learns it; unsubscribing r
   await queue.idle();
   expect(reasons).toEqual([expect.any(TimeoutExpiredError), expect.any(CancelledError)]);
 });
+
+it('keys of requests and of events do not meet, and the state of the queue can be asked for', async () => {
+  const queue = new ElkMqTestQueue();
+  const noted: unknown[] = [];
+  queue.server.addHandler('ask', (data: unknown) => Promise.resolve(data));
+  queue.server.addHandler('note', (data: unknown) => Promise.resolve(noted.push(data)), true);
+  const keyed = (data: number) => new ElkMqRecordBuilder(data).setDeduplicationKey('key').build();
+  queue.server.listen(() => undefined);
+  expect(await lastValueFrom(queue.client.send('ask', keyed(1)))).toBe(1);
+  queue.client.emit('note', keyed(2));
+  queue.client.emit('note', keyed(3));
+  queue.client.emit('note', new ElkMqRecordBuilder(4).setDelay(1_000).build());
+  await queue.idle();
+  expect(noted).toEqual([2]);
+  const state = { waiting: 0, running: 0, delayed: 1, deadLetters: 0, oldestWaiting: 0 };
+  expect([await queue.client.state(), await queue.server.state()]).toEqual([state, state]);
+});

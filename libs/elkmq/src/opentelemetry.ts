@@ -63,7 +63,11 @@ export class ElkMqOpenTelemetry implements ElkMqTelemetry {
     let receiving: Span | undefined;
     let isStored = false;
     let hasEnded = false;
+    let isTold = false;
     const told = (error?: unknown): void => {
+      // A request can end before it is known to be stored.
+      if (isTold) return;
+      isTold = true;
       finish(span, error);
       this.#operations.record(secondsSince(start), { ...attributes, ...errorType(error) });
       this.#sent.add(1, { ...attributes, ...errorType(error) });

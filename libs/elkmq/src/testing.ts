@@ -2,6 +2,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import type { DeadLetter } from './core/dead-letters/dead-letters.js';
 import type { WorkerListener } from './core/handling/worker.js';
 import { ElkMqClient } from './nest/elk-mq.client.js';
+import type { QueueState } from './core/queue-state.js';
 import type { RequesterLike } from './nest/outgoing-messages.js';
 import { ElkMqServer, type WorkerLike } from './nest/elk-mq.server.js';
 import type { ElkMqClientOptions, ElkMqServerOptions } from './nest/options.js';
@@ -97,6 +98,10 @@ class TestServer extends ElkMqServer {
     super(given);
   }
 
+  override state(): Promise<QueueState> {
+    return Promise.resolve(this.broker.state());
+  }
+
   protected override openWorker(listener: WorkerListener): WorkerLike {
     return {
       connection: undefined as never,
@@ -119,6 +124,10 @@ class TestClient extends ElkMqClient {
     options: ElkMqClientOptions,
   ) {
     super(options);
+  }
+
+  override state(): Promise<QueueState> {
+    return Promise.resolve(this.broker.state());
   }
 
   protected override openRequester(): RequesterLike {

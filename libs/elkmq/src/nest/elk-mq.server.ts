@@ -12,6 +12,7 @@ import { deliveryMode, serverOptions, type ElkMqServerOptions } from './options.
 import { Failures } from './failures.js';
 import { EventHandling, type Handling } from './handling.js';
 import { RequestHandling } from './request-handling.js';
+import { watcherFailed } from './telemetry.js';
 import { WatchedProcessing, type ProcessingHooks } from './watched-processing.js';
 import { Wildcards } from './wildcards.js';
 import { workerLog } from './worker-log.js';
@@ -130,14 +131,16 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
       this.#failures.policyOf(handler);
     }
     await worker.start(connectTimeout);
-    this.#unwatch = this.#options.telemetry?.watching(this.#options.queue, () => this.state());
+    this.#guarded(() => {
+      this.#unwatch = this.#options.telemetry?.watching(this.#options.queue, () => this.state());
+    });
   }
 
   /** Takes no more messages, lets running handlers finish for `drainTimeout`, and leaves. */
   close(): Promise<void> {
     const worker = this.#worker;
     this.#worker = undefined;
-    this.#unwatch?.();
+    this.#guarded(() => this.#unwatch?.());
     if (worker) this.#closed = this.#stop(worker);
     return this.#closed;
   }
@@ -174,6 +177,14 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
   #listening(): WorkerLike {
     if (!this.#worker) throw new Error('Not listening. Call "listen" or "startAllMicroservices" first.');
     return this.#worker;
+  }
+
+  #guarded(watch: () => void): void {
+    try {
+      watch();
+    } catch (error) {
+      this.logger.error(watcherFailed(error));
+    }
   }
 
   /** Nest sets them when it likes. */

@@ -34,12 +34,31 @@ export class WatchedProcessing {
       end(error);
     };
     try {
-      const start = () => this.#hooks.start(context, run);
-      const processed = processing ? processing.run(start) : start();
+      const processed = this.#run(processing, () => this.#hooks.start(context, run));
       // `run` itself does not fail.
       if (processed instanceof Promise && processed !== running) processed.catch(hookFailed);
     } catch (error) {
       hookFailed(error);
+    }
+  }
+
+  /** Calls `start`, whatever the telemetry does. */
+  #run(processing: ElkMqProcessing | undefined, start: () => unknown): unknown {
+    if (!processing) return start();
+    const started = { isCalled: false, hasReturned: false, processed: undefined as unknown };
+    const once = () => {
+      started.isCalled = true;
+      started.processed = start();
+      started.hasReturned = true;
+      return started.processed;
+    };
+    try {
+      return processing.run(once);
+    } catch (error) {
+      // A hook's own failure.
+      if (started.isCalled && !started.hasReturned) throw error;
+      this.#log(watcherFailed(error));
+      return started.isCalled ? started.processed : start();
     }
   }
 

@@ -2,6 +2,7 @@ import { letterOf, type DeadLetter } from '../core/dead-letters/dead-letters.js'
 import { RejectedError, TimeoutExpiredError } from '../core/errors.js';
 import { Delivery, type DeliveryEnds } from '../core/handling/delivery.js';
 import type { WorkerListener } from '../core/handling/worker.js';
+import type { QueueState } from '../core/queue-state.js';
 import type { MessageOptions } from '../core/sending/requester.js';
 import type { ReplyListener } from '../core/sending/waiting-request.js';
 import type { ServiceEvent } from '../core/service-event.js';
@@ -77,10 +78,12 @@ export class MemoryBroker {
     { fields = [], delay = 0, deduplication }: MessageOptions = {},
     replyTo = '',
   ): string {
-    const known = deduplication && replyTo === '' ? this.#known.get(deduplication.key) : undefined;
+    const key = replyTo === '' ? deduplication?.key : undefined;
+    const known = key === undefined ? undefined : this.#known.get(key);
     if (known && known.until > this.now) return known.origin;
     const origin = `${String(Math.floor(this.now))}-${String(++this.#sequence)}`;
-    if (deduplication) this.#known.set(deduplication.key, { origin, until: this.now + deduplication.window });
+    if (deduplication && key !== undefined)
+      this.#known.set(key, { origin, until: this.now + deduplication.window });
     const due = this.now + delay;
     const message = ['event', encodeEvent(event), 'reply_to', replyTo, 'origin', origin, ...fields];
     if (delay > 0) message.push('due', String(Math.floor(due)));
@@ -89,6 +92,17 @@ export class MemoryBroker {
       this.handOut();
     });
     return origin;
+  }
+
+  state(): QueueState {
+    const waiting = this.messages.filter(({ due }) => due <= this.now);
+    return {
+      waiting: waiting.length,
+      running: this.running.size,
+      delayed: this.messages.length - waiting.length,
+      deadLetters: this.deadLetters.length,
+      oldestWaiting: waiting.length === 0 ? 0 : this.now - Math.min(...waiting.map(({ due }) => due)),
+    };
   }
 
   /** @returns what takes the request back */
