@@ -15,6 +15,7 @@ export type SharedRequest = Pick<QueuedEvent, 'id' | 'origin' | 'attempt' | 'eve
 /** See `share.lua`. */
 type How = 'part' | 'end' | 'failed' | 'expired' | 'response';
 
+/** In place of the time: it is gone, and an earlier try, whose answer was lost, may have ended it. */
 const IN_DOUBT = 1;
 
 /**
@@ -86,7 +87,7 @@ export class Sharing {
     return (await this.#call(request, how, replies, holder)) > 0;
   }
 
-  /** @returns the time; 0 when the attempt was not the holder's any more, or IN_DOUBT: not any more, maybe by an earlier try */
+  /** @returns the time; 0 when the attempt was not the holder's any more, or IN_DOUBT */
   async #call(
     { id, origin, event, deduplication = '' }: Omit<SharedRequest, 'attempt'>,
     how: How,

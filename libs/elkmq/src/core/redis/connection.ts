@@ -8,6 +8,7 @@ export type ConnectionStatus = 'connecting' | 'connected' | 'reconnecting' | 'cl
 /** A command without an answer for this long, ms, means a connection that is half open. */
 export const COMMAND_TIMEOUT = 5_000;
 
+/** A connection that has stood for so long, ms, was not about to be noticed as lost. */
 const STEADY = 1_000;
 
 /** What a connection tells its owner. An outage is told once, not once per attempt to reconnect. */

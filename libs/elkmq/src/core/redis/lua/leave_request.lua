@@ -25,5 +25,5 @@ if redis.call('ZREM', KEYS[2], origin) == 1 then
 end
 -- What is running may never be answered; nobody who asks anew is to wait for it.
 local time = redis.call('TIME')
-if gone == 1 or tonumber(ends) <= time[1] * 1000 + time[2] / 1000 then redis.call('DEL', KEYS[4]) end
+if gone == 1 or (tonumber(ends) or 0) <= time[1] * 1000 + time[2] / 1000 then redis.call('DEL', KEYS[4]) end
 return 1 - gone
