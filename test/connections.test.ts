@@ -109,6 +109,13 @@ describe('what cannot be right is refused at once, with a message that says what
     expect(() => new EventQueue('orders', source as RedisSourceInput)).toThrow(message);
   });
 
+  it('a cluster with a key prefix, also by a client that has not connected yet', () => {
+    const redis = new Cluster([], { keyPrefix: 'app:', lazyConnect: true });
+    expect(() => new ElkMqClient({ queue: 'orders', redis })).toThrow(
+      /keyPrefix must not be set, got "app:"/,
+    );
+  });
+
   it('a URL that cannot be read does not put its password into the message', () => {
     expect(() => new EventQueue('orders', 'redis://user:secret@host:port')).toThrow(/^(?!.*secret)/);
   });

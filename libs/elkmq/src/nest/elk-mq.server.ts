@@ -12,7 +12,7 @@ import { deliveryMode, serverOptions, type ElkMqServerOptions } from './options.
 import { Failures } from './failures.js';
 import { EventHandling, type Handling } from './handling.js';
 import { RequestHandling } from './request-handling.js';
-import { watcherFailed } from './telemetry.js';
+import { guarded } from './telemetry.js';
 import { WatchedProcessing, type ProcessingHooks } from './watched-processing.js';
 import { Wildcards } from './wildcards.js';
 import { workerLog } from './worker-log.js';
@@ -61,14 +61,11 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
     this.transportId = this.#options.transportId ?? ELKMQ;
     this.initializeSerializer(options);
     this.initializeDeserializer(options);
-    const logError = (message: string): void => {
-      this.logger.error(message);
-    };
-    this.#processing = new WatchedProcessing(this.#options.telemetry, this.#hooks(), logError);
+    this.#processing = new WatchedProcessing(this.#options.telemetry, this.#hooks(), this.#logError);
     this.#ofRequests = new RequestHandling(this.#failures, this.deserializer, {
       serializer: this.serializer,
       maxPayloadBytes: this.#options.maxPayloadBytes,
-      log: logError,
+      log: this.#logError,
     });
     this.#ofEvents = new EventHandling(this.#failures, this.deserializer);
   }
@@ -131,16 +128,17 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
       this.#failures.policyOf(handler);
     }
     await worker.start(connectTimeout);
-    this.#guarded(() => {
-      this.#unwatch = this.#options.telemetry?.watching(this.#options.queue, () => this.state());
-    });
+    this.#unwatch = guarded(
+      () => this.#options.telemetry?.watching(this.#options.queue, () => this.state()),
+      this.#logError,
+    );
   }
 
   /** Takes no more messages, lets running handlers finish for `drainTimeout`, and leaves. */
   close(): Promise<void> {
     const worker = this.#worker;
     this.#worker = undefined;
-    this.#guarded(() => this.#unwatch?.());
+    guarded(() => this.#unwatch?.(), this.#logError);
     if (worker) this.#closed = this.#stop(worker);
     return this.#closed;
   }
@@ -179,13 +177,9 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
     return this.#worker;
   }
 
-  #guarded(watch: () => void): void {
-    try {
-      watch();
-    } catch (error) {
-      this.logger.error(watcherFailed(error));
-    }
-  }
+  readonly #logError = (message: string): void => {
+    this.logger.error(message);
+  };
 
   /** Nest sets them when it likes. */
   #hooks(): ProcessingHooks {

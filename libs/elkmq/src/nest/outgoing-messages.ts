@@ -9,7 +9,7 @@ import { ServiceEvent } from '../core/service-event.js';
 import type { ClientSettings } from './options.js';
 import { OutgoingPackets, type OutgoingPacket } from './packet.js';
 import { ReplyReader } from './reply-reader.js';
-import { watcherFailed, type ElkMqSending } from './telemetry.js';
+import { guarded, type ElkMqSending } from './telemetry.js';
 
 /** @internal */
 export type RequesterLike = Pick<
@@ -110,34 +110,25 @@ export class OutgoingMessages {
   #watched({ pattern }: ReadPacket, isRequest: boolean): ElkMqSending | undefined {
     const { telemetry, queue } = this.#options;
     if (!telemetry) return undefined;
-    const sending = this.#guarded(() =>
-      telemetry.sending(queue, String(this.#normalise(pattern)), isRequest),
+    // Who is told is in the midst of a batch: what it throws would be taken for a failure of the others.
+    const sending = guarded(
+      () => telemetry.sending(queue, String(this.#normalise(pattern)), isRequest),
+      this.#log,
     );
-    return (
-      sending && {
-        headers: sending.headers,
-        stored: (id) => {
-          this.#guarded(() => {
-            sending.stored(id);
-          });
-        },
-        ended: (error) => {
-          this.#guarded(() => {
-            sending.ended(error);
-          });
-        },
-      }
-    );
-  }
-
-  /** Who is told is in the midst of a batch: what it throws would be taken for a failure of the others. */
-  #guarded<T>(call: () => T): T | undefined {
-    try {
-      return call();
-    } catch (error) {
-      this.#log(watcherFailed(error));
-      return undefined;
-    }
+    if (!sending) return undefined;
+    return {
+      headers: sending.headers,
+      stored: (id) => {
+        guarded(() => {
+          sending.stored(id);
+        }, this.#log);
+      },
+      ended: (error) => {
+        guarded(() => {
+          sending.ended(error);
+        }, this.#log);
+      },
+    };
   }
 }
 

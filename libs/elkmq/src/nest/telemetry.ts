@@ -35,7 +35,16 @@ export interface ElkMqTelemetry {
   watching(queue: string, state: () => Promise<QueueState>): () => void;
 }
 
-/** A telemetry or a hook that throws is told in the log, and harms no message. */
+/** A telemetry or a hook that throws is told in the log, and harms no message. @returns `undefined` then */
+export function guarded<T>(call: () => T, log: (message: string) => void): T | undefined {
+  try {
+    return call();
+  } catch (error) {
+    log(watcherFailed(error));
+    return undefined;
+  }
+}
+
 export function watcherFailed(error: unknown): string {
   return `What watches the messages has failed: ${messageOf(error)}`;
 }

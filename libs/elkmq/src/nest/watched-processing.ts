@@ -2,7 +2,7 @@ import type { MessageHandler } from '@nestjs/microservices';
 import type { Delivery } from '../core/handling/delivery.js';
 import type { ElkMqContext } from './elk-mq.context.js';
 import type { Handling } from './handling.js';
-import { watcherFailed, type ElkMqProcessing, type ElkMqTelemetry } from './telemetry.js';
+import { guarded, watcherFailed, type ElkMqProcessing, type ElkMqTelemetry } from './telemetry.js';
 
 /** The hooks that Nest's instrumentation sets on a server. */
 export interface ProcessingHooks {
@@ -25,7 +25,7 @@ export class WatchedProcessing {
   }
 
   run(handling: Handling, delivery: Delivery, handler: MessageHandler | null, context: ElkMqContext): void {
-    const processing = this.#processing(context);
+    const processing = guarded(() => this.#telemetry?.processing(context), this.#log);
     const end = this.#onceAtEnd(context, delivery, processing);
     let running: Promise<void> | undefined;
     const run = () => (running = handling.run(delivery, handler, context, end));
@@ -62,15 +62,6 @@ export class WatchedProcessing {
     }
   }
 
-  #processing(context: ElkMqContext): ElkMqProcessing | undefined {
-    try {
-      return this.#telemetry?.processing(context);
-    } catch (error) {
-      this.#log(watcherFailed(error));
-      return undefined;
-    }
-  }
-
   #onceAtEnd(
     context: ElkMqContext,
     delivery: Delivery,
@@ -82,12 +73,10 @@ export class WatchedProcessing {
     return (error) => {
       if (ended) return;
       ended = true;
-      try {
+      guarded(() => {
         processing?.ended(delivery.ending ?? (error === undefined ? 'handled' : 'failed'), error);
         hook?.(context);
-      } catch (failure) {
-        this.#log(watcherFailed(failure));
-      }
+      }, this.#log);
     };
   }
 }

@@ -44,6 +44,7 @@ export class RedisSource {
     const template = typeof input === 'function' ? input() : input;
     if (isCluster(template)) {
       this.isCluster = true;
+      checkCluster(template);
       this.#make = (commandTimeout) => duplicateCluster(template, commandTimeout);
     } else if (isRedis(template)) {
       this.isCluster = false;
@@ -76,12 +77,15 @@ function backOff(attempt: number): number {
   return full / 2 + (Math.random() * full) / 2;
 }
 
-function duplicateCluster(template: Cluster, commandTimeout: number): Cluster {
+function checkCluster(template: Cluster): void {
   checkOptions(template.options);
   checkOptions(template.options.redisOptions ?? {});
   if (template.options.scaleReads !== undefined && template.options.scaleReads !== 'master') {
     throw new InvalidOptionError(`scaleReads must be 'master', got ${shown(template.options.scaleReads)}`);
   }
+}
+
+function duplicateCluster(template: Cluster, commandTimeout: number): Cluster {
   const { lazyConnect, enableOfflineQueue, ...redisOverrides } = OVERRIDES;
   return template.duplicate([], {
     ...template.options,
