@@ -24,6 +24,9 @@ interface Message {
   readonly fields: string[];
 }
 
+/** Nothing is read; who handles a message has this name. */
+const READ = { consumer: 'test', claim: '' };
+
 /** A queue in memory, whose clock stands still unless it is moved. Messages are written and read as in Redis. */
 export class MemoryBroker {
   readonly deadLetters: DeadLetter[] = [];
@@ -48,7 +51,7 @@ export class MemoryBroker {
     deadLetter: (delivery, reason, error) => {
       const { queued } = delivery;
       this.#worker?.listener.dropped(queued.event.action, reason, error);
-      const letter = letterOf(queued, reason, error, delivery.consumer, this.now);
+      const letter = letterOf(queued, reason, error, delivery.read.consumer, this.now);
       this.deadLetters.push({ ...letter, event: queued.event });
       if (error instanceof RejectedError) this.#fail(queued.event.requestId, error);
       return Promise.resolve();
@@ -133,7 +136,7 @@ export class MemoryBroker {
       if (next < 0 || !this.#worker || this.running.size >= this.#worker.concurrency) return;
       const [message] = this.messages.splice(next, 1) as [Message];
       const queued = readEntry([message.origin, message.fields]);
-      if (queued) this.#start(new Delivery(queued, 'test', this.#ends), this.#worker.listener);
+      if (queued) this.#start(new Delivery(queued, READ, this.#ends), this.#worker.listener);
     }
   }
 

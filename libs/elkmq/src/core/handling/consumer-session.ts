@@ -92,7 +92,8 @@ export class BrokenSessions {
   /** Leaves the group, unless something is still pending for the name. @returns whether it has left */
   async leave(name: string): Promise<boolean> {
     const args = [GROUP, name];
-    return (await callReliably(this.#connection, 'leave', [this.#keys.eventStream], args, PATIENCE)) === 0;
+    const { eventStream, claims } = this.#keys;
+    return (await callReliably(this.#connection, 'leave', [eventStream, claims], args, PATIENCE)) === 0;
   }
 
   async #end(session: ConsumerSession): Promise<void> {
@@ -113,10 +114,11 @@ export class BrokenSessions {
   }
 
   async #putBackUnseen({ name, arrived }: ConsumerSession): Promise<void> {
+    const { eventStream, claims } = this.#keys;
     for (let last = arrived; ;) {
       try {
-        await this.#connection.whenConnected(PATIENCE);
-        const args = [this.#keys.eventStream, GROUP, after(last), '+', PAGE, name];
+        await callReliably(this.#connection, 'expand', [eventStream, claims], [GROUP], PATIENCE);
+        const args = [eventStream, GROUP, after(last), '+', PAGE, name];
         const unseen = (await send(this.#connection.client, 'xpending', args)) as [string][];
         const newest = unseen.at(-1);
         if (!newest) return;

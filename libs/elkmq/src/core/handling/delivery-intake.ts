@@ -1,5 +1,6 @@
 import { Arbiter } from '../interop/arbiter.js';
 import type { Competition } from '../interop/competition.js';
+import type { Read } from './group-reads.js';
 import type { Connection } from '../redis/connection.js';
 import { Credit } from './credit.js';
 import { malformed, type DeadLetterReason } from '../dead-letters/dead-letters.js';
@@ -11,7 +12,10 @@ import type { Outcomes } from './outcomes.js';
 import type { RedisClock } from '../redis/redis-clock.js';
 import type { Running } from './running.js';
 import type { StreamEntry } from '../redis/stream-entries.js';
-import { nudgeOf, readEntry } from '../wire/entry.js';
+import { nudgeOf, readEntry, timestampOf } from '../wire/entry.js';
+
+/** An entry that has waited for as long as this, ms, has others behind it, where messages come one after the other. */
+const BEHIND = 10;
 
 /** What a worker is told of the entries that it takes. */
 export interface IntakeListener {
@@ -42,8 +46,6 @@ export class DeliveryIntake implements Intake {
   readonly #listener: IntakeListener;
   readonly #credit: Credit;
   readonly #arbiter: Arbiter;
-  /** Reads are numbered; an entry that others have decided on counts as one of its own. */
-  #reads = 0;
 
   constructor(connection: Connection, keys: QueueKeys, owner: IntakeOwner, listener: IntakeListener) {
     this.#owner = owner;
@@ -56,7 +58,8 @@ export class DeliveryIntake implements Intake {
       won: (entry, consumer, isLate) => {
         if (isLate && this.#credit.freeSlots <= (owner.consumer()?.asked ?? 0))
           void owner.consumer()?.handBack([entry]);
-        else this.#start(entry, consumer, ++this.#reads);
+        // Others have decided on it: it counts as the entry of a read of its own.
+        else this.#start(entry, { consumer, claim: '' });
       },
       putBack: (entries) => owner.consumer()?.handBack(entries) ?? Promise.resolve(),
       decided: () => owner.consumer()?.wake(),
@@ -70,17 +73,20 @@ export class DeliveryIntake implements Intake {
     return this.#credit.forRead(arriving);
   }
 
-  take(entries: StreamEntry[], asked: number, consumer: string): void {
+  isBehind([id]: StreamEntry): boolean {
+    return this.#owner.clock.now() - timestampOf(id) > BEHIND;
+  }
+
+  take(entries: StreamEntry[], asked: number, read: Read): void {
     this.#credit.adapt(entries.length, asked);
     const contested: StreamEntry[] = [];
-    const read = ++this.#reads;
     let nth = 0;
     for (const entry of entries) {
       if (this.#owner.competition.concerns(entry)) contested.push(entry);
-      else this.#start(entry, consumer, read, nth);
+      else this.#start(entry, read, nth);
       nth++;
     }
-    if (contested.length > 0) this.#arbiter.add(contested, consumer);
+    if (contested.length > 0) this.#arbiter.add(contested, read.consumer);
   }
 
   /** Puts back what is not decided by now. */
@@ -88,7 +94,7 @@ export class DeliveryIntake implements Intake {
     return this.#arbiter.stop();
   }
 
-  #start(entry: StreamEntry, consumer: string, read: number, nth = 0): void {
+  #start(entry: StreamEntry, read: Read, nth = 0): void {
     const { outcomes, endings } = this.#owner;
     const [id] = entry;
     const failed = (error: unknown): void => {
@@ -105,7 +111,7 @@ export class DeliveryIntake implements Intake {
       queued = readEntry(entry);
     } catch (error) {
       failed(error);
-      endings.bury(malformed(entry), 'malformed', consumer, error).catch(failed);
+      endings.bury(malformed(entry), 'malformed', read.consumer, error).catch(failed);
       return;
     }
     // A response of the original.
@@ -113,7 +119,7 @@ export class DeliveryIntake implements Intake {
       outcomes.skip(entry).catch(failed);
       return;
     }
-    this.#deliver(new Delivery(queued, consumer, endings, read, nth));
+    this.#deliver(new Delivery(queued, read, endings, nth));
   }
 
   #deliver(delivery: Delivery): void {

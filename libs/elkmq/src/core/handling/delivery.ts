@@ -1,4 +1,5 @@
 import { AttemptSignal } from './attempt-signal.js';
+import type { Read } from './group-reads.js';
 import { CancelledError } from '../errors.js';
 import type { QueuedEvent } from '../wire/entry.js';
 import type { DeadLetterReason } from '../dead-letters/dead-letters.js';
@@ -53,15 +54,13 @@ export class Delivery implements Settlable {
   #signal: AttemptSignal | undefined;
 
   /**
-   * @param consumer the name in the group for which the entry is pending
-   * @param read which read has brought the entry
+   * @param read which has brought the entry
    * @param nth its place there
    */
   constructor(
     readonly queued: QueuedEvent,
-    readonly consumer: string,
+    readonly read: Read,
     private readonly ends: DeliveryEnds,
-    readonly read = 0,
     readonly nth = 0,
   ) {}
 

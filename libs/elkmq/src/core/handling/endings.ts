@@ -55,9 +55,15 @@ export class Endings implements DeliveryEnds {
     if (!(await this.#outcomes.answerOriginal(delivery.queued, response))) this.lost(delivery, true);
   }
 
-  deadLetter({ queued, consumer }: Delivery, reason: DeadLetterReason, error?: unknown): Promise<void> {
+  deadLetter({ queued, read }: Delivery, reason: DeadLetterReason, error?: unknown): Promise<void> {
     this.#listener.dropped(queued.event.action, reason, error);
-    return this.bury(queued, reason, consumer, error, error instanceof RejectedError ? error : undefined);
+    return this.bury(
+      queued,
+      reason,
+      read.consumer,
+      error,
+      error instanceof RejectedError ? error : undefined,
+    );
   }
 
   async retry({ queued }: Delivery, delay: number): Promise<void> {

@@ -8,6 +8,7 @@ import {
   type ConsumerSession,
 } from './consumer-session.js';
 import { DequeueError } from '../errors.js';
+import { GroupReads, type Read } from './group-reads.js';
 import type { Competition } from '../interop/competition.js';
 import { GROUP, type QueueKeys } from '../keys.js';
 import { isNoGroup, isReplyError, isUnblocked } from '../redis/redis-errors.js';
@@ -20,8 +21,10 @@ export interface Intake {
   credit(arriving: number): number;
   /** How long a read may wait for the first of them, ms; as long as it likes when this is not given. */
   patience?(): number;
-  /** Entries that are pending for `consumer` from now on, of so many asked for. None when the time was up. */
-  take(entries: StreamEntry[], asked: number, consumer: string): void;
+  /** Entries that `read` has brought, of so many asked for. None when the time was up. */
+  take(entries: StreamEntry[], asked: number, read: Read): void;
+  /** Whether more is waiting behind an entry, so that the next read is better a claim. */
+  isBehind(entry: StreamEntry): boolean;
 }
 
 /**
@@ -39,11 +42,13 @@ export class GroupConsumer {
   readonly #lease: number;
   readonly #reader: BlockingReader;
   readonly #broken: BrokenSessions;
+  readonly #reads: GroupReads;
   readonly #onError: (error: Error) => void;
   #sessions = 0;
   /** Of the blocking reads, and of those that do not block. */
   #blocking: ConsumerSession;
   #direct: ConsumerSession;
+  #isBehind = false;
   #asked = 0;
   #arriving = 0;
   #hasRead = false;
@@ -70,12 +75,13 @@ export class GroupConsumer {
     this.#lease = lease;
     this.#blocking = this.#newSession();
     this.#direct = this.#newSession();
+    this.#reads = new GroupReads(keys, competition);
     this.#onError = onError;
     this.#broken = new BrokenSessions(connection, keys, competition);
     this.#reader = new BlockingReader(
       source,
       {
-        next: () => this.#next(),
+        read: (client) => this.#read(client),
         entries: (entries, readAhead) => {
           this.#arrived(entries, readAhead);
           return entries.length > 1;
@@ -161,12 +167,15 @@ export class GroupConsumer {
       return;
     }
     const asked = this.#asked;
-    if (asked > 1 && entries.length === asked) {
+    const { latest } = this.#reads;
+    const isFull = asked > 1 && entries.length === asked;
+    this.#isBehind = isFull && this.#intake.isBehind(entries.at(-1) as StreamEntry);
+    if (isFull) {
       this.#arriving = asked;
       readAhead();
       this.#arriving = 0;
     }
-    this.#intake.take(entries, asked, this.#blocking.name);
+    this.#intake.take(entries, asked, latest);
   }
 
   #connected(): Promise<void> {
@@ -178,24 +187,12 @@ export class GroupConsumer {
     return Promise.resolve();
   }
 
-  #next(): [string, ...(string | number)[]] | undefined {
+  #read(client: Connection['client']): Promise<unknown> | undefined {
     this.#asked = this.#stopping ? 0 : this.#intake.credit(this.#arriving);
     if (this.#asked <= 0) return undefined;
-    const block = Math.min(this.#intake.patience?.() ?? BLOCK, BLOCK);
-    const stream = this.#keys.eventStream;
-    const wait = ['BLOCK', Math.max(1, Math.ceil(block))];
-    return [
-      'xreadgroup',
-      'GROUP',
-      GROUP,
-      this.#blocking.name,
-      'COUNT',
-      this.#asked,
-      ...wait,
-      'STREAMS',
-      stream,
-      '>',
-    ];
+    const patience = Math.max(1, Math.ceil(Math.min(this.#intake.patience?.() ?? BLOCK, BLOCK)));
+    const { name: consumer } = this.#blocking;
+    return this.#reads.send(client, { consumer, count: this.#asked, patience, isBehind: this.#isBehind });
   }
 
   #failed(what: string, cause: Error): void {

@@ -1,11 +1,9 @@
 import { GROUP, type QueueKeys } from '../keys.js';
 import type { ScriptName } from '../redis/scripts.js';
-import { Stretch, type Read } from './stretch.js';
+import { Stretch, type Placed } from './stretch.js';
 
 /** An attempt that has something to settle. */
-export interface Settlable extends Read {
-  /** The name in the group for which it is pending. */
-  readonly consumer: string;
+export interface Settlable extends Placed {
   /** The client whose inbox takes the replies. */
   readonly replyTo: string | undefined;
   /** What is to be said now, about as many characters as `limit` at most. */
@@ -51,6 +49,8 @@ export class SettlementBatch {
   readonly #places = new Map<string, number>();
   readonly #finished: Settlable[] = [];
   readonly #stretch = new Stretch();
+  /** Of those that finish. */
+  readonly #claims = new Set<string>();
   /** The replies and ids of those that finish, by the place of the inbox among the keys. */
   readonly #endings = new Map<number, { replies: string[]; ids: string[] }>();
   readonly #unfinished: Settlable[] = [];
@@ -60,7 +60,7 @@ export class SettlementBatch {
   constructor(queueKeys: QueueKeys, most: number) {
     this.#queueKeys = queueKeys;
     this.#most = most;
-    this.#keys = [queueKeys.eventStream];
+    this.#keys = [queueKeys.eventStream, queueKeys.claims];
   }
 
   get isFull(): boolean {
@@ -74,17 +74,18 @@ export class SettlementBatch {
     if (finished) {
       this.#finished.push(attempt);
       this.#stretch.add(attempt);
+      this.#claims.add(attempt.read.claim);
       this.#addEnding(place, attempt.id, joined);
     } else {
       this.#unfinished.push(attempt);
-      this.#parts.push(attempt.id, place, attempt.consumer, joined);
+      this.#parts.push(attempt.id, place, attempt.read.consumer, joined);
     }
   }
 
   calls(): SettlementCall[] {
     const calls: SettlementCall[] = [];
     if (this.#finished.length > 0) {
-      const args: (string | number)[] = [GROUP, ...this.#stretch.bounds];
+      const args: (string | number)[] = [GROUP, ...this.#stretch.bounds, ...this.#claimed];
       for (const [place, { replies, ids }] of this.#endings) {
         // A line for each attempt: JSON has no line break of its own.
         args.push(place, ids.length, place === 0 ? '' : `[${replies.join('\n,')}]`, ...ids);
@@ -96,6 +97,12 @@ export class SettlementBatch {
       calls.push({ script: 'answerInPart', keys: this.#keys, args, attempts: this.#unfinished });
     }
     return calls;
+  }
+
+  /** The claims that those that finish are in, and whether all are in one. */
+  get #claimed(): [names: string, areAllClaimed: number] {
+    const someArePending = this.#claims.delete('');
+    return [[...this.#claims].join(','), someArePending ? 0 : 1];
   }
 
   #addEnding(place: number, id: string, replies: string): void {

@@ -1,10 +1,11 @@
+import type { Read } from './group-reads.js';
 import { after } from './consumer-session.js';
 
 /** What knows which read has brought it, and its place among the entries of that read. */
-export interface Read {
+export interface Placed {
   /** Id of the entry. */
   readonly id: string;
-  readonly read: number;
+  readonly read: Read;
   readonly nth: number;
 }
 
@@ -19,11 +20,11 @@ export const NO_STRETCH = ['', ''] as const;
  * they are when all between the first and the last are among them.
  */
 export class Stretch {
-  #first: Read | undefined;
-  #last: Read | undefined;
+  #first: Placed | undefined;
+  #last: Placed | undefined;
   #count = 0;
 
-  add(entry: Read): void {
+  add(entry: Placed): void {
     this.#count++;
     if (!this.#first || !this.#last) {
       this.#first = entry;

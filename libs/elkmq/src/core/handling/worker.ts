@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Read } from './group-reads.js';
 import { COMMAND_TIMEOUT, Connection, type ConnectionListener } from '../redis/connection.js';
 import type { DeadLetterCap } from '../dead-letters/dead-letters.js';
 import type { Delivery } from './delivery.js';
@@ -148,10 +149,11 @@ export class Worker {
     if (this.#isStopped) throw new ConnectionError('the worker was stopped before it had begun');
     const { lease } = this.#options;
     const intake = {
+      isBehind: (entry: StreamEntry) => this.#intake.isBehind(entry),
       credit: (arriving: number) => this.#intake.credit(arriving),
-      take: (entries: StreamEntry[], asked: number, consumer: string) => {
+      take: (entries: StreamEntry[], asked: number, read: Read) => {
         this.#isRefused = false;
-        this.#intake.take(entries, asked, consumer);
+        this.#intake.take(entries, asked, read);
       },
     };
     this.#consumer = new GroupConsumer(

@@ -31,10 +31,11 @@ export class ResponseWatch {
     this.#receive = receive;
     const { responseStream } = keys;
     this.#reader = new BlockingReader(source, {
-      next: () =>
-        this.#waiting.size === 0
-          ? undefined
-          : ['xread', 'COUNT', COUNT, 'BLOCK', BLOCK, 'STREAMS', responseStream, this.#last],
+      read: (client) => {
+        if (this.#waiting.size === 0) return undefined;
+        const args = ['COUNT', COUNT, 'BLOCK', BLOCK, 'STREAMS', responseStream, this.#last];
+        return send(client, 'xread', args, 'bytes');
+      },
       entries: (entries) => {
         this.#isRefused = false;
         for (const entry of entries) this.#take(entry);

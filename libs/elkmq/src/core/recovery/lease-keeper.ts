@@ -1,13 +1,13 @@
 import type { Connection } from '../redis/connection.js';
 import { AbandonedError } from '../errors.js';
 import { GROUP, type QueueKeys } from '../keys.js';
+import type { Read } from '../handling/group-reads.js';
 import { callReliably } from '../redis/reliable-call.js';
 
 /** An attempt whose lease is to be renewed. */
 export interface Leased {
   readonly id: string;
-  /** The name in the group for which it is pending. */
-  readonly consumer: string;
+  readonly read: Read;
   /** It is not the consumer's any more. */
   abort(reason: Error): void;
 }
@@ -54,16 +54,17 @@ export class LeaseKeeper {
   async #renewAll(): Promise<void> {
     const byConsumer = new Map<string, Leased[]>();
     for (const attempt of this.#running()) {
-      const attempts = byConsumer.get(attempt.consumer);
+      const { consumer } = attempt.read;
+      const attempts = byConsumer.get(consumer);
       if (attempts) attempts.push(attempt);
-      else byConsumer.set(attempt.consumer, [attempt]);
+      else byConsumer.set(consumer, [attempt]);
     }
     for (const [consumer, attempts] of byConsumer) {
       for (let start = 0; start < attempts.length; start += CHUNK) {
         const some = attempts.slice(start, start + CHUNK);
         const args = [GROUP, consumer, ...some.map(({ id }) => id)];
         try {
-          const keys = [this.#keys.eventStream];
+          const keys = [this.#keys.eventStream, this.#keys.claims];
           const lost = (await callReliably(this.#connection, 'renew', keys, args, this.#lease)) as string[];
           if (lost.length === 0) continue;
           // Those that have ended meanwhile are among them; they do not mind.

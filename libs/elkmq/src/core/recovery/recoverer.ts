@@ -137,6 +137,7 @@ export class Recoverer {
       this.#keys.eventStream,
       GROUP,
     ]);
+    const keys = [this.#keys.eventStream, this.#keys.claims];
     let shortest = this.#lease;
     for (const consumer of consumers as (string | number)[][]) {
       const { name, pending, idle } = Object.fromEntries(
@@ -146,7 +147,7 @@ export class Recoverer {
       shortest = Math.min(shortest, lease);
       const isGone = idle > Math.max(2 * lease, CONSUMER_IDLE);
       if (pending === 0 && isGone && !name.startsWith(this.#worker)) {
-        await runScript(this.#connection.client, 'leave', [this.#keys.eventStream], [GROUP, name]);
+        await runScript(this.#connection.client, 'leave', keys, [GROUP, name]);
       }
     }
     // Whoever wrote such a name: no more often than for the shortest lease that a worker can have.
@@ -154,6 +155,8 @@ export class Recoverer {
   }
 
   async #pending(): Promise<Pending[]> {
+    const { eventStream, claims } = this.#keys;
+    await runScript(this.#connection.client, 'expand', [eventStream, claims], [GROUP]);
     const pending: Pending[] = [];
     for (let start = '-'; ;) {
       const page = await this.#page(start);

@@ -84,8 +84,8 @@ export class Recovery {
   }
 
   /** Gives up an attempt of this worker's own. */
-  async giveUp({ queued, consumer, hasAnswered }: Delivery): Promise<void> {
-    await this.#giveUp(queued, hasAnswered, { consumer, unrenewedFor: 0 });
+  async giveUp({ queued, read, hasAnswered }: Delivery): Promise<void> {
+    await this.#giveUp(queued, hasAnswered, { consumer: read.consumer, unrenewedFor: 0 });
   }
 
   async #giveUp(queued: QueuedEvent, hasAnswered: boolean, holder: Holder): Promise<void> {

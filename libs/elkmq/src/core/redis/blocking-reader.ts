@@ -14,8 +14,8 @@ const GRACE = 5_000;
 const PAUSE = 200;
 
 export interface Reads {
-  /** The next command, or `undefined` while nothing is to be read; `wake` asks again. */
-  next(): [command: string, ...args: (string | number)[]] | undefined;
+  /** Sends the next read, for an answer in bytes; `undefined` while nothing is to be read: `wake` asks again. */
+  read(client: Connection['client']): Promise<unknown> | undefined;
   /**
    * What was read; an empty array when the time was up.
    * @param readAhead sends the next read at once, so that Redis works on it while these are looked at
@@ -128,10 +128,7 @@ export class BlockingReader {
   }
 
   #send(): Promise<unknown> | undefined {
-    const command = this.#reads.next();
-    if (!command) return undefined;
-    const [name, ...args] = command;
-    return send(this.connection.client, name, args, 'bytes');
+    return this.#reads.read(this.connection.client);
   }
 
   #woken(): Promise<void> {

@@ -4,6 +4,9 @@ import { SCRIPTS } from './scripts.generated.js';
 
 export type ScriptName = keyof typeof SCRIPTS;
 
+/** A command and its arguments. */
+export type Call = [command: string, ...args: (string | number)[]];
+
 /** What a script answered, and how many replicas have confirmed what it wrote. */
 export interface Replicated {
   readonly answer: unknown;
@@ -62,6 +65,32 @@ function isMissing(error: unknown): boolean {
 }
 
 /**
+ * Commands that Redis carries out one after the other with nothing in between, or none of them.
+ * @returns what each answered, in bytes, or its error
+ * @throws the error for which Redis carried out none
+ */
+export async function sendTogether(client: Redis, commands: readonly Call[]): Promise<unknown[]> {
+  let refusal: unknown;
+  const queue = ([command, ...args]: Call): void => {
+    send(client, command, args).catch((error: unknown) => {
+      refusal ??= error;
+    });
+  };
+  // ioredis would write each by itself. (Its own `multi` keeps V8 from collecting the replies for long.)
+  const { stream } = client;
+  stream.cork();
+  queue(['multi']);
+  for (const call of commands) queue(call);
+  const answers = send(client, 'exec', [], 'bytes');
+  stream.uncork();
+  try {
+    return (await answers) as unknown[];
+  } catch (error) {
+    throw refusal ?? error;
+  }
+}
+
+/**
  * One command as it is: no transformation of arguments or reply, which the typed methods of ioredis may do.
  * A connection that turns out to be half open, or to lead to a replica, is replaced.
  * @param form of the strings in the reply; bytes are Buffers
@@ -75,7 +104,11 @@ export function send(
   const options = { replyEncoding: form === 'text' ? 'utf8' : null } as const;
   const answer = client.sendCommand(new Command(command, args, options)) as Promise<unknown>;
   answer.catch((error: unknown) => {
-    if (hasTimedOut(error) || isReadOnly(error)) client.disconnect(true);
+    replaceWhenUseless(client, error);
   });
   return answer;
+}
+
+function replaceWhenUseless(client: Redis | Cluster, error: unknown): void {
+  if (hasTimedOut(error) || isReadOnly(error)) client.disconnect(true);
 }

@@ -42,7 +42,10 @@ export class ReplyInbox {
     this.#reader = new BlockingReader(
       source,
       {
-        next: () => ['xread', 'COUNT', COUNT, 'BLOCK', BLOCK, 'STREAMS', key, this.#last],
+        read: (client) => {
+          const args = ['COUNT', COUNT, 'BLOCK', BLOCK, 'STREAMS', key, this.#last];
+          return send(client, 'xread', args, 'bytes');
+        },
         entries: (entries) => {
           this.#isRefused = false;
           return this.#take(entries, receive) > 1;
