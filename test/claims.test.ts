@@ -1,195 +1,250 @@
 import { once } from 'node:events';
-import { ElkMqClient, EventQueue, type ElkMqContext, type ElkMqServerOptions } from 'nestjs-elkmq';
+import type { Redis } from 'ioredis';
+import { EventQueue, type ElkMqContext, type ElkMqServerOptions } from 'nestjs-elkmq';
 import { lastValueFrom } from 'rxjs';
 import { describe, expect, it } from 'vitest';
-import { deadLettersOf, startClient, unsettled } from './support/nest.js';
-import { clientOf, durableRedis, ownRedis } from './support/own-redis.js';
-import { closing, keysOf, newQueueName, redis, until, url } from './support/queue.js';
+import { startClient } from './support/nest.js';
+import { clientOf, durableRedis, ownRedis, type PrivateRedis } from './support/own-redis.js';
+import { closing, newQueueName, until } from './support/queue.js';
 import { LEASE, startDoomed, startWorker } from './support/workers.js';
 
-const COUNT = 300;
+const COUNT = 600;
 /** Enough that all are taken at once. */
 const concurrency = COUNT;
 
-/** A queue with so many events that a worker is behind when it starts. */
-async function backlog(pattern: string, server: { url: string } = { url }): Promise<string> {
+/** A queue with so many messages waiting that a worker is behind when it starts, and what is in Redis. */
+async function backlog(text = '', started?: PrivateRedis) {
+  const server = started ?? (await ownRedis());
+  const { url } = server;
+  const admin = clientOf(server);
   const queue = newQueueName();
-  const client = closing(new ElkMqClient({ queue, url: server.url }));
-  const events = Array.from({ length: COUNT }, (_, number) => lastValueFrom(client.emit(pattern, number)));
-  await Promise.all(events);
-  return queue;
+  const stream = `${queue}(event_stream)`;
+  const client = startClient({ queue, url });
+  const emit = (_: unknown, number: number) => lastValueFrom(client.emit('hang event', { number, text }));
+  await Promise.all(Array.from({ length: COUNT }, emit));
+  await admin.xgroup('CREATE', stream, 'elkmq', '0');
+  return {
+    server,
+    url,
+    admin,
+    queue,
+    stream,
+    claims: `${queue}(claims)`,
+    isEmpty: async () => (await admin.xlen(stream)) === 0,
+    pending: async () => Number((await admin.xpending(stream, 'elkmq'))[0]),
+    deadLetters: () => admin.hlen(`${queue}(dead_letter_bodies)`),
+  };
 }
 
-function claimsOf(queue: string, client = redis): Promise<number> {
-  return client.hlen(`${queue}(claims)`);
-}
-
-async function pendingIn(queue: string): Promise<number> {
-  return Number((await redis.xpending(`${queue}(event_stream)`, 'elkmq'))[0]);
+/** How many reads were claimed: nothing else is a transaction. */
+async function claimed(admin: Redis): Promise<number> {
+  return Number(/cmdstat_exec:calls=(\d+)/.exec(await admin.info('commandstats'))?.[1] ?? 0);
 }
 
 /** A worker whose handlers wait until they are told to go on. */
-async function holding(queue: string, options: ElkMqServerOptions = {}) {
-  const started: unknown[] = [];
+async function holding(options: ElkMqServerOptions) {
+  let count = 0;
+  const handled = new Set<number>();
   let letGo = (): void => undefined;
   const gate = new Promise<void>((resolve) => (letGo = resolve));
-  const hold = async (number: unknown): Promise<void> => {
-    started.push(number);
+  const hold = async (payload: unknown): Promise<void> => {
+    count++;
+    handled.add((payload as { number: number }).number);
     await gate;
   };
-  const worker = await startWorker({ queue, concurrency, lease: 60_000, ...options }, { 'hold event': hold });
-  return { worker, started, letGo };
+  const worker = await startWorker({ concurrency, lease: 60_000, ...options }, { 'hang event': hold });
+  return { worker, letGo, handled, started: () => count };
 }
 
 describe('a worker that is behind', () => {
-  it('has what a read brought noted as one claim, which goes when all of it is handled', async () => {
-    const queue = await backlog('hold event');
-    const { started, letGo } = await holding(queue);
-    await until(() => started.length === COUNT);
-    expect(await claimsOf(queue)).toBeGreaterThan(0);
-    expect(await pendingIn(queue)).toBeLessThan(COUNT);
+  it('has what a read brings noted as one claim, which goes when all of it is handled', async () => {
+    const { queue, url, admin, claims, isEmpty, pending } = await backlog();
+    const { started, handled, letGo } = await holding({ queue, url });
+    await until(() => started() === COUNT);
+    expect(await claimed(admin)).toBeGreaterThan(0);
     letGo();
-    await until(async () => (await unsettled(queue)) === 0);
-    expect(started).toHaveLength(new Set(started).size);
-    expect(await keysOf(queue)).not.toHaveProperty('(claims)');
-    expect(await pendingIn(queue)).toBe(0);
+    await until(isEmpty);
+    expect(handled.size).toBe(COUNT);
+    expect(await admin.exists(claims)).toBe(0);
+    expect(await pending()).toBe(0);
   });
 
   it('counts all of it as running', async () => {
-    const queue = await backlog('hold event');
-    const { started, letGo } = await holding(queue);
-    await until(() => started.length === COUNT);
+    const { queue, url, admin } = await backlog();
+    const { started, letGo } = await holding({ queue, url });
+    await until(() => started() === COUNT);
     const looking = closing(new EventQueue(queue, url));
     expect(await looking.state()).toMatchObject({ running: COUNT, waiting: 0 });
-    expect(await claimsOf(queue)).toBeGreaterThan(0);
+    expect(await claimed(admin)).toBeGreaterThan(0);
     letGo();
   });
 
   it('keeps what it handles for longer than its lease', async () => {
-    const queue = await backlog('hold event');
-    const { started, letGo } = await holding(queue, { lease: LEASE });
-    await until(() => started.length === COUNT);
-    const others = await holding(queue, { lease: LEASE, delivery: 'at-least-once' });
+    const { queue, url, admin, claims, isEmpty, pending, deadLetters } = await backlog();
+    const { started, letGo } = await holding({ queue, url, lease: LEASE });
+    await until(() => started() === COUNT);
+    expect(await claimed(admin)).toBeGreaterThan(0);
+    const others = await holding({ queue, url, lease: LEASE, delivery: 'at-least-once' });
     // By then each is pending, and its lease has been renewed.
-    await until(async () => (await claimsOf(queue)) === 0 && (await pendingIn(queue)) === COUNT);
+    await until(async () => (await admin.exists(claims)) === 0 && (await pending()) === COUNT);
     const since = Date.now();
     await until(() => Date.now() - since > 2.5 * LEASE);
     letGo();
-    await until(async () => (await unsettled(queue)) === 0);
-    expect(others.started).toEqual([]);
-    expect(await deadLettersOf(queue)).toEqual([]);
+    await until(isEmpty);
+    expect(others.started()).toBe(0);
+    expect(await deadLetters()).toBe(0);
   });
 
   it('gives back what it has not handled when it stops', async () => {
-    const queue = await backlog('hold event');
-    const { worker, started, letGo } = await holding(queue, { drainTimeout: 1, delivery: 'at-least-once' });
-    await until(() => started.length === COUNT);
-    expect(await claimsOf(queue)).toBeGreaterThan(0);
+    const { queue, url, admin, claims, isEmpty } = await backlog();
+    const options = { queue, url, drainTimeout: 1, delivery: 'at-least-once' } as const;
+    const { worker, started, letGo } = await holding(options);
+    await until(() => started() === COUNT);
+    expect(await claimed(admin)).toBeGreaterThan(0);
     await worker.close();
-    const others = await holding(queue);
+    expect(await admin.exists(claims)).toBe(0);
+    const others = await holding(options);
     letGo();
     others.letGo();
-    await until(() => others.started.length === COUNT);
-    await until(async () => (await unsettled(queue)) === 0);
-    expect(await keysOf(queue)).not.toHaveProperty('(claims)');
+    await until(isEmpty);
+    expect(others.handled.size).toBe(COUNT);
   });
 
   it('learns of a caller that stopped waiting, and nobody else takes the request', async () => {
-    const queue = newQueueName();
-    const client = startClient({ queue });
-    const reasons: unknown[] = [];
+    const { queue, url, admin, stream, isEmpty } = await backlog();
+    const client = startClient({ queue, url });
     const requests = Array.from({ length: COUNT }, (_, number) => client.send('wait', number).subscribe());
-    await until(async () => (await unsettled(queue)) === COUNT);
+    await until(async () => (await admin.xlen(stream)) === 2 * COUNT);
+    const reasons: unknown[] = [];
+    let waiting = 0;
     const wait = async (_: unknown, { signal }: ElkMqContext): Promise<void> => {
+      waiting++;
       if (!signal.aborted) await once(signal, 'abort');
       reasons.push(signal.reason);
     };
-    const worker = await startWorker({ queue, concurrency, lease: 60_000 }, { wait });
-    const looking = closing(new EventQueue(queue, url));
-    await until(async () => (await claimsOf(queue)) > 0);
-    await until(async () => (await looking.state()).running === COUNT);
+    const handlers = { wait, 'hang event': () => Promise.resolve() };
+    await startWorker({ queue, url, concurrency: 2 * COUNT, lease: 60_000 }, handlers);
+    await until(() => waiting === COUNT);
+    expect(await claimed(admin)).toBeGreaterThan(0);
     for (const request of requests) request.unsubscribe();
     await until(() => reasons.length === COUNT);
     expect(reasons[0]).toMatchObject({ code: 'CANCELLED' });
-    await until(async () => (await unsettled(queue)) === 0);
-    await worker.close();
+    await until(isEmpty);
+    expect(waiting).toBe(COUNT);
   });
 });
 
-describe('when a worker that was behind is killed', () => {
+describe('when a worker that is behind is killed', () => {
   it.each([
-    ['once', 'each of its messages is a dead letter'],
-    ['at-least-once', 'another worker handles each of its messages'],
-  ] as const)('with delivery %s, %s', async (delivery) => {
-    const queue = await backlog('hang event');
-    const doomed = await startDoomed({ queue, delivery, concurrency });
-    await until(async () => (await claimsOf(queue)) > 0);
+    { delivery: 'once', what: 'each of its messages is a dead letter' },
+    { delivery: 'at-least-once', what: 'another worker handles each of them' },
+  ] as const)('with delivery $delivery, $what', async ({ delivery }) => {
+    const { queue, url, admin, claims, isEmpty, deadLetters } = await backlog();
+    // Its handlers never end.
+    const doomed = await startDoomed({ queue, url, delivery, concurrency });
+    await until(async () => (await claimed(admin)) > 0);
     doomed.kill('SIGKILL');
-    const handled: unknown[] = [];
-    const handler = (number: unknown): Promise<unknown> => Promise.resolve(handled.push(number));
-    await startWorker({ queue, delivery }, { 'hang event': handler });
-    await until(async () => (await unsettled(queue)) === 0, 20_000);
-    const letters = await deadLettersOf(queue);
-    expect(letters.length + handled.length).toBe(COUNT);
-    if (delivery === 'once') expect(letters.length).toBeGreaterThan(0);
-    else expect(new Set(handled).size).toBe(COUNT);
-    expect(await claimsOf(queue)).toBe(0);
+    const { handled, letGo } = await holding({ queue, url, delivery });
+    letGo();
+    await until(isEmpty, 20_000);
+    const letters = await deadLetters();
+    expect(letters + handled.size).toBe(COUNT);
+    if (delivery === 'once') expect(letters).toBeGreaterThan(0);
+    else expect(letters).toBe(0);
+    expect(await admin.exists(claims)).toBe(0);
   });
 });
 
 describe('what a worker that is behind has taken', () => {
   it('is known to Redis after Redis was killed as well', async () => {
-    const server = await durableRedis();
-    const client = clientOf(server);
-    const queue = await backlog('hold event', server);
-    const { started, letGo } = await holding(queue, { url: server.url });
-    await until(() => started.length === COUNT);
-    expect(await claimsOf(queue, client)).toBeGreaterThan(0);
+    const { server, queue, url, admin, isEmpty } = await backlog('', await durableRedis());
+    const { started, letGo } = await holding({ queue, url });
+    await until(() => started() === COUNT);
+    expect(await claimed(admin)).toBeGreaterThan(0);
     await server.kill();
     await server.restart();
-    const others = await holding(queue, { url: server.url });
+    const others = await holding({ queue, url });
     letGo();
-    await until(async () => (await client.xlen(`${queue}(event_stream)`)) === 0, 20_000);
-    expect(others.started).toEqual([]);
-    expect(started).toHaveLength(COUNT);
+    await until(isEmpty, 20_000);
+    expect([started(), others.started()]).toEqual([COUNT, 0]);
   });
 
-  it('is handled where Redis has no memory for claims', async () => {
-    const server = await ownRedis('--maxmemory-policy', 'noeviction');
-    const admin = clientOf(server);
-    const queue = await backlog('hold event', server);
-    await admin.xgroup('CREATE', `${queue}(event_stream)`, 'elkmq', '0');
-    await admin.config('SET', 'maxmemory', '1');
-    const { started, letGo } = await holding(queue, { url: server.url });
-    await until(() => started.length === COUNT);
-    expect(await claimsOf(queue, admin)).toBe(0);
+  it('is pending where Redis has no memory for claims', async () => {
+    const { queue, url, admin, claims, isEmpty, pending } = await backlog();
+    await admin.config('SET', 'maxmemory-policy', 'noeviction', 'maxmemory', '1');
+    const { started, letGo } = await holding({ queue, url });
+    await until(() => started() === COUNT);
+    expect([await pending(), await admin.exists(claims)]).toEqual([COUNT, 0]);
     letGo();
-    await until(async () => (await admin.xlen(`${queue}(event_stream)`)) === 0);
+    await until(isEmpty);
   });
 
   it('is pending where claims cannot be noted, for the key is of another type', async () => {
-    const queue = await backlog('hold event');
-    await redis.set(`${queue}(claims)`, 'not a hash');
-    const { started, letGo } = await holding(queue);
-    await until(() => started.length === COUNT);
-    expect(await pendingIn(queue)).toBe(COUNT);
+    const { queue, url, admin, claims, isEmpty, pending } = await backlog();
+    await admin.set(claims, 'not a hash');
+    const { started, letGo } = await holding({ queue, url });
+    await until(() => started() === COUNT);
+    expect(await pending()).toBe(COUNT);
+    // Not tried again.
+    expect(await claimed(admin)).toBe(1);
+    const looking = closing(new EventQueue(queue, url));
+    expect(await looking.state()).toMatchObject({ running: COUNT });
     letGo();
-    await until(async () => (await unsettled(queue)) === 0);
+    await until(isEmpty);
   });
 
-  it('belongs to the group that handed it out: claims of one that was destroyed are worth nothing', async () => {
-    const queue = await backlog('hold event');
-    const first = await holding(queue);
-    await until(() => first.started.length === COUNT);
-    await redis.xgroup('DESTROY', `${queue}(event_stream)`, 'elkmq');
-    const others = await holding(queue);
-    // As after any loss of the group, all is handed out again.
-    await until(() => first.started.length + others.started.length === 2 * COUNT);
-    first.letGo();
+  it('is pending where Redis does not allow transactions', async () => {
+    const { queue, url, admin, isEmpty, pending, deadLetters } = await backlog();
+    await admin.acl('SETUSER', 'plain', 'on', '>secret', '~*', '&*', '+@all', '-multi');
+    const plain = url.replace('//', '//plain:secret@');
+    const { started, handled, letGo } = await holding({ queue, url: plain });
+    await until(() => started() === COUNT);
+    expect(handled.size).toBe(COUNT);
+    await until(async () => (await pending()) === COUNT);
+    letGo();
+    await until(isEmpty);
+    expect(await deadLetters()).toBe(0);
+  });
+
+  it('is pending where messages are large: a script that wants their ids reads them whole', async () => {
+    const { queue, url, admin, pending } = await backlog('x'.repeat(40_000));
+    const { started, letGo } = await holding({ queue, url });
+    await until(() => started() === COUNT);
+    expect([await claimed(admin), await pending()]).toEqual([0, COUNT]);
+    letGo();
+  });
+
+  it('belongs to the group that handed it out: what another one hands out anew is not taken back', async () => {
+    const { queue, url, admin, claims, stream, isEmpty, pending, deadLetters } = await backlog();
+    const first = await holding({ queue, url });
+    await until(() => first.started() === COUNT);
+    expect(await claimed(admin)).toBeGreaterThan(0);
+    await admin.xgroup('DESTROY', stream, 'elkmq');
+    const others = await holding({ queue, url, lease: LEASE });
+    await until(() => others.started() === COUNT);
+    await until(async () => (await pending()) === COUNT);
+    const firstPending = async () => (await admin.xpending(stream, 'elkmq', '-', '+', 1))[0] as unknown[];
+    const [id, owner] = await firstPending();
+    // As by who has made the group by hand, and left the claims.
+    await admin.hset(claims, 'somebody.1.1000 1', `0-0 ${String(id)} 1`);
+    await until(async () => (await admin.exists(claims)) === 0);
+    expect((await firstPending()).slice(0, 2)).toEqual([id, owner]);
     others.letGo();
-    await until(async () => (await unsettled(queue)) === 0);
-    await first.worker.close();
-    await others.worker.close();
-    expect(await keysOf(queue)).not.toHaveProperty('(claims)');
+    await until(isEmpty);
+    expect(await deadLetters()).toBe(0);
+    first.letGo();
+  });
+
+  const MALFORMED = ['', 'a b c', '1-0', '0-0 9-9', `0-0 ${'9'.repeat(30)}-1 1`, '0-0 5-5 x', '9-9 1-1 1'];
+  it.each(MALFORMED)('is not held up by claims that nobody should have written: %j', async (claim) => {
+    const { queue, url, admin, claims, isEmpty, pending } = await backlog();
+    await admin.hset(claims, 'somebody.1.1000 1', claim, '', claim, ' ', claim);
+    const { started, letGo } = await holding({ queue, url, lease: LEASE });
+    await until(() => started() === COUNT);
+    const looking = closing(new EventQueue(queue, url));
+    expect(await looking.state()).toMatchObject({ running: COUNT });
+    await until(async () => (await pending()) === COUNT && (await admin.exists(claims)) === 0);
+    letGo();
+    await until(isEmpty);
   });
 });

@@ -23,8 +23,8 @@ export interface Intake {
   patience?(): number;
   /** Entries that `read` has brought, of so many asked for. None when the time was up. */
   take(entries: StreamEntry[], asked: number, read: Read): void;
-  /** Whether more is waiting behind an entry, so that the next read is better a claim. */
-  isBehind(entry: StreamEntry): boolean;
+  /** Whether so much is waiting behind the entries of a full read that the next one had better claim. */
+  isBehind(entries: StreamEntry[]): boolean;
 }
 
 /**
@@ -169,7 +169,7 @@ export class GroupConsumer {
     const asked = this.#asked;
     const { latest } = this.#reads;
     const isFull = asked > 1 && entries.length === asked;
-    this.#isBehind = isFull && this.#intake.isBehind(entries.at(-1) as StreamEntry);
+    this.#isBehind = isFull && this.#intake.isBehind(entries);
     if (isFull) {
       this.#arriving = asked;
       readAhead();
@@ -221,7 +221,8 @@ export async function joinGroup(
   keys: QueueKeys,
   competition: Competition,
 ): Promise<void> {
-  const { eventStream, messageQueue, history } = keys;
-  const until = await runScript(connection.client, 'join', [eventStream, messageQueue, history], [GROUP]);
+  const { eventStream, messageQueue, history, claims } = keys;
+  const used = [eventStream, messageQueue, history, claims];
+  const until = await runScript(connection.client, 'join', used, [GROUP]);
   competition.joined(String(until));
 }

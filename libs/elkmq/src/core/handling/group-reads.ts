@@ -1,8 +1,9 @@
 import type { Redis } from 'ioredis';
+import { ConnectionError } from '../errors.js';
 import type { Competition } from '../interop/competition.js';
 import { GROUP, type QueueKeys } from '../keys.js';
 import type { Connection } from '../redis/connection.js';
-import { isReplyError } from '../redis/redis-errors.js';
+import { isAborted, isReplyError } from '../redis/redis-errors.js';
 import { send, sendTogether } from '../redis/scripts.js';
 import { SCRIPTS } from '../redis/scripts.generated.js';
 
@@ -35,6 +36,7 @@ export class GroupReads {
   readonly #keys: QueueKeys;
   readonly #competition: Competition;
   #claims = 0;
+  #canClaim = true;
   #latest: Read = { consumer: '', claim: '' };
 
   constructor(keys: QueueKeys, competition: Competition) {
@@ -50,10 +52,12 @@ export class GroupReads {
   /** @returns the reply to XREADGROUP, in bytes */
   send(client: Connection['client'], wanted: Wanted): Promise<unknown> {
     // On Cluster a transaction is not known to go where the reads go; original consumers compete for single entries.
-    const canClaim = !client.isCluster && this.#competition.limit === '';
-    return canClaim && wanted.isBehind && wanted.count >= FEWEST_CLAIMED
-      ? this.#claim(client as Redis, wanted)
-      : this.#read(client, wanted);
+    const canClaim = this.#canClaim && !client.isCluster && this.#competition.limit === '';
+    if (!canClaim || !wanted.isBehind || wanted.count < FEWEST_CLAIMED) return this.#read(client, wanted);
+    const reply = this.#claim(client as Redis, wanted);
+    // One that is sent ahead is not waited for when the worker stops.
+    reply.catch(() => undefined);
+    return reply;
   }
 
   #read(client: Connection['client'], { consumer, count, patience }: Wanted): Promise<unknown> {
@@ -79,9 +83,9 @@ export class GroupReads {
         ['evalsha', sha1, ...note],
       ]);
     } catch (error) {
-      if (!isReplyError(error)) throw error;
       // Such as for lack of memory, of which the usual read needs none.
-      return this.#read(client, wanted);
+      if (isAborted(error)) return this.#read(client, wanted);
+      throw isReplyError(error) ? this.#withoutTransactions(client, error) : error;
     }
     const [, , reply, isClaimed] = answers;
     if (reply instanceof Error) throw reply;
@@ -90,8 +94,19 @@ export class GroupReads {
     return reply;
   }
 
-  /** The claim could not be noted: somebody has put something else in its place. */
+  /**
+   * MULTI or EXEC is not allowed, so each command may have been carried out by itself. What it has handed out goes back to
+   * the queue, as with any connection that breaks.
+   */
+  #withoutTransactions(client: Redis, cause: Error): ConnectionError {
+    this.#canClaim = false;
+    client.disconnect(true);
+    return new ConnectionError(`Redis does not allow transactions: ${cause.message}`, { cause });
+  }
+
+  /** The claim could not be noted: the key is of another type. */
   async #makePending(client: Redis, consumer: string, reply: unknown): Promise<void> {
+    this.#canClaim = false;
     const [[, entries]] = reply as [[Buffer, [id: Buffer, ...unknown[]][]]];
     const ids = entries.map(([id]) => id.toString());
     await send(client, 'xclaim', [this.#keys.eventStream, GROUP, consumer, 0, ...ids, 'FORCE', 'JUSTID']);

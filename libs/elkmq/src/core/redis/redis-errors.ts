@@ -23,6 +23,11 @@ export function isReadOnly(error: unknown): boolean {
   return isReplyError(error) && error.message.includes('READONLY');
 }
 
+/** Redis refused a command of a transaction, and so carried out none. */
+export function isAborted(error: unknown): boolean {
+  return isReplyError(error) && error.message.startsWith('EXECABORT');
+}
+
 /** The stream or its consumer group is gone. */
 export function isNoGroup(error: unknown): boolean {
   return isReplyError(error) && error.message.startsWith('NOGROUP');

@@ -65,29 +65,21 @@ function isMissing(error: unknown): boolean {
 }
 
 /**
- * Commands that Redis carries out one after the other with nothing in between, or none of them.
+ * Commands that Redis carries out one after the other with nothing in between, or, when it answers EXECABORT, none of them.
  * @returns what each answered, in bytes, or its error
- * @throws the error for which Redis carried out none
+ * @throws the error that EXEC was answered
  */
 export async function sendTogether(client: Redis, commands: readonly Call[]): Promise<unknown[]> {
-  let refusal: unknown;
-  const queue = ([command, ...args]: Call): void => {
-    send(client, command, args).catch((error: unknown) => {
-      refusal ??= error;
-    });
-  };
   // ioredis would write each by itself. (Its own `multi` keeps V8 from collecting the replies for long.)
   const { stream } = client;
   stream.cork();
-  queue(['multi']);
-  for (const call of commands) queue(call);
+  for (const [command, ...args] of [['multi'] as Call, ...commands]) {
+    // What is wrong with one, EXEC tells too.
+    send(client, command, args).catch(() => undefined);
+  }
   const answers = send(client, 'exec', [], 'bytes');
   stream.uncork();
-  try {
-    return (await answers) as unknown[];
-  } catch (error) {
-    throw refusal ?? error;
-  }
+  return (await answers) as unknown[];
 }
 
 /**

@@ -8,15 +8,17 @@
 redis.replicate_commands()
 
 local last
-for _, known in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
+local groups = redis.pcall('XINFO', 'GROUPS', KEYS[1])
+for _, known in ipairs(groups.err and {} or groups) do
   if known[2] == ARGV[1] then last = known[8] end
 end
 local from = redis.call('HGET', KEYS[2], ARGV[2])
-if from == '' then
-  if last then redis.call('HSET', KEYS[2], ARGV[2], last) end
+if from == '' and last then
+  redis.call('HSET', KEYS[2], ARGV[2], last)
   return 0
 end
-if not from or from == last then
+-- No group, or nothing was waiting.
+if not from or not last or from == last then
   redis.call('HDEL', KEYS[2], ARGV[2])
   return 0
 end

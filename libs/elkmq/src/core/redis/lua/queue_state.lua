@@ -19,8 +19,7 @@ end
 for _, entry in ipairs(redis.call('XRANGE', KEYS[1], last, '+', 'COUNT', 2)) do
   if oldest == '' and entry[1] ~= last then oldest = entry[1] end
 end
-local claims = redis.call('HVALS', KEYS[5])
-for _, claim in ipairs(claims) do
+for _, claim in ipairs(redis.pcall('HVALS', KEYS[5])) do
   claimed(KEYS[1], claim, function(ids) pending = pending + #ids end)
 end
 local now = redis.call('TIME')

@@ -10,6 +10,8 @@
 -- Returns the ids of the attempts that were not the worker's any more.
 redis.replicate_commands()
 
+-- include shared/claimed.lua
+
 local stream, claims, group = KEYS[1], KEYS[2], ARGV[1]
 local lost = {}
 
@@ -64,8 +66,8 @@ if ARGV[2] == '' or #lost > 0 or not trim(ARGV[2], ARGV[3]) then
 end
 -- A claim goes with the last of its entries.
 for name, claim in pairs(known) do
-  local from, last = string.match(claim, '^(%S+) (%S+)')
-  local left = redis.call('XRANGE', stream, from, last, 'COUNT', 2)
+  local from, last = parts_of(claim)
+  local left = from and redis.pcall('XRANGE', stream, from, last, 'COUNT', 2) or {}
   if #left == 0 or (#left == 1 and left[1][1] == from) then redis.call('HDEL', claims, name) end
 end
 return lost
