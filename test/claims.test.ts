@@ -13,14 +13,15 @@ const COUNT = 600;
 const concurrency = COUNT;
 
 /** A queue with so many messages waiting that a worker is behind when it starts, and what is in Redis. */
-async function backlog(text = '', started?: PrivateRedis) {
+async function backlog(textOf: (number: number) => string = () => '', started?: PrivateRedis) {
   const server = started ?? (await ownRedis());
   const { url } = server;
   const admin = clientOf(server);
   const queue = newQueueName();
   const stream = `${queue}(event_stream)`;
   const client = startClient({ queue, url });
-  const emit = (_: unknown, number: number) => lastValueFrom(client.emit('hang event', { number, text }));
+  const emit = (_: unknown, number: number) =>
+    lastValueFrom(client.emit('hang event', { number, text: textOf(number) }));
   await Promise.all(Array.from({ length: COUNT }, emit));
   await admin.xgroup('CREATE', stream, 'elkmq', '0');
   return {
@@ -36,9 +37,14 @@ async function backlog(text = '', started?: PrivateRedis) {
   };
 }
 
-/** How many reads were claimed: nothing else is a transaction. */
+/** How many reads were part of a transaction. One transaction of a worker, its first, is for nothing but to see whether it may. */
 async function claimed(admin: Redis): Promise<number> {
-  return Number(/cmdstat_exec:calls=(\d+)/.exec(await admin.info('commandstats'))?.[1] ?? 0);
+  return (await calls(admin, 'exec')) - 1;
+}
+
+async function calls(admin: Redis, command: string, kind = 'calls'): Promise<number> {
+  const stats = await admin.info('commandstats');
+  return Number(new RegExp(`cmdstat_${command}:.*\\b${kind}=(\\d+)`).exec(stats)?.[1] ?? 0);
 }
 
 /** A worker whose handlers wait until they are told to go on. */
@@ -62,6 +68,9 @@ describe('a worker that is behind', () => {
     const { started, handled, letGo } = await holding({ queue, url });
     await until(() => started() === COUNT);
     expect(await claimed(admin)).toBeGreaterThan(0);
+    // Others look at it later: this Redis has just been started.
+    expect(await pending()).toBeLessThan(COUNT);
+    expect(await admin.hlen(claims)).toBeGreaterThan(0);
     letGo();
     await until(isEmpty);
     expect(handled.size).toBe(COUNT);
@@ -108,6 +117,28 @@ describe('a worker that is behind', () => {
     others.letGo();
     await until(isEmpty);
     expect(others.handled.size).toBe(COUNT);
+  });
+
+  it('gives back what is on its way when it is closed in the middle', async () => {
+    const { queue, url, admin, claims, isEmpty, deadLetters } = await backlog();
+    const handled: unknown[] = [];
+    const options = { queue, url, concurrency: 128, lease: 60_000 };
+    let closed: Promise<unknown> | undefined;
+    const handler = async (payload: unknown): Promise<void> => {
+      handled.push((payload as { number: number }).number);
+      if (handled.length === COUNT / 2) closed = worker.close();
+      await new Promise(setImmediate);
+    };
+    const worker = await startWorker(options, { 'hang event': handler });
+    await until(() => closed !== undefined);
+    await closed;
+    expect(handled.length).toBeLessThan(COUNT);
+    expect(await admin.exists(claims)).toBe(0);
+    await startWorker(options, { 'hang event': handler });
+    await until(isEmpty);
+    expect(new Set(handled).size).toBe(COUNT);
+    expect(handled).toHaveLength(COUNT);
+    expect(await deadLetters()).toBe(0);
   });
 
   it('learns of a caller that stopped waiting, and nobody else takes the request', async () => {
@@ -157,13 +188,15 @@ describe('when a worker that is behind is killed', () => {
 
 describe('what a worker that is behind has taken', () => {
   it('is known to Redis after Redis was killed as well', async () => {
-    const { server, queue, url, admin, isEmpty } = await backlog('', await durableRedis());
+    const { server, queue, url, admin, isEmpty } = await backlog(undefined, await durableRedis());
     const { started, letGo } = await holding({ queue, url });
     await until(() => started() === COUNT);
     expect(await claimed(admin)).toBeGreaterThan(0);
     await server.kill();
     await server.restart();
     const others = await holding({ queue, url });
+    const looking = closing(new EventQueue(queue, url));
+    expect(await looking.state()).toMatchObject({ running: COUNT, waiting: 0 });
     letGo();
     await until(isEmpty, 20_000);
     expect([started(), others.started()]).toEqual([COUNT, 0]);
@@ -175,6 +208,8 @@ describe('what a worker that is behind has taken', () => {
     const { started, letGo } = await holding({ queue, url });
     await until(() => started() === COUNT);
     expect([await pending(), await admin.exists(claims)]).toEqual([COUNT, 0]);
+    // Tried again and again.
+    expect(await calls(admin, 'exec', 'failed_calls')).toBeGreaterThan(1);
     letGo();
     await until(isEmpty);
   });
@@ -185,33 +220,60 @@ describe('what a worker that is behind has taken', () => {
     const { started, letGo } = await holding({ queue, url });
     await until(() => started() === COUNT);
     expect(await pending()).toBe(COUNT);
-    // Not tried again.
-    expect(await claimed(admin)).toBe(1);
+    expect(await claimed(admin)).toBe(0);
     const looking = closing(new EventQueue(queue, url));
     expect(await looking.state()).toMatchObject({ running: COUNT });
     letGo();
     await until(isEmpty);
   });
 
-  it('is pending where Redis does not allow transactions', async () => {
-    const { queue, url, admin, isEmpty, pending, deadLetters } = await backlog();
-    await admin.acl('SETUSER', 'plain', 'on', '>secret', '~*', '&*', '+@all', '-multi');
-    const plain = url.replace('//', '//plain:secret@');
-    const { started, handled, letGo } = await holding({ queue, url: plain });
+  it.each(['-multi', '-exec', '-@transaction'])('is pending where the rights are %s', async (rights) => {
+    const { queue, url, admin, isEmpty, pending } = await backlog();
+    await admin.acl('SETUSER', 'plain', 'on', '>secret', '~*', '&*', '+@all', rights);
+    const { started, letGo } = await holding({ queue, url: url.replace('//', '//plain:secret@') });
     await until(() => started() === COUNT);
-    expect(handled.size).toBe(COUNT);
-    await until(async () => (await pending()) === COUNT);
+    expect(await pending()).toBe(COUNT);
+    // Tried once.
+    const rejected = await Promise.all(['multi', 'exec'].map((name) => calls(admin, name, 'rejected_calls')));
+    expect(Math.max(...rejected)).toBe(1);
     letGo();
     await until(isEmpty);
+  });
+
+  it('goes back to the queue where transactions are not allowed any more', async () => {
+    const { queue, url, admin, isEmpty, deadLetters } = await backlog();
+    const rights = (...rules: string[]) =>
+      admin.acl('SETUSER', 'plain', 'on', '>secret', '~*', '&*', ...rules);
+    await rights('+@all');
+    let count = 0;
+    const handled: unknown[] = [];
+    const handler = async (payload: unknown): Promise<void> => {
+      handled.push((payload as { number: number }).number);
+      // In the middle of the backlog.
+      if (++count === COUNT / 3) await rights('-@transaction');
+    };
+    const options = { queue, url: url.replace('//', '//plain:secret@') };
+    await startWorker({ concurrency: 128, lease: 60_000, ...options }, { 'hang event': handler });
+    await until(isEmpty);
+    expect(new Set(handled).size).toBe(COUNT);
+    expect(handled).toHaveLength(COUNT);
     expect(await deadLetters()).toBe(0);
   });
 
   it('is pending where messages are large: a script that wants their ids reads them whole', async () => {
-    const { queue, url, admin, pending } = await backlog('x'.repeat(40_000));
+    const { queue, url, admin, stream, claims, isEmpty } = await backlog((number) =>
+      number < COUNT / 2 ? '' : 'x'.repeat(40_000),
+    );
     const { started, letGo } = await holding({ queue, url });
     await until(() => started() === COUNT);
-    expect([await claimed(admin), await pending()]).toEqual([0, COUNT]);
+    const sizes = Object.values(await admin.hgetall(claims)).map(async (claim) => {
+      const [from = '', to = ''] = claim.split(' ');
+      return JSON.stringify(await admin.xrange(stream, `(${from}`, to)).length;
+    });
+    expect(sizes.length).toBeGreaterThan(0);
+    expect(Math.max(...(await Promise.all(sizes)))).toBeLessThan(300 * 1024);
     letGo();
+    await until(isEmpty);
   });
 
   it('belongs to the group that handed it out: what another one hands out anew is not taken back', async () => {

@@ -16,8 +16,6 @@ import { nudgeOf, readEntry, timestampOf } from '../wire/entry.js';
 
 /** An entry that has waited for as long as this, ms, has others behind it, where messages come one after the other. */
 const BEHIND = 10;
-/** Scripts read claimed entries whole, to learn their ids. Where a read brings as many characters as this, none are claimed. */
-const MAX_CLAIMED = 256 * 1024;
 
 /** What a worker is told of the entries that it takes. */
 export interface IntakeListener {
@@ -75,12 +73,8 @@ export class DeliveryIntake implements Intake {
     return this.#credit.forRead(arriving);
   }
 
-  isBehind(entries: StreamEntry[]): boolean {
-    const [newest = ''] = entries.at(-1) ?? [];
-    if (this.#owner.clock.now() - timestampOf(newest) < BEHIND) return false;
-    let size = 0;
-    for (const [, fields] of entries) for (const text of fields ?? []) size += text.length;
-    return size < MAX_CLAIMED;
+  isBehind([newest]: StreamEntry): boolean {
+    return this.#owner.clock.now() - timestampOf(newest) > BEHIND;
   }
 
   take(entries: StreamEntry[], asked: number, read: Read): void {

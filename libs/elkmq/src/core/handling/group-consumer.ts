@@ -8,7 +8,7 @@ import {
   type ConsumerSession,
 } from './consumer-session.js';
 import { DequeueError } from '../errors.js';
-import { GroupReads, type Read } from './group-reads.js';
+import { GroupReads, isSmall, type Read } from './group-reads.js';
 import type { Competition } from '../interop/competition.js';
 import { GROUP, type QueueKeys } from '../keys.js';
 import { isNoGroup, isReplyError, isUnblocked } from '../redis/redis-errors.js';
@@ -23,8 +23,8 @@ export interface Intake {
   patience?(): number;
   /** Entries that `read` has brought, of so many asked for. None when the time was up. */
   take(entries: StreamEntry[], asked: number, read: Read): void;
-  /** Whether so much is waiting behind the entries of a full read that the next one had better claim. */
-  isBehind(entries: StreamEntry[]): boolean;
+  /** Whether others are likely to be waiting behind the newest entry of a full read, and may be claimed. */
+  isBehind(newest: StreamEntry): boolean;
 }
 
 /**
@@ -167,9 +167,10 @@ export class GroupConsumer {
       return;
     }
     const asked = this.#asked;
+    // Before the next one is sent.
     const { latest } = this.#reads;
     const isFull = asked > 1 && entries.length === asked;
-    this.#isBehind = isFull && this.#intake.isBehind(entries);
+    this.#isBehind = isFull && this.#intake.isBehind(entries.at(-1) as StreamEntry) && isSmall(entries);
     if (isFull) {
       this.#arriving = asked;
       readAhead();

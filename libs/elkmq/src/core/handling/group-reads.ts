@@ -3,12 +3,17 @@ import { ConnectionError } from '../errors.js';
 import type { Competition } from '../interop/competition.js';
 import { GROUP, type QueueKeys } from '../keys.js';
 import type { Connection } from '../redis/connection.js';
-import { isAborted, isReplyError } from '../redis/redis-errors.js';
+import { isAborted, isForbidden, isReplyError } from '../redis/redis-errors.js';
 import { send, sendTogether } from '../redis/scripts.js';
 import { SCRIPTS } from '../redis/scripts.generated.js';
 
 /** With fewer entries it costs more to note a claim than to have each of them pending. */
 const FEWEST_CLAIMED = 32;
+/** What scripts read whole to learn the ids that a claim holds has fewer bytes than this. */
+const MAX_CLAIMED = 256 * 1024;
+
+/** What XREADGROUP answers for one stream, in bytes. */
+type Reply = [[stream: Buffer, entries: [id: Buffer, fields: Buffer[] | null][]]];
 
 /** Which read has brought an entry. */
 export interface Read {
@@ -24,7 +29,7 @@ export interface Wanted {
   readonly count: number;
   /** How long to wait for the first entry, whole ms. */
   readonly patience: number;
-  /** More is waiting than can be read at once, so that nothing needs to be waited for. */
+  /** So much seems to be waiting that a read which waits for nothing comes back full. */
   readonly isBehind: boolean;
 }
 
@@ -36,7 +41,8 @@ export class GroupReads {
   readonly #keys: QueueKeys;
   readonly #competition: Competition;
   #claims = 0;
-  #canClaim = true;
+  /** Whether Redis lets this worker claim; not known before it is tried. */
+  #canClaim: boolean | undefined;
   #latest: Read = { consumer: '', claim: '' };
 
   constructor(keys: QueueKeys, competition: Competition) {
@@ -44,7 +50,7 @@ export class GroupReads {
     this.#competition = competition;
   }
 
-  /** The one that was answered last. */
+  /** The one that was answered last, until the next one is sent. */
   get latest(): Read {
     return this.#latest;
   }
@@ -52,7 +58,7 @@ export class GroupReads {
   /** @returns the reply to XREADGROUP, in bytes */
   send(client: Connection['client'], wanted: Wanted): Promise<unknown> {
     // On Cluster a transaction is not known to go where the reads go; original consumers compete for single entries.
-    const canClaim = this.#canClaim && !client.isCluster && this.#competition.limit === '';
+    const canClaim = this.#canClaim !== false && !client.isCluster && this.#competition.limit === '';
     if (!canClaim || !wanted.isBehind || wanted.count < FEWEST_CLAIMED) return this.#read(client, wanted);
     const reply = this.#claim(client as Redis, wanted);
     // One that is sent ahead is not waited for when the worker stops.
@@ -70,6 +76,8 @@ export class GroupReads {
   async #claim(client: Redis, wanted: Wanted): Promise<unknown> {
     const { consumer, count } = wanted;
     const { eventStream, claims } = this.#keys;
+    this.#canClaim ??= await mayClaim(client, claims);
+    if (!this.#canClaim) return this.#read(client, wanted);
     const claim = `${consumer} ${String(++this.#claims)}`;
     const { source, sha1 } = SCRIPTS.claim;
     const note = [2, eventStream, claims, GROUP, claim];
@@ -85,30 +93,61 @@ export class GroupReads {
     } catch (error) {
       // Such as for lack of memory, of which the usual read needs none.
       if (isAborted(error)) return this.#read(client, wanted);
-      throw isReplyError(error) ? this.#withoutTransactions(client, error) : error;
+      throw isReplyError(error) ? this.#forbidden(client, error) : error;
     }
     const [, , reply, isClaimed] = answers;
     if (reply instanceof Error) throw reply;
-    if (isClaimed !== 1 && reply !== null) await this.#makePending(client, consumer, reply);
-    this.#latest = { consumer, claim: isClaimed === 1 ? claim : '' };
+    const entries = (reply as Reply | null)?.[0][1] ?? [];
+    if (isClaimed === 1 && isSmall(entries)) {
+      this.#latest = { consumer, claim };
+      return reply;
+    }
+    this.#latest = { consumer, claim: '' };
+    if (entries.length > 0) await this.#makePending(client, claim, consumer, entries);
     return reply;
   }
 
   /**
-   * MULTI or EXEC is not allowed, so each command may have been carried out by itself. What it has handed out goes back to
-   * the queue, as with any connection that breaks.
+   * Transactions are not allowed any more, so each command may have been carried out by itself: what that has handed out
+   * goes back to the queue, as with any connection that breaks. Only the loop of reads sees the error.
    */
-  #withoutTransactions(client: Redis, cause: Error): ConnectionError {
+  #forbidden(client: Redis, cause: Error): ConnectionError {
     this.#canClaim = false;
     client.disconnect(true);
     return new ConnectionError(`Redis does not allow transactions: ${cause.message}`, { cause });
   }
 
-  /** The claim could not be noted: the key is of another type. */
-  async #makePending(client: Redis, consumer: string, reply: unknown): Promise<void> {
-    this.#canClaim = false;
-    const [[, entries]] = reply as [[Buffer, [id: Buffer, ...unknown[]][]]];
+  /** For large entries; or the claim could not be noted, since somebody has made another type of its key. */
+  async #makePending(client: Redis, claim: string, consumer: string, entries: Reply[0][1]): Promise<void> {
+    const { eventStream, claims } = this.#keys;
     const ids = entries.map(([id]) => id.toString());
-    await send(client, 'xclaim', [this.#keys.eventStream, GROUP, consumer, 0, ...ids, 'FORCE', 'JUSTID']);
+    await send(client, 'xclaim', [eventStream, GROUP, consumer, 0, ...ids, 'FORCE', 'JUSTID']);
+    // Refused where the key is of another type.
+    send(client, 'hdel', [claims, claim]).catch(() => undefined);
+  }
+}
+
+/** Whether entries are so small that a script may read those of some claims whole. */
+export function isSmall(
+  entries: readonly (readonly [unknown, readonly { length: number }[] | null])[],
+): boolean {
+  let size = 0;
+  for (const [, fields] of entries) for (const text of fields ?? []) size += text.length;
+  return size < MAX_CLAIMED;
+}
+
+/**
+ * Tries a transaction with nothing at stake: where MULTI is refused, a read that was to be part of one is carried out by
+ * itself. @returns `undefined` when it is refused for now
+ */
+async function mayClaim(client: Redis, claims: string): Promise<boolean | undefined> {
+  try {
+    const [length] = await sendTogether(client, [['hlen', claims]]);
+    return typeof length === 'number';
+  } catch (error) {
+    if (!isReplyError(error)) throw error;
+    // Redis 6.0 stays in a transaction whose EXEC was refused.
+    send(client, 'discard', []).catch(() => undefined);
+    return isForbidden(error) ? false : undefined;
   }
 }

@@ -99,10 +99,10 @@ export class SettlementBatch {
     return calls;
   }
 
-  /** The claims that those that finish are in, and whether all are in one. */
+  /** The claims that those that finish are in, and whether none of them is outside. */
   get #claimed(): [names: string, areAllClaimed: number] {
-    const someArePending = this.#claims.delete('');
-    return [[...this.#claims].join(','), someArePending ? 0 : 1];
+    const names = [...this.#claims].filter((name) => name !== '');
+    return [names.join(','), names.length === this.#claims.size ? 1 : 0];
   }
 
   #addEnding(place: number, id: string, replies: string): void {

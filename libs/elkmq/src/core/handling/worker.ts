@@ -149,7 +149,7 @@ export class Worker {
     if (this.#isStopped) throw new ConnectionError('the worker was stopped before it had begun');
     const { lease } = this.#options;
     const intake = {
-      isBehind: (entries: StreamEntry[]) => this.#intake.isBehind(entries),
+      isBehind: (newest: StreamEntry) => this.#intake.isBehind(newest),
       credit: (arriving: number) => this.#intake.credit(arriving),
       take: (entries: StreamEntry[], asked: number, read: Read) => {
         this.#isRefused = false;

@@ -23,9 +23,14 @@ export function isReadOnly(error: unknown): boolean {
   return isReplyError(error) && error.message.includes('READONLY');
 }
 
-/** Redis refused a command of a transaction, and so carried out none. */
+/** Redis has begun a transaction, refused one of its commands, and so carried out none. */
 export function isAborted(error: unknown): boolean {
   return isReplyError(error) && error.message.startsWith('EXECABORT');
+}
+
+/** The user has no right to a command, or the server has no such command. */
+export function isForbidden(error: unknown): boolean {
+  return isReplyError(error) && /\bNOPERM\b|\bunknown command\b/i.test(error.message);
 }
 
 /** The stream or its consumer group is gone. */

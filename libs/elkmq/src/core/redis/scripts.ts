@@ -67,19 +67,23 @@ function isMissing(error: unknown): boolean {
 /**
  * Commands that Redis carries out one after the other with nothing in between, or, when it answers EXECABORT, none of them.
  * @returns what each answered, in bytes, or its error
- * @throws the error that EXEC was answered
+ * @throws the error of EXEC, or of MULTI: where that is refused, each command is carried out by itself
  */
 export async function sendTogether(client: Redis, commands: readonly Call[]): Promise<unknown[]> {
-  // ioredis would write each by itself. (Its own `multi` keeps V8 from collecting the replies for long.)
   const { stream } = client;
+  const sent: Promise<unknown>[] = [];
+  // ioredis would write each by itself. (Its own `multi` keeps V8 from collecting the replies for long.)
   stream.cork();
-  for (const [command, ...args] of [['multi'] as Call, ...commands]) {
-    // What is wrong with one, EXEC tells too.
-    send(client, command, args).catch(() => undefined);
+  try {
+    sent.push(send(client, 'multi', []));
+    // A refusal of one comes back with EXEC.
+    for (const [command, ...args] of commands) send(client, command, args).catch(() => undefined);
+    sent.push(send(client, 'exec', [], 'bytes'));
+  } finally {
+    stream.uncork();
   }
-  const answers = send(client, 'exec', [], 'bytes');
-  stream.uncork();
-  return (await answers) as unknown[];
+  const [, answers] = await Promise.all(sent);
+  return answers as unknown[];
 }
 
 /**
