@@ -5,7 +5,7 @@ import { isTransportName, transportNames, type TransportName } from './transport
 export interface Settings {
   readonly rounds: number;
   readonly levels: readonly number[];
-  /** Once per pair of processes, at the highest level, until the code is compiled. */
+  /** Per pair of processes, with many in flight and then with few, each for so long: until the code is compiled. */
   readonly warmUpMs: number;
   readonly leadInMs: number;
   readonly measureMs: number;
