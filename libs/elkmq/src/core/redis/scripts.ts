@@ -98,7 +98,10 @@ export function send(
   form: 'text' | 'bytes' = 'text',
 ): Promise<unknown> {
   const options = { replyEncoding: form === 'text' ? 'utf8' : null } as const;
-  const answer = client.sendCommand(new Command(command, args, options)) as Promise<unknown>;
+  const sent = new Command(command, [], options);
+  // The constructor would look for arrays in them, which takes 130 ns each.
+  sent.args = args.map(String);
+  const answer = client.sendCommand(sent) as Promise<unknown>;
   answer.catch((error: unknown) => {
     replaceWhenUseless(client, error);
   });
