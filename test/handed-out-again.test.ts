@@ -154,7 +154,7 @@ describe('when the consumer group is deleted under a worker', () => {
     );
     await until(() => values.length === 2);
     // As a worker puts back what nothing says of that it has answered.
-    const keys = ['event_stream', 'message_queue', 'leftovers', 'claims'].map((name) => `${queue}(${name})`);
+    const keys = ['event_stream', 'message_queue', 'leftovers'].map((name) => `${queue}(${name})`);
     const [id] = (await redis.xrange(`${queue}(event_stream)`, '-', '+'))[0] ?? [];
     await runScript(redis, 'requeue', keys, ['elkmq', 1, '', 0, '', 1_000, String(id)]);
     expect(await outcome).toMatchObject({ code: 'ABANDONED' });

@@ -33,7 +33,7 @@ describe('a Nest worker that died', () => {
   it('before it had won an event: an original consumer can take it too', async () => {
     const queue = newQueueName();
     const id = await handedOut(queue);
-    const keys = ['event_stream', 'message_queue', 'leftovers', 'claims'].map((name) => `${queue}(${name})`);
+    const keys = ['event_stream', 'message_queue', 'leftovers'].map((name) => `${queue}(${name})`);
     await runScript(redis, 'requeue', keys, ['elkmq', 0, '', 0, '+', 1_000, id]);
     expect(await listOf(queue)).not.toContain(id);
     expect(await dequeueAsTheOriginal(queue)).toMatchObject({ action: 'note', payload: '1' });

@@ -68,17 +68,6 @@ describe('events of one read that are handled together', () => {
     expect(handled).toHaveLength(COUNT - 1);
   });
 
-  it('go without an older one that another worker has claimed', async () => {
-    const { queue, stream, ids } = await waitingEvents();
-    const first = ids[0] as string;
-    await redis.xreadgroup('GROUP', GROUP, 'elsewhere.1.60000', 'COUNT', 1, 'NOACK', 'STREAMS', stream, '>');
-    await redis.hset(`${queue}(claims)`, 'elsewhere.1.60000 1', `0-0 ${first} ${String(Date.now())}`);
-    const handled = await startWorker(queue);
-    await until(async () => (await redis.xlen(stream)) === 1);
-    expect(await idsIn(stream)).toEqual([first]);
-    expect(handled).toHaveLength(COUNT - 1);
-  });
-
   it('go without an older one that is kept, though no worker has it any more', async () => {
     const { queue, stream, ids } = await waitingEvents();
     await redis.xreadgroup('GROUP', GROUP, 'elsewhere.1.60000', 'COUNT', 1, 'STREAMS', stream, '>');
@@ -113,62 +102,35 @@ describe('events of one read that are handled together', () => {
   });
 });
 
-describe('claimed requests', () => {
-  /** Two reads of two requests each, claimed, and the call that settles all four. */
-  async function claimedRequests() {
+describe('requests that are settled together', () => {
+  /** Four pending requests of one client, and the call that settles all of them. */
+  async function pendingRequests() {
     const { queue, stream, ids } = await waitingEvents();
-    const [claims, inbox] = [`${queue}(claims)`, `${queue}(inbox):client`];
+    const inbox = `${queue}(inbox):client`;
     await redis.xdel(inbox, (await redis.xadd(inbox, '*', 'created', '')) as string);
-    for (const [number, [from, to]] of [
-      ['0-0', ids[1]],
-      [ids[1], ids[3]],
-    ].entries()) {
-      await redis.xreadgroup('GROUP', GROUP, 'w.1.60000', 'COUNT', 2, 'NOACK', 'STREAMS', stream, '>');
-      await redis.hset(
-        claims,
-        `w.1.60000 ${String(number)}`,
-        `${String(from)} ${String(to)} ${String(Date.now())}`,
-      );
-    }
+    await redis.xreadgroup('GROUP', GROUP, 'w.1.60000', 'COUNT', 4, 'STREAMS', stream, '>');
     const settled = ids.slice(0, 4);
-    const args = [GROUP, '', '', 'w.1.60000 0,w.1.60000 1', 1, 3, 4, '[1\n,2\n,3\n,4]', ...settled];
-    const settle = () => runScript(redis, 'settle', [stream, claims, inbox], args);
+    const args = [GROUP, '', '', 2, 4, '[1\n,2\n,3\n,4]', ...settled];
+    const settle = () => runScript(redis, 'settle', [stream, inbox], args);
     const replies = async () =>
       (await redis.xrange(inbox, '-', '+')).map(([, [, text = '']]) => JSON.parse(text) as number[]);
-    return { queue, stream, claims, ids: settled, settle, replies };
+    return { queue, stream, ids: settled, settle, replies };
   }
 
-  it('are answered once, and their claims go', async () => {
-    const { stream, claims, settle, replies } = await claimedRequests();
+  it('are answered once, also when the call is repeated', async () => {
+    const { stream, ids, settle, replies } = await pendingRequests();
     expect(await settle()).toEqual([]);
     expect(await replies()).toEqual([[1, 2, 3, 4]]);
-    expect(await redis.exists(claims)).toBe(0);
+    expect(await settle()).toEqual(ids);
+    expect(await replies()).toEqual([[1, 2, 3, 4]]);
     expect(await redis.xlen(stream)).toBe(COUNT - 4);
   });
 
-  it('are not answered again when the call is repeated, though a claim holds others', async () => {
-    const { stream, claims, ids, settle, replies } = await claimedRequests();
-    await settle();
-    await redis.hset(claims, 'w.1.60000 0', `0-0 ${String(ids.at(-1))} 1`, 'w.1.60000 1', `0-0 999-0 1`);
-    await redis.xadd(stream, '*', 'event', '{}', 'reply_to', '');
-    expect(await settle()).toEqual(ids);
-    expect(await replies()).toEqual([[1, 2, 3, 4]]);
-  });
-
-  it('that others have taken away are not answered; the others are', async () => {
-    const { queue, ids, settle, replies } = await claimedRequests();
-    const names = ['event_stream', 'message_queue', 'leftovers', 'claims'];
-    const keys = names.map((name) => `${queue}(${name})`);
+  it('are answered but for those that others have taken away', async () => {
+    const { queue, ids, settle, replies } = await pendingRequests();
+    const keys = ['event_stream', 'message_queue', 'leftovers'].map((name) => `${queue}(${name})`);
     await runScript(redis, 'requeue', keys, [GROUP, 1, '', 0, '', 1_000, ids[1] as string]);
     expect(await settle()).toEqual([ids[1]]);
     expect(await replies()).toEqual([[1, 3, 4]]);
-  });
-
-  it('count also beside such as are pending', async () => {
-    const { claims, settle, replies } = await claimedRequests();
-    await redis.hdel(claims, 'w.1.60000 0');
-    expect(await settle()).toEqual([]);
-    expect(await replies()).toEqual([[1, 2, 3, 4]]);
-    expect(await redis.exists(claims)).toBe(0);
   });
 });

@@ -7,12 +7,11 @@ import { startRedisBroker } from './redis-broker.js';
 
 /*
  * The scripts of the package with as little around them as can be: no Nest, no timeouts, no reconnecting. What the
- * package cannot beat, but with one request in flight: nothing polls here.
+ * package cannot beat.
  */
 
 const STREAM = 'bench(event_stream)';
 const GROUP = 'elkmq';
-const CLAIMS = 'bench(claims)';
 const CLIENT = randomBytes(12).toString('base64url');
 const INBOX = `bench(inbox):${CLIENT}`;
 const PRODUCER = `bench(producer):${CLIENT}`;
@@ -53,7 +52,7 @@ async function startWorker(url: string, handled: (event: object) => void): Promi
       const entries = found?.[0]?.[1] ?? [];
       ahead = entries.length === COUNT ? ask() : undefined;
       for (let i = 0; i < entries.length; i += EARLY) {
-        const keys = [STREAM, CLAIMS];
+        const keys = [STREAM];
         const ids: string[] = [];
         const replies: string[] = [];
         for (const [id, [, json = '', , replyTo = '']] of entries.slice(i, i + EARLY)) {
@@ -65,7 +64,7 @@ async function startWorker(url: string, handled: (event: object) => void): Promi
             continue;
           }
           // There is one client, which sends either requests or events.
-          keys[2] = `bench(inbox):${replyTo}`;
+          keys[1] = `bench(inbox):${replyTo}`;
           const response = JSON.stringify({ response: JSON.parse(event.payload) as unknown });
           replies.push(`["${requestId}",1,0,1,${response}]`);
         }
@@ -74,9 +73,7 @@ async function startWorker(url: string, handled: (event: object) => void): Promi
           GROUP,
           ids[0] ?? '',
           after(ids.at(-1) ?? ''),
-          '',
-          0,
-          told === '' ? 0 : 3,
+          told === '' ? 0 : 2,
           ids.length,
           told,
           ...ids,

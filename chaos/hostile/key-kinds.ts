@@ -65,28 +65,7 @@ const FRAMES = [
   nested(20_000),
 ];
 
-/** What should be a claim. None of them holds an entry, as a worker's would. */
-const CLAIMS: Bytes[] = [
-  '',
-  'x',
-  '0-0',
-  '0-0 1-1',
-  '0-0 1-1 x',
-  '2-2 1-1 1',
-  '0-0 1-1 99999999999999999999',
-  `0-0 ${'9'.repeat(30)}-1 1`,
-  POLLUTION,
-];
-
 export const KEY_KINDS: readonly KeyKind[] = [
-  kind('claims: no claim', 'gone', (random, scene, name) => [
-    [
-      'HSET',
-      key(scene, 'claims'),
-      random.pick<Bytes>([name, `${name} 1`, random.bytes(20)]),
-      random.pick(CLAIMS),
-    ],
-  ]),
   kind('list: an id of nothing', 'gone', (random, scene, name) => [
     ['LPUSH', key(scene, 'message_queue'), random.pick<Bytes>([name, `junk ${name}`])],
   ]),

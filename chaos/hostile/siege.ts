@@ -95,7 +95,6 @@ export async function besiege(
 
 const KEYS = [
   'event_stream',
-  'claims',
   'message_queue',
   'response_stream',
   'dead_letters',
@@ -135,12 +134,11 @@ async function rest(redis: Redis, { clientId }: Scene, stay: number): Promise<st
     const due = await redis.zcount(`${QUEUE}(delayed)`, '-inf', Date.now() + 60_000);
     const waiting = (await redis.xlen(STREAM)) - stay;
     const inbox = await redis.xlen(`${QUEUE}(inbox):${clientId}`);
-    const claims = await redis.hlen(`${QUEUE}(claims)`);
     const listed = await redis.llen(`${QUEUE}(message_queue)`);
-    if (pending + due + waiting + inbox + claims + listed === 0) return [];
+    if (pending + due + waiting + inbox + listed === 0) return [];
     if (performance.now() > deadline) {
       return [
-        `not at rest: ${pending} pending, ${due} delayed and due, ${waiting} waiting, ${inbox} in the inbox, ${claims} claims, ${listed} in the list`,
+        `not at rest: ${pending} pending, ${due} delayed and due, ${waiting} waiting, ${inbox} in the inbox, ${listed} in the list`,
       ];
     }
     await sleep(20);

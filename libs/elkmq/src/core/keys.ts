@@ -10,8 +10,6 @@ const CLIENT_ID = /^[\w-]{1,64}$/;
 export class QueueKeys {
   /** stream: every event, field `event` as the original writes it */
   readonly eventStream: string;
-  /** hash: claim → which entries of the event stream a read has handed out that are not pending; see claim.lua */
-  readonly claims: string;
   /** list: ids of the original's events that none of its consumers has taken; `LPUSH` in, `RPOP` out */
   readonly messageQueue: string;
   /** stream: the original's index, one field a response: request uuid → id of the body in the event stream */
@@ -40,7 +38,6 @@ export class QueueKeys {
     if (cluster && queue === '') throw new InvalidOptionError('queue must not be empty on Redis Cluster');
     this.#prefix = cluster && !/\{[^}]+\}/.test(queue) ? `{${queue}}` : queue;
     this.eventStream = `${this.#prefix}(event_stream)`;
-    this.claims = `${this.#prefix}(claims)`;
     this.messageQueue = `${this.#prefix}(message_queue)`;
     this.responseStream = `${this.#prefix}(response_stream)`;
     this.deadLetters = `${this.#prefix}(dead_letters)`;

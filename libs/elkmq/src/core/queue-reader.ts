@@ -4,7 +4,7 @@ import { ConnectionError, DequeueError, EmptyQueueError } from './errors.js';
 import { Arbiter } from './interop/arbiter.js';
 import type { Competition } from './interop/competition.js';
 import { Janitor } from './interop/janitor.js';
-import type { Read } from './handling/group-reads.js';
+import type { Read } from './handling/consumer-session.js';
 import { GroupConsumer, joinGroup } from './handling/group-consumer.js';
 import type { QueueKeys } from './keys.js';
 import { LONGEST_TIMER } from './options.js';
@@ -52,8 +52,6 @@ export class QueueReader {
       },
     });
     const intake = {
-      // What is taken one by one is settled at once.
-      isBehind: () => false,
       credit: (arriving: number) => this.#waiting.length - this.#arbiter.size - arriving,
       patience: () => Math.min(...this.#waiting.map(({ deadline }) => deadline)) - performance.now(),
       take: (entries: StreamEntry[], _asked: number, { consumer }: Read) => {

@@ -28,7 +28,7 @@ export async function readQueueState(
   keys: QueueKeys,
   patience: number,
 ): Promise<QueueState> {
-  const touched = [keys.eventStream, keys.responseStream, keys.delayed, keys.deadLetters, keys.claims];
+  const touched = [keys.eventStream, keys.responseStream, keys.delayed, keys.deadLetters];
   try {
     const answer = await callReliably(connection, 'queueState', touched, [GROUP], patience);
     const [entries, responses, running, oldest, delayed, deadLetters, now] = answer as [

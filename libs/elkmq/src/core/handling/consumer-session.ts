@@ -18,6 +18,12 @@ export interface ConsumerSession {
   arrived: string;
 }
 
+/** One read of a session. Entries of one read follow each other in the stream. */
+export interface Read {
+  /** The consumer in the group that has the entries. */
+  readonly consumer: string;
+}
+
 /** Host and process, so that a dead letter or `XINFO CONSUMERS` says where to look, and what makes it unique. */
 export function workerName(): string {
   const host = hostname()
@@ -92,8 +98,7 @@ export class BrokenSessions {
   /** Leaves the group, unless something is still pending for the name. @returns whether it has left */
   async leave(name: string): Promise<boolean> {
     const args = [GROUP, name];
-    const { eventStream, claims } = this.#keys;
-    return (await callReliably(this.#connection, 'leave', [eventStream, claims], args, PATIENCE)) === 0;
+    return (await callReliably(this.#connection, 'leave', [this.#keys.eventStream], args, PATIENCE)) === 0;
   }
 
   async #end(session: ConsumerSession): Promise<void> {
@@ -114,10 +119,9 @@ export class BrokenSessions {
   }
 
   async #putBackUnseen({ name, arrived }: ConsumerSession): Promise<void> {
-    const { eventStream, claims } = this.#keys;
+    const { eventStream } = this.#keys;
     for (let last = arrived; ;) {
       try {
-        await callReliably(this.#connection, 'expand', [eventStream, claims], [GROUP], PATIENCE);
         const args = [eventStream, GROUP, after(last), '+', PAGE, name];
         const unseen = (await send(this.#connection.client, 'xpending', args)) as [string][];
         const newest = unseen.at(-1);

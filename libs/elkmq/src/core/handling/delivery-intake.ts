@@ -1,6 +1,6 @@
 import { Arbiter } from '../interop/arbiter.js';
 import type { Competition } from '../interop/competition.js';
-import type { Read } from './group-reads.js';
+import type { Read } from './consumer-session.js';
 import type { Connection } from '../redis/connection.js';
 import { Credit } from './credit.js';
 import { malformed, type DeadLetterReason } from '../dead-letters/dead-letters.js';
@@ -12,10 +12,7 @@ import type { Outcomes } from './outcomes.js';
 import type { RedisClock } from '../redis/redis-clock.js';
 import type { Running } from './running.js';
 import type { StreamEntry } from '../redis/stream-entries.js';
-import { nudgeOf, readEntry, timestampOf } from '../wire/entry.js';
-
-/** An entry that has waited for as long as this, ms, has others behind it, where messages come one after the other. */
-const BEHIND = 10;
+import { nudgeOf, readEntry } from '../wire/entry.js';
 
 /** What a worker is told of the entries that it takes. */
 export interface IntakeListener {
@@ -59,7 +56,7 @@ export class DeliveryIntake implements Intake {
         if (isLate && this.#credit.freeSlots <= (owner.consumer()?.asked ?? 0))
           void owner.consumer()?.handBack([entry]);
         // Others have decided on it: it counts as the entry of a read of its own.
-        else this.#start(entry, { consumer, claim: '' });
+        else this.#start(entry, { consumer });
       },
       putBack: (entries) => owner.consumer()?.handBack(entries) ?? Promise.resolve(),
       decided: () => owner.consumer()?.wake(),
@@ -71,10 +68,6 @@ export class DeliveryIntake implements Intake {
 
   credit(arriving: number): number {
     return this.#credit.forRead(arriving);
-  }
-
-  isBehind([newest]: StreamEntry): boolean {
-    return this.#owner.clock.now() - timestampOf(newest) > BEHIND;
   }
 
   take(entries: StreamEntry[], asked: number, read: Read): void {

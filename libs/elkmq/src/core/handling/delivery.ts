@@ -1,5 +1,5 @@
 import { AttemptSignal } from './attempt-signal.js';
-import type { Read } from './group-reads.js';
+import type { Read } from './consumer-session.js';
 import { CancelledError } from '../errors.js';
 import type { QueuedEvent } from '../wire/entry.js';
 import type { DeadLetterReason } from '../dead-letters/dead-letters.js';

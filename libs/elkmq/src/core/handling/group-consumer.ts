@@ -6,9 +6,9 @@ import {
   noteArrival,
   workerName,
   type ConsumerSession,
+  type Read,
 } from './consumer-session.js';
 import { DequeueError } from '../errors.js';
-import { GroupReads, isSmall, type Read } from './group-reads.js';
 import type { Competition } from '../interop/competition.js';
 import { GROUP, type QueueKeys } from '../keys.js';
 import { isNoGroup, isReplyError, isUnblocked } from '../redis/redis-errors.js';
@@ -23,8 +23,6 @@ export interface Intake {
   patience?(): number;
   /** Entries that `read` has brought, of so many asked for. None when the time was up. */
   take(entries: StreamEntry[], asked: number, read: Read): void;
-  /** Whether others are likely to be waiting behind the newest entry of a full read, and may be claimed. */
-  isBehind(newest: StreamEntry): boolean;
 }
 
 /**
@@ -42,13 +40,11 @@ export class GroupConsumer {
   readonly #lease: number;
   readonly #reader: BlockingReader;
   readonly #broken: BrokenSessions;
-  readonly #reads: GroupReads;
   readonly #onError: (error: Error) => void;
   #sessions = 0;
   /** Of the blocking reads, and of those that do not block. */
   #blocking: ConsumerSession;
   #direct: ConsumerSession;
-  #isBehind = false;
   #asked = 0;
   #arriving = 0;
   #hasRead = false;
@@ -75,7 +71,6 @@ export class GroupConsumer {
     this.#lease = lease;
     this.#blocking = this.#newSession();
     this.#direct = this.#newSession();
-    this.#reads = new GroupReads(keys, competition);
     this.#onError = onError;
     this.#broken = new BrokenSessions(connection, keys, competition);
     this.#reader = new BlockingReader(
@@ -167,16 +162,13 @@ export class GroupConsumer {
       return;
     }
     const asked = this.#asked;
-    // Before the next one is sent.
-    const { latest } = this.#reads;
-    const isFull = asked > 1 && entries.length === asked;
-    this.#isBehind = isFull && this.#intake.isBehind(entries.at(-1) as StreamEntry) && isSmall(entries);
-    if (isFull) {
+    const read: Read = { consumer: this.#blocking.name };
+    if (asked > 1 && entries.length === asked) {
       this.#arriving = asked;
       readAhead();
       this.#arriving = 0;
     }
-    this.#intake.take(entries, asked, latest);
+    this.#intake.take(entries, asked, read);
   }
 
   #connected(): Promise<void> {
@@ -192,8 +184,9 @@ export class GroupConsumer {
     this.#asked = this.#stopping ? 0 : this.#intake.credit(this.#arriving);
     if (this.#asked <= 0) return undefined;
     const patience = Math.max(1, Math.ceil(Math.min(this.#intake.patience?.() ?? BLOCK, BLOCK)));
-    const { name: consumer } = this.#blocking;
-    return this.#reads.send(client, { consumer, count: this.#asked, patience, isBehind: this.#isBehind });
+    const how = ['COUNT', this.#asked, 'BLOCK', patience];
+    const args = ['GROUP', GROUP, this.#blocking.name, ...how, 'STREAMS', this.#keys.eventStream, '>'];
+    return send(client, 'xreadgroup', args, 'bytes');
   }
 
   #failed(what: string, cause: Error): void {
@@ -222,8 +215,8 @@ export async function joinGroup(
   keys: QueueKeys,
   competition: Competition,
 ): Promise<void> {
-  const { eventStream, messageQueue, history, claims } = keys;
-  const used = [eventStream, messageQueue, history, claims];
+  const { eventStream, messageQueue, history } = keys;
+  const used = [eventStream, messageQueue, history];
   const until = await runScript(connection.client, 'join', used, [GROUP]);
   competition.joined(String(until));
 }

@@ -66,9 +66,8 @@ export class Outcomes {
 
   /** Nothing more is to be done with an entry. @returns false when it was not this consumer's any more */
   async discard(id: string): Promise<boolean> {
-    const { eventStream, claims } = this.#keys;
-    const args = [GROUP, ...NO_STRETCH, '', 0, 0, 1, '', id];
-    return this.#isDone('settle', [eventStream, claims], args, (lost) => (lost as string[]).length === 0);
+    const args = [GROUP, ...NO_STRETCH, 0, 1, '', id];
+    return this.#isDone('settle', [this.#keys.eventStream], args, (lost) => (lost as string[]).length === 0);
   }
 
   /**
@@ -109,10 +108,10 @@ export class Outcomes {
     error?: EventQueueError,
     holder = ANYONE,
   ): Promise<boolean> {
-    const { eventStream, deadLetters, deadLetterBodies, claims, messageQueue } = this.#keys;
+    const { eventStream, deadLetters, deadLetterBodies, messageQueue } = this.#keys;
     const { event } = dead;
     const inbox = event?.replyTo === undefined ? undefined : this.#keys.inbox(event.replyTo);
-    const keys = [eventStream, deadLetters, deadLetterBodies, claims];
+    const keys = [eventStream, deadLetters, deadLetterBodies];
     let told = ['', ''];
     if (dead.deduplication !== undefined && event && error) {
       if (!(await this.sharing.fail({ ...dead, event }, error, holder))) return false;
@@ -170,7 +169,7 @@ export class Outcomes {
 
   /** Not for this consumer: the entry stays for those it is for, until its time has passed. */
   async skip(entry: StreamEntry): Promise<void> {
-    const keys = [this.#keys.eventStream, this.#keys.leftovers, this.#keys.claims];
+    const keys = [this.#keys.eventStream, this.#keys.leftovers];
     await callReliably(this.#connection, 'skip', keys, [GROUP, entry[0], deletableAt(entry)], this.#patience);
   }
 }

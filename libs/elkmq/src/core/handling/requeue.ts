@@ -18,7 +18,7 @@ export async function requeue(
   attempts = 0,
   { consumer, unrenewedFor }: Holder = ANYONE,
 ): Promise<void> {
-  const { eventStream, messageQueue, leftovers, claims } = keys;
+  const { eventStream, messageQueue, leftovers } = keys;
   const args = [GROUP, attempts, consumer, unrenewedFor, limit, KEPT_LONGER, ...ids];
-  await callReliably(connection, 'requeue', [eventStream, messageQueue, leftovers, claims], args, patience);
+  await callReliably(connection, 'requeue', [eventStream, messageQueue, leftovers], args, patience);
 }

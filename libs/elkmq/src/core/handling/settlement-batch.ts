@@ -49,8 +49,6 @@ export class SettlementBatch {
   readonly #places = new Map<string, number>();
   readonly #finished: Settlable[] = [];
   readonly #stretch = new Stretch();
-  /** Of those that finish. */
-  readonly #claims = new Set<string>();
   /** The replies and ids of those that finish, by the place of the inbox among the keys. */
   readonly #endings = new Map<number, { replies: string[]; ids: string[] }>();
   readonly #unfinished: Settlable[] = [];
@@ -60,7 +58,7 @@ export class SettlementBatch {
   constructor(queueKeys: QueueKeys, most: number) {
     this.#queueKeys = queueKeys;
     this.#most = most;
-    this.#keys = [queueKeys.eventStream, queueKeys.claims];
+    this.#keys = [queueKeys.eventStream];
   }
 
   get isFull(): boolean {
@@ -74,7 +72,6 @@ export class SettlementBatch {
     if (finished) {
       this.#finished.push(attempt);
       this.#stretch.add(attempt);
-      this.#claims.add(attempt.read.claim);
       this.#addEnding(place, attempt.id, joined);
     } else {
       this.#unfinished.push(attempt);
@@ -85,7 +82,7 @@ export class SettlementBatch {
   calls(): SettlementCall[] {
     const calls: SettlementCall[] = [];
     if (this.#finished.length > 0) {
-      const args: (string | number)[] = [GROUP, ...this.#stretch.bounds, ...this.#claimed];
+      const args: (string | number)[] = [GROUP, ...this.#stretch.bounds];
       for (const [place, { replies, ids }] of this.#endings) {
         // A line for each attempt: JSON has no line break of its own.
         args.push(place, ids.length, place === 0 ? '' : `[${replies.join('\n,')}]`, ...ids);
@@ -97,12 +94,6 @@ export class SettlementBatch {
       calls.push({ script: 'answerInPart', keys: this.#keys, args, attempts: this.#unfinished });
     }
     return calls;
-  }
-
-  /** The claims that those that finish are in, and whether none of them is outside. */
-  get #claimed(): [names: string, areAllClaimed: number] {
-    const names = [...this.#claims].filter((name) => name !== '');
-    return [names.join(','), names.length === this.#claims.size ? 1 : 0];
   }
 
   #addEnding(place: number, id: string, replies: string): void {

@@ -6,8 +6,6 @@ import { BATCH_SIZE, SettlementBatch, type Settlable, type SettlementCall } from
 
 /** A call ends so many attempts at the most. */
 const MOST = 256;
-/** Up to twice as many go out in two calls, so that requesters go on with the first while Redis works on the second. */
-const HALF = 32;
 /** A worker tries to settle for as long as this, ms. */
 export const PATIENCE = 24 * 60 * 60 * 1_000;
 
@@ -43,12 +41,11 @@ export class Settler {
     const waiting = this.#waiting;
     if (waiting.length === 0) return;
     this.#waiting = [];
-    const most = waiting.length <= 2 * HALF ? HALF : MOST;
-    let batch = new SettlementBatch(this.#keys, most);
+    let batch = new SettlementBatch(this.#keys, MOST);
     for (const attempt of waiting) {
       if (batch.isFull) {
         this.#send(batch);
-        batch = new SettlementBatch(this.#keys, most);
+        batch = new SettlementBatch(this.#keys, MOST);
       }
       batch.add(attempt, attempt.take(BATCH_SIZE - batch.size));
     }

@@ -94,7 +94,7 @@ export class Sharing {
     replies: readonly string[],
     { consumer, unrenewedFor }: Holder,
   ): Promise<number> {
-    const { eventStream, claims } = this.#keys;
+    const { eventStream } = this.#keys;
     const record = this.#keys.deduplication('request', deduplication);
     const requester = `${event.replyTo ?? ''} ${event.requestId}`;
     const rests = replies.map((reply) => withoutId(reply, event.requestId));
@@ -104,7 +104,7 @@ export class Sharing {
     for (;;) {
       const { inboxes, places } = this.#addressesOf(waiters);
       const args = [GROUP, id, origin, consumer, unrenewedFor, how, waiters, requester, places, ...rests];
-      const keys = [eventStream, record, claims, ...inboxes];
+      const keys = [eventStream, record, ...inboxes];
       const answer = await callReliably(this.#connection, 'share', keys, args, this.#patience, doubt);
       if (typeof answer === 'number')
         return answer === 0 && doubt.isInDoubt && how !== 'part' ? IN_DOUBT : answer;
@@ -121,8 +121,8 @@ export class Sharing {
       const inbox = /^\d+$/.test(requestId) ? this.#keys.inbox(client) : undefined;
       const known = inbox === undefined ? -1 : inboxes.indexOf(inbox);
       if (inbox === undefined) places.push(0);
-      // The first three keys are no inboxes.
-      else places.push(known < 0 ? inboxes.push(inbox) + 3 : known + 4);
+      // The first two keys are no inboxes.
+      else places.push(known < 0 ? inboxes.push(inbox) + 2 : known + 3);
     }
     return { inboxes, places: places.join(' ') };
   }

@@ -1,5 +1,4 @@
-import type { Read } from './group-reads.js';
-import { after } from './consumer-session.js';
+import { after, type Read } from './consumer-session.js';
 
 /** What knows which read has brought it, and its place among the entries of that read. */
 export interface Placed {

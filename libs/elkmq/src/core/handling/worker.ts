@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Read } from './group-reads.js';
+import type { Read } from './consumer-session.js';
 import { COMMAND_TIMEOUT, Connection, type ConnectionListener } from '../redis/connection.js';
 import type { DeadLetterCap } from '../dead-letters/dead-letters.js';
 import type { Delivery } from './delivery.js';
@@ -149,7 +149,6 @@ export class Worker {
     if (this.#isStopped) throw new ConnectionError('the worker was stopped before it had begun');
     const { lease } = this.#options;
     const intake = {
-      isBehind: (newest: StreamEntry) => this.#intake.isBehind(newest),
       credit: (arriving: number) => this.#intake.credit(arriving),
       take: (entries: StreamEntry[], asked: number, read: Read) => {
         this.#isRefused = false;

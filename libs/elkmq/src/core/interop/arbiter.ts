@@ -114,8 +114,8 @@ export class Arbiter {
 
   /** @returns `undefined` when the worker stopped before there was an answer */
   async #ask(args: (string | number)[]): Promise<number[] | undefined> {
-    const { eventStream, messageQueue, leftovers, claims } = this.#keys;
-    const keys = [eventStream, messageQueue, leftovers, claims];
+    const { eventStream, messageQueue, leftovers } = this.#keys;
+    const keys = [eventStream, messageQueue, leftovers];
     while (!this.#stop.signal.aborted) {
       try {
         return (await callReliably(this.#connection, 'arbitrate', keys, args, PATIENCE)) as number[];

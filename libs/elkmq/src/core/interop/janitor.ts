@@ -76,9 +76,9 @@ export class Janitor {
 
   /** @returns whether there is more to do at once */
   async #clean(): Promise<boolean> {
-    const { eventStream, messageQueue, leftovers, history, claims } = this.#keys;
-    const histories = [eventStream, history, leftovers, claims];
-    const lists = [eventStream, messageQueue, leftovers, claims];
+    const { eventStream, messageQueue, leftovers, history } = this.#keys;
+    const histories = [eventStream, history, leftovers];
+    const lists = [eventStream, messageQueue, leftovers];
     const looked = await this.#call('cleanHistory', histories, [KEPT_LONGER, COUNT]);
     const stale = await this.#call('cleanList', lists, [COUNT]);
     const due = await this.#call('cleanLeftovers', lists, [COUNT]);

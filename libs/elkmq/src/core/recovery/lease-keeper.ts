@@ -1,7 +1,7 @@
 import type { Connection } from '../redis/connection.js';
 import { AbandonedError } from '../errors.js';
 import { GROUP, type QueueKeys } from '../keys.js';
-import type { Read } from '../handling/group-reads.js';
+import type { Read } from '../handling/consumer-session.js';
 import { callReliably } from '../redis/reliable-call.js';
 
 /** An attempt whose lease is to be renewed. */
@@ -64,7 +64,7 @@ export class LeaseKeeper {
         const some = attempts.slice(start, start + CHUNK);
         const args = [GROUP, consumer, ...some.map(({ id }) => id)];
         try {
-          const keys = [this.#keys.eventStream, this.#keys.claims];
+          const keys = [this.#keys.eventStream];
           const lost = (await callReliably(this.#connection, 'renew', keys, args, this.#lease)) as string[];
           if (lost.length === 0) continue;
           // Those that have ended meanwhile are among them; they do not mind.

@@ -137,7 +137,7 @@ export class Recoverer {
       this.#keys.eventStream,
       GROUP,
     ]);
-    const keys = [this.#keys.eventStream, this.#keys.claims];
+    const keys = [this.#keys.eventStream];
     let shortest = this.#lease;
     for (const consumer of consumers as (string | number)[][]) {
       const { name, pending, idle } = Object.fromEntries(
@@ -155,8 +155,6 @@ export class Recoverer {
   }
 
   async #pending(): Promise<Pending[]> {
-    const { eventStream, claims } = this.#keys;
-    await runScript(this.#connection.client, 'expand', [eventStream, claims], [GROUP]);
     const pending: Pending[] = [];
     for (let start = '-'; ;) {
       const page = await this.#page(start);

@@ -1,5 +1,4 @@
 import { setImmediate as endOfTick, setTimeout as sleep } from 'node:timers/promises';
-import { BusyPoll } from './busy-poll.js';
 import { Connection } from './connection.js';
 import { isReplyError } from './redis-errors.js';
 import type { RedisSource } from './redis-source.js';
@@ -42,9 +41,6 @@ export class BlockingReader {
   #clientId: string | undefined;
   /** The read that was sent ahead. */
   #ahead: Promise<unknown> | undefined;
-  /** The last read has brought one entry, or one reply: who sent it is likely to wait for what comes of it. */
-  #isLone = false;
-  readonly #poll = new BusyPoll();
   readonly #loop: Promise<void>;
 
   /** @param beside another connection to the same Redis */
@@ -119,11 +115,10 @@ export class BlockingReader {
       if (!this.#closed) await this.#woken();
       return;
     }
-    const entries = takeEntries(await (this.#isLone ? this.#poll.for(read) : read));
+    const entries = takeEntries(await read);
     const isMoreLikely = this.#reads.entries(entries, () => {
       this.#ahead = this.#send();
     });
-    this.#isLone = entries.length > 0 && !isMoreLikely;
     if (!isMoreLikely) await endOfTick();
   }
 

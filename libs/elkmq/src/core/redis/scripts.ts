@@ -4,9 +4,6 @@ import { SCRIPTS } from './scripts.generated.js';
 
 export type ScriptName = keyof typeof SCRIPTS;
 
-/** A command and its arguments. */
-export type Call = [command: string, ...args: (string | number)[]];
-
 /** What a script answered, and how many replicas have confirmed what it wrote. */
 export interface Replicated {
   readonly answer: unknown;
@@ -62,28 +59,6 @@ export async function runReplicated(
 
 function isMissing(error: unknown): boolean {
   return error instanceof Error && error.message.startsWith('NOSCRIPT');
-}
-
-/**
- * Commands that Redis carries out one after the other with nothing in between, or, when it answers EXECABORT, none of them.
- * @returns what each answered, in bytes, or its error
- * @throws the error of EXEC, or of MULTI: where that is refused, each command is carried out by itself
- */
-export async function sendTogether(client: Redis, commands: readonly Call[]): Promise<unknown[]> {
-  const { stream } = client;
-  const sent: Promise<unknown>[] = [];
-  // ioredis would write each by itself. (Its own `multi` keeps V8 from collecting the replies for long.)
-  stream.cork();
-  try {
-    sent.push(send(client, 'multi', []));
-    // A refusal of one comes back with EXEC.
-    for (const [command, ...args] of commands) send(client, command, args).catch(() => undefined);
-    sent.push(send(client, 'exec', [], 'bytes'));
-  } finally {
-    stream.uncork();
-  }
-  const [, answers] = await Promise.all(sent);
-  return answers as unknown[];
 }
 
 /**

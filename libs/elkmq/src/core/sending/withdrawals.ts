@@ -48,10 +48,10 @@ export class Withdrawals {
   }
 
   async #leave(id: string, deadline: number, record: string, waiter: string): Promise<void> {
-    const { eventStream, delayed, delayedBodies, claims } = this.#keys;
+    const { eventStream, delayed, delayedBodies } = this.#keys;
     const isTaken = await this.#call(
       'leaveRequest',
-      [eventStream, delayed, delayedBodies, record, claims],
+      [eventStream, delayed, delayedBodies, record],
       [id, waiter],
     );
     if (isTaken === 1) this.add(id, deadline);
@@ -61,8 +61,8 @@ export class Withdrawals {
     await immediate();
     const waiting = this.#waiting;
     this.#waiting = [];
-    const { eventStream, delayed, delayedBodies, cancelled, claims, messageQueue } = this.#keys;
-    const keys = [eventStream, delayed, delayedBodies, cancelled, claims];
+    const { eventStream, delayed, delayedBodies, cancelled, messageQueue } = this.#keys;
+    const keys = [eventStream, delayed, delayedBodies, cancelled];
     if (this.#legacyConsumers) keys.push(messageQueue);
     const calls: Promise<unknown>[] = [];
     for (let start = 0; start < waiting.length; start += CHUNK) {

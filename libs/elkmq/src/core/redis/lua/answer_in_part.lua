@@ -1,15 +1,12 @@
 -- Passes on what attempts that go on have said, as far as they are still their worker's.
--- KEYS: 1 event stream  2 claims, hash  3.. inboxes
+-- KEYS: 1 event stream  2.. inboxes
 -- ARGV: 1 group  2.. per attempt: id, place of its inbox in KEYS or 0, its consumer, its replies: JSON values joined by
 --       commas
 -- Returns the ids of the attempts that were not the worker's any more.
 redis.replicate_commands()
 
--- include shared/expand_claims.lua
-
 local stream, group = KEYS[1], ARGV[1]
 local replies, lost = {}, {}
-expand_claims(stream, KEYS[2], group)
 for i = 2, #ARGV, 4 do
   local id, inbox, consumer = ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2]
   -- An error: the group is gone. The others of the batch are not to pay for it.

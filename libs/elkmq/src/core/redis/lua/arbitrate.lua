@@ -1,11 +1,9 @@
 -- Decides who gets entries whose ids are in the original's list: whoever takes the id out of it. An entry that was won says
 -- so by its count of deliveries, 2, so that nobody takes it for one that an original consumer has.
--- KEYS: 1 event stream  2 message queue  3 leftovers, zset: id by when it can be deleted, ms  4 claims, hash
+-- KEYS: 1 event stream  2 message queue  3 leftovers, zset: id by when it can be deleted, ms
 -- ARGV: 1 group  2 consumer  3.. per entry: id, when it can be deleted, ms, if its id is not in the list; '' to only look
 -- Returns per entry: 1 it is this consumer's, 0 its id is not in the list, -1 it is not pending for the consumer any more.
 redis.replicate_commands()
-
--- include shared/expand_claims.lua
 
 local stream, list, group, consumer = KEYS[1], KEYS[2], ARGV[1], ARGV[2]
 
@@ -25,7 +23,6 @@ local function take(id)
 end
 
 local results = {}
-expand_claims(stream, KEYS[4], group)
 for i = 3, #ARGV, 2 do
   local id, deletable = ARGV[i], ARGV[i + 1]
   local pending = redis.call('XPENDING', stream, group, id, id, 1)[1]

@@ -2,12 +2,10 @@
 -- runs one learns of it. One that was put back into the queue has another id by now and cannot be told from one that has
 -- ended: it is marked too. Marks are few, and go when they are of no use.
 -- KEYS: 1 event stream  2 delayed, zset  3 delayed, hash  4 cancelled, zset: origin by until when it is of use, ms
---       5 claims, hash  6 message queue, when original consumers compete for the requests
+--       6 message queue, when original consumers compete for the requests
 -- ARGV: 1 group  2.. per request: id, deadline in ms
 -- Returns the number of requests withdrawn.
 redis.replicate_commands()
-
--- include shared/expand_claims.lua
 
 -- Nearer to its deadline than this, ms, a worker learns of that as soon.
 local SOON = 500
@@ -16,13 +14,12 @@ local MOST = 10000
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local withdrawn, marks = 0, {}
-expand_claims(KEYS[1], KEYS[5], ARGV[1])
 for i = 2, #ARGV, 2 do
   local id = ARGV[i]
   local gone = 0
-  if KEYS[6] then
+  if KEYS[5] then
     -- Whoever takes the id out of the list has the request. Original consumers fail on an id without an entry.
-    if redis.call('LREM', KEYS[6], 1, id) == 1 then
+    if redis.call('LREM', KEYS[5], 1, id) == 1 then
       gone = redis.call('XDEL', KEYS[1], id)
       redis.pcall('XACK', KEYS[1], ARGV[1], id)
     end

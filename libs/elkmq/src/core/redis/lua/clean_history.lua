@@ -1,12 +1,10 @@
 -- Looks through what is older than the group, a page a call. Events of ours go into the queue; what is the original's was
 -- taken, and is deleted when its time has passed. In the end, when all that the group was to find has been handed out, it
 -- forgets where the group began.
--- KEYS: 1 event stream  2 history, hash  3 leftovers, zset: id by when it can be deleted, ms  4 claims, hash
+-- KEYS: 1 event stream  2 history, hash  3 leftovers, zset: id by when it can be deleted, ms
 -- ARGV: 1 group  2 how much longer than its timeout an entry is kept, ms  3 how many entries at the most
 -- Returns 1 when there is more to look through, else 0.
 redis.replicate_commands()
-
--- include shared/expand_claims.lua
 
 local stream, history, leftovers = KEYS[1], KEYS[2], KEYS[3]
 local LONGEST = 65535
@@ -27,7 +25,6 @@ if not until_id then return 0 end
 if not from then
   for _, known in ipairs(redis.call('XINFO', 'GROUPS', stream)) do
     if known[2] == ARGV[1] then
-      expand_claims(stream, KEYS[4], ARGV[1])
       -- One beyond: nothing is left to be delivered up to there.
       local next_id = redis.call('XRANGE', stream, after(known[8]), until_id, 'COUNT', 1)
       local pending = redis.call('XPENDING', stream, ARGV[1], '-', until_id, 1)

@@ -1,11 +1,9 @@
 -- Deletes entries that original clients have read, or nobody wants any more, when their time has passed: events that
 -- original consumers took, and responses.
--- KEYS: 1 event stream  2 message queue  3 leftovers, zset: id by when it can be deleted, ms  4 claims, hash
+-- KEYS: 1 event stream  2 message queue  3 leftovers, zset: id by when it can be deleted, ms
 -- ARGV: 1 group  2 how many at the most
 -- Returns how many were looked at.
 redis.replicate_commands()
-
--- include shared/expand_claims.lua
 
 local stream, list, leftovers = KEYS[1], KEYS[2], KEYS[3]
 -- For an event that waits, or is being handled: when it is looked at again, ms.
@@ -34,7 +32,6 @@ end
 
 local due = redis.call('ZRANGEBYSCORE', leftovers, '-inf', now, 'LIMIT', 0, ARGV[2])
 local gone, again = {}, {}
-expand_claims(stream, KEYS[4], ARGV[1])
 for _, id in ipairs(due) do
   -- An error: no group, so nobody has it; or no id.
   local pending = redis.pcall('XPENDING', stream, ARGV[1], id, id, 1)

@@ -1,11 +1,9 @@
 -- Looks at the tail of the original's list for ids that no worker will find there by itself: those whose entry has gone,
 -- and those that came so late that their entry had been passed over. The latter is put into the queue again.
--- KEYS: 1 event stream  2 message queue  3 leftovers, zset: id by when it can be deleted, ms  4 claims, hash
+-- KEYS: 1 event stream  2 message queue  3 leftovers, zset: id by when it can be deleted, ms
 -- ARGV: 1 group  2 how many at the most
 -- Returns how many there were.
 redis.replicate_commands()
-
--- include shared/expand_claims.lua
 
 local stream, list, leftovers, group = KEYS[1], KEYS[2], KEYS[3], ARGV[1]
 
@@ -35,7 +33,6 @@ if not delivered then return 0 end
 local last_time, last_number = parts(delivered)
 
 local count = 0
-expand_claims(stream, KEYS[4], group)
 for _, id in ipairs(redis.call('LRANGE', list, -ARGV[2], -1)) do
   local time, number = parts(id)
   if not time then

@@ -1,32 +1,29 @@
 -- Ends an attempt by moving its message to the dead letters; a requester that waits is told.
 -- KEYS: 1 event stream  2 dead letters, zset: origin by time  3 dead letters, hash: origin -> JSON
---       4 claims, hash  5 message queue, or the inbox of the requester
+--       5 message queue, or the inbox of the requester
 -- ARGV: 1 group  2 id  3 origin  4 time, ms  5 JSON of the dead letter  6 how many dead letters are kept
 --       7 for how long, ms  8 consumer that must have the entry, '' for any
---       9 how long its lease must not have been renewed, ms  10 what KEYS[5] is: 'list', 'inbox' or ''
+--       9 how long its lease must not have been renewed, ms  10 what KEYS[4] is: 'list', 'inbox' or ''
 --       11 JSON array of replies, for an inbox
 -- Returns two numbers, of dead letters that were dropped: because there were too many, and because of their age. None
 -- when the attempt was not the consumer's any more.
 redis.replicate_commands()
 
--- include shared/expand_claims.lua
-
 local stream, group, id, origin = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
 -- Of another type: better known before the first write than after it.
 redis.call('ZCARD', KEYS[2])
 redis.call('HLEN', KEYS[3])
-if ARGV[10] == 'list' then redis.call('LLEN', KEYS[5]) end
+if ARGV[10] == 'list' then redis.call('LLEN', KEYS[4]) end
 if ARGV[8] ~= '' then
-  expand_claims(stream, KEYS[4], group)
   local pending = redis.call('XPENDING', stream, group, id, id, 1)[1]
   if not pending or pending[2] ~= ARGV[8] or pending[3] < tonumber(ARGV[9]) then return {} end
 end
 if redis.call('XDEL', stream, id) == 0 then return {} end
 redis.pcall('XACK', stream, group, id)
 if ARGV[10] == 'list' then
-  redis.call('LREM', KEYS[5], -1, origin)
-elseif ARGV[10] == 'inbox' and redis.call('EXISTS', KEYS[5]) == 1 then
-  redis.pcall('XADD', KEYS[5], '*', 'replies', ARGV[11])
+  redis.call('LREM', KEYS[4], -1, origin)
+elseif ARGV[10] == 'inbox' and redis.call('EXISTS', KEYS[4]) == 1 then
+  redis.pcall('XADD', KEYS[4], '*', 'replies', ARGV[11])
 end
 redis.call('ZADD', KEYS[2], ARGV[4], origin)
 redis.call('HSET', KEYS[3], origin, ARGV[5])

@@ -1,7 +1,7 @@
 -- Makes the consumer group, unless it is there. On a stream that the original has used it starts below the lowest id in
 -- the list: the original never deletes what was consumed. What is older is looked through by clean_history; what comes
 -- after, and is not newer than the group, is handed out only if its id is in the list.
--- KEYS: 1 event stream  2 message queue  3 history, hash  4 claims, hash
+-- KEYS: 1 event stream  2 message queue  3 history, hash
 -- ARGV: 1 group
 -- Returns the last id that was there before the group, '' when original consumers have taken nothing of that, or when all
 -- of it has been handed out.
@@ -52,7 +52,5 @@ if is_used then
   end
   redis.call('HSET', history, 'until', until_id)
 end
--- Those of an earlier group: this one hands out anew what they hold.
-redis.call('DEL', KEYS[4])
 redis.call('XGROUP', 'CREATE', stream, group, start, 'MKSTREAM')
 return until_id

@@ -1,12 +1,10 @@
 -- Somebody does not wait any more for a deduplicated request. When that was the last one, it is withdrawn, unless a worker
 -- has taken it; then, or when the window is over, its key is free again.
 -- KEYS: 1 event stream  2 delayed, zset  3 delayed, hash  4 record of the key, hash
---       5 claims, hash
+--     
 -- ARGV: 1 group  2 origin  3 client and request uuid, joined by a blank
 -- Returns 1 when nobody waits any more for a request that a worker has taken, else 0.
 redis.replicate_commands()
-
--- include shared/expand_claims.lua
 
 local origin, waiters, ends = unpack(redis.pcall('HMGET', KEYS[4], 'origin', 'waiters', 'ends'))
 if origin ~= ARGV[2] then return 0 end
@@ -17,8 +15,6 @@ for client, request in string.gmatch(waiters, '(%S+) (%S+)') do
 end
 redis.call('HSET', KEYS[4], 'waiters', table.concat(others, ' '))
 if #others > 0 then return 0 end
-
-expand_claims(KEYS[1], KEYS[5], ARGV[1])
 local pending = redis.pcall('XPENDING', KEYS[1], ARGV[1], origin, origin, 1)
 local gone = 0
 -- As in cancel: without a group nobody has taken anything; a delayed request can be in both places.

@@ -1,10 +1,8 @@
 -- Tells how a queue is; changes nothing.
--- KEYS: 1 event stream  2 response stream  3 delayed, zset  4 dead letters, zset  5 claims, hash
+-- KEYS: 1 event stream  2 response stream  3 delayed, zset  4 dead letters, zset
 -- ARGV: 1 group
 -- Returns { entries, responses, pending, id of the first entry that nobody has taken or '', delayed, dead letters, now in ms }.
 -- An original client's responses are entries of the event stream that nobody waits for.
--- include shared/claimed.lua
-
 local pending, oldest = 0, ''
 local groups = redis.pcall('XINFO', 'GROUPS', KEYS[1])
 local last = '0-0'
@@ -18,9 +16,6 @@ end
 -- The last one that was taken may still be there.
 for _, entry in ipairs(redis.call('XRANGE', KEYS[1], last, '+', 'COUNT', 2)) do
   if oldest == '' and entry[1] ~= last then oldest = entry[1] end
-end
-for _, claim in ipairs(redis.pcall('HVALS', KEYS[5])) do
-  claimed(KEYS[1], claim, function(ids) pending = pending + #ids end)
 end
 local now = redis.call('TIME')
 return {

@@ -1,13 +1,9 @@
 -- Renews the leases of attempts that are still the consumer's: claiming an entry sets its idle time to 0, but would
 -- also take it back from another consumer.
--- KEYS: 1 event stream  2 claims, hash
+-- KEYS: 1 event stream
 -- ARGV: 1 group  2 consumer  3.. ids
 -- Returns the ids that are not the consumer's any more.
 redis.replicate_commands()
-
--- include shared/expand_claims.lua
-
-expand_claims(KEYS[1], KEYS[2], ARGV[1])
 local kept, lost = {}, {}
 for i = 3, #ARGV do
   local id = ARGV[i]

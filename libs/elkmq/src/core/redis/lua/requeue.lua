@@ -2,14 +2,12 @@
 -- never started, or those of a worker that has gone, which count as an attempt. Their origin (the id of the first
 -- entry) stays. An entry for which original consumers compete, and that no worker has won, is put back for them as well;
 -- when its id is not in their list, one of them has it, or it will come later: then the entry stays.
--- KEYS: 1 event stream  2 message queue  3 leftovers, zset: id by when it can be deleted, ms  4 claims, hash
+-- KEYS: 1 event stream  2 message queue  3 leftovers, zset: id by when it can be deleted, ms
 -- ARGV: 1 group  2 what to add to the number of attempts  3 consumer that must have them, '' for any
 --       4 how long their lease must not have been renewed, ms  5 up to which id original consumers compete for the events
 --       of original producers, '+' for all, '' for none  6 how much longer than its timeout an entry is kept, ms  7.. ids
 -- Returns the number of entries put back.
 redis.replicate_commands()
-
--- include shared/expand_claims.lua
 
 local LONGEST = 65535
 
@@ -54,7 +52,6 @@ end
 local stream, list, leftovers, group = KEYS[1], KEYS[2], KEYS[3], ARGV[1]
 local more, consumer = tonumber(ARGV[2]), ARGV[3]
 local count = 0
-expand_claims(stream, KEYS[4], group)
 for i = 7, #ARGV do
   local id = ARGV[i]
   local pending = redis.pcall('XPENDING', stream, group, id, id, 1)[1]

@@ -1,18 +1,15 @@
 -- Finishes attempts and passes on their last replies. What an attempt has said goes out only while the attempt is its
 -- worker's (the fence). Whoever takes an entry away from a worker acknowledges it: so when all are pending, all are the
 -- worker's. When not all are (or the group is gone), it is those whose entry could be deleted.
--- KEYS: 1 event stream  2 claims, hash  3.. inboxes
+-- KEYS: 1 event stream  2.. inboxes
 -- ARGV: 1 group  2 id of the first entry and  3 least id after the last, when all entries together are a stretch of the
 --       stream without a gap; '' otherwise
---       4 the claims in which entries are, joined by commas  5 1 when all are in claims, else 0
---       6.. per inbox: its place in KEYS, 0 where nobody is told anything; the number of attempts; their
+--       4.. per inbox: its place in KEYS, 0 where nobody is told anything; the number of attempts; their
 --       replies as a JSON array, '' where nobody is told anything, in which each attempt has a line of its own; their ids
 -- Returns the ids of the attempts that were not the worker's any more.
 redis.replicate_commands()
 
--- include shared/claimed.lua
-
-local stream, claims, group = KEYS[1], KEYS[2], ARGV[1]
+local stream, group = KEYS[1], ARGV[1]
 local lost = {}
 
 -- Deletes what is the worker's of ARGV[first] to ARGV[last]. Returns what is left of the replies.
@@ -39,20 +36,11 @@ local function trim(first, stop)
   return type(redis.pcall('XTRIM', stream, 'MINID', stop)) == 'number'
 end
 
--- While all claims are there, what is left of them is the worker's, and was never pending. What is not there any more
--- was settled by an earlier try.
-local are_claimed = ARGV[5] == '1' and #redis.call('XRANGE', stream, ARGV[9], ARGV[9]) > 0
-local known = {}
-for name in string.gmatch(ARGV[4], '[^,]+') do
-  local claim = redis.pcall('HGET', claims, name)
-  if type(claim) == 'string' then known[name] = claim else are_claimed = false end
-end
-
-local whole, i = {}, 6
+local whole, i = {}, 4
 while i < #ARGV do
   local inbox, replies, first = KEYS[tonumber(ARGV[i])], ARGV[i + 2], i + 3
   local last = i + 2 + ARGV[i + 1]
-  if are_claimed or redis.pcall('XACK', stream, group, unpack(ARGV, first, last)) == last - first + 1 then
+  if redis.pcall('XACK', stream, group, unpack(ARGV, first, last)) == last - first + 1 then
     whole[#whole + 1] = { first, last }
   else
     replies = delete_mine(replies, first, last)
@@ -63,11 +51,5 @@ while i < #ARGV do
 end
 if ARGV[2] == '' or #lost > 0 or not trim(ARGV[2], ARGV[3]) then
   for _, ids in ipairs(whole) do redis.call('XDEL', stream, unpack(ARGV, ids[1], ids[2])) end
-end
--- A claim goes with the last of its entries.
-for name, claim in pairs(known) do
-  local from, last = parts_of(claim)
-  local left = from and redis.pcall('XRANGE', stream, from, last, 'COUNT', 2) or {}
-  if #left == 0 or (#left == 1 and left[1][1] == from) then redis.call('HDEL', claims, name) end
 end
 return lost

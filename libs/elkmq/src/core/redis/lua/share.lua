@@ -1,6 +1,6 @@
 -- Passes on what an attempt at a deduplicated request has said: to all who wait for it, and into its record, for those
 -- who ask while the key lasts. Who waits is in the record; whoever calls must know them, so as to name their inboxes.
--- KEYS: 1 event stream  2 record of the key, hash  3 claims, hash  4.. inboxes
+-- KEYS: 1 event stream  2 record of the key, hash  3.. inboxes
 -- ARGV: 1 group  2 id  3 origin  4 consumer that must have the entry, '' for any  5 how long its lease must not have been
 --       renewed, ms  6 'part' (the attempt goes on), 'end', 'failed' (the entry stays, for the dead letters), 'expired'
 --       (the key is free again) or 'response' (there is no entry any more)  7 who waits: client and request uuid in turn, joined by blanks  8 who waits when there
@@ -9,8 +9,6 @@
 -- Returns the time, ms; 0 when the attempt was not the worker's any more; or, when others wait than ARGV[7] says, who:
 -- nothing has been done then.
 redis.replicate_commands()
-
--- include shared/expand_claims.lua
 
 local stream, record, group, id, consumer, how = KEYS[1], KEYS[2], ARGV[1], ARGV[2], ARGV[4], ARGV[6]
 local origin, waiters, count, ended, ends = unpack(
@@ -26,7 +24,6 @@ if how == 'end' or how == 'expired' then
   if redis.call('XDEL', stream, id) == 0 then return 0 end
   redis.pcall('XACK', stream, group, id)
 elseif how ~= 'response' then
-  expand_claims(stream, KEYS[3], group)
   -- An error: the group is gone.
   local pending = redis.pcall('XPENDING', stream, group, id, id, 1)[1]
   if not pending or (consumer ~= '' and pending[2] ~= consumer) or pending[3] < tonumber(ARGV[5]) then return 0 end

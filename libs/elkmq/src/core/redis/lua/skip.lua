@@ -1,11 +1,7 @@
 -- Acknowledges an entry and leaves it in the stream: it is a response of the original, and another reader's.
--- KEYS: 1 event stream  2 leftovers, zset: id by when it can be deleted, ms  3 claims, hash
+-- KEYS: 1 event stream  2 leftovers, zset: id by when it can be deleted, ms
 -- ARGV: 1 group  2 id  3 when it can be deleted, ms
 -- Returns 1, or 0 when it was not pending any more.
 redis.replicate_commands()
-
--- include shared/expand_claims.lua
-
-expand_claims(KEYS[1], KEYS[3], ARGV[1])
 redis.pcall('ZADD', KEYS[2], ARGV[3], ARGV[2])
 return redis.call('XACK', KEYS[1], ARGV[1], ARGV[2])
