@@ -83,7 +83,7 @@ describe('a user of Redis', () => {
     const response = client.awaitResponse(event);
     const [, request] = await worker.dequeueBlocking(10);
     await worker.enqueueResponse(ServiceEvent.responseTo(request, 'answer'));
-    expect((await response).action).toBe('answer');
+    expect((await response)[1].action).toBe('answer');
     await client.enqueue(event);
     await worker.dequeue();
     await worker.enqueueResponse(new ServiceEvent(1, 'as the original does'));

@@ -155,7 +155,7 @@ describe('a response arrives once', () => {
     const client = newQueue(proxy.url);
     const seen = startEcho(url, client.name);
     proxy.loseAnswers(/evalsha.*\(inbox\)/is);
-    expect((await client.awaitResponse(new ServiceEvent(20, 'ask', 'question'))).payload).toBe('question');
+    expect((await client.awaitResponse(new ServiceEvent(20, 'ask', 'question')))[1].payload).toBe('question');
     expect(proxy.lost).toBe(1);
     expect(seen).toEqual(['question']);
   });
@@ -166,9 +166,9 @@ describe('a response arrives once', () => {
     const seen = startEcho(url, client.name);
     // The first read of the inbox; its connection breaks when Redis answers it.
     proxy.loseAnswers(/xread.*\(inbox\)/is, 1);
-    expect((await client.awaitResponse(new ServiceEvent(20, 'ask', 'one'))).payload).toBe('one');
+    expect((await client.awaitResponse(new ServiceEvent(20, 'ask', 'one')))[1].payload).toBe('one');
     expect(proxy.lost).toBe(1);
-    expect((await client.awaitResponse(new ServiceEvent(20, 'ask', 'two'))).payload).toBe('two');
+    expect((await client.awaitResponse(new ServiceEvent(20, 'ask', 'two')))[1].payload).toBe('two');
     expect(seen).toEqual(['one', 'two']);
   });
 
@@ -197,7 +197,7 @@ describe('a response arrives once', () => {
     await until(async () => (await redis.xlen(inbox)) === 0);
     await redis.del(inbox);
     proxy.cut();
-    expect((await client.awaitResponse(new ServiceEvent(20, 'ask', 'one'))).payload).toBe('one');
+    expect((await client.awaitResponse(new ServiceEvent(20, 'ask', 'one')))[1].payload).toBe('one');
   });
 
   it('when the connection of its worker breaks before that knows that it has answered', async () => {
@@ -224,8 +224,8 @@ describe('a response arrives once', () => {
     const seen = startEcho(proxy.url, client.name);
     await client.awaitResponse(new ServiceEvent(20, 'ask', 'warm-up'));
     proxy.loseAnswers(/evalsha.*\(inbox\)/is);
-    expect((await client.awaitResponse(new ServiceEvent(20, 'ask', 'one'))).payload).toBe('one');
-    expect((await client.awaitResponse(new ServiceEvent(20, 'ask', 'two'))).payload).toBe('two');
+    expect((await client.awaitResponse(new ServiceEvent(20, 'ask', 'one')))[1].payload).toBe('one');
+    expect((await client.awaitResponse(new ServiceEvent(20, 'ask', 'two')))[1].payload).toBe('two');
     expect(proxy.lost).toBe(1);
     expect(seen).toEqual(['warm-up', 'one', 'two']);
   });
@@ -241,7 +241,7 @@ describe('a response arrives once', () => {
       const asked = questions
         .slice(start, start + 20)
         .map((question) => client.awaitResponse(new ServiceEvent(30, 'ask', question)));
-      answers.push(...(await Promise.all(asked)).map(({ payload }) => payload));
+      answers.push(...(await Promise.all(asked)).map(([, { payload }]) => payload));
     }
     clearInterval(scissors);
     expect(answers).toEqual(questions);

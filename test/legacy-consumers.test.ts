@@ -32,7 +32,7 @@ describe('an original consumer', () => {
     const queue = newQueueName();
     const asker = closing(new EventQueue(queue, url, { legacyConsumers: true }));
     const answers = [
-      asker.awaitResponse(new ServiceEvent(10, 'one')).then(({ payload }) => payload),
+      asker.awaitResponse(new ServiceEvent(10, 'one')).then(([, { payload }]) => payload),
       lastValueFrom(newClient(queue).send('two', [2])),
     ];
     for (let count = 0; count < 2;) {
@@ -42,6 +42,17 @@ describe('an original consumer', () => {
       count++;
     }
     expect(await Promise.all(answers)).toEqual(['{"to":"one"}', { to: 'two' }]);
+  });
+
+  it('answers with the time of the response, not with that of the entry in the index', async () => {
+    const queue = newQueueName();
+    const asker = closing(new EventQueue(queue, url, { legacyConsumers: true }));
+    const answer = asker.awaitResponse(new ServiceEvent(10, 'ask'));
+    await until(async () => (await listOf(queue)).length === 1);
+    const { text } = (await dequeueAsTheOriginal(queue)) ?? { text: '' };
+    const inAnHour = Date.now() + 3_600_000;
+    await respondAsTheOriginal(queue, text, 'yes', `${String(inAnHour)}-0`);
+    expect((await answer)[0]).toBe(inAnHour);
   });
 
   it('never finds an id without its entry: a request that nobody waits for leaves list and stream', async () => {

@@ -2,7 +2,7 @@ import { lastValueFrom, of } from 'rxjs';
 import { RpcException } from '@nestjs/microservices';
 import { EventQueue, ServiceEvent, type ElkMqContext } from 'nestjs-elkmq';
 import { describe, expect, it } from 'vitest';
-import { enqueueAsTheOriginal, entriesOf } from './support/entries.js';
+import { enqueueAsTheOriginal, entriesOf, millisecondsOf } from './support/entries.js';
 import { deadLettersOf, events, moduleOf, requests, startApp, startClient } from './support/nest.js';
 import { closing, newQueueName, redis, until, url } from './support/queue.js';
 
@@ -81,8 +81,14 @@ describe('an EventQueue', () => {
     const queue = newQueueName();
     await startApp(moduleOf(requests({ total: (prices: number[]) => ({ total: prices[0] }) })), { queue });
     const caller = closing(new EventQueue(queue, url));
-    const { action, payload } = await caller.awaitResponse(new ServiceEvent(10, 'total', '[35]'));
+    const before = millisecondsOf(String(await redis.xadd(`${queue}(clock)`, '*', 'x', '')));
+    const [timestamp, { action, payload }] = await caller.awaitResponse(
+      new ServiceEvent(10, 'total', '[35]'),
+    );
     expect([action, payload]).toEqual(['total', '{"total":35}']);
+    const after = millisecondsOf(String(await redis.xadd(`${queue}(clock)`, '*', 'x', '')));
+    expect(timestamp).toBeGreaterThanOrEqual(before);
+    expect(timestamp).toBeLessThanOrEqual(after);
   });
 
   it('answers a Nest client', async () => {

@@ -124,7 +124,7 @@ describe('when Redis is killed and started again, with every write on disk', () 
     const [, request] = await taken;
     await server.restart();
     await worker.enqueueResponse(ServiceEvent.responseTo(request, 'answer', request.payload));
-    expect((await response).payload).toBe('question');
+    expect((await response)[1].payload).toBe('question');
     expect(await eventsOf(name, clientOf(server))).toEqual([]);
   });
 });
@@ -145,7 +145,7 @@ describe('when Redis is started again and has lost everything', () => {
     const response = queue.awaitResponse(new ServiceEvent(20, 'ask again'));
     const [, request] = await again;
     await queue.enqueueResponse(ServiceEvent.responseTo(request, 'answer'));
-    expect((await response).action).toBe('answer');
+    expect((await response)[1].action).toBe('answer');
     const ended = rejection(asked);
     await queue.close();
     expect(await ended).toMatchObject({ code: 'CONNECTION_FAILED' });

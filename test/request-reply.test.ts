@@ -38,7 +38,7 @@ describe('awaitResponse', () => {
     const queue = newQueue();
     const { requests } = startEcho(queue.name);
     const request = new ServiceEvent(10, 'ask', '{"a":1}');
-    const response = await queue.awaitResponse(request);
+    const [, response] = await queue.awaitResponse(request);
     expect(response).toBeInstanceOf(ServiceEvent);
     expect(response).toMatchObject({ timeout: 10, action: 'ask_response', payload: '{"a":1}' });
     expect(response.uuid).toBe(request.uuid);
@@ -53,7 +53,7 @@ describe('awaitResponse', () => {
   ])('brings a payload back as it was: %s', async (_what, payload) => {
     const queue = newQueue();
     startEcho(queue.name);
-    expect((await queue.awaitResponse(new ServiceEvent(10, 'echo', payload))).payload).toBe(payload);
+    expect((await queue.awaitResponse(new ServiceEvent(10, 'echo', payload)))[1].payload).toBe(payload);
   });
 
   it('gives each of many requests, of several clients, its own response', async () => {
@@ -64,7 +64,7 @@ describe('awaitResponse', () => {
     const asked = clients.flatMap((client, number) =>
       Array.from({ length: 200 }, async (_, index) => {
         const payload = `${number}-${index}`;
-        return (await client.awaitResponse(new ServiceEvent(20, 'echo', payload))).payload === payload;
+        return (await client.awaitResponse(new ServiceEvent(20, 'echo', payload)))[1].payload === payload;
       }),
     );
     expect((await Promise.all(asked)).every(Boolean)).toBe(true);
@@ -76,8 +76,16 @@ describe('awaitResponse', () => {
     const response = queue.awaitResponse(new ServiceEvent(10, 'ask'));
     const [, request] = await queue.dequeueBlocking(10);
     const timestamp = await queue.enqueueResponse(ServiceEvent.responseTo(request, 'answer'));
-    expect((await response).action).toBe('answer');
+    expect((await response)[1].action).toBe('answer');
     expect(Math.abs(timestamp - Date.now())).toBeLessThan(5_000);
+  });
+
+  it('resolves with the time at which Redis registered the response, which enqueueResponse answered too', async () => {
+    const queue = newQueue();
+    const response = queue.awaitResponse(new ServiceEvent(10, 'ask'));
+    const [, request] = await queue.dequeueBlocking(10);
+    const registeredAt = await queue.enqueueResponse(ServiceEvent.responseTo(request, 'answer'));
+    expect((await response)[0]).toBe(registeredAt);
   });
 
   it('takes the first of two responses, and the other one takes no space', async () => {
@@ -86,7 +94,7 @@ describe('awaitResponse', () => {
     const [, request] = await queue.dequeueBlocking(10);
     await queue.enqueueResponse(ServiceEvent.responseTo(request, 'first'));
     await queue.enqueueResponse(ServiceEvent.responseTo(request, 'second'));
-    expect((await response).action).toBe('first');
+    expect((await response)[1].action).toBe('first');
     await until(async () => (await inboxLength(queue.name)) === 0);
   });
 
@@ -99,9 +107,9 @@ describe('awaitResponse', () => {
       code: 'INVALID_EVENT',
       message: expect.stringContaining(String(request.uuid)) as string,
     });
-    expect((await response).action).toBe('ask_response');
+    expect((await response)[1].action).toBe('ask_response');
     // Once answered it may be asked again.
-    expect((await queue.awaitResponse(request)).action).toBe('ask_response');
+    expect((await queue.awaitResponse(request))[1].action).toBe('ask_response');
   });
 });
 
@@ -136,7 +144,7 @@ describe('a request that nobody answers in time', () => {
     expect(await keysOf(queue.name)).not.toHaveProperty(['(response_stream)']);
     // The next request is not mistaken for it.
     startEcho(queue.name);
-    expect((await queue.awaitResponse(new ServiceEvent(10, 'again'))).action).toBe('again_response');
+    expect((await queue.awaitResponse(new ServiceEvent(10, 'again')))[1].action).toBe('again_response');
   });
 });
 

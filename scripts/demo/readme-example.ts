@@ -1,5 +1,5 @@
 import { deepEqual, equal, rejects } from 'node:assert/strict';
-import { EmptyQueueError, EventQueue, ServiceEvent, TimeoutExpiredError } from 'nestjs-elkmq';
+import { EmptyQueueError, EventQueue, ServiceEvent, TimeoutExpiredError, type Timestamp } from 'nestjs-elkmq';
 
 /** One side enqueues and asks, the other takes and answers: two EventQueues of the same name. */
 export async function showReadmeExample(name: string, url: string): Promise<void> {
@@ -30,10 +30,10 @@ async function showEvent(queue: EventQueue, service: EventQueue): Promise<void> 
 async function showRequest(queue: EventQueue, service: EventQueue): Promise<void> {
   const request = new ServiceEvent(10, 'test_request', 'serialized_question');
   const responding = respondOnce(service);
-  const response = await queue.awaitResponse(request);
-  await responding;
+  const [respondedAt, response] = await queue.awaitResponse(request);
+  equal(respondedAt, await responding);
   show('asked', request);
-  show('answer', response);
+  show('answer', response, respondedAt);
 
   deepEqual(partsOf(response), {
     ...partsOf(request),
@@ -42,9 +42,9 @@ async function showRequest(queue: EventQueue, service: EventQueue): Promise<void
   });
 }
 
-async function respondOnce(service: EventQueue): Promise<void> {
+async function respondOnce(service: EventQueue): Promise<Timestamp> {
   const [, request] = await service.dequeueBlocking(10);
-  await service.enqueueResponse(ServiceEvent.responseTo(request, 'test_response', 'serialized_answer'));
+  return service.enqueueResponse(ServiceEvent.responseTo(request, 'test_response', 'serialized_answer'));
 }
 
 async function showTimeout(queue: EventQueue): Promise<void> {

@@ -32,10 +32,16 @@ export async function dequeueAsTheOriginal(
   return { ...(JSON.parse(text) as OriginalEvent), text };
 }
 
-export async function respondAsTheOriginal(queue: string, text: string, payload: string): Promise<void> {
+/** Answers as the original does. @param id of the entry that has the response */
+export async function respondAsTheOriginal(
+  queue: string,
+  text: string,
+  payload: string,
+  id = '*',
+): Promise<void> {
   const [, uuid = ''] = /^\{"request_uuid":(\d+)/.exec(text) ?? [];
   const response = `{"request_uuid":${uuid},"timeout":2,"action":"answer","payload":${JSON.stringify(payload)}}`;
-  const body = String(await redis.xadd(`${queue}(event_stream)`, '*', 'response', response));
+  const body = String(await redis.xadd(`${queue}(event_stream)`, id, 'response', response));
   await redis.xadd(`${queue}(response_stream)`, '*', hyphenated(uuid), body);
 }
 

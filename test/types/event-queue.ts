@@ -51,7 +51,9 @@ expectTypeOf(queue.name).toEqualTypeOf<string>();
 expectTypeOf<EventQueue['enqueue']>().toEqualTypeOf<(event: ServiceEvent) => Promise<Timestamp>>();
 expectTypeOf<EventQueue['dequeue']>().toEqualTypeOf<() => Promise<TimestampedEvent>>();
 expectTypeOf<EventQueue['dequeueBlocking']>().toEqualTypeOf<(seconds: number) => Promise<TimestampedEvent>>();
-expectTypeOf<EventQueue['awaitResponse']>().toEqualTypeOf<(event: ServiceEvent) => Promise<ServiceEvent>>();
+expectTypeOf<EventQueue['awaitResponse']>().toEqualTypeOf<
+  (event: ServiceEvent) => Promise<TimestampedEvent>
+>();
 expectTypeOf<EventQueue['enqueueResponse']>().toEqualTypeOf<(response: ServiceEvent) => Promise<Timestamp>>();
 expectTypeOf<EventQueue['state']>().toEqualTypeOf<(timeout?: number) => Promise<QueueState>>();
 expectTypeOf<EventQueue['close']>().toEqualTypeOf<() => Promise<void>>();

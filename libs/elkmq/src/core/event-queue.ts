@@ -97,6 +97,7 @@ export class EventQueue {
 
   /**
    * Stores an event and waits for the response to it, `event.timeout` seconds from now.
+   * @returns when Redis registered the response, ms since 1970, and the response
    * @throws {TimeoutExpiredError} when none came; the event is withdrawn, if nobody has taken it yet
    * @throws {EnqueueError}
    * @throws {QueueFullError}
@@ -104,16 +105,16 @@ export class EventQueue {
    * @throws {PayloadTooLargeError}
    * @throws {ConnectionError}
    */
-  async awaitResponse(event: ServiceEvent): Promise<ServiceEvent> {
+  async awaitResponse(event: ServiceEvent): Promise<TimestampedEvent> {
     this.#check(event);
     return new Promise((resolve, reject) => {
       let latest: unknown = null;
       this.#requester.request(event, event.timeout * 1_000, {
-        reply: (body, last) => {
+        reply: (body, last, id) => {
           latest = body ?? latest;
           if (!last) return;
           try {
-            resolve(decodeReply(latest, event));
+            resolve([timestampOf(id), decodeReply(latest, event)]);
           } catch (error) {
             reject(error instanceof Error ? error : new Error(String(error)));
           }

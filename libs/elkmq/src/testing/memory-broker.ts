@@ -84,7 +84,7 @@ export class MemoryBroker {
     const key = replyTo === '' ? deduplication?.key : undefined;
     const known = key === undefined ? undefined : this.#known.get(key);
     if (known && known.until > this.now) return known.origin;
-    const origin = `${String(Math.floor(this.now))}-${String(++this.#sequence)}`;
+    const origin = this.#nextId();
     if (deduplication && key !== undefined)
       this.#known.set(key, { origin, until: this.now + deduplication.window });
     const due = this.now + delay;
@@ -173,7 +173,11 @@ export class MemoryBroker {
   #reply([requestId, , , last, body]: ReplyFrame): void {
     const request = this.#requests.get(requestId);
     if (last === 1) this.#requests.delete(requestId);
-    request?.listener.reply(body, last === 1);
+    request?.listener.reply(body, last === 1, this.#nextId());
+  }
+
+  #nextId(): string {
+    return `${String(Math.floor(this.now))}-${String(++this.#sequence)}`;
   }
 
   #fail(requestId: string, error: Error): void {

@@ -14,17 +14,17 @@ const EARLIER = 5_000;
 export class ResponseWatch {
   readonly #keys: QueueKeys;
   readonly #reader: BlockingReader;
-  readonly #receive: (requestId: string, json: string) => void;
+  readonly #receive: (requestId: string, json: string, id: string) => void;
   /** By the form that the index has: the request, and when it was made, `performance.now()`. */
   readonly #waiting = new Map<string, { requestId: string; since: number }>();
   #last = '0-0';
   #isRefused = false;
 
-  /** @param receive is given the JSON of a response */
+  /** @param receive is given the JSON of a response, with the id of its entry */
   constructor(
     source: RedisSource,
     keys: QueueKeys,
-    receive: (requestId: string, json: string) => void,
+    receive: (requestId: string, json: string, id: string) => void,
     onError: (error: Error) => void,
   ) {
     this.#keys = keys;
@@ -90,7 +90,7 @@ export class ResponseWatch {
       const args = [this.#keys.eventStream, id, id];
       const entries = (await send(this.#reader.connection.client, 'xrange', args)) as StreamEntry[];
       const [name, json] = entries[0]?.[1] ?? [];
-      if (name === 'response' && json !== undefined) this.#receive(requestId, json);
+      if (name === 'response' && json !== undefined) this.#receive(requestId, json, id);
     } catch {
       // When the connection broke, the index is read again; an id that is none leads to nothing.
     }

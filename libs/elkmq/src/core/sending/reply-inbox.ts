@@ -25,12 +25,15 @@ export class ReplyInbox {
   #deletion: NodeJS.Timeout | undefined;
   #isRefused = false;
 
-  /** @param connection for everything but the blocking reads */
+  /**
+   * @param connection for everything but the blocking reads
+   * @param receive is given each frame, with the id of the entry that has it
+   */
   constructor(
     source: RedisSource,
     connection: Connection,
     key: string,
-    receive: (frame: ReplyFrame) => void,
+    receive: (frame: ReplyFrame, id: string) => void,
     onError: (error: Error) => void,
   ) {
     this.#key = key;
@@ -75,14 +78,14 @@ export class ReplyInbox {
   }
 
   /** @returns how many frames there were */
-  #take(entries: StreamEntry[], receive: (frame: ReplyFrame) => void): number {
+  #take(entries: StreamEntry[], receive: (frame: ReplyFrame, id: string) => void): number {
     let count = 0;
     for (const [id, fields] of entries) {
       this.#last = id;
       this.#read.push(id);
       this.#readSize += fields?.[1]?.length ?? 0;
       for (const frame of unpack(fields)) {
-        receive(frame);
+        receive(frame, id);
         count++;
       }
     }

@@ -207,18 +207,18 @@ export class Requester {
   }
 
   #openResponses(): ResponseWatch {
-    const receive = (requestId: string, json: string): void => {
-      this.#waiting.get(requestId)?.answer(json);
+    const receive = (requestId: string, json: string, id: string): void => {
+      this.#waiting.get(requestId)?.answer(json, id);
     };
     return new ResponseWatch(this.#source, this.#keys, receive, (error) => this.#listener.error?.(error));
   }
 
   #openInbox(): ReplyInbox {
     const key = this.#keys.inbox(this.clientId) as string;
-    const receive = ([requestId, attempt, number, last, body]: ReplyFrame): void => {
+    const receive = ([requestId, attempt, number, last, body]: ReplyFrame, id: string): void => {
       const request = this.#waiting.get(requestId);
       if (last === 2) request?.failed(failureOf(body));
-      else request?.receive(attempt, number, last === 1, body);
+      else request?.receive(attempt, number, last === 1, body, id);
     };
     return new ReplyInbox(this.#source, this.connection, key, receive, (error) =>
       this.#listener.error?.(error),

@@ -8,7 +8,8 @@ import { timestampOf } from '../wire/entry.js';
 export interface ReplyListener {
   /** Redis has the request. @param id its origin */
   stored?(id: string): void;
-  reply(body: unknown, last: boolean): void;
+  /** @param id of the entry that Redis has registered the reply as */
+  reply(body: unknown, last: boolean, id: string): void;
   failed(error: Error): void;
 }
 
@@ -81,19 +82,19 @@ export class WaitingRequest implements OutgoingEvent, Identified {
    * Only the next reply of one attempt counts: the same may be read twice, and another attempt starts anew. That there is
    * another one although this one has answered in part means that what says so in Redis was deleted.
    */
-  receive(attempt: number, number: number, last: boolean, body: unknown): void {
+  receive(attempt: number, number: number, last: boolean, body: unknown, id: string): void {
     if (this.#nextNumber === 0) this.#attempt = attempt;
     if (attempt > this.#attempt)
       this.failed(new AbandonedError(`'${this.#action}' had answered in part, and was run again`));
     if (attempt !== this.#attempt || number !== this.#nextNumber) return;
     this.#nextNumber++;
     if (last) this.#end();
-    this.#listener.reply(body, last);
+    this.#listener.reply(body, last, id);
   }
 
-  /** The response of an original consumer, of which there is only one. @param json of the response event */
-  answer(json: string): void {
-    if (this.#end()) this.#listener.reply(json, true);
+  /** The response of an original consumer, of which there is only one. @param json of the response event, its entry's id is `id` */
+  answer(json: string, id: string): void {
+    if (this.#end()) this.#listener.reply(json, true, id);
   }
 
   /** Nobody waits any more. @param error what the listener is told, if it did not bring this about itself */
