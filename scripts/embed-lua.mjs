@@ -8,15 +8,20 @@ import { fileURLToPath } from 'node:url';
 const folder = fileURLToPath(new URL('../libs/elkmq/src/core/redis/', import.meta.url));
 const target = join(folder, 'scripts.generated.ts');
 
+/** Redis 6 would repeat a script on replicas and make other ids there. Later versions do so by themselves, and may lack this. */
+const PROLOGUE = 'if redis.replicate_commands then redis.replicate_commands() end\n';
+
 const entries = readdirSync(join(folder, 'lua'))
   .filter((file) => file.endsWith('.lua'))
   .sort()
   .map((file) => {
     // Without the comments, of which Redis knows nothing.
-    const source = textOf(file).replace(/^ *--.*\n/gm, '');
+    const source = PROLOGUE + textOf(file).replace(/^ *--.*\n/gm, '');
+    refuseHiddenCommands(file, source);
     const sha1 = createHash('sha1').update(source).digest('hex');
     const name = basename(file, '.lua').replace(/_(\w)/g, (_match, letter) => letter.toUpperCase());
-    return `  ${name}: {\n    sha1: '${sha1}',\n    source: ${JSON.stringify(source)},\n  },\n`;
+    const commands = commandsOf(source).join(' ');
+    return `  ${name}: {\n    sha1: '${sha1}',\n    commands: '${commands}',\n    source: ${JSON.stringify(source)},\n  },\n`;
   });
 
 const generated = `// Generated from lua/*.lua by scripts/embed-lua.mjs. Do not edit.\nexport const SCRIPTS = {\n${entries.join('')}} as const;\n`;
@@ -39,6 +44,28 @@ if (process.argv.includes('--check')) {
 function textOf(file) {
   const text = readFileSync(join(folder, 'lua', file), 'utf8');
   return text.replace(/^-- include (\S+)\n/gm, (_line, /** @type {string} */ included) => textOf(included));
+}
+
+/**
+ * The commands that a script calls, as ACL rules name them: `xadd`, `xgroup|create`.
+ * @param {string} source
+ * @returns {string[]}
+ */
+function commandsOf(source) {
+  const calls = source.matchAll(/redis\.p?call\('([A-Z]+)'(?:, '([A-Z]+)')?/g);
+  const names = [...calls].map(([, command = '', first]) =>
+    ['XGROUP', 'XINFO'].includes(command) ? `${command}|${String(first)}` : command,
+  );
+  return [...new Set(names)].map((name) => name.toLowerCase()).sort();
+}
+
+/**
+ * The name of a command stands in its call, where `commandsOf` finds it.
+ * @param {string} file
+ * @param {string} source
+ */
+function refuseHiddenCommands(file, source) {
+  if (/redis\.p?call\((?!')/.test(source)) throw new Error(`${file}: a call does not name its command`);
 }
 
 function readCurrent() {

@@ -3,7 +3,6 @@
 -- ARGV: 1 group  2.. per attempt: id, place of its inbox in KEYS or 0, its consumer, its replies: JSON values joined by
 --       commas
 -- Returns the ids of the attempts that were not the worker's any more.
-redis.replicate_commands()
 
 local stream, group = KEYS[1], ARGV[1]
 local replies, lost = {}, {}

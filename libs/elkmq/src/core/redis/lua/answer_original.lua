@@ -3,7 +3,6 @@
 -- ARGV: 1 group  2 id  3 id that its producer pushed to the message queue, '' when it is not there any more
 --       4 hyphenated request uuid  5 JSON of the response, or '' when none is due
 -- Returns 1, or 0 when the attempt was not the worker's any more.
-redis.replicate_commands()
 
 -- Of another type: better known before the first write than after it.
 redis.call('LLEN', KEYS[2])

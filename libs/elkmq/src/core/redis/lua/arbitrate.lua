@@ -3,7 +3,6 @@
 -- KEYS: 1 event stream  2 message queue  3 leftovers, zset: id by when it can be deleted, ms
 -- ARGV: 1 group  2 consumer  3.. per entry: id, when it can be deleted, ms, if its id is not in the list; '' to only look
 -- Returns per entry: 1 it is this consumer's, 0 its id is not in the list, -1 it is not pending for the consumer any more.
-redis.replicate_commands()
 
 local stream, list, group, consumer = KEYS[1], KEYS[2], ARGV[1], ARGV[2]
 

@@ -5,7 +5,6 @@
 --       6 message queue, when original consumers compete for the requests
 -- ARGV: 1 group  2.. per request: id, deadline in ms
 -- Returns the number of requests withdrawn.
-redis.replicate_commands()
 
 -- Nearer to its deadline than this, ms, a worker learns of that as soon.
 local SOON = 500

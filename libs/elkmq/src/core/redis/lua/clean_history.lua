@@ -4,7 +4,6 @@
 -- KEYS: 1 event stream  2 history, hash  3 leftovers, zset: id by when it can be deleted, ms
 -- ARGV: 1 group  2 how much longer than its timeout an entry is kept, ms  3 how many entries at the most
 -- Returns 1 when there is more to look through, else 0.
-redis.replicate_commands()
 
 local stream, history, leftovers = KEYS[1], KEYS[2], KEYS[3]
 local LONGEST = 65535

@@ -3,7 +3,6 @@
 -- KEYS: 1 event stream  2 message queue  3 leftovers, zset: id by when it can be deleted, ms
 -- ARGV: 1 group  2 how many at the most
 -- Returns how many were looked at.
-redis.replicate_commands()
 
 local stream, list, leftovers = KEYS[1], KEYS[2], KEYS[3]
 -- For an event that waits, or is being handled: when it is looked at again, ms.

@@ -3,7 +3,6 @@
 -- KEYS: 1 event stream  2 message queue  3 leftovers, zset: id by when it can be deleted, ms
 -- ARGV: 1 group  2 how many at the most
 -- Returns how many there were.
-redis.replicate_commands()
 
 local stream, list, leftovers, group = KEYS[1], KEYS[2], KEYS[3], ARGV[1]
 

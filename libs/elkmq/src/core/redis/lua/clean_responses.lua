@@ -4,7 +4,6 @@
 -- ARGV: 1 group  2 how much longer than its timeout an entry is kept, ms  3 id in the index from which on to look
 --       4 how many at the most
 -- Returns two values: the number of entries that were deleted; from which id on to go on, '' at the end.
-redis.replicate_commands()
 
 local stream, index = KEYS[1], KEYS[2]
 local SHORTEST, LONGEST = 1000, 65535000

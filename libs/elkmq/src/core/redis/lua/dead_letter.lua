@@ -7,7 +7,6 @@
 --       11 JSON array of replies, for an inbox
 -- Returns two numbers, of dead letters that were dropped: because there were too many, and because of their age. None
 -- when the attempt was not the consumer's any more.
-redis.replicate_commands()
 
 local stream, group, id, origin = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
 -- Of another type: better known before the first write than after it.

@@ -2,7 +2,6 @@
 -- KEYS: 1 event stream  2 delayed, zset: origin by time  3 delayed, hash: origin -> fields as JSON
 -- ARGV: 1 group  2 id  3 origin  4 delay, ms  5 JSON array of the fields of the next entry, name and value in turn
 -- Returns 1, or 0 when the attempt was not the worker's any more.
-redis.replicate_commands()
 
 -- Of another type: better known before the first write than after it.
 redis.call('ZCARD', KEYS[2])

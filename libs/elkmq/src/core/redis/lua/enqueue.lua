@@ -5,7 +5,6 @@
 --       6.. JSON of each event
 -- Returns the ids, joined by commas; for a duplicate those of the first. Error STALE: a later batch has taken the place of
 -- this one.
-redis.replicate_commands() -- Redis 6 would repeat the script on replicas, and make other ids there
 
 -- include shared/known_batch.lua
 

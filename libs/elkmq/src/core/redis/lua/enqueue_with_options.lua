@@ -15,7 +15,6 @@
 --       the request uuid
 -- Returns the ids, joined by commas: for a duplicate that of the first, 'FULL' for an event that did not fit. Error
 -- STALE: a later batch has taken the place of this one.
-redis.replicate_commands() -- Redis 6 would repeat the script on replicas, and make other ids there
 
 -- include shared/known_batch.lua
 

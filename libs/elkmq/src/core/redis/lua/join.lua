@@ -5,7 +5,6 @@
 -- ARGV: 1 group
 -- Returns the last id that was there before the group, '' when original consumers have taken nothing of that, or when all
 -- of it has been handed out.
-redis.replicate_commands()
 
 local stream, list, history, group = KEYS[1], KEYS[2], KEYS[3], ARGV[1]
 local PAGE = 1000

@@ -4,7 +4,6 @@
 --     
 -- ARGV: 1 group  2 origin  3 client and request uuid, joined by a blank
 -- Returns 1 when nobody waits any more for a request that a worker has taken, else 0.
-redis.replicate_commands()
 
 local origin, waiters, ends = unpack(redis.pcall('HMGET', KEYS[4], 'origin', 'waiters', 'ends'))
 if origin ~= ARGV[2] then return 0 end

@@ -2,7 +2,6 @@
 -- KEYS: 1 event stream  2 delayed, zset: origin by time  3 delayed, hash: origin -> fields as JSON
 -- ARGV: 1 how many at the most  2 how many bytes at about the most
 -- Returns how long it is until the next one is due, ms: 0 when it is due already, -1 when there is none.
-redis.replicate_commands()
 
 -- include shared/are_fields.lua
 

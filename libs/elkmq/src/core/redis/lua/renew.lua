@@ -3,7 +3,6 @@
 -- KEYS: 1 event stream
 -- ARGV: 1 group  2 consumer  3.. ids
 -- Returns the ids that are not the consumer's any more.
-redis.replicate_commands()
 local kept, lost = {}, {}
 for i = 3, #ARGV do
   local id = ARGV[i]
@@ -12,9 +11,7 @@ for i = 3, #ARGV do
   list[#list + 1] = id
 end
 if #kept > 0 then
-  local claim = { 'XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0 }
-  for _, id in ipairs(kept) do claim[#claim + 1] = id end
-  claim[#claim + 1] = 'JUSTID'
-  redis.call(unpack(claim))
+  kept[#kept + 1] = 'JUSTID'
+  redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, unpack(kept))
 end
 return lost

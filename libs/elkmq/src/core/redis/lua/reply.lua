@@ -2,7 +2,6 @@
 -- KEYS: 1 inbox
 -- ARGV: 1 JSON array of replies
 -- Returns the id of the entry; for a client that is gone, the time in milliseconds.
-redis.replicate_commands()
 
 if redis.call('EXISTS', KEYS[1]) == 1 then return redis.call('XADD', KEYS[1], '*', 'replies', ARGV[1]) end
 local now = redis.call('TIME')

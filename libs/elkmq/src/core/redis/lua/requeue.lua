@@ -7,7 +7,6 @@
 --       4 how long their lease must not have been renewed, ms  5 up to which id original consumers compete for the events
 --       of original producers, '+' for all, '' for none  6 how much longer than its timeout an entry is kept, ms  7.. ids
 -- Returns the number of entries put back.
-redis.replicate_commands()
 
 local LONGEST = 65535
 

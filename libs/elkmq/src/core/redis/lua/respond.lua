@@ -2,7 +2,6 @@
 -- KEYS: 1 event stream  2 response stream
 -- ARGV: 1 hyphenated request uuid  2 JSON of the response
 -- Returns the id of the body.
-redis.replicate_commands()
 
 local body = redis.call('XADD', KEYS[1], '*', 'response', ARGV[2])
 redis.call('XADD', KEYS[2], '*', ARGV[1], body)

@@ -3,7 +3,6 @@
 -- KEYS: 1 event stream  2 dead letters, zset  3 dead letters, hash
 -- ARGV: 1 bytes of JSON after which no further one is put back  2.. origins
 -- Returns two numbers: how many were put back, and how many of the origins were looked at.
-redis.replicate_commands()
 
 -- include shared/are_fields.lua
 

@@ -7,7 +7,6 @@
 --       4.. per inbox: its place in KEYS, 0 where nobody is told anything; the number of attempts; their
 --       replies as a JSON array, '' where nobody is told anything, in which each attempt has a line of its own; their ids
 -- Returns the ids of the attempts that were not the worker's any more.
-redis.replicate_commands()
 
 local stream, group = KEYS[1], ARGV[1]
 local lost = {}

@@ -8,7 +8,6 @@
 --       without its beginning, '["UUID",'
 -- Returns the time, ms; 0 when the attempt was not the worker's any more; or, when others wait than ARGV[7] says, who:
 -- nothing has been done then.
-redis.replicate_commands()
 
 local stream, record, group, id, consumer, how = KEYS[1], KEYS[2], ARGV[1], ARGV[2], ARGV[4], ARGV[6]
 local origin, waiters, count, ended, ends = unpack(
