@@ -12,6 +12,8 @@ export interface RedisOptions {
   readonly port?: number;
   /** An existing data folder, which is kept. Default: a temporary one, which goes when the server stops. */
   readonly dir?: string;
+  /** ACL rules of a user `service`; `url` then leads to that user. Default: the default user, who may do everything. */
+  readonly user?: string;
 }
 
 export interface RedisServer {
@@ -25,6 +27,8 @@ export interface RedisServer {
 
 export interface PrivateRedis extends RedisServer {
   readonly isPrivate: true;
+  /** Leads to the default user, who may do everything. */
+  readonly adminUrl: string;
   readonly pid: number;
   readonly dir: string;
   /** Ends the server with SIGKILL and keeps its data folder, for restart(). */
@@ -32,6 +36,10 @@ export interface PrivateRedis extends RedisServer {
   /** Starts the server again, on the same port and with the same data folder. */
   restart(): Promise<void>;
 }
+
+/** Of the user whose rules are given. */
+const USER = 'service';
+const PASSWORD = 'secret';
 
 /** The server of REDIS_URL when that is set, else a private one. */
 export async function useRedis(options: RedisOptions = {}): Promise<RedisServer> {
@@ -49,11 +57,13 @@ export async function startRedis(options: RedisOptions = {}): Promise<PrivateRed
   const binary = findServer() ?? installServer();
   const isTemporary = options.dir === undefined;
   const dir = options.dir ?? (await mkdtemp(join(tmpdir(), 'elkmq-redis-')));
+  const user =
+    options.user === undefined ? [] : ['--user', USER, 'on', `>${PASSWORD}`, ...options.user.split(' ')];
   const removeFolder = () => rm(dir, { recursive: true, force: true, maxRetries: 5 });
 
   const launchOn = (port: number) => {
     const defaults = ['--bind', '127.0.0.1', '--dir', dir, '--save', '', '--appendonly', 'no'];
-    const command = [binary, '--port', String(port), ...defaults, ...(options.args ?? [])];
+    const command = [binary, '--port', String(port), ...defaults, ...(options.args ?? []), ...user];
     return launch(command, port, dir, isTemporary);
   };
 
@@ -67,8 +77,10 @@ export async function startRedis(options: RedisOptions = {}): Promise<PrivateRed
 
   const { port } = current;
   const kill = () => end(current.child, 'SIGKILL');
+  const adminUrl = `redis://127.0.0.1:${port}`;
   return {
-    url: `redis://127.0.0.1:${port}`,
+    url: options.user === undefined ? adminUrl : adminUrl.replace('//', `//${USER}:${PASSWORD}@`),
+    adminUrl,
     port,
     isPrivate: true,
     dir,

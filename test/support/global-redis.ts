@@ -1,15 +1,17 @@
 import type { TestProject } from 'vitest/node';
-import { startRedis } from '../../scripts/redis.js';
+import { startTestRedis } from './test-redis.js';
 
 declare module 'vitest' {
   export interface ProvidedContext {
     redisUrl: string;
+    adminUrl: string;
   }
 }
 
 /** One Redis for all tests that do nothing to the server itself; each of them has queues of its own. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const redis = await startRedis();
+  const redis = await startTestRedis();
   project.provide('redisUrl', redis.url);
+  project.provide('adminUrl', redis.adminUrl);
   return () => redis.stop();
 }

@@ -28,26 +28,30 @@ export class Proxy {
   delay = 0;
   /** Requests or answers that were lost on demand. */
   lost = 0;
+  readonly #redisUrl: string;
   #redisPort: number;
   readonly #server: Server;
   readonly #pairs = new Set<Pair>();
   #loss: Loss | undefined;
 
-  private constructor(redisPort: number) {
-    this.#redisPort = redisPort;
+  private constructor(redisUrl: string) {
+    this.#redisUrl = redisUrl;
+    this.#redisPort = Number(new URL(redisUrl).port);
     this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (client) => this.#accept(client));
   }
 
   /** @param redisUrl of the server behind it */
   static async before(redisUrl: string): Promise<Proxy> {
-    const proxy = new Proxy(Number(new URL(redisUrl).port));
+    const proxy = new Proxy(redisUrl);
     proxy.#server.listen(0, '127.0.0.1');
     await once(proxy.#server, 'listening');
     return proxy;
   }
 
   get url(): string {
-    return `redis://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    const url = new URL(this.#redisUrl);
+    url.port = String((this.#server.address() as AddressInfo).port);
+    return url.href;
   }
 
   get connections(): number {

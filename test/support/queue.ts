@@ -5,7 +5,7 @@ import { inject, onTestFinished } from 'vitest';
 export const url = inject('redisUrl');
 
 /** A client of the tests' own, to look at what is in Redis; it ends with the process, which runs many files. */
-export const redis = new Redis(url);
+export const redis = new Redis(inject('adminUrl'));
 
 /** A queue that no other test uses. */
 export function newQueueName(): string {
