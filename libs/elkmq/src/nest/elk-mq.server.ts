@@ -214,6 +214,11 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
       this.getHandlerByPattern(event.action);
     // On the original's wire a request and an event look the same: the handler knows which it is.
     const isRequest = isOurs ? delivery.replyTo !== undefined : handler?.isEventHandler === false;
+    // A later attempt at a request of an original client: only its handler tells that somebody waited for it.
+    if (isRequest && !isOurs && delivery.timeLeft <= 0) {
+      delivery.deadLetter('expired');
+      return;
+    }
     const backoff = handler ? this.#failures.policyOf(handler)?.backoff : undefined;
     const context = new ElkMqContext(this.#options.queue, delivery, { isRequest, backoff });
     this.#processing.run(isRequest ? this.#ofRequests : this.#ofEvents, delivery, handler, context);

@@ -165,7 +165,7 @@ export class MemoryBroker {
 
   #start(delivery: Delivery, listener: WorkerListener): void {
     this.running.add(delivery);
-    if (delivery.queued.attempt > 1 || delivery.deadline > this.now) listener.handle(delivery);
+    if (!delivery.hasExpired) listener.handle(delivery);
     else if (delivery.replyTo === undefined) delivery.deadLetter('expired');
     else delivery.finish();
   }

@@ -9,16 +9,15 @@ export class AttemptSignal {
 
   /** @param timeLeft ms until nobody waits for the attempt any more; `Infinity` for never */
   get(timeLeft: number): AbortSignal {
+    // A timer is late while a handler keeps the processor, so the time itself is looked at each time.
+    if (timeLeft <= 0) this.#expire();
     if (this.#controller) return this.#controller.signal;
     this.#controller = new AbortController();
     if (this.#reason) this.#controller.abort(this.#reason);
     else if (timeLeft <= LONGEST_TIMER) {
-      this.#timer = setTimeout(
-        () => {
-          this.abort(new TimeoutExpiredError('nobody waits for the response any more'));
-        },
-        Math.max(timeLeft, 0),
-      ).unref();
+      this.#timer = setTimeout(() => {
+        this.#expire();
+      }, timeLeft).unref();
     }
     return this.#controller.signal;
   }
@@ -32,5 +31,9 @@ export class AttemptSignal {
   /** The attempt has ended: its deadline means nothing any more. */
   clear(): void {
     clearTimeout(this.#timer);
+  }
+
+  #expire(): void {
+    if (!this.#reason) this.abort(new TimeoutExpiredError('nobody waits for the response any more'));
   }
 }

@@ -116,10 +116,9 @@ export class DeliveryIntake implements Intake {
   }
 
   #deliver(delivery: Delivery): void {
-    const { attempt, deduplication } = delivery.queued;
+    const { deduplication } = delivery.queued;
     this.#owner.running.add(delivery);
-    // Only a first attempt can expire: of a later one nobody knows how far the earlier ones came.
-    if (attempt > 1 || delivery.deadline > this.#owner.clock.now()) this.#listener.handle(delivery);
+    if (!delivery.hasExpired) this.#listener.handle(delivery);
     else if (delivery.replyTo === undefined) delivery.deadLetter('expired');
     // The first of those who wait has gone; others may be there.
     else if (deduplication !== undefined) delivery.expire();

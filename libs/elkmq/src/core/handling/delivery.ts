@@ -92,6 +92,11 @@ export class Delivery implements Settlable {
     return this.deadline - this.ends.now();
   }
 
+  /** It is too late to start it: a request at its deadline, and an event that was never started. */
+  get hasExpired(): boolean {
+    return (this.replyTo !== undefined || this.queued.attempt === 1) && this.timeLeft <= 0;
+  }
+
   /**
    * Fires when nobody waits for the answer any more, by its deadline or because its requester said so, when the lease
    * was lost, or when the worker stops while this runs.
@@ -99,7 +104,8 @@ export class Delivery implements Settlable {
    */
   signal(hasDeadline: boolean): AbortSignal {
     this.#signal ??= new AttemptSignal();
-    return this.#signal.get(hasDeadline ? this.timeLeft : Infinity);
+    // The deadline of an attempt that has ended means nothing.
+    return this.#signal.get(hasDeadline && !this.#finished ? this.timeLeft : Infinity);
   }
 
   /** Its requester has told that it does not wait any more. */
