@@ -9,8 +9,10 @@ export default defineConfig({
     pool: 'forks',
     // Most tests wait for Redis, not for a processor.
     maxWorkers: 4,
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
+    // Guards against hanging only: no test fails because its machine is busy.
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
+    expect: { poll: { timeout: 60_000 } },
     projects: [
       // Files of one process share what they import: Nest takes longer to load than most tests to run.
       { extends: true, test: { name: 'all', include: ['test/*.test.ts'], isolate: false } },

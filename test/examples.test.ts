@@ -15,7 +15,7 @@ beforeAll(async () => {
   // A database for each document: they use the same names of queues.
   redis = await startRedis({ args: ['--databases', String(all.length)] });
   problems = await compileExamples(all, folder);
-}, 60_000);
+});
 
 afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
@@ -35,6 +35,5 @@ describe.concurrent('the examples run, and write what is said there:', () => {
       for (const lines of examples.outputs) expect(output).toMatch(patternOf(lines));
       expect(['code 0', 'SIGTERM'], output).toContain(ended);
     },
-    60_000,
   );
 });

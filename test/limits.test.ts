@@ -5,7 +5,6 @@ import { deadLettersOf, events, logs, moduleOf, requests } from './support/nest.
 import { startApp, startClient, told, unsettled, valuesOf } from './support/nest.js';
 import { newQueueName, redis, rejection, until } from './support/queue.js';
 
-const BOUND = { timeout: 20_000 };
 const echo = (data: unknown) => data;
 
 function cyclic(): object {
@@ -18,7 +17,7 @@ function refuse(): never {
   throw new Error('not for you');
 }
 
-describe('large answers', BOUND, () => {
+describe('large answers', () => {
   it.each([
     ['at once', () => range(0, 10_000)],
     ['in lots', () => concat(range(0, 5_000), timer(20).pipe(map(() => 5_000)), range(5_001, 4_999))],
@@ -52,7 +51,7 @@ describe('large answers', BOUND, () => {
   });
 });
 
-describe('what is too large', BOUND, () => {
+describe('what is too large', () => {
   it('as a payload is refused before anything is sent, and what just fits is not', async () => {
     const queue = newQueueName();
     await startApp(moduleOf(requests({ echo })), { queue });
@@ -84,7 +83,7 @@ describe('what is too large', BOUND, () => {
   });
 });
 
-describe('what JSON cannot say', BOUND, () => {
+describe('what JSON cannot say', () => {
   it.each([
     ['a cycle', cyclic(), 'circular'],
     ['a BigInt', { id: 10n }, 'BigInt'],

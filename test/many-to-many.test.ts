@@ -41,4 +41,4 @@ it('four clients and four workers, each a process: every message is handled once
     processes.map(() => 'code 0 '),
   );
   expect(await keysOf(queue)).toEqual({ '(event_stream)': 'stream' });
-}, 90_000);
+});

@@ -25,7 +25,7 @@ async function startServers(masters: number): Promise<PrivateRedis[]> {
   for (const server of servers) {
     const admin = new Redis(server.url);
     const info = async () => String(await admin.call('CLUSTER', 'INFO'));
-    await until(async () => (await info()).includes('cluster_state:ok'), 20_000);
+    await until(async () => (await info()).includes('cluster_state:ok'));
     await admin.quit();
   }
   return servers;

@@ -87,7 +87,7 @@ export async function runExamples(
   const hasWritten = () => [END, ...examples.outputs].every((lines) => patternOf(lines).test(output));
   try {
     // What is not written in time, the caller finds missing.
-    await until(() => hasWritten() || ended !== undefined, 25_000).catch(() => undefined);
+    await until(() => hasWritten() || ended !== undefined).catch(() => undefined);
     child.kill('SIGTERM');
     await until(() => ended !== undefined);
   } finally {

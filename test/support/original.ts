@@ -75,5 +75,5 @@ export async function expectNothingLeft(queue: string): Promise<void> {
     );
     const others = ['message_queue', 'leftovers', 'history'].map((name) => `${queue}(${name})`);
     return Math.max(...streams) === 0 && (await redis.exists(others)) === 0;
-  }, 12_000);
+  });
 }

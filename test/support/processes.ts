@@ -33,7 +33,7 @@ export class TestProcess {
   /** The next message of it that has this member. */
   async told<Message extends object>(member: keyof Message): Promise<Message> {
     const place = () => this.#messages.findIndex((message) => member in message);
-    await until(() => place() >= 0 || this.ended !== undefined, 60_000);
+    await until(() => place() >= 0 || this.ended !== undefined);
     const [message] = this.#messages.splice(place(), 1);
     if (!message) throw new Error(`it ended (${String(this.ended)}): ${this.output}`);
     return message as Message;
@@ -56,7 +56,7 @@ export class TestProcess {
   async stop(): Promise<void> {
     if (this.#child.connected) this.#child.disconnect();
     try {
-      await until(() => this.ended !== undefined, 20_000);
+      await until(() => this.ended !== undefined);
     } finally {
       this.kill('SIGKILL');
     }

@@ -29,8 +29,8 @@ export function closing<T extends { close(): Promise<unknown> }>(resource: T): T
   return resource;
 }
 
-/** Waits until `condition` holds; fails after `patience` ms. */
-export async function until(condition: () => boolean | Promise<boolean>, patience = 10_000): Promise<void> {
+/** Waits until `condition` holds; fails after `patience` ms, which is a guard against hanging and fits a busy machine. */
+export async function until(condition: () => boolean | Promise<boolean>, patience = 60_000): Promise<void> {
   const deadline = Date.now() + patience;
   while (!(await condition())) {
     if (Date.now() > deadline)

@@ -34,6 +34,8 @@ export interface Deviation {
   readonly shows: unknown;
   /** The same in words, for the table of differences. */
   readonly says: string;
+  /** Nothing comes that could be waited for; only time shows that. */
+  readonly isSilence?: true;
 }
 
 export interface Behaviour {
@@ -65,7 +67,7 @@ export function notes(prefix: string): string[] {
 }
 
 /** All that an answer tells: its values, then `end`, or `{ error }`, or `nothing more` after `patience` ms. */
-export function heard(source: Observable<unknown>, patience = 5_000): Promise<unknown[]> {
+export function heard(source: Observable<unknown>, patience = 60_000): Promise<unknown[]> {
   return lastValueFrom(
     concat(source, of('end')).pipe(
       timeout({ each: patience }),
@@ -142,7 +144,7 @@ export function behaves(transport: TestedTransport, areas: readonly Area[]): voi
         const deviation = otherwise?.[transport.name];
         const how = deviation ? ` (no: ${deviation.says})` : '';
         it.runIf(exists?.() ?? true)(name + how, async () => {
-          const patience = deviation ? 1_000 : 5_000;
+          const patience = deviation?.isSilence ? 1_000 : 60_000;
           expect(await observe({ ...world, patience })).toEqual(deviation ? deviation.shows : expected);
         });
       }

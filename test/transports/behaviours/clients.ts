@@ -69,12 +69,21 @@ const changing = (isAsync: boolean) => {
   };
 };
 
-const notAwaited = { shows: ['nothing more'], says: 'what they answer is not awaited, and nothing arrives' };
+const notAwaited = {
+  shows: ['nothing more'],
+  says: 'what they answer is not awaited, and nothing arrives',
+  isSilence: true,
+} as const;
 const ofNats = {
   shows: ['nothing more'],
   says: 'they are given messages of NATS; with those of another transport nothing arrives',
-};
-const waitsOn = { shows: 'nothing more', says: 'it waits for ever, unless an rxjs timeout ends it' };
+  isSilence: true,
+} as const;
+const waitsOn = {
+  shows: 'nothing more',
+  says: 'it waits for ever, unless an rxjs timeout ends it',
+  isSilence: true,
+} as const;
 const noMetadata = { shows: ['end', ['metadata: undefined']], says: 'the context has no `getMetadata()`' };
 
 async function changed(world: World, isAsync: boolean, where: 'server' | 'client'): Promise<unknown> {

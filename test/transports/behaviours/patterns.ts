@@ -125,7 +125,11 @@ const send =
     Promise.all(patterns.map((pattern) => heard(client.send(pattern, 'data'), patience)));
 const nobody = (pattern: string) =>
   new Error(`Empty response. There are no subscribers listening to that message ("${pattern}")`);
-const literal = { shows: [], says: 'it is called for the pattern `stock.*` itself' };
+const literal = {
+  shows: [],
+  says: 'it is called for the pattern `stock.*` itself',
+  isSilence: true,
+} as const;
 const optional = { ...literal, says: `${literal.says}, unless \`wildcards\` is set` };
 const notFound = { shows: [[NO_HANDLER]], says: 'no handler is found' };
 
@@ -186,6 +190,7 @@ export const patterns: Area = {
         Redis: {
           shows: [['nothing more'], ['nothing more']],
           says: 'it is never answered',
+          isSilence: true,
         },
         NATS: {
           shows: ['unknown', '{"entity":"unknown"}'].map((pattern) => [{ error: nobody(pattern) }]),

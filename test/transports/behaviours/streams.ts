@@ -64,7 +64,11 @@ class Streams {
   }
 }
 
-const goesOn = { shows: ['left behind 0', 'it goes on'], says: 'it goes on for nobody, for ever' };
+const goesOn = {
+  shows: ['left behind 0', 'it goes on'],
+  says: 'it goes on for nobody, for ever',
+  isSilence: true,
+} as const;
 
 export const streams: Area = {
   title: 'Observables',
