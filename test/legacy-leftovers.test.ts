@@ -1,7 +1,7 @@
 import { lastValueFrom } from 'rxjs';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { enqueueAsTheOriginal, entriesOf, eventsOf } from './support/entries.js';
-import { startClient } from './support/nest.js';
+import { events, moduleOf, startApp, startClient } from './support/nest.js';
 import { newQueueName, redis, rejection, until } from './support/queue.js';
 import {
   dequeueAsTheOriginal,
@@ -13,6 +13,11 @@ import {
   respondAsTheOriginal,
   startTaker,
 } from './support/original.js';
+
+/** Stores events one after the other, as the original does. */
+async function enqueueNotes(queue: string, count: number): Promise<void> {
+  for (let id = 0; id < count; id++) await enqueueAsTheOriginal(queue, eventJson('note', String(id)));
+}
 
 describe('a queue that the original used before', () => {
   it('hands out what is in the list, and nothing that was consumed; in the end nothing is left', async () => {
@@ -45,6 +50,37 @@ describe('a queue that the original used before', () => {
 });
 
 describe('after original clients', () => {
+  it('no id of what a worker handled is in the list when it has closed', async () => {
+    const queue = newQueueName();
+    const taken: unknown[] = [];
+    const worker = await startApp(moduleOf(events({ note: (data) => taken.push(data) })), { queue });
+    await enqueueNotes(queue, 1_000);
+    await until(() => taken.length === 1_000);
+    await worker.close();
+    expect(await listOf(queue)).toEqual([]);
+  });
+
+  it('ids of messages that are being handled keep none of what was handled in the list', async () => {
+    const queue = newQueueName();
+    const running: (() => void)[] = [];
+    onTestFinished(() => {
+      for (const end of running) end();
+    });
+    const wait = () => new Promise<void>((resolve) => running.push(resolve));
+    const slow = await startApp(moduleOf(events({ note: wait })), { queue, concurrency: 1_100 });
+    await enqueueNotes(queue, 1_100);
+    await until(() => running.length === 1_100);
+    const taken: unknown[] = [];
+    const quick = await startApp(moduleOf(events({ note: (data) => taken.push(data) })), { queue });
+    await enqueueNotes(queue, 300);
+    await until(() => taken.length === 300);
+    await quick.close();
+    expect(await listOf(queue)).toHaveLength(1_100);
+    for (const end of running) end();
+    await slow.close();
+    expect(await listOf(queue)).toEqual([]);
+  });
+
   it('an id that comes when its event was handled already leaves the list', async () => {
     const queue = newQueueName();
     const taken = await startTaker(queue, { legacyConsumers: false });

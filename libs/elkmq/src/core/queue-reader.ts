@@ -125,6 +125,7 @@ export class QueueReader {
     await this.#consumer.stop();
     await this.#arbiter.stop();
     await this.#consumer.leave();
+    await this.#janitor.clearList();
   }
 
   #fail(error: Error): void {

@@ -70,6 +70,11 @@ export class Upkeep {
     await Promise.all([this.#promoter.stop(), this.#janitor.stop()]);
   }
 
+  /** Nothing is running any more: what was handled leaves the original's list. */
+  clearList(): Promise<void> {
+    return this.#janitor.clearList();
+  }
+
   stop(): void {
     this.#cancellations.stop();
     this.#leases.stop();

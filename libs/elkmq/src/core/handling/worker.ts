@@ -200,6 +200,7 @@ export class Worker {
       await Promise.race([givenUp, sleep(COMMAND_TIMEOUT, undefined, { ref: false })]);
     }
     await this.#consumer?.leave();
+    await this.#upkeep?.clearList();
     await this.connection.close();
     this.#trims.stop();
     return { running: running.length, unsettled };

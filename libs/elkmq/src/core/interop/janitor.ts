@@ -10,6 +10,13 @@ const IDLE = 5_000;
 const PAUSE = 20;
 /** Entries and ids of one call. */
 const COUNT = 200;
+/** How long a worker that closes looks through the list at the most, ms. */
+const CLEARING_MS = 5_000;
+/** Ids of one of its calls. */
+const CLEARING_COUNT = 1_000;
+
+/** What a script has cleaned, and where the next page begins; '' when there is none. */
+type Page = [deleted: number, next: string];
 
 /**
  * Cleans up after original clients, which never delete anything: what was read and whose time has passed, and ids in
@@ -21,8 +28,9 @@ export class Janitor {
   readonly #pace: number;
   readonly #onError: (error: Error) => void;
   #timer: NodeJS.Timeout | undefined;
-  /** From where on the index of responses is looked at next. */
-  #place = '';
+  /** From where on the list, and the index of responses, are looked at next, when nothing is to be cleaned where they begin. */
+  #nextInList = '';
+  #nextResponse = '';
   #isRefused = false;
   #isStopped = false;
   #working: Promise<void> | undefined;
@@ -43,6 +51,18 @@ export class Janitor {
     this.#isStopped = true;
     clearTimeout(this.#timer);
     await this.#working;
+  }
+
+  /**
+   * Takes all ids out of the list that lead to nothing, for original consumers that come after this worker. Best effort: it
+   * ends when Redis goes away, refuses, or takes too long.
+   */
+  async clearList(): Promise<void> {
+    const deadline = performance.now() + CLEARING_MS;
+    let next = '0';
+    while (next !== '' && this.#connection.isConnected && performance.now() < deadline) {
+      [, next] = await this.#cleanList(next, CLEARING_COUNT).catch((): Page => [0, '']);
+    }
   }
 
   #schedule(pause: number): void {
@@ -80,25 +100,41 @@ export class Janitor {
     const histories = [eventStream, history, leftovers];
     const lists = [eventStream, messageQueue, leftovers];
     const looked = await this.#call('cleanHistory', histories, [KEPT_LONGER, COUNT]);
-    const stale = await this.#call('cleanList', lists, [COUNT]);
+    const stale = await this.#cleanListPage();
     const due = await this.#call('cleanLeftovers', lists, [COUNT]);
     const responses = await this.#cleanResponses();
-    return looked === 1 || stale === COUNT || due === COUNT || responses;
+    return looked === 1 || stale || due === COUNT || responses;
+  }
+
+  /** Mostly the oldest are handled first; those that are still being handled are passed by, a page at a time. */
+  async #cleanListPage(): Promise<boolean> {
+    const [deleted, next] = await this.#cleanList('0', COUNT);
+    if (next === '') return false;
+    if (deleted > 0) return true;
+    const [more, place] = await this.#cleanList(this.#nextInList === '' ? next : this.#nextInList, COUNT);
+    this.#nextInList = place;
+    return more > 0;
+  }
+
+  #cleanList(skip: string, count: number): Promise<Page> {
+    const { eventStream, messageQueue, leftovers } = this.#keys;
+    return this.#call('cleanList', [eventStream, messageQueue, leftovers], [skip, count]) as Promise<Page>;
   }
 
   /** Mostly the oldest are deleted first; those that have longer than others are passed by, a page at a time. */
   async #cleanResponses(): Promise<boolean> {
     const { eventStream, responseStream } = this.#keys;
-    const clean = async (from: string): Promise<[deleted: number, next: string]> =>
-      (await this.#call('cleanResponses', [eventStream, responseStream], [KEPT_LONGER, from, COUNT])) as [
-        number,
-        string,
-      ];
+    const clean = (from: string): Promise<Page> =>
+      this.#call(
+        'cleanResponses',
+        [eventStream, responseStream],
+        [KEPT_LONGER, from, COUNT],
+      ) as Promise<Page>;
     const [deleted, next] = await clean('-');
     if (next === '') return false;
     if (deleted > 0) return true;
-    const [more, place] = await clean(this.#place === '' ? next : this.#place);
-    this.#place = place;
+    const [more, place] = await clean(this.#nextResponse === '' ? next : this.#nextResponse);
+    this.#nextResponse = place;
     return more > 0;
   }
 

@@ -1,8 +1,8 @@
--- Looks at the tail of the original's list for ids that no worker will find there by itself: those whose entry has gone,
--- and those that came so late that their entry had been passed over. The latter is put into the queue again.
+-- Looks at a page of the original's list, from its tail on, for ids that no worker will find there by itself: those whose
+-- entry has gone, and those that came so late that their entry had been passed over. The latter is put into the queue again.
 -- KEYS: 1 event stream  2 message queue  3 leftovers, zset: id by when it can be deleted, ms
--- ARGV: 1 group  2 how many at the most
--- Returns how many there were.
+-- ARGV: 1 group  2 how many ids at the tail are passed over  3 how many are looked at, at the most
+-- Returns two values: how many of those ids there were; how many to pass over for the next page, '' when there is none.
 
 local stream, list, leftovers, group = KEYS[1], KEYS[2], KEYS[3], ARGV[1]
 
@@ -28,17 +28,21 @@ for _, known in ipairs(groups.err and {} or groups) do
   if known[2] == group then delivered = known[8] end
 end
 -- Without a group there are original clients only, and what they have in the list is theirs.
-if not delivered then return 0 end
+if not delivered then return { 0, '' } end
 local last_time, last_number = parts(delivered)
 
-local count = 0
-for _, id in ipairs(redis.call('LRANGE', list, -ARGV[2], -1)) do
+local skip, limit = tonumber(ARGV[2]), tonumber(ARGV[3])
+local page = redis.call('LRANGE', list, -skip - limit, -skip - 1)
+local count, kept = 0, 0
+for _, id in ipairs(page) do
   local time, number = parts(id)
   if not time then
     redis.call('LREM', list, -1, id)
     count = count + 1
-  elseif (time < last_time or (time == last_time and number <= last_number))
-    and #redis.call('XPENDING', stream, group, id, id, 1) == 0 then
+  elseif time > last_time or (time == last_time and number > last_number)
+    or #redis.call('XPENDING', stream, group, id, id, 1) > 0 then
+    kept = kept + 1
+  else
     local entry = redis.call('XRANGE', stream, id, id)[1]
     redis.call('LREM', list, -1, id)
     if entry and #entry[2] < 7000 then
@@ -48,6 +52,7 @@ for _, id in ipairs(redis.call('LRANGE', list, -ARGV[2], -1)) do
       set(fields, 'listed', '1')
       local again = redis.call('XADD', stream, '*', unpack(fields))
       redis.call('RPUSH', list, again)
+      kept = kept + 1
       local deletable = redis.call('ZSCORE', leftovers, id)
       if deletable then
         redis.call('ZREM', leftovers, id)
@@ -57,4 +62,4 @@ for _, id in ipairs(redis.call('LRANGE', list, -ARGV[2], -1)) do
     count = count + 1
   end
 end
-return count
+return { count, #page < limit and '' or string.format('%d', skip + kept) }
