@@ -133,7 +133,6 @@ class TestClient extends ElkMqClient {
   protected override openRequester(): RequesterLike {
     return {
       connection: undefined as never,
-      hasConnected: true,
       connect: () => Promise.resolve(),
       store: (event, options, stored) => {
         stored(this.broker.enqueue(event, options));

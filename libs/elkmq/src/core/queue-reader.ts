@@ -7,7 +7,7 @@ import { Janitor } from './interop/janitor.js';
 import type { Read } from './handling/consumer-session.js';
 import { GroupConsumer, joinGroup } from './handling/group-consumer.js';
 import type { QueueKeys } from './keys.js';
-import { LONGEST_TIMER } from './options.js';
+import { Deadline } from './redis/deadline.js';
 import { isNoGroup, isTransient } from './redis/redis-errors.js';
 import type { RedisSource } from './redis/redis-source.js';
 
@@ -90,16 +90,15 @@ export class QueueReader {
   async nextBy(deadline: number): Promise<StreamEntry> {
     return new Promise((resolve, reject) => {
       const patience = deadline - performance.now();
-      // Who would wait longer waits for ever.
-      const timer = patience <= LONGEST_TIMER ? setTimeout(giveUp, Math.max(patience, 1)) : undefined;
+      const timeout = patience === Infinity ? undefined : new Deadline(Math.max(patience, 1), giveUp);
       const waiter: Waiter = {
         deadline,
         take: (entry) => {
-          clearTimeout(timer);
+          timeout?.stop();
           resolve(entry);
         },
         fail: (error) => {
-          clearTimeout(timer);
+          timeout?.stop();
           reject(error);
         },
       };

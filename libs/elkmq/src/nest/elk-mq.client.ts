@@ -8,6 +8,7 @@ import { readQueueState, type QueueState } from '../core/queue-state.js';
 import { Requester } from '../core/sending/requester.js';
 import { ConnectionEvents, type ElkMqEvents, type ElkMqStatus } from './connection-events.js';
 import { Emission } from './emission.js';
+import { LossReport } from './loss-report.js';
 import { clientOptions, type ClientSettings, type ElkMqClientOptions } from './options.js';
 import { OutgoingMessages, type RequesterLike } from './outgoing-messages.js';
 
@@ -20,6 +21,9 @@ type CreatePacket = (pattern: unknown, data: unknown) => ReadPacket;
 export class ElkMqClient extends ClientProxy<ElkMqEvents> {
   readonly #logger = new Logger(ElkMqClient.name);
   readonly #options: ClientSettings;
+  readonly #lost = new LossReport((message) => {
+    this.#logger.error(message);
+  });
   readonly #outgoing: OutgoingMessages;
   readonly #events: ConnectionEvents;
   #requester: RequesterLike | undefined;
@@ -66,6 +70,7 @@ export class ElkMqClient extends ClientProxy<ElkMqEvents> {
   /** Fails the requests that still wait, stores the events that are on their way, and closes the connections. */
   async close(): Promise<void> {
     if (this.#emitting > 0) await new Promise<void>((resolve) => this.#emitted.push(resolve));
+    this.#lost.report();
     const requester = this.#requester;
     this.#requester = undefined;
     await requester?.close(
@@ -94,10 +99,10 @@ export class ElkMqClient extends ClientProxy<ElkMqEvents> {
     return this.#requester.connection.client as T;
   }
 
-  /** As Nest's `send`, which waits for the connection each time, also while it stands. */
+  /** As Nest's `send`, which holds what is sent before there is a connection, any amount of it. */
   override send<TResult = unknown, TInput = unknown>(pattern: unknown, data: TInput): Observable<TResult> {
     return new Observable((observer) =>
-      this.#isReady(pattern, data)
+      isComplete(pattern, data)
         ? this.publish(this.#packetOf(pattern, data), this.createObserver(observer))
         : super.send<TResult, TInput>(pattern, data).subscribe(observer),
     );
@@ -114,7 +119,7 @@ export class ElkMqClient extends ClientProxy<ElkMqEvents> {
       },
       (error: unknown) => {
         this.#hasEmitted();
-        if (!emission.isWatched) this.#logger.error(`An event was not emitted: ${String(error)}`);
+        if (!emission.isWatched) this.#lost.add(error);
         emission.failed(error);
       },
     );
@@ -129,7 +134,7 @@ export class ElkMqClient extends ClientProxy<ElkMqEvents> {
   }
 
   #dispatch<T>(pattern: unknown, data: unknown): Promise<T> {
-    if (!this.#isReady(pattern, data)) return lastValueFrom(super.emit<T>(pattern, data));
+    if (!isComplete(pattern, data)) return lastValueFrom(super.emit<T>(pattern, data));
     try {
       return this.dispatchEvent<T>(this.#packetOf(pattern, data));
     } catch (error) {
@@ -138,13 +143,8 @@ export class ElkMqClient extends ClientProxy<ElkMqEvents> {
     }
   }
 
-  /** Otherwise Nest's own way is taken: it connects, or refuses what is missing. */
-  #isReady(pattern: unknown, data: unknown): boolean {
-    const isComplete = pattern !== undefined && pattern !== null && data !== undefined && data !== null;
-    return isComplete && this.#requester?.hasConnected === true;
-  }
-
   #packetOf(pattern: unknown, data: unknown): ReadPacket {
+    this.#requester ??= this.openRequester();
     // Before Nest 12.1 there are no dispatch hooks.
     return (this.createPacket as CreatePacket | undefined)?.call(this, pattern, data) ?? { pattern, data };
   }
@@ -174,4 +174,9 @@ export class ElkMqClient extends ClientProxy<ElkMqEvents> {
     const keys = new QueueKeys(queue, source.isCluster);
     return new Requester(source, keys, sending, this.#events);
   }
+}
+
+/** Otherwise Nest's own way is taken, which refuses what is missing. */
+function isComplete(pattern: unknown, data: unknown): boolean {
+  return pattern !== undefined && pattern !== null && data !== undefined && data !== null;
 }

@@ -12,10 +12,7 @@ import { ReplyReader } from './reply-reader.js';
 import { guarded, type ElkMqSending } from './telemetry.js';
 
 /** @internal */
-export type RequesterLike = Pick<
-  Requester,
-  'connection' | 'hasConnected' | 'connect' | 'close' | 'store' | 'request'
->;
+export type RequesterLike = Pick<Requester, 'connection' | 'connect' | 'close' | 'store' | 'request'>;
 
 /** Makes events of Nest's packets, and hands them to what stores them. */
 export class OutgoingMessages {

@@ -1,4 +1,5 @@
 import type { Cluster, Redis } from 'ioredis';
+import { Deadline } from './deadline.js';
 import { ConnectionError } from '../errors.js';
 import type { RedisSource } from './redis-source.js';
 
@@ -119,11 +120,11 @@ export class Connection {
   /** Until connected or closed, at most `timeout` ms. */
   #change(timeout: number): Promise<void> {
     return new Promise((resolve) => {
-      const timer = setTimeout(wake, timeout);
+      const deadline = new Deadline(timeout, wake);
       const waiting = this.#waiting;
       waiting.push(wake);
       function wake(): void {
-        clearTimeout(timer);
+        deadline.stop();
         const place = waiting.indexOf(wake);
         if (place >= 0) waiting.splice(place, 1);
         resolve();

@@ -43,6 +43,9 @@ export function isUnblocked(error: unknown): boolean {
   return isReplyError(error) && error.message.startsWith('UNBLOCKED');
 }
 
+/** The message of ioredis. */
+export const TIMED_OUT = 'Command timed out';
+
 export function hasTimedOut(error: unknown): boolean {
-  return error instanceof Error && error.message === 'Command timed out';
+  return error instanceof Error && error.message === TIMED_OUT;
 }

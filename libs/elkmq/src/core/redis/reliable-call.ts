@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Connection } from './connection.js';
+import { attentiveNow, Deadline } from './deadline.js';
 import { ConnectionError } from '../errors.js';
 import { isReplyError, isTransient } from './redis-errors.js';
 import { runScript, type ScriptName } from './scripts.js';
@@ -33,20 +34,20 @@ export function callReliably(
 
 /**
  * As `callReliably`, for anything that can be run twice without harm.
- * @param since from when on the patience counts, `performance.now()`; it is not run at all when that is over
+ * @param since from when on the patience counts, `attentiveNow()`; it is not run at all when that is over
  */
 export async function reliably<T>(
   connection: Connection,
   run: (client: Connection['client']) => Promise<T>,
   patience: number,
   doubt?: Doubt,
-  since = performance.now(),
+  since = attentiveNow(),
 ): Promise<T> {
   const deadline = since + patience;
-  const left = (): number => Math.max(deadline - performance.now(), 1);
+  const left = (): number => Math.max(deadline - attentiveNow(), 1);
   let latest: unknown;
   for (;;) {
-    if (performance.now() >= deadline) throw outOfTime(patience, latest);
+    if (attentiveNow() >= deadline) throw outOfTime(patience, latest);
     if (!connection.isConnected) await connection.whenConnected(left());
     try {
       const answer = run(connection.client);
@@ -57,7 +58,7 @@ export async function reliably<T>(
     } catch (error) {
       if (!isTransient(error) || error instanceof ConnectionError) throw error;
       latest = error;
-      if (performance.now() >= deadline || connection.status === 'closed') throw outOfTime(patience, error);
+      if (attentiveNow() >= deadline || connection.status === 'closed') throw outOfTime(patience, error);
       // Refused for now, or a close that ioredis has noticed before it told its listeners.
       if (isReplyError(error) || connection.isConnected) await sleep(PAUSE);
       if (doubt && !isReplyError(error)) doubt.isInDoubt = true;
@@ -71,15 +72,12 @@ function outOfTime(patience: number, cause?: unknown): ConnectionError {
 }
 
 async function within<T>(left: number, answer: Promise<T>, late: () => Error): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const end = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => {
+  return new Promise((resolve, reject) => {
+    const deadline = new Deadline(left, () => {
       reject(late());
-    }, left);
+    });
+    answer.then(resolve, reject).finally(() => {
+      deadline.stop();
+    });
   });
-  try {
-    return await Promise.race([answer, end]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

@@ -1,5 +1,6 @@
 import { Command, type Cluster, type Redis } from 'ioredis';
-import { hasTimedOut, isReadOnly } from './redis-errors.js';
+import { Deadline } from './deadline.js';
+import { hasTimedOut, isReadOnly, TIMED_OUT } from './redis-errors.js';
 import { SCRIPTS } from './scripts.generated.js';
 
 export type ScriptName = keyof typeof SCRIPTS;
@@ -73,14 +74,36 @@ export function send(
   form: 'text' | 'bytes' = 'text',
 ): Promise<unknown> {
   const options = { replyEncoding: form === 'text' ? 'utf8' : null } as const;
-  const sent = new Command(command, [], options);
+  const sent = new PatientCommand(command, [], options);
   // The constructor would look for arrays in them, which takes 130 ns each.
   sent.args = args.map(String);
   const answer = client.sendCommand(sent) as Promise<unknown>;
-  answer.catch((error: unknown) => {
-    replaceWhenUseless(client, error);
-  });
+  answer.then(
+    () => {
+      sent.stopTimeout();
+    },
+    (error: unknown) => {
+      sent.stopTimeout();
+      replaceWhenUseless(client, error);
+    },
+  );
   return answer;
+}
+
+/** A command whose timeout is a `Deadline`, where that of ioredis takes a busy process for a Redis that is away. */
+class PatientCommand extends Command {
+  #timeout: Deadline | undefined;
+
+  /** Called by ioredis with its `commandTimeout`; by a Cluster again, when it is redirected. */
+  override setTimeout(milliseconds: number): void {
+    this.#timeout ??= new Deadline(milliseconds, () => {
+      this.reject(new Error(TIMED_OUT));
+    });
+  }
+
+  stopTimeout(): void {
+    this.#timeout?.stop();
+  }
 }
 
 function replaceWhenUseless(client: Redis | Cluster, error: unknown): void {

@@ -55,8 +55,8 @@ const MAX_SIZE = 512 * 1024;
 /** Events that go out together. */
 export class Batch {
   readonly events: OutgoingEvent[] = [];
-  /** `performance.now()` when the first of them was added, or a moment before. */
-  readonly since = performance.now();
+  /** `attentiveNow()` when it was to go out, at the end of the tick in which the first of them was added. */
+  since: number | undefined;
   /** Characters of JSON. */
   size = 0;
   /** It is stored, but fewer replicas have it than they should. */

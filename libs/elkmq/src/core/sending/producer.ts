@@ -2,6 +2,7 @@ import { whenBatched } from '../batching.js';
 import { Batch, FULL, type OutgoingEvent } from './batch.js';
 import { enqueueCall, type Sender } from './enqueue-call.js';
 import { COMMAND_TIMEOUT, type Connection } from '../redis/connection.js';
+import { attentiveNow } from '../redis/deadline.js';
 import { BufferFullError, ConnectionError, EnqueueError, QueueFullError } from '../errors.js';
 import type { QueueKeys } from '../keys.js';
 import { reliably } from '../redis/reliable-call.js';
@@ -45,12 +46,23 @@ export class Producer {
   #nextNumber = 1;
   #scheduled = false;
   #idle: (() => void)[] = [];
+  /** `attentiveNow()` when Redis has answered last. */
+  #answeredAt = 0;
+  readonly #prepare: () => Promise<void> | undefined;
   /** Numbers whose place in the window is taken; a number may go out only when the one WINDOW before it is done. */
   readonly #open = new Set<number>();
 
-  constructor(connection: Connection, keys: QueueKeys, clientId: string, options: ProducerOptions) {
+  /** @param prepare looks at a Redis that is new to us, before anything is stored there */
+  constructor(
+    connection: Connection,
+    keys: QueueKeys,
+    clientId: string,
+    options: ProducerOptions,
+    prepare: () => Promise<void> | undefined,
+  ) {
     const { enqueueTimeout, maxQueueLength, minReplicas, maxBufferedBytes, legacyConsumers } = options;
     this.#connection = connection;
+    this.#prepare = prepare;
     this.#keys = keys;
     const memory = Math.ceil(enqueueTimeout) + MEMORY_MARGIN;
     this.#sender = { clientId, window: WINDOW, memory, maxQueueLength, legacyConsumers };
@@ -77,6 +89,8 @@ export class Producer {
     this.#scheduled = true;
     whenBatched(this.#inFlight === 0, () => {
       this.#scheduled = false;
+      const now = attentiveNow();
+      for (const waiting of this.#waiting) waiting.since ??= now;
       this.#flush();
     });
   }
@@ -114,6 +128,7 @@ export class Producer {
       const ids = await (this.#minReplicas === 0
         ? this.#call(batch, number)
         : this.#callReplicated(batch, number));
+      this.#answeredAt = attentiveNow();
       const each = ids.split(',');
       for (let n = 0; n < events.length; n++)
         this.#answered(events[n] as OutgoingEvent, each[n] as string, batch);
@@ -166,9 +181,13 @@ export class Producer {
     return answer as string;
   }
 
-  /** The time that a batch has waited for its place in the window counts. */
-  #reliably<T>({ since }: Batch, run: (client: Connection['client']) => Promise<T>): Promise<T> {
-    return reliably(this.#connection, run, this.#patience, undefined, since);
+  /** The time that a batch has waited for its place in the window counts, but for that in which Redis answered others. */
+  #reliably<T>({ since = 0 }: Batch, run: (client: Connection['client']) => Promise<T>): Promise<T> {
+    const prepared = (client: Connection['client']): Promise<T> => {
+      const preparing = this.#prepare();
+      return preparing ? preparing.then(() => run(client)) : run(client);
+    };
+    return reliably(this.#connection, prepared, this.#patience, undefined, Math.max(since, this.#answeredAt));
   }
 }
 

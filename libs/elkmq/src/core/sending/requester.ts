@@ -60,6 +60,12 @@ export class Requester {
     },
   };
   readonly #withdrawals: Withdrawals;
+  /** The requests of this tick. Their time begins when it is over: until then nothing is sent. */
+  readonly #starting: WaitingRequest[] = [];
+  readonly #startTimeouts = (): void => {
+    for (const request of this.#starting) request.startTimeout();
+    this.#starting.length = 0;
+  };
   #inbox: ReplyInbox | undefined;
   /** Where original consumers answer. */
   #responses: ResponseWatch | undefined;
@@ -79,7 +85,7 @@ export class Requester {
     this.#listener = listener;
     this.connection = new Connection(source, COMMAND_TIMEOUT, listener);
     this.#withdrawals = new Withdrawals(this.connection, keys, options.legacyConsumers);
-    this.#producer = new Producer(this.connection, keys, this.clientId, options);
+    this.#producer = new Producer(this.connection, keys, this.clientId, options, () => this.#prepare());
     if (options.legacyConsumers) {
       this.#janitor = new Janitor(this.connection, keys, JANITOR_PACE, (error) =>
         this.#listener.error?.(error),
@@ -145,6 +151,7 @@ export class Requester {
     this.#waiting.add(request);
     this.#responses?.add(event.requestId);
     this.#producer.add(request);
+    if (this.#starting.push(request) === 1) process.nextTick(this.#startTimeouts);
     return () => {
       request.abandon();
     };
@@ -153,14 +160,7 @@ export class Requester {
   /** Resolves when connected. @throws {ConnectionError} also when Redis is too old */
   async connect(): Promise<void> {
     await this.connection.whenConnected(this.#options.enqueueTimeout);
-    this.#checked ??= this.#check();
-    await this.#checked;
-    this.#hasConnected = true;
-  }
-
-  /** From then on what is sent waits for the connection by itself, within `maxBufferedBytes`. */
-  get hasConnected(): boolean {
-    return this.#hasConnected;
+    await this.#prepare();
   }
 
   /** Sends what is waiting, fails with `error` those who still wait for a reply, and leaves nothing in Redis. */
@@ -194,6 +194,15 @@ export class Requester {
       }
     }
     return encodeEvent(event);
+  }
+
+  /** @returns `undefined` when a connection stood before, to a Redis that this package can work with */
+  #prepare(): Promise<void> | undefined {
+    if (this.#hasConnected) return undefined;
+    this.#checked ??= this.#check();
+    return this.#checked.then(() => {
+      this.#hasConnected = true;
+    });
   }
 
   async #check(): Promise<void> {

@@ -4,7 +4,10 @@ import type { RequesterOptions } from './requester.js';
 
 /** What those who send can choose: an `EventQueue`, and, among others, an `ElkMqClient`. */
 export interface SendingOptions {
-  /** How long storing a message is tried while Redis is away, ms. Default 10,000. */
+  /**
+   * How long storing a message is tried while Redis is away, ms. Time in which this process is too busy to notice an
+   * answer does not count. Default 10,000.
+   */
   enqueueTimeout?: number;
   /** The longest payload, in bytes of UTF-8. Default 16 MiB. */
   maxPayloadBytes?: number;

@@ -36,7 +36,7 @@ export class WaitingRequest implements OutgoingEvent, Identified {
   readonly #action: string;
   readonly #listener: ReplyListener;
   readonly #table: RequestTable;
-  readonly #timer: NodeJS.Timeout;
+  #timer: NodeJS.Timeout | undefined;
   /** From when it is stored, ms. */
   readonly replyWithin: number;
   #ended = false;
@@ -60,9 +60,17 @@ export class WaitingRequest implements OutgoingEvent, Identified {
     this.#listener = listener;
     this.#table = table;
     this.replyWithin = delay + timeout;
+  }
+
+  /** From now on `replyWithin` counts. */
+  startTimeout(): void {
+    if (this.#ended) return;
     // No argument for it: Node keeps those in an array literal (see PlainEvent).
     this.#timer = setTimeout(() => {
-      this.#expire();
+      // A reply may lie in the socket: if this process was busy, nobody has looked.
+      setImmediate(() => {
+        this.#expire();
+      });
     }, this.replyWithin);
   }
 
