@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import type { Failure } from './parent.js';
 
 /** Connecting, compiling and closing come on top of the time that a command itself takes. */
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 60_000;
 
 /**
  * A process that this one has started. It says when it is ready, answers one command at a time, and ends when its

@@ -9,6 +9,8 @@ export interface Load {
   /** Requests answered in this time are not measured: it brings the queues to their steady length. */
   readonly leadInMs: number;
   readonly measureMs: number;
+  /** Measuring goes on until so many have been answered, however long that takes. Default: 0. */
+  readonly leastAnswers?: number;
 }
 
 /** What one load came to. */
@@ -32,6 +34,7 @@ const MOST_REQUESTS_PER_MS = 500;
  * one and the start of the next.
  */
 export function applyLoad(request: () => Outcome, load: Load): Promise<Measurement> {
+  const { leastAnswers = 0 } = load;
   const latencies = new Float64Array(Math.ceil(load.measureMs * MOST_REQUESTS_PER_MS));
   let answered = 0;
   let total = 0;
@@ -40,7 +43,7 @@ export function applyLoad(request: () => Outcome, load: Load): Promise<Measureme
   return new Promise((resolve, reject) => {
     const started = performance.now();
     const begin = started + load.leadInMs;
-    const end = begin + load.measureMs;
+    let end = begin + load.measureMs;
 
     const keepBusy = (): void => {
       let sentAt = performance.now();
@@ -48,13 +51,14 @@ export function applyLoad(request: () => Outcome, load: Load): Promise<Measureme
         complete: () => {
           const now = performance.now();
           total++;
+          if (now >= end && answered < leastAnswers) end = now + 1;
           if (now < end) {
             if (now >= begin) latencies[answered++] = now - sentAt;
             sentAt = now;
             request().subscribe(observer);
           } else if (--busyPlaces === 0) {
             const startedAt = performance.timeOrigin + started;
-            resolve({ ...measurement(latencies.subarray(0, answered), load.measureMs), total, startedAt });
+            resolve({ ...measurement(latencies.subarray(0, answered), end - begin), total, startedAt });
           }
         },
         error: reject,

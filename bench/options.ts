@@ -9,6 +9,8 @@ export interface Settings {
   readonly warmUpMs: number;
   readonly leadInMs: number;
   readonly measureMs: number;
+  /** A measurement goes on until so many have been answered, however long that takes. */
+  readonly leastAnswers: number;
 }
 
 export interface Options {
@@ -26,8 +28,16 @@ const FULL: Settings = {
   warmUpMs: 2000,
   leadInMs: 300,
   measureMs: 2000,
+  leastAnswers: 1,
 };
-const QUICK: Settings = { rounds: 2, levels: [1, 64, 256], warmUpMs: 500, leadInMs: 50, measureMs: 500 };
+const QUICK: Settings = {
+  rounds: 2,
+  levels: [1, 64, 256],
+  warmUpMs: 500,
+  leadInMs: 50,
+  measureMs: 500,
+  leastAnswers: 10,
+};
 
 const USAGE = `npm run bench -- [--quick] [--only a,b] [--rounds N] [--json FILE] [--charts DIR]
 

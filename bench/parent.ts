@@ -16,16 +16,20 @@ export function tellParentOfCrash(): void {
 }
 
 export function tellParent(message: unknown): void {
-  process.send?.(message);
+  // A parent that has gone is not interested.
+  process.send?.(message, undefined, undefined, () => undefined);
 }
 
 /** The channel closes when the parent has no more use for this process, or has died. */
 export function endWithParent(close: () => unknown): void {
-  process.once('disconnect', () => {
+  const end = (): void => {
     setTimeout(() => {
       console.error(`closing took more than ${CLOSE_MS} ms`);
       process.exit(1);
     }, CLOSE_MS).unref();
     void Promise.resolve(close()).then(() => process.exit());
-  });
+  };
+  process.once('disconnect', end);
+  // It may have been closed while this process was starting.
+  if (!process.connected) end();
 }

@@ -15,8 +15,8 @@ export interface Counted {
   readonly at: number;
 }
 
-/** After so long without another event, ms, the missing ones are taken for lost. */
-const LOST = 3_000;
+/** After so long without another event the missing ones are taken for lost. */
+const LOST_MS = 15_000;
 
 Logger.overrideLogger(['error', 'fatal']);
 let events = 0;
@@ -33,7 +33,7 @@ function answerWhenLost(before: number): void {
   lost = setTimeout(() => {
     if (events === before) answer();
     else answerWhenLost(events);
-  }, LOST);
+  }, LOST_MS);
 }
 
 const { transport, url } = await transportOfThisProcess();

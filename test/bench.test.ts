@@ -1,4 +1,4 @@
-import { execFile, spawn } from 'node:child_process';
+import { execFile, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -6,6 +6,8 @@ import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { timer } from 'rxjs';
+import { applyLoad } from '../bench/load.js';
 import { results, summary } from '../bench/markdown.js';
 import type { Report } from '../bench/report.js';
 import { until } from './support/queue.js';
@@ -138,6 +140,24 @@ test('Ctrl-C ends all that it has started', async () => {
   expect(output).toMatch(/stopped by SIGINT\n$/);
   // Redis removes nothing itself: its folder goes when it has ended.
   expect(await readdir(place)).toEqual([]);
+});
+
+test('a measurement goes on until enough has been answered, however long that takes', async () => {
+  const load = { inFlight: 2, leadInMs: 0, measureMs: 1, leastAnswers: 5 };
+  const { total, requestsPerSecond, p50Ms } = await applyLoad(() => timer(20), load);
+  expect(total).toBeGreaterThanOrEqual(5);
+  expect(requestsPerSecond).toBeGreaterThan(0);
+  expect(p50Ms).toBeGreaterThan(10);
+});
+
+test('a process that the bench has no more use for ends well, also when it has not started yet', async () => {
+  const child = fork(program('worker'), ['tcp', 'tcp://127.0.0.1:0'], {
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+  });
+  let output = '';
+  child.stderr?.on('data', (text) => (output += String(text)));
+  child.disconnect();
+  expect([await once(child, 'exit'), output]).toEqual([[0, null], '']);
 });
 
 test('the pages and charts show what the reports say', async () => {

@@ -24,8 +24,11 @@ export function processArguments(): ProcessArguments {
 export type Report = 'ready' | 'finished';
 
 export function tellParent(report: Report): void {
-  process.send?.(report);
+  // A run that has ended is not interested.
+  process.send?.(report, undefined, undefined, () => undefined);
 }
 
 // Nobody but the run has use for this process: it ends when the run does, however that ends.
 process.once('disconnect', () => process.exit(1));
+// It may have been closed while this process was starting.
+if (!process.connected) process.exit(1);
