@@ -2,11 +2,10 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { Redis } from 'ioredis';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { startRedis } from '../scripts/redis.js';
+import { until } from './support/queue.js';
 
-/** The processes start in seconds, and those of other tests run at the same time. */
-const TIMEOUT = 120_000;
 const demoScript = fileURLToPath(new URL('../dist/tools/scripts/demo.js', import.meta.url));
 
 const cleanups: (() => unknown)[] = [];
@@ -40,7 +39,10 @@ class DemoRun {
 
   /** The process ids of the apps by their names, once all of them are ready. */
   async apps(): Promise<Map<string, number>> {
-    await vi.waitFor(() => expect(this.output).toContain('Started'), { timeout: TIMEOUT, interval: 5 });
+    let hasEnded = false;
+    void this.ended.then(() => (hasEnded = true));
+    await until(() => this.output.includes('Started') || hasEnded);
+    expect(this.output, this.output).toContain('Started');
     const apps = this.output.matchAll(/(\w+-\d+) \(process (\d+)\)/g);
     return new Map([...apps].map(([, name = '', pid]) => [name, Number(pid)]));
   }
@@ -66,12 +68,13 @@ function isAlive(pid: number): boolean {
   }
 }
 
-describe('the demo', { timeout: TIMEOUT }, () => {
+describe('the demo', () => {
   it('runs to its end, adds up, and leaves nothing in a Redis that is not its own', async () => {
     const redis = await sharedRedis();
     const demo = new DemoRun(redis.url);
     const [code] = await demo.ended;
 
+    expect(code, demo.output).toBe(0);
     expect(demo.output).toContain("dequeued  ServiceEvent(10, 'test_event', 'serialized_data')");
     expect(demo.output).toContain("answer    ServiceEvent(10, 'test_response', 'serialized_answer')");
     expect(demo.output).toMatch(/after 1\.\d s {2}TimeoutExpiredError/);
@@ -80,7 +83,6 @@ describe('the demo', { timeout: TIMEOUT }, () => {
     expect(demo.output).toMatch(/yes {2}Every package was handled once, by one worker/);
     expect(demo.output).not.toContain('NO ');
     expect(demo.output).toContain('Everything adds up.');
-    expect(code).toBe(0);
     expect(await redis.keys('*')).toEqual(['elkmq-demo']);
   });
 
@@ -115,6 +117,6 @@ describe('the demo', { timeout: TIMEOUT }, () => {
     const apps = [...(await demo.apps()).values()];
     expect(apps).toHaveLength(5);
     demo.kill();
-    await vi.waitFor(() => expect(apps.filter(isAlive)).toEqual([]), { timeout: 20_000, interval: 100 });
+    await until(() => apps.filter(isAlive).length === 0);
   });
 });

@@ -7,8 +7,9 @@ export type AppName = 'api' | 'worker';
 /** What the apps tell the process that started them, over its channel to them. */
 type Message = { readonly ready: true; readonly url?: string } | { readonly inspecting: string };
 
-const START_MS = 20_000;
-const STOP_MS = 15_000;
+/** Guards against hanging: a busy machine may need long. */
+const START_MS = 120_000;
+const STOP_MS = 60_000;
 
 /** One of the Nest apps, in a process of its own. It ends with this process at the latest: their channel closes then. */
 export class AppProcess {
