@@ -160,7 +160,7 @@ export class EventQueue {
   /** Asks for entries until one is for this caller. */
   async #take(ask: (reader: QueueReader) => Promise<StreamEntry>): Promise<TimestampedEvent> {
     for (;;) {
-      if (!this.#closed) await this.#requester.connect();
+      if (!this.#closed) await this.#requester.connectToTake();
       if (this.#closed) throw this.#wasClosed();
       const taken = await this.#taker.take(ask);
       if (taken) return taken;

@@ -28,6 +28,8 @@ export class QueueKeys {
   readonly leftovers: string;
   /** hash, for as long as it is needed: what was in the event stream before the consumer group */
   readonly history: string;
+  /** never there: commands are tried on it, see redis/rights.ts */
+  readonly rights: string;
   readonly #prefix: string;
 
   /** @param cluster Redis Cluster: the name becomes a hash tag, so that every key of the queue is in one slot */
@@ -47,6 +49,7 @@ export class QueueKeys {
     this.cancelled = `${this.#prefix}(cancelled)`;
     this.leftovers = `${this.#prefix}(leftovers)`;
     this.history = `${this.#prefix}(history)`;
+    this.rights = `${this.#prefix}(rights)`;
   }
 
   /** stream with a TTL: replies to one client process; `undefined` when the id is not one of a client */

@@ -80,6 +80,10 @@ export class ConnectionEvents implements ConnectionListener {
     if (this.#emitter.listenerCount('error') > 0) this.#emitter.emit('error', error);
   }
 
+  warned(message: string): void {
+    this.#log.warn(`Queue '${this.#queue}': ${message}`);
+  }
+
   #away(what: string): void {
     if (this.#isAway) return;
     this.#isAway = true;

@@ -1,4 +1,4 @@
-import { BLOCK, BlockingReader } from '../redis/blocking-reader.js';
+import { BlockingReader } from '../redis/blocking-reader.js';
 import type { Connection } from '../redis/connection.js';
 import {
   BrokenSessions,
@@ -136,7 +136,6 @@ export class GroupConsumer {
   async stop(): Promise<void> {
     this.#stopping = true;
     await this.#reader.stop(async (clientId) => {
-      // Without it (an ACL may forbid it) the read ends by itself, within BLOCK.
       await send(this.#connection.client, 'client', ['UNBLOCK', clientId]).catch(() => undefined);
     });
     await this.#handingBack;
@@ -183,7 +182,11 @@ export class GroupConsumer {
   #read(client: Connection['client']): Promise<unknown> | undefined {
     this.#asked = this.#stopping ? 0 : this.#intake.credit(this.#arriving);
     if (this.#asked <= 0) return undefined;
-    const patience = Math.max(1, Math.ceil(Math.min(this.#intake.patience?.() ?? BLOCK, BLOCK)));
+    const { longestBlock } = this.#reader;
+    const patience = Math.max(
+      1,
+      Math.ceil(Math.min(this.#intake.patience?.() ?? longestBlock, longestBlock)),
+    );
     const how = ['COUNT', this.#asked, 'BLOCK', patience];
     const args = ['GROUP', GROUP, this.#blocking.name, ...how, 'STREAMS', this.#keys.eventStream, '>'];
     return send(client, 'xreadgroup', args, 'bytes');

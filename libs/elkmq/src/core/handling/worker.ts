@@ -12,10 +12,12 @@ import type { QueueKeys } from '../keys.js';
 import { Outcomes } from './outcomes.js';
 import { Recovery, type RecoveryListener } from '../recovery/recovery.js';
 import { checkRedis } from '../redis/redis-check.js';
+import { needsOfWorker } from '../redis/needs.js';
 import { RedisClock } from '../redis/redis-clock.js';
 import { isReplyError } from '../redis/redis-errors.js';
 import { reliably } from '../redis/reliable-call.js';
 import type { RedisSource } from '../redis/redis-source.js';
+import { findRefusals, type Refusals } from '../redis/rights.js';
 import { Running } from './running.js';
 import { PATIENCE, Settler } from './settler.js';
 import type { StreamEntry } from '../redis/stream-entries.js';
@@ -139,7 +141,12 @@ export class Worker {
    */
   async start(patience: number): Promise<void> {
     try {
-      const warnings = await reliably(this.connection, (client) => this.#join(client), patience);
+      const { essential, warnings } = await reliably(
+        this.connection,
+        (client) => this.#join(client),
+        patience,
+      );
+      if (essential !== undefined) throw new DequeueError(`queue '${this.#keys.queue}': ${essential}`);
       for (const warning of warnings) this.#listener.warned(warning);
     } catch (error) {
       if (!isReplyError(error)) throw error;
@@ -206,12 +213,16 @@ export class Worker {
     return { running: running.length, unsettled };
   }
 
-  /** @returns what is wrong with Redis, but can be lived with */
-  async #join(client: Connection['client']): Promise<string[]> {
+  /** @returns what is wrong with Redis; nothing has been joined when that is essential */
+  async #join(client: Connection['client']): Promise<Refusals> {
     const warnings = await checkRedis(client);
+    const needs = needsOfWorker(client.isCluster);
+    const refusals = await findRefusals(client, this.#keys.rights, needs);
+    warnings.push(...refusals.warnings);
+    if (refusals.essential !== undefined) return refusals;
     await joinGroup(this.connection, this.#keys, this.#competition);
     await this.#clock.synchronise(client, this.#keys);
-    return warnings;
+    return { essential: undefined, warnings };
   }
 
   readonly #heldUp = (what: string, error: Error): void => {

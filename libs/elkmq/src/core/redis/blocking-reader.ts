@@ -1,12 +1,14 @@
 import { setImmediate as endOfTick, setTimeout as sleep } from 'node:timers/promises';
 import { Connection } from './connection.js';
-import { isReplyError } from './redis-errors.js';
+import { isReplyError, isTransient } from './redis-errors.js';
 import type { RedisSource } from './redis-source.js';
 import { send } from './scripts.js';
 import { takeEntries, type StreamEntry } from './stream-entries.js';
 
 /** How long one blocked read waits in Redis, ms: short enough to notice a connection that is half open. */
 export const BLOCK = 5_000;
+/** As BLOCK, where a read cannot be unblocked: whoever stops waits for its end. */
+const BLOCK_TO_THE_END = 1_000;
 /** How much longer than BLOCK the answer may take, ms. */
 const GRACE = 5_000;
 /** After an error that is not the connection's, ms. */
@@ -36,7 +38,7 @@ export class BlockingReader {
   #closed = false;
   #wake: (() => void) | undefined;
   #wakened = false;
-  /** The session of the connection that is prepared for reading, and its id in Redis. */
+  /** The session of the connection that is prepared for reading, and its id in Redis, if its reads can be unblocked. */
   #session = 0;
   #clientId: string | undefined;
   /** The read that was sent ahead. */
@@ -54,6 +56,11 @@ export class BlockingReader {
     });
     this.#reads = reads;
     this.#loop = this.#run();
+  }
+
+  /** How long a read may wait in Redis, ms. */
+  get longestBlock(): number {
+    return this.#clientId === undefined ? BLOCK_TO_THE_END : BLOCK;
   }
 
   /** Something may be to be read again. */
@@ -100,9 +107,7 @@ export class BlockingReader {
     const { session } = this.connection;
     if (this.#session === session) return;
     // On Cluster it would be that of a connection to any of the servers, and so would be who is unblocked.
-    if (!this.connection.client.isCluster) {
-      this.#clientId = String(await send(this.connection.client, 'client', ['ID']));
-    }
+    if (!this.connection.client.isCluster) this.#clientId = await unblockableId(this.connection.client);
     await this.#reads.connected?.();
     this.#session = session;
   }
@@ -151,5 +156,18 @@ export class BlockingReader {
       // It is refused again with the next read, after a pause.
     }
     await sleep(PAUSE);
+  }
+}
+
+/** The id of a connection; `undefined` where Redis does not tell it, or does not let its reads be unblocked. */
+async function unblockableId(client: Connection['client']): Promise<string | undefined> {
+  try {
+    const id = String(await send(client, 'client', ['ID']));
+    // It is not blocked now, so this only tells whether it may be done.
+    await send(client, 'client', ['UNBLOCK', id]);
+    return id;
+  } catch (error) {
+    if (isTransient(error)) throw error;
+    return undefined;
   }
 }

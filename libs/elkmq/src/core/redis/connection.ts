@@ -1,6 +1,7 @@
-import type { Cluster, Redis } from 'ioredis';
+import type { Cluster, Redis, RedisOptions } from 'ioredis';
 import { Deadline } from './deadline.js';
 import { ConnectionError } from '../errors.js';
+import { isForbidden } from './redis-errors.js';
 import type { RedisSource } from './redis-source.js';
 
 /** `connecting` until the first connection stands; `closed` for good. */
@@ -16,6 +17,8 @@ const STEADY = 1_000;
 export interface ConnectionListener {
   status?(status: ConnectionStatus): void;
   error?(error: Error): void;
+  /** Something is wrong with Redis that the queue can live with. */
+  warned?(message: string): void;
 }
 
 /**
@@ -67,6 +70,11 @@ export class Connection {
       this.#become('closed');
     });
     this.client.on('error', (error: Error) => {
+      if (isForbidden(error, 'info')) {
+        // ioredis asks for INFO when it connects. It connects again, and then does without.
+        (this.client.options as RedisOptions).enableReadyCheck = false;
+        return;
+      }
       const known = this.#lastError !== undefined;
       this.#lastError = error;
       if (!known) this.#listener.error?.(error);

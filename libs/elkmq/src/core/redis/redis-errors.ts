@@ -23,14 +23,15 @@ export function isReadOnly(error: unknown): boolean {
   return isReplyError(error) && error.message.includes('READONLY');
 }
 
-/** Redis has begun a transaction, refused one of its commands, and so carried out none. */
-export function isAborted(error: unknown): boolean {
-  return isReplyError(error) && error.message.startsWith('EXECABORT');
-}
+/** In the words of Redis, Valkey and hosted services. A key that the user may not use is another matter. */
+const FORBIDDEN =
+  /no permissions to run|unknown (?:sub)?command|command is (?:disabled|not available)|command.* not (?:allowed|permitted|supported)/i;
 
-/** The user has no right to a command, or the server has no such command. */
-export function isForbidden(error: unknown): boolean {
-  return isReplyError(error) && /\bNOPERM\b|\bunknown command\b/i.test(error.message);
+/** The user has no right to `command`, or the server has no such command. A script can fail for one that it calls. */
+export function isForbidden(error: unknown, command: string): boolean {
+  return (
+    isReplyError(error) && FORBIDDEN.test(error.message) && error.message.toLowerCase().includes(command)
+  );
 }
 
 /** The stream or its consumer group is gone. */

@@ -1,9 +1,12 @@
 import { Command, type Cluster, type Redis } from 'ioredis';
 import { Deadline } from './deadline.js';
-import { hasTimedOut, isReadOnly, TIMED_OUT } from './redis-errors.js';
+import { hasTimedOut, isForbidden, isReadOnly, TIMED_OUT } from './redis-errors.js';
 import { SCRIPTS } from './scripts.generated.js';
 
 export type ScriptName = keyof typeof SCRIPTS;
+
+/** Clients whose Redis refuses EVALSHA. */
+const withoutDigests = new WeakSet<Redis | Cluster>();
 
 /** What a script answered, and how many replicas have confirmed what it wrote. */
 export interface Replicated {
@@ -21,11 +24,12 @@ export async function runScript(
   const { sha1, source } = SCRIPTS[name];
   const rest = [keys.length, ...keys, ...args];
   try {
-    return await send(client, 'evalsha', [sha1, ...rest]);
+    if (!withoutDigests.has(client)) return await send(client, 'evalsha', [sha1, ...rest]);
   } catch (error) {
-    if (!isMissing(error)) throw error;
-    return await send(client, 'eval', [source, ...rest]);
+    if (isForbidden(error, 'evalsha')) withoutDigests.add(client);
+    else if (!isMissing(error)) throw error;
   }
+  return send(client, 'eval', [source, ...rest]);
 }
 
 /**
@@ -51,11 +55,12 @@ export async function runReplicated(
     return { answer: await answer, confirmed: await confirmed };
   };
   try {
-    return await both('evalsha', sha1);
+    if (!withoutDigests.has(client)) return await both('evalsha', sha1);
   } catch (error) {
-    if (!isMissing(error)) throw error;
-    return await both('eval', source);
+    if (isForbidden(error, 'evalsha')) withoutDigests.add(client);
+    else if (!isMissing(error)) throw error;
   }
+  return both('eval', source);
 }
 
 function isMissing(error: unknown): boolean {

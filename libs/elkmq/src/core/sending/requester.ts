@@ -7,8 +7,10 @@ import { ResponseWatch } from '../interop/response-watch.js';
 import type { QueueKeys } from '../keys.js';
 import { PlainEvent, type Deduplication } from './batch.js';
 import { Producer, type ProducerOptions } from './producer.js';
+import { needsOfClient } from '../redis/needs.js';
 import { checkVersion } from '../redis/redis-check.js';
 import type { RedisSource } from '../redis/redis-source.js';
+import { findRefusals } from '../redis/rights.js';
 import { failureOf, type ReplyFrame } from '../wire/reply-frame.js';
 import { ReplyInbox } from './reply-inbox.js';
 import { RequestLookup } from './request-lookup.js';
@@ -72,6 +74,7 @@ export class Requester {
   readonly #janitor: Janitor | undefined;
   #checked: Promise<void> | undefined;
   #hasConnected = false;
+  #isNewEnough = false;
 
   constructor(
     source: RedisSource,
@@ -157,10 +160,23 @@ export class Requester {
     };
   }
 
-  /** Resolves when connected. @throws {ConnectionError} also when Redis is too old */
+  /** Resolves when connected. @throws {ConnectionError} also when Redis is too old, or refuses what sending needs */
   async connect(): Promise<void> {
     await this.connection.whenConnected(this.#options.enqueueTimeout);
     await this.#prepare();
+  }
+
+  /** As `connect`, for a user of Redis who may not send. */
+  async connectToTake(): Promise<void> {
+    await this.connection.whenConnected(this.#options.enqueueTimeout);
+    if (this.#hasConnected || this.#isNewEnough) return;
+    try {
+      await checkVersion(this.connection.client);
+      this.#isNewEnough = true;
+    } catch (error) {
+      // Otherwise the connection broke: whoever takes waits for the next one.
+      if (error instanceof ConnectionError) throw error;
+    }
   }
 
   /** Sends what is waiting, fails with `error` those who still wait for a reply, and leaves nothing in Redis. */
@@ -207,7 +223,15 @@ export class Requester {
 
   async #check(): Promise<void> {
     try {
-      await checkVersion(this.connection.client);
+      const { client } = this.connection;
+      await checkVersion(client);
+      const { essential, warnings } = await findRefusals(
+        client,
+        this.#keys.rights,
+        needsOfClient(this.#options),
+      );
+      if (essential !== undefined) throw new ConnectionError(`queue '${this.#keys.queue}': ${essential}`);
+      for (const warning of warnings) this.#listener.warned?.(warning);
     } catch (error) {
       this.#checked = undefined;
       // Otherwise the connection broke: what is sent waits for the next one.

@@ -1,0 +1,111 @@
+import { commandsOf, type Need } from './rights.js';
+
+const EVALSHA: Need = {
+  commands: ['evalsha'],
+  cost: 'each call carries the text of its script, which is slower',
+};
+
+/** A queue that original clients have used has lists and streams of theirs. */
+const LEGACY: Need = {
+  commands: commandsOf(
+    ...([
+      'arbitrate',
+      'answerOriginal',
+      'cleanHistory',
+      'cleanList',
+      'cleanLeftovers',
+      'cleanResponses',
+    ] as const),
+  ),
+  cost: 'original clients are not served, and what they leave behind stays',
+};
+
+/** What a worker needs, the most important first. @param isCluster on Redis Cluster no read is unblocked */
+export function needsOfWorker(isCluster: boolean): Need[] {
+  return [
+    {
+      isEssential: true,
+      commands: ['eval', 'xreadgroup', ...commandsOf('join', 'time'), 'xack', 'xdel', 'xadd', 'exists'],
+      cost: 'no message can be taken, answered and settled',
+    },
+    EVALSHA,
+    {
+      commands: commandsOf('renew'),
+      cost: 'leases are not renewed, so what runs for longer than its lease is given to another worker',
+    },
+    {
+      commands: commandsOf('deadLetter', 'withdraw'),
+      cost: 'what fails is not kept as a dead letter, and stays pending',
+    },
+    {
+      commands: [...commandsOf('delay', 'promote'), 'zrange'],
+      cost: 'no message can be delayed or tried again',
+    },
+    {
+      commands: ['xinfo|consumers', 'xpending', 'xrange'],
+      cost: 'what is left by workers that have gone is not found',
+    },
+    { commands: commandsOf('requeue', 'skip'), cost: 'what was taken and not started is not put back' },
+    { commands: commandsOf('leave'), cost: 'workers that have gone stay in the consumer group' },
+    {
+      commands: commandsOf('reply', 'answerInPart', 'share'),
+      cost: 'deduplicated requests and replies of several values are not answered',
+    },
+    {
+      commands: ['hmget', ...commandsOf('takeCancelled')],
+      cost: 'handlers are not told that nobody waits for them any more',
+    },
+    ...(isCluster
+      ? []
+      : [
+          {
+            commands: ['client|id', 'client|unblock'],
+            cost: 'a worker that stops waits for its read to end, for up to a second',
+          },
+        ]),
+    { commands: ['xtrim'], cost: 'messages that are done are removed one by one, which is slower' },
+    { commands: commandsOf('queueState'), cost: 'state() and the health check fail' },
+    LEGACY,
+  ];
+}
+
+export interface NeedsOfClient {
+  readonly legacyConsumers: boolean;
+  readonly minReplicas: number;
+}
+
+/** What a client needs, the most important first. */
+export function needsOfClient({ legacyConsumers, minReplicas }: NeedsOfClient): Need[] {
+  return [
+    {
+      isEssential: true,
+      commands: ['eval', ...commandsOf('enqueue')],
+      cost: 'nothing can be sent',
+    },
+    ...(minReplicas > 0
+      ? [{ isEssential: true, commands: ['wait'], cost: 'minReplicas cannot be kept' }]
+      : []),
+    EVALSHA,
+    { commands: ['xread'], cost: 'no reply to a request can be read' },
+    {
+      commands: commandsOf('enqueueWithOptions').filter((command) => command !== 'lpush'),
+      cost: 'no message with a delay, a deduplication key or headers can be sent, nor any with maxQueueLength',
+    },
+    {
+      commands: commandsOf('cancel', 'leaveRequest'),
+      cost: 'requests that nobody waits for any more are handled all the same',
+    },
+    { commands: commandsOf('queueState'), cost: 'state() and the health check fail' },
+    {
+      commands: commandsOf(
+        'listDeadLetters',
+        'getDeadLetter',
+        'countDeadLetters',
+        'revive',
+        'removeDeadLetters',
+      ),
+      cost: 'dead letters cannot be listed, tried again and removed',
+    },
+    ...(legacyConsumers ? [{ ...LEGACY, commands: ['lpush', ...LEGACY.commands] }] : []),
+  ];
+}

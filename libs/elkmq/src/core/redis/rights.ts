@@ -1,0 +1,141 @@
+import type { Cluster, ClusterOptions, Redis, RedisOptions } from 'ioredis';
+import { isForbidden, isReplyError } from './redis-errors.js';
+import { send, type ScriptName } from './scripts.js';
+import { SCRIPTS } from './scripts.generated.js';
+
+/** Commands that something of a queue needs, by the names that ACL rules have: `xadd`, `xgroup|create`. */
+export interface Need {
+  readonly commands: readonly string[];
+  /** What does not work where one of them is refused, as the end of a sentence. */
+  readonly cost: string;
+  /** Without it nothing works. */
+  readonly isEssential?: boolean;
+}
+
+/** What a user of Redis may not do. */
+export interface Refusals {
+  /** Says why nothing works, when that is so. */
+  readonly essential: string | undefined;
+  /** A sentence for each thing that does not work, or only slowly. */
+  readonly warnings: string[];
+}
+
+/** All commands that scripts call. */
+export function commandsOf(...scripts: ScriptName[]): string[] {
+  return [...new Set(scripts.flatMap((name) => SCRIPTS[name].commands.split(' ')))];
+}
+
+/**
+ * Tries each command with arguments that change nothing, and tells which are refused and what that costs.
+ * A command that several needs have is told with the first of them.
+ * @param key of the queue, which is never there
+ * @param needs the most important first
+ */
+export async function findRefusals(
+  client: Redis | Cluster,
+  key: string,
+  needs: readonly Need[],
+): Promise<Refusals> {
+  const all = [...new Set(needs.flatMap(({ commands }) => commands))];
+  const refused = new Map<string, string>();
+  const test = async (command: string): Promise<void> => {
+    const refusal = await refusalOf(client, key, command);
+    if (refusal !== undefined) refused.set(command, refusal);
+  };
+  await Promise.all(all.filter((command) => !ADDING.includes(command)).map(test));
+  // What these add is deleted again.
+  if (!refused.has('del')) {
+    await Promise.all(all.filter((command) => ADDING.includes(command)).map(test));
+    if (all.some((command) => ADDING.includes(command))) await send(client, 'del', [key]);
+  }
+  let essential: string | undefined;
+  const warnings: string[] = [];
+  for (const { commands, cost, isEssential } of needs) {
+    const missing = commands.filter((command) => refused.has(command));
+    if (missing.length === 0) continue;
+    const sentence = refusalSentence(client, missing, String(refused.get(missing[0] as string)), cost);
+    for (const command of missing) refused.delete(command);
+    if (isEssential) essential ??= sentence;
+    else warnings.push(sentence);
+  }
+  return { essential, warnings };
+}
+
+function refusalSentence(client: Redis | Cluster, missing: string[], reason: string, cost: string): string {
+  const names = missing.map((command) => command.replace('|', ' ').toUpperCase()).join(', ');
+  const rules = missing.map((command) => `+${command}`).join(' ');
+  const { options } = client as { options: RedisOptions & ClusterOptions };
+  const user = (options.redisOptions ?? options).username ?? 'default';
+  return `Redis refuses ${names}: ${cost}. Allow it with ACL SETUSER ${user} ${rules} (Redis says: ${reason})`;
+}
+
+async function refusalOf(client: Redis | Cluster, key: string, command: string): Promise<string | undefined> {
+  const [name, subcommand] = command.split('|') as [string, string?];
+  const args = TRIAL[command]?.(key);
+  if (!args) throw new Error(`there is no trial of the command ${command}`);
+  try {
+    await send(client, name, subcommand === undefined ? args : [subcommand.toUpperCase(), ...args]);
+    return undefined;
+  } catch (error) {
+    if (!isReplyError(error)) throw error;
+    return isForbidden(error, name) ? error.message : undefined;
+  }
+}
+
+/** Commands that have no arguments with which they would change nothing. */
+const ADDING: readonly string[] = ['lpush', 'rpush'];
+
+const GROUP = 'g';
+/** No id, no number, and no option. */
+const NONE = 'none';
+/** Reads, and writes that Redis refuses, or that find nothing. Their keys are those of one queue, for Redis Cluster. */
+const TRIAL: Readonly<Record<string, (key: string) => (string | number)[]>> = {
+  'client|id': () => [],
+  'client|unblock': () => [0],
+  del: (key) => [key],
+  eval: (key) => ['return 1', 1, key],
+  evalsha: (key) => ['0'.repeat(40), 1, key],
+  exists: (key) => [key],
+  get: (key) => [key],
+  hdel: (key) => [key, NONE],
+  hget: (key) => [key, NONE],
+  hlen: (key) => [key],
+  hmget: (key) => [key, NONE],
+  hset: (key) => [key, 'field', 'value', 'field without a value'],
+  llen: (key) => [key],
+  lpush: (key) => [key, NONE],
+  lrange: (key) => [key, 0, 0],
+  lrem: (key) => [key, 0, NONE],
+  pexpire: (key) => [key, NONE],
+  pexpireat: (key) => [key, NONE],
+  pttl: (key) => [key],
+  rpush: (key) => [key, NONE],
+  set: (key) => [key, 'value', NONE],
+  time: () => [],
+  wait: () => [0, 1],
+  xack: (key) => [key, GROUP, NONE],
+  xadd: (key) => [key, NONE, 'field', 'value'],
+  xclaim: (key) => [key, GROUP, 'consumer', 0, NONE],
+  xdel: (key) => [key, NONE],
+  'xgroup|create': (key) => [key, GROUP, NONE],
+  'xgroup|delconsumer': (key) => [key, GROUP, 'consumer'],
+  'xinfo|consumers': (key) => [key, GROUP],
+  'xinfo|groups': (key) => [key],
+  xlen: (key) => [key],
+  xpending: (key) => [key, GROUP],
+  xrange: (key) => [key, '-', '+', 'COUNT', 1],
+  xread: (key) => ['STREAMS', key, NONE],
+  xreadgroup: (key) => ['GROUP', GROUP, 'consumer', 'STREAMS', key, NONE],
+  xrevrange: (key) => [key, '+', '-', 'COUNT', 1],
+  xtrim: (key) => [key, 'MAXLEN', NONE],
+  zadd: (key) => [key, NONE, 'member'],
+  zcard: (key) => [key],
+  zcount: (key) => [key, 0, 0],
+  zrange: (key) => [key, 0, 0],
+  zrangebyscore: (key) => [key, 0, 0],
+  zrem: (key) => [key, NONE],
+  zremrangebyrank: (key) => [key, NONE, NONE],
+  zremrangebyscore: (key) => [key, NONE, NONE],
+  zrevrangebyscore: (key) => [key, 0, 0],
+  zscore: (key) => [key, NONE],
+};
