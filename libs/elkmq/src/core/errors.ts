@@ -33,7 +33,7 @@ export class ConnectionError extends EventQueueError {
   readonly code = 'CONNECTION_FAILED';
 }
 
-/** Redis refused to store an event (out of memory, no permission, a key of another type, …). */
+/** Redis refused to store an event, or an answer (out of memory, no permission, a key of another type, too large, …). */
 export class EnqueueError extends EventQueueError {
   readonly code = 'ENQUEUE_FAILED';
 }

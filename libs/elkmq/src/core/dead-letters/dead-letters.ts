@@ -95,6 +95,19 @@ export function letterOf(
   };
 }
 
+/** So much of each part of an error has a letter whose JSON Redis has refused. */
+const SHORT_CHARACTERS = 10_000;
+
+/** The JSON of a letter without the fields of its entry, and with an error that is not too long. */
+export function shortJsonOf({ error, ...letter }: StoredDeadLetter): string {
+  const short = error && {
+    name: error.name.slice(0, SHORT_CHARACTERS),
+    message: error.message.slice(0, SHORT_CHARACTERS),
+    stack: error.stack?.slice(0, SHORT_CHARACTERS),
+  };
+  return JSON.stringify({ ...letter, fields: undefined, error: short });
+}
+
 /** @throws {JsonParseError} when the letter cannot be read, whatever of its event */
 export function readLetter(origin: string, json: string): DeadLetter {
   let letter: StoredDeadLetter | null;

@@ -1,6 +1,8 @@
 import { AttemptSignal } from './attempt-signal.js';
 import type { Read } from './consumer-session.js';
-import { CancelledError } from '../errors.js';
+import { CancelledError, EnqueueError } from '../errors.js';
+import { LARGE_CHARACTERS } from '../redis/call-apart.js';
+import { failureFrame } from '../wire/reply-frame.js';
 import type { QueuedEvent } from '../wire/entry.js';
 import type { DeadLetterReason } from '../dead-letters/dead-letters.js';
 import type { ServiceEvent } from '../service-event.js';
@@ -50,6 +52,8 @@ export class Delivery implements Settlable {
   /** How it ended, unless with an answer. */
   ending: 'retried' | 'dead-lettered' | undefined;
   #onCancel: (() => void) | undefined;
+  /** Redis has refused what the attempt said. */
+  #refusal: EnqueueError | undefined;
   /** Made for those who ask for it, or when there is something to tell. */
   #signal: AttemptSignal | undefined;
 
@@ -201,6 +205,8 @@ export class Delivery implements Settlable {
     let taken = 0;
     for (let size = 0; taken < this.#replies.length && (taken === 0 || size < limit); taken++) {
       const body = this.#replies[taken] as string;
+      // Redis may refuse it, and what would go with it.
+      if (taken > 0 && body.length >= LARGE_CHARACTERS) break;
       const last = this.#finished && taken === this.#replies.length - 1;
       frames.push(`${head}${String(this.#number++)},${last ? '1' : '0'},${body}]`);
       size += body.length;
@@ -213,7 +219,22 @@ export class Delivery implements Settlable {
     return { replies: frames, finished };
   }
 
-  settled(fate: Fate, error?: unknown): void {
+  refused(error: Error): Settlement | undefined {
+    if (this.replyTo === undefined || this.#isDropped) return undefined;
+    const { event, attempt } = this.queued;
+    const what = `Redis refused the answer to '${event.action}': ${error.message}`;
+    this.#refusal = new EnqueueError(what, { cause: error });
+    this.abort(this.#refusal);
+    this.#finished = true;
+    this.#signal?.clear();
+    this.#replies.length = 0;
+    this.#lastIsOnItsWay = true;
+    // Its values, if more of them would come.
+    this.#onCancel?.();
+    return { replies: [failureFrame(event.requestId, attempt, this.#refusal)], finished: true };
+  }
+
+  settled(fate: Fate, error: unknown = this.#refusal): void {
     this.#settling = false;
     this.#isLost = fate === 'lost';
     if (this.#isLost) this.ends.lost(this, this.#finished);

@@ -1,12 +1,13 @@
 import type { ConnectionListener } from '../redis/connection.js';
 import { letterOf, type Dead, type DeadLetterReason } from '../dead-letters/dead-letters.js';
 import type { Delivery, DeliveryEnds } from './delivery.js';
-import { AbandonedError, RejectedError } from '../errors.js';
+import { AbandonedError, EnqueueError, RejectedError, type EventQueueError } from '../errors.js';
+import { isReplyError } from '../redis/redis-errors.js';
 import { LEASE_LOST } from '../recovery/lease-keeper.js';
 import type { Outcomes } from './outcomes.js';
 import type { RecoveryListener } from '../recovery/recovery.js';
 import type { RedisClock } from '../redis/redis-clock.js';
-import type { ServiceEvent } from '../service-event.js';
+import { ServiceEvent } from '../service-event.js';
 import type { Settler } from './settler.js';
 
 /** What a worker is told of its deliveries. */
@@ -52,7 +53,18 @@ export class Endings implements DeliveryEnds {
   }
 
   async answerOriginal(delivery: Delivery, response?: ServiceEvent): Promise<void> {
-    if (!(await this.#outcomes.answerOriginal(delivery.queued, response))) this.lost(delivery, true);
+    const { queued } = delivery;
+    const isDone = await this.#outcomes.answerOriginal(queued, response).catch((error: unknown) => {
+      if (!isReplyError(error) || !response) throw error;
+      const refusal = refusalOf(`the answer to '${queued.event.action}'`, error);
+      this.#listener.error?.(refusal);
+      const failure = JSON.stringify({ err: { status: 'error', message: refusal.message } });
+      return this.#outcomes.answerOriginal(
+        queued,
+        ServiceEvent.responseTo(queued.event, response.action, failure),
+      );
+    });
+    if (!isDone) this.lost(delivery, true);
   }
 
   deadLetter({ queued, read }: Delivery, reason: DeadLetterReason, error?: unknown): Promise<void> {
@@ -66,9 +78,18 @@ export class Endings implements DeliveryEnds {
     );
   }
 
-  async retry({ queued }: Delivery, delay: number): Promise<void> {
+  async retry({ queued, read }: Delivery, delay: number): Promise<void> {
     const wait = Math.ceil(delay);
-    if (await this.#outcomes.delay(queued, wait)) this.#worker.expect(this.#clock.now() + wait);
+    let isDone: boolean;
+    try {
+      isDone = await this.#outcomes.delay(queued, wait);
+    } catch (error) {
+      if (!isReplyError(error)) throw error;
+      const refusal = refusalOf(`another attempt at '${queued.event.action}'`, error);
+      this.#listener.dropped(queued.event.action, 'failed', refusal);
+      return this.bury(queued, 'failed', read.consumer, refusal, refusal);
+    }
+    if (isDone) this.#worker.expect(this.#clock.now() + wait);
     else this.#reportLoss();
   }
 
@@ -93,7 +114,7 @@ export class Endings implements DeliveryEnds {
     reason: DeadLetterReason,
     consumer: string,
     error?: unknown,
-    told?: RejectedError,
+    told?: EventQueueError,
   ): Promise<void> {
     await this.#outcomes.deadLetter(dead, letterOf(dead, reason, error, consumer, this.#clock.now()), told);
   }
@@ -103,4 +124,8 @@ export class Endings implements DeliveryEnds {
     this.#listener.error?.(late);
     return late;
   }
+}
+
+function refusalOf(what: string, error: Error): EnqueueError {
+  return new EnqueueError(`Redis refused ${what}: ${error.message}`, { cause: error });
 }

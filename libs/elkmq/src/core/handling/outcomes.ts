@@ -4,6 +4,7 @@ import { encodeEvent } from '../wire/codec.js';
 import type { Connection } from '../redis/connection.js';
 import {
   ABANDONED_LETTER,
+  shortJsonOf,
   type Dead,
   type DeadLetterCap,
   type StoredDeadLetter,
@@ -15,6 +16,7 @@ import { DEFAULTS } from '../options.js';
 import { deletableAt, type Competition } from '../interop/competition.js';
 import type { StreamEntry } from '../redis/stream-entries.js';
 import { requeue } from './requeue.js';
+import { isReplyError } from '../redis/redis-errors.js';
 import { callReliably } from '../redis/reliable-call.js';
 import { failureFrame } from '../wire/reply-frame.js';
 import { hyphenated } from '../wire/request-ids.js';
@@ -123,9 +125,16 @@ export class Outcomes {
       told = ['list', ''];
     }
     const { max, maxAge } = this.#cap;
-    const body = [letter.origin, letter.lastAt, JSON.stringify(letter), max, maxAge];
-    const args = [GROUP, dead.id, ...body, holder.consumer, holder.unrenewedFor, ...told];
-    const answer = await callReliably(this.#connection, 'deadLetter', keys, args, this.#patience);
+    const write = (json: string, missing: 'fields' | ''): Promise<unknown> => {
+      const body = [letter.origin, letter.lastAt, json, max, maxAge];
+      const args = [GROUP, dead.id, ...body, holder.consumer, holder.unrenewedFor, ...told, missing];
+      return callReliably(this.#connection, 'deadLetter', keys, args, this.#patience);
+    };
+    const answer = await write(JSON.stringify(letter), '').catch((failure: unknown) => {
+      if (!isReplyError(failure)) throw failure;
+      // It may be too large to be sent. The entry, which has most of it, is in Redis already.
+      return write(shortJsonOf(letter), 'fields');
+    });
     if ((answer as number[]).length === 0) return false;
     const [tooMany, tooOld] = answer as [number, number];
     if (tooMany + tooOld > 0) this.#dropped?.(tooMany, tooOld);

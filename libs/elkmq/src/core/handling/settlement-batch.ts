@@ -13,6 +13,11 @@ export interface Settlable extends Placed {
    * @param error why it will not be
    */
   settled(fate: Fate, error?: unknown): void;
+  /**
+   * Redis refuses what was taken, and always will. With what is said in its place the attempt ends.
+   * @returns `undefined` when there is nothing to be said
+   */
+  refused(error: Error): Settlement | undefined;
 }
 
 /**
@@ -37,6 +42,8 @@ export interface SettlementCall {
   readonly keys: readonly string[];
   readonly args: readonly (string | number)[];
   readonly attempts: readonly Settlable[];
+  /** What each of them has said. */
+  readonly settlements: readonly Settlement[];
 }
 
 /** Attempts that are settled together: those that finish in one call, those that go on in another. */
@@ -48,10 +55,12 @@ export class SettlementBatch {
   readonly #keys: string[];
   readonly #places = new Map<string, number>();
   readonly #finished: Settlable[] = [];
+  readonly #lastWords: Settlement[] = [];
   readonly #stretch = new Stretch();
   /** The replies and ids of those that finish, by the place of the inbox among the keys. */
   readonly #endings = new Map<number, { replies: string[]; ids: string[] }>();
   readonly #unfinished: Settlable[] = [];
+  readonly #words: Settlement[] = [];
   readonly #parts: (string | number)[] = [];
 
   /** @param most how many attempts it can have */
@@ -65,16 +74,19 @@ export class SettlementBatch {
     return this.size >= BATCH_SIZE || this.#finished.length + this.#unfinished.length >= this.#most;
   }
 
-  add(attempt: Settlable, { replies, finished }: Settlement): void {
+  add(attempt: Settlable, settlement: Settlement): void {
+    const { replies, finished } = settlement;
     const joined = replies.join(',');
     const place = joined === '' ? 0 : this.#placeOf(attempt.replyTo);
     this.size += joined.length;
     if (finished) {
       this.#finished.push(attempt);
+      this.#lastWords.push(settlement);
       this.#stretch.add(attempt);
       this.#addEnding(place, attempt.id, joined);
     } else {
       this.#unfinished.push(attempt);
+      this.#words.push(settlement);
       this.#parts.push(attempt.id, place, attempt.read.consumer, joined);
     }
   }
@@ -87,11 +99,23 @@ export class SettlementBatch {
         // A line for each attempt: JSON has no line break of its own.
         args.push(place, ids.length, place === 0 ? '' : `[${replies.join('\n,')}]`, ...ids);
       }
-      calls.push({ script: 'settle', keys: this.#keys, args, attempts: this.#finished });
+      calls.push({
+        script: 'settle',
+        keys: this.#keys,
+        args,
+        attempts: this.#finished,
+        settlements: this.#lastWords,
+      });
     }
     if (this.#unfinished.length > 0) {
       const args = [GROUP, ...this.#parts];
-      calls.push({ script: 'answerInPart', keys: this.#keys, args, attempts: this.#unfinished });
+      calls.push({
+        script: 'answerInPart',
+        keys: this.#keys,
+        args,
+        attempts: this.#unfinished,
+        settlements: this.#words,
+      });
     }
     return calls;
   }

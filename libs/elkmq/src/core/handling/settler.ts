@@ -1,8 +1,15 @@
 import { whenBatched } from '../batching.js';
 import type { Connection } from '../redis/connection.js';
 import type { QueueKeys } from '../keys.js';
-import { callReliably } from '../redis/reliable-call.js';
-import { BATCH_SIZE, SettlementBatch, type Settlable, type SettlementCall } from './settlement-batch.js';
+import { isReplyError } from '../redis/redis-errors.js';
+import { callReliably, type Doubt } from '../redis/reliable-call.js';
+import {
+  BATCH_SIZE,
+  SettlementBatch,
+  type Settlable,
+  type Settlement,
+  type SettlementCall,
+} from './settlement-batch.js';
 
 /** A call ends so many attempts at the most. */
 const MOST = 256;
@@ -54,16 +61,17 @@ export class Settler {
   };
 
   #send(batch: SettlementBatch): void {
-    for (const call of batch.calls()) void this.#call(call);
+    for (const call of batch.calls()) void this.#call(call, { isInDoubt: false });
   }
 
-  async #call({ script, keys, args, attempts }: SettlementCall): Promise<void> {
+  /** @param isLast says what is said in place of what Redis has refused */
+  async #call(call: SettlementCall, doubt: Doubt, isLast = false): Promise<void> {
+    const { script, keys, args, attempts } = call;
     const isEnd = script === 'settle';
     this.#inFlight++;
     if (isEnd) this.#ending += attempts.length;
     let failure: unknown;
     let lost: string[] = [];
-    const doubt = { isInDoubt: false };
     try {
       lost = (await callReliably(this.#connection, script, keys, args, PATIENCE, doubt)) as string[];
     } catch (error) {
@@ -72,7 +80,30 @@ export class Settler {
     // After a try in doubt, an attempt that is gone may have been ended by that try, whose answer was lost.
     const gone = isEnd && doubt.isInDoubt ? 'in doubt' : 'lost';
     if (isEnd) this.#ending -= attempts.length;
-    for (const attempt of attempts) attempt.settled(lost.includes(attempt.id) ? gone : 'kept', failure);
     this.#inFlight--;
+    if (isReplyError(failure) && !isLast && this.#settleOtherwise(call, failure, doubt)) return;
+    for (const attempt of attempts) attempt.settled(lost.includes(attempt.id) ? gone : 'kept', failure);
+  }
+
+  /**
+   * Redis has refused a call for good: its attempts are settled one by one. One that was alone is to blame, and ends with
+   * other words. @returns false when it has none
+   */
+  #settleOtherwise({ attempts, settlements }: SettlementCall, failure: Error, doubt: Doubt): boolean {
+    const [first, ...others] = attempts;
+    if (first && others.length === 0) {
+      const instead = first.refused(failure);
+      if (instead) this.#sendAlone(first, instead, doubt, true);
+      return instead !== undefined;
+    }
+    for (const [index, attempt] of attempts.entries())
+      this.#sendAlone(attempt, settlements[index] as Settlement, doubt);
+    return true;
+  }
+
+  #sendAlone(attempt: Settlable, settlement: Settlement, { isInDoubt }: Doubt, isLast = false): void {
+    const batch = new SettlementBatch(this.#keys, 1);
+    batch.add(attempt, settlement);
+    for (const call of batch.calls()) void this.#call(call, { isInDoubt }, isLast);
   }
 }

@@ -4,10 +4,11 @@ import type { QueuedEvent } from '../wire/entry.js';
 import { TimeoutExpiredError, type EventQueueError } from '../errors.js';
 import { ANYONE, type Holder } from './holder.js';
 import { GROUP, type QueueKeys } from '../keys.js';
+import { isReplyError } from '../redis/redis-errors.js';
 import { callReliably } from '../redis/reliable-call.js';
 import { failureFrame, withoutId } from '../wire/reply-frame.js';
 import type { ServiceEvent, SharedReply } from '../service-event.js';
-import { BATCH_SIZE, type Fate } from './settlement-batch.js';
+import { BATCH_SIZE, type Fate, type Settlement } from './settlement-batch.js';
 
 /** What a deduplicated request is known by. */
 export type SharedRequest = Pick<QueuedEvent, 'id' | 'origin' | 'attempt' | 'event' | 'deduplication'>;
@@ -64,8 +65,9 @@ export class Sharing {
     return this.#call({ id: '', origin, deduplication, event: response }, 'response', [frame], ANYONE);
   }
 
-  async #settle(attempt: Delivery): Promise<void> {
-    const { replies, finished } = attempt.take(BATCH_SIZE);
+  /** @param instead says the attempt in place of what Redis has refused */
+  async #settle(attempt: Delivery, instead?: Settlement): Promise<void> {
+    const { replies, finished } = instead ?? attempt.take(BATCH_SIZE);
     let fate: Fate = 'kept';
     let failure: unknown;
     try {
@@ -75,6 +77,8 @@ export class Sharing {
     } catch (error) {
       failure = error;
     }
+    const otherwise = isReplyError(failure) && !instead ? attempt.refused(failure) : undefined;
+    if (otherwise) return this.#settle(attempt, otherwise);
     attempt.settled(fate, failure);
   }
 

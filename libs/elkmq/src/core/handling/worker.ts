@@ -233,7 +233,8 @@ export class Worker {
     // When the worker has stopped, it has told of what was left.
     if (!this.#running.delete(delivery)) return;
     if (error !== undefined) {
-      const what = `'${delivery.queued.event.action}' was handled, but Redis could not be told`;
+      const why = error instanceof Error ? `: ${error.message}` : '';
+      const what = `'${delivery.queued.event.action}' was handled, but Redis could not be told${why}`;
       this.#listener.error?.(new EnqueueError(what, { cause: error }));
     }
     this.#consumer?.wake();

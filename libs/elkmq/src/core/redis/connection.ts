@@ -28,6 +28,8 @@ export interface ConnectionListener {
  */
 export class Connection {
   readonly client: Redis | Cluster;
+  readonly #source: RedisSource;
+  readonly #others = new Set<Connection>();
   readonly #listener: ConnectionListener;
   #status: ConnectionStatus = 'connecting';
   #lastError: Error | undefined;
@@ -48,6 +50,7 @@ export class Connection {
     readonly commandTimeout: number,
     listener: ConnectionListener = {},
   ) {
+    this.#source = source;
     this.#listener = listener;
     this.client = source.make(commandTimeout);
     this.client.on('ready', () => {
@@ -107,8 +110,20 @@ export class Connection {
     }, STEADY).unref();
   }
 
+  /** A new connection to the same Redis. It is closed with this one at the latest. */
+  another(): Connection {
+    const other: Connection = new Connection(this.#source, this.commandTimeout, {
+      status: (status) => {
+        if (status === 'closed') this.#others.delete(other);
+      },
+    });
+    this.#others.add(other);
+    return other;
+  }
+
   async close(): Promise<void> {
     this.#become('closed');
+    for (const other of this.#others) void other.close();
     if (this.client.status === 'end') return;
     // ioredis does not tell the end of a client that has no connection but waits to make one.
     const isWaiting = this.client.status === 'reconnecting';

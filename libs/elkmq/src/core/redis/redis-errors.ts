@@ -44,6 +44,14 @@ export function isUnblocked(error: unknown): boolean {
   return isReplyError(error) && error.message.startsWith('UNBLOCKED');
 }
 
+/** The connection was closed after the command had been sent, and before its answer came. */
+export function isCutOff(error: unknown): boolean {
+  return (
+    error instanceof Error &&
+    (error.name === 'MaxRetriesPerRequestError' || error.message === 'Connection is closed.')
+  );
+}
+
 /** The message of ioredis. */
 export const TIMED_OUT = 'Command timed out';
 

@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { callApart, LARGE_CHARACTERS } from './call-apart.js';
 import type { Connection } from './connection.js';
 import { attentiveNow, Deadline } from './deadline.js';
 import { ConnectionError } from '../errors.js';
-import { isReplyError, isTransient } from './redis-errors.js';
+import { isCutOff, isReplyError, isTransient } from './redis-errors.js';
 import { runScript, type ScriptName } from './scripts.js';
 
 /** Between two tries of a command that Redis refuses for now, ms. */
@@ -19,7 +20,7 @@ export interface Doubt {
  * @param patience ms after which it fails; what was sent by then may have been carried out
  * @param doubt is marked when the script is run again although it may have been carried out already
  * @throws {ConnectionError} when there was no answer in time
- * @throws the error of Redis, when it refuses the script for good
+ * @throws the error of Redis, when it refuses the script for good; a `TooLargeCallError` when it cannot say so
  */
 export function callReliably(
   connection: Connection,
@@ -29,19 +30,24 @@ export function callReliably(
   patience: number,
   doubt?: Doubt,
 ): Promise<unknown> {
-  return reliably(connection, (client) => runScript(client, script, keys, args), patience, doubt);
+  const size = (): number => args.reduce<number>((sum, arg) => sum + String(arg).length, 0);
+  return reliably(connection, (client) => runScript(client, script, keys, args), patience, { doubt, size });
 }
 
-/**
- * As `callReliably`, for anything that can be run twice without harm.
- * @param since from when on the patience counts, `attentiveNow()`; it is not run at all when that is over
- */
+export interface CallOptions {
+  readonly doubt?: Doubt | undefined;
+  /** From when on the patience counts, `attentiveNow()`; the call is not run at all when that is over. */
+  readonly since?: number;
+  /** How many characters are sent. */
+  readonly size?: () => number;
+}
+
+/** As `callReliably`, for anything that can be run twice without harm. */
 export async function reliably<T>(
   connection: Connection,
   run: (client: Connection['client']) => Promise<T>,
   patience: number,
-  doubt?: Doubt,
-  since = attentiveNow(),
+  { doubt, since = attentiveNow(), size }: CallOptions = {},
 ): Promise<T> {
   const deadline = since + patience;
   const left = (): number => Math.max(deadline - attentiveNow(), 1);
@@ -50,7 +56,11 @@ export async function reliably<T>(
     if (attentiveNow() >= deadline) throw outOfTime(patience, latest);
     if (!connection.isConnected) await connection.whenConnected(left());
     try {
-      const answer = run(connection.client);
+      const characters = isCutOff(latest) && size ? size() : 0;
+      const answer =
+        characters >= LARGE_CHARACTERS
+          ? callApart(connection, run, characters, left)
+          : run(connection.client);
       // What takes longer than the connection allows fails by itself.
       return await (left() > connection.commandTimeout
         ? answer

@@ -1,4 +1,5 @@
 import type { EnqueueError } from '../errors.js';
+import { LARGE_CHARACTERS } from '../redis/call-apart.js';
 
 /** What makes a message the same as another: within `window` ms only the first with that key is stored. */
 export interface Deduplication {
@@ -48,7 +49,7 @@ export class PlainEvent implements OutgoingEvent {
 /** What the script answers for an event in place of its id, when the queue is full. */
 export const FULL = 'FULL';
 
-/** A batch is as large as this, in events and in characters; a larger event has one of its own. */
+/** A batch is as large as this, in events and in characters. A large event has one of its own, as Redis may refuse it. */
 const MAX_EVENTS = 128;
 const MAX_SIZE = 512 * 1024;
 
@@ -63,6 +64,9 @@ export class Batch {
   unconfirmed: EnqueueError | undefined;
 
   hasRoomFor(event: OutgoingEvent): boolean {
+    const [first] = this.events;
+    if (!first) return true;
+    if (isLarge(first) || isLarge(event)) return false;
     return this.events.length < MAX_EVENTS && this.size + event.json.length <= MAX_SIZE;
   }
 
@@ -79,4 +83,8 @@ export class Batch {
     this.size -= event.json.length;
     return true;
   }
+}
+
+function isLarge({ json }: OutgoingEvent): boolean {
+  return json.length >= LARGE_CHARACTERS;
 }

@@ -182,12 +182,15 @@ export class Producer {
   }
 
   /** The time that a batch has waited for its place in the window counts, but for that in which Redis answered others. */
-  #reliably<T>({ since = 0 }: Batch, run: (client: Connection['client']) => Promise<T>): Promise<T> {
+  #reliably<T>(batch: Batch, run: (client: Connection['client']) => Promise<T>): Promise<T> {
     const prepared = (client: Connection['client']): Promise<T> => {
       const preparing = this.#prepare();
       return preparing ? preparing.then(() => run(client)) : run(client);
     };
-    return reliably(this.#connection, prepared, this.#patience, undefined, Math.max(since, this.#answeredAt));
+    return reliably(this.#connection, prepared, this.#patience, {
+      since: Math.max(batch.since ?? 0, this.#answeredAt),
+      size: () => batch.size,
+    });
   }
 }
 

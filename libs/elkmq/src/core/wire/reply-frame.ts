@@ -1,4 +1,10 @@
-import { AbandonedError, RejectedError, TimeoutExpiredError, type EventQueueError } from '../errors.js';
+import {
+  AbandonedError,
+  EnqueueError,
+  RejectedError,
+  TimeoutExpiredError,
+  type EventQueueError,
+} from '../errors.js';
 
 /**
  * One reply on the wire: a JSON array. `number` counts the replies of one attempt from 0. `last` is 0 when more
@@ -17,6 +23,7 @@ export function failureOf(body: unknown): EventQueueError {
   const { code, message } = (body ?? {}) as { code?: unknown; message?: unknown };
   const text = typeof message === 'string' ? message : 'the request was given up';
   if (code === 'REJECTED') return new RejectedError(text);
+  if (code === 'ENQUEUE_FAILED') return new EnqueueError(text);
   return code === 'TIMEOUT_EXPIRED' ? new TimeoutExpiredError(text) : new AbandonedError(text);
 }
 

@@ -1,10 +1,10 @@
 -- Ends an attempt by moving its message to the dead letters; a requester that waits is told.
 -- KEYS: 1 event stream  2 dead letters, zset: origin by time  3 dead letters, hash: origin -> JSON
---       5 message queue, or the inbox of the requester
+--       4 message queue, or the inbox of the requester
 -- ARGV: 1 group  2 id  3 origin  4 time, ms  5 JSON of the dead letter  6 how many dead letters are kept
 --       7 for how long, ms  8 consumer that must have the entry, '' for any
 --       9 how long its lease must not have been renewed, ms  10 what KEYS[4] is: 'list', 'inbox' or ''
---       11 JSON array of replies, for an inbox
+--       11 JSON array of replies, for an inbox  12 'fields': the dead letter has none yet, and gets those of the entry
 -- Returns two numbers, of dead letters that were dropped: because there were too many, and because of their age. None
 -- when the attempt was not the consumer's any more.
 
@@ -17,6 +17,12 @@ if ARGV[8] ~= '' then
   local pending = redis.call('XPENDING', stream, group, id, id, 1)[1]
   if not pending or pending[2] ~= ARGV[8] or pending[3] < tonumber(ARGV[9]) then return {} end
 end
+local letter = ARGV[5]
+if ARGV[12] == 'fields' then
+  local entry = redis.call('XRANGE', stream, id, id)[1]
+  if not entry then return {} end
+  letter = string.sub(letter, 1, -2) .. ',"fields":' .. cjson.encode(entry[2]) .. '}'
+end
 if redis.call('XDEL', stream, id) == 0 then return {} end
 redis.pcall('XACK', stream, group, id)
 if ARGV[10] == 'list' then
@@ -25,7 +31,7 @@ elseif ARGV[10] == 'inbox' and redis.call('EXISTS', KEYS[4]) == 1 then
   redis.pcall('XADD', KEYS[4], '*', 'replies', ARGV[11])
 end
 redis.call('ZADD', KEYS[2], ARGV[4], origin)
-redis.call('HSET', KEYS[3], origin, ARGV[5])
+redis.call('HSET', KEYS[3], origin, letter)
 
 -- Those that died first, not so many that others have to wait: the next letters drop the rest.
 local surplus = redis.call('ZCARD', KEYS[2]) - ARGV[6]

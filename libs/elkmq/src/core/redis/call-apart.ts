@@ -1,0 +1,43 @@
+import type { Connection } from './connection.js';
+import { isCutOff } from './redis-errors.js';
+
+/** A call of so many characters may be more than a server, or a proxy before it, accepts. */
+export const LARGE_CHARACTERS = 128 * 1024;
+/** So many connections of its own a call may break before it counts as refused. */
+const MAX_BREAKS = 3;
+
+/**
+ * A call is larger than what Redis, or a proxy before it, accepts. Some say so, and close the connection; often only the
+ * close arrives. It counts as a reply of Redis: see `isReplyError`.
+ */
+export class TooLargeCallError extends Error {
+  override readonly name = 'ReplyError';
+}
+
+/**
+ * Runs a call that may be too large for Redis, on connections of its own: what breaks those takes no other call with it.
+ * @param size of the call, characters
+ * @param left how long it may still take, ms
+ * @throws {TooLargeCallError} when it has broken several connections
+ */
+export async function callApart<T>(
+  connection: Connection,
+  run: (client: Connection['client']) => Promise<T>,
+  size: number,
+  left: () => number,
+): Promise<T> {
+  for (let breaks = 0; breaks < MAX_BREAKS; breaks++) {
+    const own = connection.another();
+    try {
+      await own.whenConnected(left());
+      return await run(own.client);
+    } catch (error) {
+      if (!isCutOff(error)) throw error;
+    } finally {
+      await own.close();
+    }
+  }
+  throw new TooLargeCallError(
+    `the connection was closed ${String(MAX_BREAKS)} times while a call of ${String(size)} characters was sent: that seems to be more than Redis, or a proxy before it, accepts`,
+  );
+}
