@@ -138,7 +138,9 @@ describe('who takes a deduplicated request out of an EventQueue', () => {
     const [, request] = await consumer.dequeue();
     const before = Date.now();
     const timestamp = await consumer.enqueueResponse(ServiceEvent.responseTo(request, 'answer', '"done"'));
-    expect(Math.abs(timestamp - before)).toBeLessThan(1_000);
+    // The clock of Redis need not be that of this process.
+    expect(timestamp).toBeGreaterThan(before - 1_000);
+    expect(timestamp).toBeLessThan(Date.now() + 1_000);
     answers.push(told(clients[0].send('ask', keyed(3))));
     for (const answer of await Promise.all(answers)) expect(answer).toMatchObject([{ value: 'done' }, {}]);
     expect(await unsettled(queue)).toBe(0);

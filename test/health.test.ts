@@ -29,6 +29,7 @@ describe('the state of a queue', () => {
     const client = startClient({ queue });
     await told(client.emit('unknown', {}));
     await until(async () => (await deadLettersOf(queue)).length === 1);
+    const emittedAt = Date.now();
     for (const id of [1, 2, 3]) await told(client.emit('work', id));
     await until(async () => (await server.state()).running === 1);
     const before = Date.now();
@@ -36,7 +37,8 @@ describe('the state of a queue', () => {
     const state = await client.state();
     expect(state).toMatchObject({ waiting: 2, running: 1, delayed: 0, deadLetters: 1 });
     expect(state.oldestWaiting).toBeGreaterThanOrEqual(20);
-    expect(state.oldestWaiting).toBeLessThan(5_000);
+    // The clock of Redis need not be that of this process.
+    expect(state.oldestWaiting).toBeLessThan(Date.now() - emittedAt + 1_000);
     for (let left = 3; left > 0; left--) {
       await until(() => finish.length > 0);
       finish.shift()?.();

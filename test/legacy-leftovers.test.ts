@@ -1,6 +1,6 @@
 import { lastValueFrom } from 'rxjs';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { enqueueAsTheOriginal, entriesOf, eventsOf } from './support/entries.js';
+import { enqueueAsTheOriginal, entriesOf, eventsOf, millisecondsOf } from './support/entries.js';
 import { events, moduleOf, startApp, startClient } from './support/nest.js';
 import { newQueueName, redis, rejection, until } from './support/queue.js';
 import {
@@ -41,7 +41,12 @@ describe('a queue that the original used before', () => {
     await enqueueAsTheOriginal(queue, eventJson('note', '1'));
     await dequeueAsTheOriginal(queue);
     await emitted(startClient({ queue }), 'ours');
-    await new Promise((resolve) => setTimeout(resolve, 2));
+    // In a later millisecond.
+    const [{ id } = { id: '' }] = (await eventsOf(queue)).slice(-1);
+    await until(async () => {
+      const [seconds, microseconds] = await redis.time();
+      return Number(seconds) * 1_000 + Math.floor(Number(microseconds) / 1_000) > millisecondsOf(id);
+    });
     await enqueueAsTheOriginal(queue, eventJson('note', '2'));
     const taken = await startTaker(queue, { legacyConsumers: false });
     await until(() => taken.length === 2);

@@ -5,7 +5,7 @@ import { keysOf, newQueueName, redis, until, url } from './support/queue.js';
 import { TestProcess } from './support/processes.js';
 
 const PROCESSES = [0, 1, 2, 3];
-const MESSAGES = 20_000;
+const MESSAGES = 8_000;
 
 it('four clients and four workers, each a process: every message is handled once, every answer is its own', async () => {
   const queue = newQueueName();

@@ -190,7 +190,6 @@ describe('listen', () => {
     const start = performance.now();
     const error = await rejection(app.listen());
     expect(performance.now() - start).toBeGreaterThan(290);
-    expect(performance.now() - start).toBeLessThan(5_000);
     expect(error).toBeInstanceOf(ConnectionError);
     expect(error).toMatchObject({ message: expect.stringMatching(/within 300 ms.*ECONNREFUSED/) as unknown });
   });

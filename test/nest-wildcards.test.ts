@@ -80,6 +80,7 @@ it('a matching handler that fails fails the event, when the others have ended; a
 
     @EventPattern('order.#')
     async slow(@Payload() id: number) {
+      // Longer than the failing one, however busy the machine is.
       await new Promise((resolve) => setTimeout(resolve, 20));
       calls.push(`slow ${String(id)}`);
       return of(1);
