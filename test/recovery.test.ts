@@ -1,9 +1,11 @@
+import { ElkMqServer } from 'nestjs-elkmq';
 import { firstValueFrom } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { clientOf, durableRedis } from './support/own-redis.js';
-import { deadLettersOf, startClient, told, unsettled } from './support/nest.js';
-import { newQueueName, redis, rejection, until } from './support/queue.js';
+import { deadLettersOf, listening, startClient, told, unsettled } from './support/nest.js';
+import { TestProcess } from './support/processes.js';
+import { newQueueName, redis, rejection, until, url } from './support/queue.js';
 import { LEASE, ask, startDoomed, startWorker, type Handler } from './support/workers.js';
 
 describe("with delivery 'once', when a worker is killed in the middle", () => {
@@ -25,6 +27,16 @@ describe("with delivery 'once', when a worker is killed in the middle", () => {
     expect(await deadLettersOf(queue)).toMatchObject([{ reason: 'abandoned', attempts: 1 }]);
     expect(await unsettled(queue)).toBe(0);
   });
+
+  it('a caller is told within its timeout, when neither it nor the workers have options', async () => {
+    const queue = newQueueName();
+    const doomed = await TestProcess.start('leased-worker', JSON.stringify({ url, queue }));
+    const outcome = rejection(ask(startClient({ queue }), 'hang', 'by default'));
+    await listening(new ElkMqServer({ url, queue }));
+    await doomed.told('taken');
+    doomed.kill('SIGKILL');
+    expect(await outcome).toMatchObject({ code: 'ABANDONED' });
+  }, 60_000);
 
   it('an event becomes a dead letter', async () => {
     const queue = newQueueName();

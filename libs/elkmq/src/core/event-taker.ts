@@ -5,20 +5,30 @@ import type { Competition } from './interop/competition.js';
 import type { QueueKeys } from './keys.js';
 import { QueueReader } from './queue-reader.js';
 import type { Connection } from './redis/connection.js';
+import { DEFAULTS } from './options.js';
+import { Recoverer } from './recovery/recoverer.js';
+import { Recovery } from './recovery/recovery.js';
+import { RedisClock } from './redis/redis-clock.js';
 import { isReplyError } from './redis/redis-errors.js';
 import type { RedisSource } from './redis/redis-source.js';
 import type { StreamEntry } from './redis/stream-entries.js';
 import { ServiceEvent, type TimestampedEvent } from './service-event.js';
 import { nudgeOf, readEntry, type QueuedEvent } from './wire/entry.js';
 
-/** Takes events out of the queue for good, one by one. It joins the consumer group with the first call. */
+/**
+ * Takes events out of the queue for good, one by one. It joins the consumer group with the first call, and from then on
+ * looks for what takers and workers that have gone have left there.
+ */
 export class EventTaker {
   readonly #source: RedisSource;
   readonly #keys: QueueKeys;
   readonly #connection: Connection;
   readonly #competition: Competition;
   readonly #outcomes: Outcomes;
+  /** Ids of entries that are being taken out of the queue. */
+  readonly #inHand = new Set<string>();
   #reader: QueueReader | undefined;
+  #recoverer: Recoverer | undefined;
 
   constructor(
     source: RedisSource,
@@ -41,9 +51,12 @@ export class EventTaker {
    * @throws {ConnectionError}
    */
   async take(ask: (reader: QueueReader) => Promise<StreamEntry>): Promise<TimestampedEvent | undefined> {
-    this.#reader ??= new QueueReader(this.#source, this.#keys, this.#connection, this.#competition);
+    this.#reader ??= this.#join();
     try {
-      return await this.#accept(await ask(this.#reader), this.#reader.worker);
+      const entry = await ask(this.#reader);
+      const [id] = entry;
+      this.#inHand.add(id);
+      return await this.#accept(entry, this.#reader.worker).finally(() => this.#inHand.delete(id));
     } catch (error) {
       if (error instanceof EventQueueError) throw error;
       const { message } = error as Error;
@@ -58,7 +71,28 @@ export class EventTaker {
 
   /** Ends the calls that wait. */
   async close(): Promise<void> {
+    this.#recoverer?.stop();
     await this.#reader?.close();
+  }
+
+  #join(): QueueReader {
+    const connection = this.#connection;
+    const keys = this.#keys;
+    const reader = new QueueReader(this.#source, keys, connection, this.#competition);
+    const recovery = new Recovery(connection, keys, this.#competition, this.#outcomes, new RedisClock(), 1, {
+      modeOf: () => 'once',
+      // There is nobody to tell. The dead letter says it.
+      dropped: () => undefined,
+    });
+    this.#recoverer = new Recoverer(connection, keys, {
+      worker: reader.worker,
+      lease: DEFAULTS.lease,
+      // Workers come first: they know which messages may be started again.
+      patienceLeases: 2,
+      inHand: () => this.#inHand,
+      found: (entry) => recovery.recover(entry),
+    });
+    return reader;
   }
 
   async #accept(entry: StreamEntry, worker: string): Promise<TimestampedEvent | undefined> {

@@ -59,6 +59,8 @@ export function queueName(value: unknown): string {
 export const MAX_DELAY = 2_000_000_000;
 
 export const DEFAULTS = {
+  /** How long a worker keeps its messages when it does not renew its lease, ms: a third of the default timeout. */
+  lease: 10_000,
   /** How long storing an event is tried while Redis is away, ms. */
   enqueueTimeout: 10_000,
   /** The longest payload, in bytes of UTF-8. */

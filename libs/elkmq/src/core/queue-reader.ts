@@ -7,12 +7,11 @@ import { Janitor } from './interop/janitor.js';
 import type { Read } from './handling/consumer-session.js';
 import { GroupConsumer, joinGroup } from './handling/group-consumer.js';
 import type { QueueKeys } from './keys.js';
+import { DEFAULTS } from './options.js';
 import { Deadline } from './redis/deadline.js';
 import { isNoGroup, isTransient } from './redis/redis-errors.js';
 import type { RedisSource } from './redis/redis-source.js';
 
-/** What this reader takes is settled at once; a recoverer may take it away after as long as this, ms. */
-const LEASE = 30_000;
 /** Between two looks at what original clients have left, ms. */
 const JANITOR_PACE = 1_000;
 
@@ -60,10 +59,18 @@ export class QueueReader {
         this.#serve(contested.length === 0 ? entries : entries.filter((entry) => !contested.includes(entry)));
       },
     };
-    this.#consumer = new GroupConsumer(source, keys, connection, competition, intake, LEASE, (error) => {
-      // Whoever waits would wait in vain.
-      if (error instanceof DequeueError && !isTransient(error.cause)) this.#fail(error);
-    });
+    this.#consumer = new GroupConsumer(
+      source,
+      keys,
+      connection,
+      competition,
+      intake,
+      DEFAULTS.lease,
+      (error) => {
+        // Whoever waits would wait in vain.
+        if (error instanceof DequeueError && !isTransient(error.cause)) this.#fail(error);
+      },
+    );
   }
 
   /** What the names of its consumers begin with. */

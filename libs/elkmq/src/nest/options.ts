@@ -40,7 +40,11 @@ export interface ElkMqServerOptions extends ElkMqOptions {
    * decorator: `elkMqExtras({ delivery: 'at-least-once' })`. Default `once`.
    */
   delivery?: DeliveryMode;
-  /** How long the messages of a worker are its own when it does not say so any more, ms. Default 30,000. */
+  /**
+   * How long a worker keeps its messages after it has stopped renewing its lease, ms. A worker that was killed is found
+   * within two leases. A worker whose handlers keep the processor for two thirds of a lease is taken for dead. Default
+   * 10,000, at least 100.
+   */
   lease?: number;
   /** How often a message is handed out at the most with `at-least-once`. Default 5. */
   maxDeliveries?: number;
@@ -124,7 +128,7 @@ export function serverOptions(given: ElkMqServerOptions) {
     transportId,
     concurrency: wholeNumber('concurrency', given.concurrency, 256, 1),
     delivery: deliveryMode(given.delivery),
-    lease: wholeNumber('lease', given.lease, 30_000, 100),
+    lease: wholeNumber('lease', given.lease, DEFAULTS.lease, 100),
     maxDeliveries: wholeNumber('maxDeliveries', given.maxDeliveries, 5, 1),
     deadLetters: deadLetterCap(given.deadLetters),
     retry: retryPolicy(given.retry),

@@ -45,7 +45,13 @@ export class Upkeep {
     }, CLOCK_INTERVAL).unref();
     this.#leases = new LeaseKeeper(connection, keys, lease, () => running);
     this.#cancellations = new Cancellations(connection, keys, () => running);
-    this.#recoverer = new Recoverer(connection, keys, worker, lease, (entry) => recovery.recover(entry));
+    this.#recoverer = new Recoverer(connection, keys, {
+      worker,
+      lease,
+      patienceLeases: 1,
+      inHand: () => idsOf(running),
+      found: (entry) => recovery.recover(entry),
+    });
     this.#promoter = new Promoter(connection, keys, clock, (error) => {
       upkept.heldUp('delayed messages', error);
     });
@@ -80,4 +86,8 @@ export class Upkeep {
     this.#leases.stop();
     clearInterval(this.#clockTimer);
   }
+}
+
+function* idsOf(running: Iterable<Delivery>): Iterable<string> {
+  for (const { id } of running) yield id;
 }

@@ -17,6 +17,19 @@ export interface Unrenewed {
   readonly hasAnswered: boolean;
 }
 
+/** The side that looks for such entries, and decides what becomes of them. */
+export interface Finder {
+  /** The beginning of the names of its consumers. They stay in the group. */
+  readonly worker: string;
+  /** The lease of its consumers, ms. */
+  readonly lease: number;
+  /** An entry is found when it was not renewed for so many leases of its worker. */
+  readonly patienceLeases: number;
+  /** The ids of the entries that it works on. They are never found. */
+  inHand(): Iterable<string>;
+  found(entry: Unrenewed): Promise<void>;
+}
+
 type Pending = [id: string, consumer: string, idle: number, deliveries: number];
 
 interface Sighting {
@@ -42,37 +55,26 @@ const PAGE = 1_000;
  * unrenewed when this process has itself seen it twice, at least half of its worker's lease apart on its own clock,
  * with the idle time risen in between and longer than the lease. After an outage it counts anew, once the others have
  * had the time to reconnect and to renew their leases: time in which Redis answered.
+ *
+ * An entry that is pending for this process, which does not work on it, is found as well: a Redis that a failover set
+ * back has forgotten that it was settled.
  */
 export class Recoverer {
   readonly #connection: Connection;
   readonly #keys: QueueKeys;
-  readonly #worker: string;
-  readonly #lease: number;
-  readonly #found: (entry: Unrenewed) => Promise<void>;
+  readonly #finder: Finder;
   readonly #grace: GracePeriod;
   #seen = new Map<string, Sighting>();
   #shortestLease: number;
   #timer: NodeJS.Timeout | undefined;
   #stopped = false;
 
-  /**
-   * @param worker the name before the session; its own entries are never taken
-   * @param lease of this worker, ms
-   */
-  constructor(
-    connection: Connection,
-    keys: QueueKeys,
-    worker: string,
-    lease: number,
-    found: (entry: Unrenewed) => Promise<void>,
-  ) {
+  constructor(connection: Connection, keys: QueueKeys, finder: Finder) {
     this.#connection = connection;
     this.#keys = keys;
-    this.#worker = `${worker}.`;
-    this.#lease = lease;
-    this.#found = found;
+    this.#finder = finder;
     this.#grace = new GracePeriod(connection);
-    this.#shortestLease = lease;
+    this.#shortestLease = finder.lease;
     // Soon for the first time, to learn what leases others have.
     this.#schedule(Math.random() * SPREAD);
   }
@@ -112,17 +114,30 @@ export class Recoverer {
     }
     const pending = await this.#pending();
     const now = performance.now();
+    const { lease: ownLease, patienceLeases } = this.#finder;
+    const inHand = new Set(this.#finder.inHand());
     const seen = new Map<string, Sighting>();
     for (const [id, consumer, idle, deliveries] of pending) {
-      if (consumer.startsWith(this.#worker)) continue;
+      if (inHand.has(id)) continue;
       const before = this.#seen.get(id);
-      const lease = leaseOf(consumer, this.#lease);
+      const lease = leaseOf(consumer, ownLease);
       if (before?.consumer !== consumer || idle <= before.idle) {
         seen.set(id, { consumer, idle, at: now });
-      } else if (idle < lease || now - before.at < lease / 2) {
+      } else if (idle < patienceLeases * lease || now - before.at < lease / 2) {
         seen.set(id, before);
       } else {
-        await this.#found({ id, consumer, lease, isWon: deliveries > 1, hasAnswered: deliveries > 2 });
+        try {
+          await this.#finder.found({
+            id,
+            consumer,
+            lease,
+            isWon: deliveries > 1,
+            hasAnswered: deliveries > 2,
+          });
+        } catch {
+          // Redis refuses this one. It is looked at again, and the others do not wait for it.
+          seen.set(id, before);
+        }
       }
       if (this.#stopped) return;
     }
@@ -138,15 +153,16 @@ export class Recoverer {
       GROUP,
     ]);
     const keys = [this.#keys.eventStream];
-    let shortest = this.#lease;
+    const { worker, lease: ownLease } = this.#finder;
+    let shortest = ownLease;
     for (const consumer of consumers as (string | number)[][]) {
       const { name, pending, idle } = Object.fromEntries(
         Array.from({ length: consumer.length / 2 }, (_, i) => [consumer[2 * i], consumer[2 * i + 1]]),
       ) as { name: string; pending: number; idle: number };
-      const lease = leaseOf(name, this.#lease);
+      const lease = leaseOf(name, ownLease);
       shortest = Math.min(shortest, lease);
       const isGone = idle > Math.max(2 * lease, CONSUMER_IDLE);
-      if (pending === 0 && isGone && !name.startsWith(this.#worker)) {
+      if (pending === 0 && isGone && !name.startsWith(`${worker}.`)) {
         await runScript(this.#connection.client, 'leave', keys, [GROUP, name]);
       }
     }
