@@ -26,8 +26,8 @@ describe.each(pages)('%s', (page) => {
     expect(wrong.map(([link]) => link)).toEqual([]);
   });
 
-  it('shows programs in Rust as they are', () => {
-    for (const [, file = '', code] of text.matchAll(/^```rust\n\/\/ (\S+\.rs)\n(.*?)^```$/gms)) {
+  it('shows programs in Rust and Python as they are', () => {
+    for (const [, file = '', code] of text.matchAll(/^```(?:rust\n\/\/|python\n#) (\S+)\n(.*?)^```$/gms)) {
       expect(code).toBe(readFileSync(join(root, file), 'utf8'));
     }
   });

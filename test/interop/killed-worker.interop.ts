@@ -13,7 +13,7 @@ import {
   startWorker,
   TIMEOUT,
 } from './mix.js';
-import { original } from './original.js';
+import { rust, texts } from './original.js';
 
 const IN_HAND = 20;
 
@@ -21,17 +21,16 @@ it('a Nest worker killed with messages in hand: those are dead letters, each oth
   const queue = newQueueName();
   const options = { url, queue, legacyConsumers: true, concurrency: IN_HAND, lease: 2_000 };
   const doomed = await TestProcess.start('leased-worker', JSON.stringify(options));
-  const texts = await original.texts();
   // Not the 50th of each lot: it has no payload, and could not be told from others.
   const lots = [0, 50, 100, 150];
-  await original.produce(queue, 0, 49, TIMEOUT);
+  await rust.produce(queue, 0, 49, TIMEOUT);
   const hung: string[] = [];
   while (hung.length < IN_HAND) {
     const { taken } = await doomed.told<{ taken: unknown }>('taken');
     hung.push(noteOf('note', taken));
   }
-  const server = original.server(queue, 100);
-  const producing = lots.slice(1).map((first) => original.produce(queue, first, 49, TIMEOUT));
+  const server = rust.server(queue, 100);
+  const producing = lots.slice(1).map((first) => rust.produce(queue, first, 49, TIMEOUT));
   doomed.kill('SIGKILL');
   await until(() => doomed.ended !== undefined);
   expect(doomed.tells('taken')).toBe(false);

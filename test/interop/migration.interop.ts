@@ -9,7 +9,7 @@ import {
   sendAll,
   startWorker,
 } from './mix.js';
-import { original } from './original.js';
+import { rust } from './original.js';
 
 /** Messages and responses so far. (Redis 7 counts them.) */
 async function addedTo(queue: string): Promise<number> {
@@ -19,9 +19,9 @@ async function addedTo(queue: string): Promise<number> {
 
 it('original consumers are replaced one by one under load: 20,000 messages, each once, every request answered', async () => {
   const queue = newQueueName();
-  const servers = [1, 2, 3].map(() => original.server(queue, 100));
+  const servers = [1, 2, 3].map(() => rust.server(queue, 100));
   let isSending = true;
-  const senders = { nest: true, originals: true, each: 2_500, legacyConsumers: true };
+  const senders = { nest: true, originals: [rust], each: 2_500, legacyConsumers: true };
   const sending = sendAll(queue, senders).finally(() => (isSending = false));
   const workers = [];
   const byOriginals: string[] = [];

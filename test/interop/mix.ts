@@ -4,7 +4,7 @@ import { hasPayload, messageOf, type Message } from '../processes/interop-messag
 import type { Taken } from '../processes/interop-worker.js';
 import { TestProcess } from '../support/processes.js';
 import { redis, until, url } from '../support/queue.js';
-import { original, type Original, type TakenByOriginal } from './original.js';
+import { texts, type Original, type OriginalProcess, type TakenByOriginal } from './original.js';
 
 /** How long messages of the tests are worth handling, seconds. */
 export const TIMEOUT = 30;
@@ -14,7 +14,7 @@ const PROCESSES = 2;
 /** Who sends; `each` process sends so many of each kind. */
 export interface Senders {
   readonly nest: boolean;
-  readonly originals: boolean;
+  readonly originals: readonly Original[];
   readonly each: number;
   readonly legacyConsumers: boolean;
 }
@@ -29,13 +29,13 @@ export function noteOf(action: string, data: unknown): Note {
   return `${action} ${text}`;
 }
 
-/** Has two processes of each kind send at the same time; every request must be answered. @returns what was sent */
+/** Has two processes of each sender, and of each kind of message, send at the same time; every request must be answered. @returns what was sent */
 export async function sendAll(queue: string, senders: Senders): Promise<Note[]> {
   const { nest, originals, each, legacyConsumers } = senders;
-  const texts = await original.texts();
-  const firsts = Array.from({ length: PROCESSES * 2 }, (_, n) => n * each);
-  const ofNest = nest ? firsts.slice(0, PROCESSES) : [];
-  const ofOriginals = originals ? firsts.slice(PROCESSES) : [];
+  let next = 0;
+  const firsts = (): number[] => Array.from({ length: PROCESSES }, () => each * next++);
+  const ofNest = nest ? firsts() : [];
+  const ofOriginals = originals.flatMap((original) => firsts().map((first) => ({ original, first })));
   const mode = legacyConsumers ? 'legacy' : '';
   const clients = await Promise.all(
     ofNest.map(() => TestProcess.start('interop-client', url, queue, `${TIMEOUT}000`, mode)),
@@ -44,8 +44,8 @@ export async function sendAll(queue: string, senders: Senders): Promise<Note[]> 
     client.tell(JSON.stringify({ first: ofNest[index], count: each, texts }));
   const answers = await Promise.all([
     ...clients.map((client) => client.told<Answered>('answered')),
-    ...ofOriginals.map((first) => original.request(queue, first, each, TIMEOUT)),
-    ...ofOriginals.map(async (first) => original.produce(queue, first, each, TIMEOUT)),
+    ...ofOriginals.map(({ original, first }) => original.request(queue, first, each, TIMEOUT)),
+    ...ofOriginals.map(async ({ original, first }) => original.produce(queue, first, each, TIMEOUT)),
   ]);
   const requesters = answers.filter((answer) => answer !== undefined);
   expect(requesters).toEqual(requesters.map(() => ({ answered: each, problems: [] })));
@@ -57,7 +57,7 @@ export async function sendAll(queue: string, senders: Senders): Promise<Note[]> 
     ]);
   return [
     ...ofNest.map((first) => notesOf(first, '')),
-    ...ofOriginals.map((first) => notesOf(first, null)),
+    ...ofOriginals.map(({ first }) => notesOf(first, null)),
   ].flat();
 }
 
@@ -86,7 +86,7 @@ export async function endWorker(worker: TestProcess): Promise<Note[]> {
 }
 
 /** Ends a server of the original. @returns what it took */
-export async function endOriginal(server: Original<TakenByOriginal>): Promise<Note[]> {
+export async function endOriginal(server: OriginalProcess<TakenByOriginal>): Promise<Note[]> {
   const taken = await server.stop();
   expect(taken.filter(({ problem }) => problem !== null)).toEqual([]);
   return taken.map(({ action, payload }) => {

@@ -1,11 +1,18 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
 import { url } from '../support/queue.js';
 
-const program = fileURLToPath(new URL('./rust/target/release/elk-mq-interop', import.meta.url));
+const pathOf = (file: string) => fileURLToPath(new URL(file, import.meta.url));
 
-/** What the original says of an event that it took. */
+/** The texts that messages of all sides carry, in turn. */
+export const texts = JSON.parse(readFileSync(pathOf('texts.json'), 'utf8')) as string[];
+
+/** The folder of the original's Python module; `undefined` where it cannot be built. */
+export const pythonModule = process.env['ELK_MQ_PYTHON_MODULE'];
+
+/** An event that the original took, as it tells of it. */
 export interface TakenByOriginal {
   readonly timestamp: number;
   readonly uuid: string;
@@ -16,13 +23,14 @@ export interface TakenByOriginal {
 }
 
 /** A process of the original, which writes one JSON value a line; it ends with the test at the latest. */
-export class Original<T> {
+export class OriginalProcess<T> {
   readonly #child: ChildProcess;
-  /** What it has written, when it has ended well. */
+  /** All that it has written, when it has ended well. */
   readonly output: Promise<T[]>;
 
-  constructor(...args: (string | number)[]) {
-    const child = spawn(program, args.map(String), { stdio: ['pipe', 'pipe', 'inherit'] });
+  constructor(command: string, args: string[]) {
+    const env = { ...process.env, PYTHONPATH: pythonModule };
+    const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'], env });
     this.#child = child;
     let text = '';
     child.stdout.setEncoding('utf8').on('data', (more: string) => (text += more));
@@ -33,7 +41,7 @@ export class Original<T> {
         else resolve(lines(text).map((line) => JSON.parse(line) as T));
       });
     });
-    // Whoever waits for it is told.
+    // It is told to those who wait for it.
     this.output.catch(() => undefined);
     onTestFinished(() => void child.kill('SIGKILL'));
   }
@@ -53,39 +61,42 @@ function lines(text: string): string[] {
   return text.split('\n').filter((line) => line !== '');
 }
 
-/** The original's side of the tests, each call a process of its own. */
-export const original = {
-  /** The texts that its messages carry, in turn. */
-  async texts(): Promise<string[]> {
-    const [texts = []] = await new Original<string[]>('texts').output;
-    return texts;
-  },
+/** The original in one of its languages, each call a process of its own. */
+class Original {
+  readonly #command: string;
+  readonly #script: string[];
+
+  constructor(command: string, ...script: string[]) {
+    this.#command = command;
+    this.#script = script;
+  }
+
+  start<T>(...args: (string | number)[]): OriginalProcess<T> {
+    return new OriginalProcess(this.#command, [...this.#script, ...args.map(String)]);
+  }
 
   /** @param timeout of each event, seconds */
   async produce(queue: string, first: number, count: number, timeout = 60): Promise<void> {
-    await new Original('produce', url, queue, first, count, timeout).output;
-  },
+    await this.start('produce', url, queue, first, count, timeout).output;
+  }
 
   /** One request after the other. @param timeout of each, seconds */
   async request(queue: string, first: number, count: number, timeout: number) {
-    const { output } = new Original<{ answered: number; problems: string[] }>(
-      'request',
-      url,
-      queue,
-      first,
-      count,
-      timeout,
-    );
-    return (await output)[0];
-  },
+    const args = ['request', url, queue, first, count, timeout];
+    return (await this.start<{ answered: number; problems: string[] }>(...args).output)[0];
+  }
 
   /** Takes events until none has come for `patience` seconds, or it is stopped. */
-  consumer(queue: string, patience: number): Original<TakenByOriginal> {
-    return new Original('consume', url, queue, patience);
-  },
+  consumer(queue: string, patience: number): OriginalProcess<TakenByOriginal> {
+    return this.start('consume', url, queue, patience);
+  }
 
-  /** As `consumer`, and answers each request with its own payload. */
-  server(queue: string, patience: number): Original<TakenByOriginal> {
-    return new Original('serve', url, queue, patience);
-  },
-};
+  /** Does the same as `consumer`, and answers each request with its own payload. */
+  server(queue: string, patience: number): OriginalProcess<TakenByOriginal> {
+    return this.start('serve', url, queue, patience);
+  }
+}
+
+export type { Original };
+export const rust = new Original(pathOf('./rust/target/release/elk-mq-interop'));
+export const python = new Original('python3', pathOf('./python/original.py'));

@@ -6,12 +6,12 @@ import { TestProcess } from '../support/processes.js';
 import { closing, newQueueName, redis, until, url } from '../support/queue.js';
 import { events, moduleOf, startApp, startClient } from '../support/nest.js';
 import { expectNothingLeft } from './mix.js';
-import { original } from './original.js';
+import { rust, texts } from './original.js';
 
 it('an EventQueue answers requests of the original', async () => {
   const queue = newQueueName();
   const answerer = closing(new EventQueue(queue, url));
-  const answers = original.request(queue, 0, 50, 10);
+  const answers = rust.request(queue, 0, 50, 10);
   for (let count = 0; count < 50; count++) {
     const [, request] = await answerer.dequeueBlocking(20);
     await answerer.enqueueResponse(ServiceEvent.responseTo(request, 'any', request.payload));
@@ -22,8 +22,7 @@ it('an EventQueue answers requests of the original', async () => {
 it('an EventQueue takes events of the original, with all they say', async () => {
   const queue = newQueueName();
   const taker = closing(new EventQueue(queue, url));
-  const texts = await original.texts();
-  await original.produce(queue, 0, texts.length);
+  await rust.produce(queue, 0, texts.length);
   for (const id of texts.keys()) {
     const { text } = messageOf(id, texts);
     const [, { action, timeout, payload }] = await taker.dequeue();
@@ -34,7 +33,7 @@ it('an EventQueue takes events of the original, with all they say', async () => 
 
 it('a request of the original that nobody answers ends, and is taken by a worker that comes later', async () => {
   const queue = newQueueName();
-  expect(await original.request(queue, 0, 1, 1)).toEqual({ answered: 0, problems: ['0: TimeoutExpired'] });
+  expect(await rust.request(queue, 0, 1, 1)).toEqual({ answered: 0, problems: ['0: TimeoutExpired'] });
   expect(await redis.llen(`${queue}(message_queue)`)).toBe(1);
   const worker = await TestProcess.start('interop-worker', url, queue);
   await until(async () => (await redis.llen(`${queue}(message_queue)`)) === 0);
@@ -43,11 +42,11 @@ it('a request of the original that nobody answers ends, and is taken by a worker
 
 it('on a queue that the original used before, what it consumed is not handed out, what waits is, and in the end all is gone', async () => {
   const queue = newQueueName();
-  await original.produce(queue, 0, 300, 2);
-  const consumer = original.consumer(queue, 100);
+  await rust.produce(queue, 0, 300, 2);
+  const consumer = rust.consumer(queue, 100);
   await until(async () => (await redis.llen(`${queue}(message_queue)`)) === 0);
   const consumed = (await consumer.stop()).length;
-  await original.produce(queue, 1_000, 20, 20);
+  await rust.produce(queue, 1_000, 20, 20);
   // Ours, without an original consumer who would take it.
   const client = startClient({ queue });
   await lastValueFrom(client.emit('note', 'ours'), { defaultValue: undefined });

@@ -1,17 +1,20 @@
 //! The original ElkMQ as a process of its own, for the tests: `elk-mq-interop COMMAND URL QUEUE …`.
 //! Writes one JSON value a line.
 
-mod texts;
-
 use elk_mq::{EventQueue, EventQueueError, ServiceEvent};
 use serde_json::{json, Value};
 use std::env;
 use std::io::Read;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 /// The test has closed the standard input: what is in hand is finished, and nothing more is taken.
 static STOPPED: AtomicBool = AtomicBool::new(false);
+
+/// 100 KiB, which every two hundredth message carries.
+const LONG: &str = "0123456789abcdef";
+const LONG_TIMES: usize = 6400;
 
 const ACTION_OF_EVENTS: &str = "note";
 const ACTION_OF_REQUESTS: &str = "ask";
@@ -20,7 +23,6 @@ fn main() {
     let args: Vec<String> = env::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match args.as_slice() {
-        ["texts"] => println!("{}", json!(texts::TEXTS)),
         ["produce", url, queue, first, count, timeout] => {
             produce(url, queue, number(first), number(count), number(timeout) as u16)
         }
@@ -112,9 +114,16 @@ fn echo(queue: &mut EventQueue, request: &ServiceEvent) -> Result<(), EventQueue
     queue.enqueue_response(&response)
 }
 
+/// What is hard to carry as it is.
+fn texts() -> &'static [String] {
+    static TEXTS: OnceLock<Vec<String>> = OnceLock::new();
+    TEXTS.get_or_init(|| serde_json::from_str(include_str!("../../texts.json")).expect("texts in JSON"))
+}
+
 fn payload(id: u64, is_json: bool) -> String {
-    let long = texts::LONG.repeat(texts::LONG_TIMES);
-    let text = if id % 200 == 7 { long.as_str() } else { texts::TEXTS[id as usize % texts::TEXTS.len()] };
+    let long = LONG.repeat(LONG_TIMES);
+    let texts = texts();
+    let text = if id % 200 == 7 { &long } else { &texts[id as usize % texts.len()] };
     if is_json {
         json!({ "id": id, "text": text }).to_string()
     } else {

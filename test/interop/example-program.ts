@@ -1,18 +1,24 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
+import { pythonModule } from './original.js';
 
-/** A program of examples/rust; it ends with the test at the latest. */
-export class RustProgram {
+const examples = fileURLToPath(new URL('../../examples/', import.meta.url));
+
+/** A program of `examples/`; it ends with the test at the latest. */
+export class ExampleProgram {
   /** All that it has written. */
   output = '';
   /** How it ended: `code 0`, or the name of a signal. */
   readonly ended: Promise<string>;
 
-  constructor(name: string, redisUrl: string) {
-    const file = fileURLToPath(new URL(`../../examples/rust/target/release/${name}`, import.meta.url));
-    const child = spawn(file, {
-      env: { ...process.env, REDIS_URL: redisUrl },
+  constructor(language: 'Rust' | 'Python', name: string, redisUrl: string) {
+    const [command, ...args] =
+      language === 'Rust'
+        ? [`${examples}rust/target/release/${name}`]
+        : ['python3', `${examples}python/${name}.py`];
+    const child = spawn(command, args, {
+      env: { ...process.env, REDIS_URL: redisUrl, PYTHONPATH: pythonModule },
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     child.stdout.on('data', (text) => (this.output += String(text)));
