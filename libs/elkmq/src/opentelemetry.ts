@@ -15,7 +15,7 @@ import {
   type Tracer,
 } from '@opentelemetry/api';
 import type { QueueState } from './core/queue-state.js';
-import { asText } from './core/wire/json.js';
+import { describeThrown, isError, nameOf, readMember } from './core/thrown.js';
 import type { ElkMqContext } from './nest/elk-mq.context.js';
 import type { ElkMqOutcome, ElkMqProcessing, ElkMqSending, ElkMqTelemetry } from './nest/telemetry.js';
 
@@ -171,21 +171,22 @@ function attributesOf(queue: string, pattern: string, operation: 'send' | 'proce
 
 function finish(span: Span, error: unknown): void {
   if (error !== undefined) {
-    if (error instanceof Error) span.recordException(error);
+    const described = describeThrown(error);
+    if (isError(error)) span.recordException({ ...described, code: typeOf(error) });
     span.setAttributes(errorType(error));
-    span.setStatus({
-      code: SpanStatusCode.ERROR,
-      message: error instanceof Error ? error.message : asText(error),
-    });
+    span.setStatus({ code: SpanStatusCode.ERROR, message: described.message });
   }
   span.end();
 }
 
 function errorType(error: unknown): Attributes {
-  if (error === undefined) return {};
-  return {
-    'error.type': error instanceof Error ? ((error as { code?: string }).code ?? error.name) : '_OTHER',
-  };
+  return error === undefined ? {} : { 'error.type': typeOf(error) };
+}
+
+function typeOf(error: unknown): string {
+  if (!isError(error)) return '_OTHER';
+  const code = readMember(error, 'code');
+  return typeof code === 'string' ? code : nameOf(error);
 }
 
 function secondsSince(start: number): number {

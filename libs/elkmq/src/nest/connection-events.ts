@@ -2,6 +2,8 @@ import { EventEmitter } from 'node:events';
 import { EventQueueError } from '../core/errors.js';
 import type { ConnectionListener, ConnectionStatus } from '../core/redis/connection.js';
 import { isReplyError } from '../core/redis/redis-errors.js';
+import { messageOf } from '../core/thrown.js';
+import type { Log } from './safe-log.js';
 
 /** What `status` tells: `connected`, `reconnecting` while Redis is away, `disconnected` after `close`. */
 export type ElkMqStatus = 'connected' | 'reconnecting' | 'disconnected';
@@ -16,12 +18,6 @@ export interface ElkMqEvents extends Record<string, (...args: never[]) => void> 
   disconnected: () => void;
   /** Once per outage or fault, not once per attempt to reconnect. */
   error: (error: Error) => void;
-}
-
-export interface Log {
-  log(message: string): void;
-  warn(message: string): void;
-  error(message: string): void;
 }
 
 /** After an outage, ms. A Redis that is failing over accepts connections, and refuses what they are for. */
@@ -64,7 +60,7 @@ export class ConnectionEvents implements ConnectionListener {
       }, STABLE).unref();
     }
     this.#next(told);
-    this.#emitter.emit(told);
+    this.#emit(told);
   }
 
   error(error: Error): void {
@@ -77,7 +73,16 @@ export class ConnectionEvents implements ConnectionListener {
       if (!this.#isConnected) this.#away('not there');
     }
     // An EventEmitter throws an 'error' that nobody listens to.
-    if (this.#emitter.listenerCount('error') > 0) this.#emitter.emit('error', error);
+    if (this.#emitter.listenerCount('error') > 0) this.#emit('error', error);
+  }
+
+  /** A listener that throws must not harm what goes on in the connection. */
+  #emit(event: string, ...args: Error[]): void {
+    try {
+      this.#emitter.emit(event, ...args);
+    } catch (error) {
+      this.#log.error(`A listener of '${event}' has failed: ${messageOf(error)}`);
+    }
   }
 
   warned(message: string): void {

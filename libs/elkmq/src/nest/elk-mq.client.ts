@@ -11,6 +11,7 @@ import { Emission } from './emission.js';
 import { LossReport } from './loss-report.js';
 import { clientOptions, type ClientSettings, type ElkMqClientOptions } from './options.js';
 import { OutgoingMessages, type RequesterLike } from './outgoing-messages.js';
+import { safeLog } from './safe-log.js';
 
 type CreatePacket = (pattern: unknown, data: unknown) => ReadPacket;
 
@@ -19,10 +20,10 @@ type CreatePacket = (pattern: unknown, data: unknown) => ReadPacket;
  * Errors of the transport are instances of `EventQueueError`; what a handler throws arrives as Nest has it.
  */
 export class ElkMqClient extends ClientProxy<ElkMqEvents> {
-  readonly #logger = new Logger(ElkMqClient.name);
+  readonly #log = safeLog(new Logger('ElkMqClient'));
   readonly #options: ClientSettings;
   readonly #lost = new LossReport((message) => {
-    this.#logger.error(message);
+    this.#log.error(message);
   });
   readonly #outgoing: OutgoingMessages;
   readonly #events: ConnectionEvents;
@@ -40,7 +41,7 @@ export class ElkMqClient extends ClientProxy<ElkMqEvents> {
       (status) => {
         this._status$.next(status);
       },
-      this.#logger,
+      this.#log,
     );
     this.initializeSerializer(options);
     this.initializeDeserializer(options);
@@ -50,7 +51,7 @@ export class ElkMqClient extends ClientProxy<ElkMqEvents> {
       this.deserializer,
       (pattern) => this.normalizePattern(pattern as never),
       (message) => {
-        this.#logger.error(message);
+        this.#log.error(message);
       },
       () => this.#connected(),
     );

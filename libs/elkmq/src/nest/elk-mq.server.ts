@@ -12,6 +12,7 @@ import { deliveryMode, serverOptions, type ElkMqServerOptions } from './options.
 import { Failures } from './failures.js';
 import { EventHandling, type Handling } from './handling.js';
 import { RequestHandling } from './request-handling.js';
+import { safeLog } from './safe-log.js';
 import { guarded } from './telemetry.js';
 import { WatchedProcessing, type ProcessingHooks } from './watched-processing.js';
 import { Wildcards } from './wildcards.js';
@@ -29,7 +30,8 @@ export const ELKMQ = Symbol('ELKMQ');
  */
 export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements CustomTransportStrategy {
   override readonly transportId: symbol;
-  protected override readonly logger = new Logger(ElkMqServer.name);
+  protected override readonly logger = new Logger('ElkMqServer');
+  readonly #log = safeLog(this.logger);
   /** A failed event becomes a dead letter, and the log says so; Nest need not log it as well. */
   override readonly propagatesEventHandlerErrors = true;
   readonly #options: ReturnType<typeof serverOptions>;
@@ -53,10 +55,10 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
       (status) => {
         this._status$.next(status);
       },
-      this.logger,
+      this.#log,
     );
     this.#failures = new Failures(this.#options.retry, (message) => {
-      this.logger.warn(message);
+      this.#log.warn(message);
     });
     this.transportId = this.#options.transportId ?? ELKMQ;
     this.initializeSerializer(options);
@@ -80,7 +82,7 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
     const action = this.normalizePattern(pattern as never);
     if (!isEventHandler && this.messageHandlers.has(action)) {
       const { queue } = this.#options;
-      this.logger.warn(
+      this.#log.warn(
         `Queue '${queue}' has more than one handler for '${action}', and the last one is a request handler: only that one is called. Give each a pattern of its own`,
       );
     }
@@ -91,7 +93,7 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
   listen(callback: (error?: Error) => void): void {
     const { queue, deadLetters, connectTimeout } = this.#options;
     this.#worker = this.openWorker({
-      ...workerLog(queue, deadLetters, this.logger),
+      ...workerLog(queue, deadLetters, this.#log),
       status: (status) => {
         this.#events.status(status);
       },
@@ -147,9 +149,9 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
     const { drainTimeout } = this.#options;
     const { running, unsettled } = await worker.stop(drainTimeout);
     const after = `after ${String(drainTimeout)} ms (drainTimeout)`;
-    if (running > 0) this.logger.warn(`${String(running)} handler(s) still running ${after}`);
+    if (running > 0) this.#log.warn(`${String(running)} handler(s) still running ${after}`);
     if (unsettled > 0) {
-      this.logger.warn(`${String(unsettled)} handled message(s) not settled in Redis ${after}`);
+      this.#log.warn(`${String(unsettled)} handled message(s) not settled in Redis ${after}`);
     }
   }
 
@@ -178,7 +180,7 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
   }
 
   readonly #logError = (message: string): void => {
-    this.logger.error(message);
+    this.#log.error(message);
   };
 
   /** Nest sets them when it likes. */

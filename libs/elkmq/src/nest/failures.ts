@@ -1,5 +1,6 @@
 import type { MessageHandler } from '@nestjs/microservices';
 import type { Delivery } from '../core/handling/delivery.js';
+import { messageOf, readMember } from '../core/thrown.js';
 import type { ElkMqContext } from './elk-mq.context.js';
 import { retryPolicy, type RetryPolicy } from './retry-policy.js';
 
@@ -59,10 +60,15 @@ export class Failures {
     if (policy.when) {
       this.#warnIfUnseen(event.action, context, error);
       try {
-        if (!policy.when(originalOf(context, error), context)) return false;
+        const isWorthIt: unknown = policy.when(originalOf(context, error), context);
+        if (isWorthIt instanceof Promise) {
+          isWorthIt.catch(() => undefined);
+          throw new Error('it must answer true or false, and answered a promise');
+        }
+        if (!isWorthIt) return false;
       } catch (failure) {
         // The message's own failure is what counts.
-        this.#warn(`retry.when of '${event.action}' failed: ${String(failure)}`);
+        this.#warn(`retry.when of '${event.action}' failed: ${messageOf(failure)}`);
         return false;
       }
     }
@@ -74,7 +80,7 @@ export class Failures {
 
   #warnIfUnseen(action: string, { originalError }: ElkMqContext, error: unknown): void {
     if (originalError.isWatched || this.#hasWarned) return;
-    if ((error as { message?: unknown } | null)?.message !== INTERNAL_ERROR) return;
+    if (readMember(error, 'message') !== INTERNAL_ERROR) return;
     this.#hasWarned = true;
     this.#warn(
       `retry.when of '${action}' cannot see what was thrown, only what Nest makes of it: provide ElkMqErrorInterceptor as APP_INTERCEPTOR, or put @UseInterceptors(ElkMqErrorInterceptor) on the controller`,

@@ -2,9 +2,13 @@ import type { ConsumerDeserializer, IncomingEvent, MessageHandler } from '@nestj
 import { isObservable, lastValueFrom } from 'rxjs';
 import type { Delivery } from '../core/handling/delivery.js';
 import { valueOf } from '../core/wire/codec.js';
-import { asText } from '../core/wire/json.js';
 import type { ElkMqContext } from './elk-mq.context.js';
 import { originalOf, type Failures } from './failures.js';
+
+/** What a handler threw, if anything: `undefined` can be thrown as well. */
+export interface Failure {
+  readonly error: unknown;
+}
 
 /** Has one kind of message handled: requests, or events. */
 export interface Handling {
@@ -13,7 +17,7 @@ export interface Handling {
     delivery: Delivery,
     handler: MessageHandler | null,
     context: ElkMqContext,
-    end: (error?: unknown) => void,
+    end: (failure?: Failure) => void,
   ): Promise<void>;
   /** What surrounds handlers has failed. */
   failed(delivery: Delivery, error: unknown): void;
@@ -33,7 +37,7 @@ export class EventHandling implements Handling {
     delivery: Delivery,
     handler: MessageHandler | null,
     context: ElkMqContext,
-    end: (error?: unknown) => void,
+    end: (failure?: Failure) => void,
   ): Promise<void> {
     if (!handler) {
       delivery.deadLetter('unhandled');
@@ -46,12 +50,17 @@ export class EventHandling implements Handling {
     };
     const failed = (error: unknown): void => {
       this.#failures.ofEvent(delivery, handler, context, error);
-      end(originalOf(context, error));
+      end({ error: originalOf(context, error) });
     };
     return answerOf(handler, delivery, context, this.#deserializer).then((answer) => {
-      if (isObservable(answer))
-        return lastValueFrom(answer, { defaultValue: undefined }).then(handled, failed);
-      handled();
+      try {
+        if (isObservable(answer))
+          return lastValueFrom(answer, { defaultValue: undefined }).then(handled, failed);
+        handled();
+      } catch (error) {
+        // It only looks like an Observable.
+        failed(error);
+      }
       return undefined;
     }, failed);
   }
@@ -96,8 +105,4 @@ function dataOf(
   if (metadata !== undefined) packet.metadata = context.getMetadata();
   const read = deserializer.deserialize(packet, { channel: event.action });
   return read instanceof Promise ? read.then(({ data }) => data as unknown) : (read.data as unknown);
-}
-
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : asText(error);
 }

@@ -1,3 +1,5 @@
+import { messageOf, nameOf } from '../core/thrown.js';
+
 /** Events that are lost within this time are told in one line, ms. */
 const GATHER_MS = 1_000;
 /** Between two reports at the least, ms. */
@@ -20,7 +22,7 @@ export class LossReport {
   }
 
   add(error: unknown): void {
-    const kind = error instanceof Error ? error.name : typeof error;
+    const kind = nameOf(error);
     const loss = this.#losses.get(kind) ?? { count: 0, latest: error };
     loss.count++;
     loss.latest = error;
@@ -39,7 +41,7 @@ export class LossReport {
     this.#reportedAt = performance.now();
     for (const { count, latest } of this.#losses.values()) {
       const what = count === 1 ? 'An event was' : `${String(count)} events were`;
-      this.#log(`${what} not emitted: ${String(latest)}`);
+      this.#log(`${what} not emitted: ${nameOf(latest)}: ${messageOf(latest)}`);
     }
     this.#losses.clear();
   }

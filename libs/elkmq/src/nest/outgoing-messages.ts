@@ -6,6 +6,7 @@ import type {
 } from '@nestjs/microservices';
 import type { Requester } from '../core/sending/requester.js';
 import { ServiceEvent } from '../core/service-event.js';
+import { headersOf } from './headers.js';
 import type { ClientSettings } from './options.js';
 import { OutgoingPackets, type OutgoingPacket } from './packet.js';
 import { ReplyReader } from './reply-reader.js';
@@ -108,13 +109,14 @@ export class OutgoingMessages {
     const { telemetry, queue } = this.#options;
     if (!telemetry) return undefined;
     // Who is told is in the midst of a batch: what it throws would be taken for a failure of the others.
-    const sending = guarded(
-      () => telemetry.sending(queue, String(this.#normalise(pattern)), isRequest),
-      this.#log,
-    );
-    if (!sending) return undefined;
+    const watching = guarded(() => {
+      const sending = telemetry.sending(queue, String(this.#normalise(pattern)), isRequest);
+      return { sending, headers: headersOf(sending.headers) };
+    }, this.#log);
+    if (!watching) return undefined;
+    const { sending, headers } = watching;
     return {
-      headers: sending.headers,
+      headers,
       stored: (id) => {
         guarded(() => {
           sending.stored(id);

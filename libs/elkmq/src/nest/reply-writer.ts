@@ -1,9 +1,13 @@
 import type { ConsumerSerializer, WritePacket } from '@nestjs/microservices';
 import { textOf } from '../core/wire/codec.js';
+import { toJson } from '../core/wire/json.js';
 import type { Delivery } from '../core/handling/delivery.js';
 import { PayloadTooLargeError } from '../core/errors.js';
 import { ServiceEvent } from '../core/service-event.js';
-import { messageOf } from './handling.js';
+import { messageOf } from '../core/thrown.js';
+
+/** Nest's answer where a failure is not the handler's own, or says nothing. */
+export const INTERNAL_ERROR = { status: 'error', message: 'Internal server error' };
 
 /** How the servers of one queue write. */
 export interface ReplyFormat {
@@ -39,7 +43,7 @@ export class ReplyWriter {
   }
 
   error(err: unknown): void {
-    this.#inTurn({ err });
+    this.#inTurn({ err: saysNothing(err) ? INTERNAL_ERROR : err });
     this.end();
   }
 
@@ -101,10 +105,23 @@ export class ReplyWriter {
     this.#format.log(
       `The response to '${this.#delivery.queued.event.action}' cannot be sent: ${messageOf(error)}`,
     );
-    const body = JSON.stringify(failure(error instanceof Error ? error.message : String(error)));
+    const body = JSON.stringify(failure(messageOf(error)));
     this.#latest = body;
     this.#delivery.reply(body);
     this.#finish();
+  }
+}
+
+/** Nest's clients look for an error that is truthy, and JSON has no functions. */
+const NOTHING: ReadonlySet<string | undefined> = new Set(['null', 'false', '0', '""', undefined]);
+
+/** Whether a client would take this error for none. */
+function saysNothing(err: unknown): boolean {
+  try {
+    return NOTHING.has(toJson(err));
+  } catch {
+    // It cannot be written as JSON, unless by the serializer.
+    return false;
   }
 }
 

@@ -3,12 +3,12 @@ import { isObservable, Subscription, type Observable } from 'rxjs';
 import type { Delivery } from '../core/handling/delivery.js';
 import type { ElkMqContext } from './elk-mq.context.js';
 import { originalOf, type Failures } from './failures.js';
-import { answerOf, messageOf, type Handling } from './handling.js';
-import { ReplyWriter, type ReplyFormat } from './reply-writer.js';
+import { messageOf } from '../core/thrown.js';
+import { answerOf, type Failure, type Handling } from './handling.js';
+import { INTERNAL_ERROR, ReplyWriter, type ReplyFormat } from './reply-writer.js';
 
 /** What Nest's own transports say. */
 const NO_MESSAGE_HANDLER = 'There is no matching message handler defined in the remote service.';
-const INTERNAL_ERROR = { status: 'error', message: 'Internal server error' };
 
 /** A request is answered with the values of its handler, one by one, then with their end or an error. */
 export class RequestHandling implements Handling {
@@ -26,27 +26,27 @@ export class RequestHandling implements Handling {
     delivery: Delivery,
     handler: MessageHandler | null,
     context: ElkMqContext,
-    end: (error?: unknown) => void,
+    end: (failure?: Failure) => void,
   ): Promise<void> {
     const writer = new ReplyWriter(delivery, this.#format);
     if (!handler) {
       writer.error(NO_MESSAGE_HANDLER);
-      end(NO_MESSAGE_HANDLER);
+      end({ error: NO_MESSAGE_HANDLER });
       return Promise.resolve();
     }
     // What a handler throws is an Observable by now: this is the deserializer's, or an exception filter's.
     const failed = (error: unknown): void => {
       this.failed(delivery, error);
-      end(error);
+      end({ error });
     };
     return answerOf(handler, delivery, context, this.#deserializer).then((answer) => {
-      if (!isObservable(answer)) {
-        writer.value(answer);
-        writer.end();
-        end();
-        return;
-      }
       try {
+        if (!isObservable(answer)) {
+          writer.value(answer);
+          writer.end();
+          end();
+          return;
+        }
         this.#follow(answer, writer, delivery, context, end, (error) =>
           this.#failures.ofRequest(delivery, handler, context, error),
         );
@@ -68,11 +68,13 @@ export class RequestHandling implements Handling {
     writer: ReplyWriter,
     delivery: Delivery,
     context: ElkMqContext,
-    end: (error?: unknown) => void,
+    end: (failure?: Failure) => void,
     isRetried: (error: unknown) => boolean,
   ): void {
     let hasAnswered = false;
-    const answer = new Subscription(end);
+    const answer = new Subscription(() => {
+      end();
+    });
     const stop = (): void => {
       try {
         answer.unsubscribe();
@@ -92,7 +94,7 @@ export class RequestHandling implements Handling {
       error: (error: unknown) => {
         if (isSharedInVain(delivery)) delivery.expire();
         else if (hasAnswered || !isRetried(error)) writer.error(error);
-        end(originalOf(context, error));
+        end({ error: originalOf(context, error) });
       },
       complete: () => {
         writer.end();

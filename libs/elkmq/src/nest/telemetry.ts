@@ -2,7 +2,7 @@ import { InvalidOptionError } from '../core/errors.js';
 import { shown } from '../core/options.js';
 import type { QueueState } from '../core/queue-state.js';
 import type { ElkMqContext } from './elk-mq.context.js';
-import { messageOf } from './handling.js';
+import { messageOf } from '../core/thrown.js';
 
 /** What became of an attempt: for a request `failed` is an error as its answer. */
 export type ElkMqOutcome = 'handled' | 'failed' | 'retried' | 'dead-lettered';

@@ -1,7 +1,7 @@
 import type { MessageHandler } from '@nestjs/microservices';
 import type { Delivery } from '../core/handling/delivery.js';
 import type { ElkMqContext } from './elk-mq.context.js';
-import type { Handling } from './handling.js';
+import type { Failure, Handling } from './handling.js';
 import { guarded, watcherFailed, type ElkMqProcessing, type ElkMqTelemetry } from './telemetry.js';
 
 /** The hooks that Nest's instrumentation sets on a server. */
@@ -31,7 +31,7 @@ export class WatchedProcessing {
     const run = () => (running = handling.run(delivery, handler, context, end));
     const hookFailed = (error: unknown): void => {
       handling.failed(delivery, error);
-      end(error);
+      end({ error });
     };
     try {
       const processed = this.#run(processing, () => this.#hooks.start(context, run));
@@ -42,41 +42,47 @@ export class WatchedProcessing {
     }
   }
 
-  /** Calls `start`, whatever the telemetry does. */
+  /** Calls `start` once, whatever the telemetry does. */
   #run(processing: ElkMqProcessing | undefined, start: () => unknown): unknown {
     if (!processing) return start();
     const started = { isCalled: false, hasReturned: false, processed: undefined as unknown };
     const once = () => {
+      if (started.isCalled) return started.processed;
       started.isCalled = true;
       started.processed = start();
       started.hasReturned = true;
       return started.processed;
     };
     try {
-      return processing.run(once);
+      const answer: unknown = processing.run(once);
+      if (!started.isCalled) this.#log(watcherFailed('run() has not called its work'));
+      if (answer instanceof Promise && answer !== started.processed) {
+        answer.catch((error: unknown) => {
+          this.#log(watcherFailed(error));
+        });
+      }
     } catch (error) {
       // A hook's own failure.
       if (started.isCalled && !started.hasReturned) throw error;
       this.#log(watcherFailed(error));
-      return started.isCalled ? started.processed : start();
     }
+    return once();
   }
 
   #onceAtEnd(
     context: ElkMqContext,
     delivery: Delivery,
     processing: ElkMqProcessing | undefined,
-  ): (error?: unknown) => void {
+  ): (failure?: Failure) => void {
     const hook = this.#hooks.end();
     if (!processing && !hook) return nobodyWatches;
     let ended = false;
-    return (error) => {
+    return (failure) => {
       if (ended) return;
       ended = true;
-      guarded(() => {
-        processing?.ended(delivery.ending ?? (error === undefined ? 'handled' : 'failed'), error);
-        hook?.(context);
-      }, this.#log);
+      const outcome = delivery.ending ?? (failure ? 'failed' : 'handled');
+      guarded(() => processing?.ended(outcome, failure?.error), this.#log);
+      guarded(() => hook?.(context), this.#log);
     };
   }
 }

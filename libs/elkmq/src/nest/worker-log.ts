@@ -1,7 +1,7 @@
 import type { DeadLetterCap, DeadLetterReason } from '../core/dead-letters/dead-letters.js';
 import type { WorkerListener } from '../core/handling/worker.js';
-import type { Log } from './connection-events.js';
-import { messageOf } from './handling.js';
+import { messageOf } from '../core/thrown.js';
+import type { Log } from './safe-log.js';
 
 /** Why a message was not handled, where no error says it. */
 const EXPLAINED: Partial<Record<DeadLetterReason, string>> = {

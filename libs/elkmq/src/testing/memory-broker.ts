@@ -1,5 +1,5 @@
 import { letterOf, type DeadLetter } from '../core/dead-letters/dead-letters.js';
-import { RejectedError, TimeoutExpiredError } from '../core/errors.js';
+import { TimeoutExpiredError, type RejectedError } from '../core/errors.js';
 import { Delivery, type DeliveryEnds } from '../core/handling/delivery.js';
 import type { WorkerListener } from '../core/handling/worker.js';
 import type { QueueState } from '../core/queue-state.js';
@@ -53,7 +53,7 @@ export class MemoryBroker {
       this.#worker?.listener.dropped(queued.event.action, reason, error);
       const letter = letterOf(queued, reason, error, delivery.read.consumer, this.now);
       this.deadLetters.push({ ...letter, event: queued.event });
-      if (error instanceof RejectedError) this.#fail(queued.event.requestId, error);
+      if (reason === 'rejected') this.#fail(queued.event.requestId, error as RejectedError);
       return Promise.resolve();
     },
     retry: ({ queued }, delay) => {

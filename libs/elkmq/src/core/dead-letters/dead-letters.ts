@@ -1,7 +1,7 @@
 import type { StreamEntry } from '../redis/stream-entries.js';
 import { readEntry, timestampOf, type QueuedEvent } from '../wire/entry.js';
 import { JsonParseError } from '../errors.js';
-import { asText } from '../wire/json.js';
+import { describeThrown, type DescribedError } from '../thrown.js';
 import type { ServiceEvent } from '../service-event.js';
 
 export const DEAD_LETTER_REASONS = [
@@ -33,14 +33,7 @@ export interface StoredDeadLetter {
   /** Fields of the entry, name and value in turn, the event among them. */
   readonly fields: readonly string[];
   /** What its handler threw, or why it was given up. */
-  readonly error?: {
-    /** Its class. */
-    readonly name: string;
-    /** What it says. */
-    readonly message: string;
-    /** Where it was thrown. */
-    readonly stack?: string;
-  };
+  readonly error?: DescribedError;
   /** How many attempts there were. */
   readonly attempts: number;
   /** When Redis registered the message; milliseconds since 1970. */
@@ -87,7 +80,8 @@ export function letterOf(
     reason,
     origin,
     fields,
-    ...(error !== undefined && { error: described(error) }),
+    // `undefined` can be thrown as well.
+    ...((error !== undefined || reason === 'failed') && { error: describeThrown(error) }),
     attempts: attempt,
     firstAt: timestamp,
     lastAt: Math.floor(now),
@@ -128,10 +122,4 @@ function eventOf({ origin, fields }: StoredDeadLetter): ServiceEvent | undefined
   } catch {
     return undefined;
   }
-}
-
-function described(error: unknown): { name: string; message: string; stack?: string } {
-  if (!(error instanceof Error)) return { name: typeof error, message: asText(error) };
-  const { name, message, stack } = error;
-  return { name, message, ...(stack !== undefined && { stack }) };
 }

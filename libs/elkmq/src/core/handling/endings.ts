@@ -1,7 +1,7 @@
 import type { ConnectionListener } from '../redis/connection.js';
 import { letterOf, type Dead, type DeadLetterReason } from '../dead-letters/dead-letters.js';
 import type { Delivery, DeliveryEnds } from './delivery.js';
-import { AbandonedError, EnqueueError, RejectedError, type EventQueueError } from '../errors.js';
+import { AbandonedError, EnqueueError, type EventQueueError, type RejectedError } from '../errors.js';
 import { isReplyError } from '../redis/redis-errors.js';
 import { LEASE_LOST } from '../recovery/lease-keeper.js';
 import type { Outcomes } from './outcomes.js';
@@ -67,15 +67,11 @@ export class Endings implements DeliveryEnds {
     if (!isDone) this.lost(delivery, true);
   }
 
-  deadLetter({ queued, read }: Delivery, reason: DeadLetterReason, error?: unknown): Promise<void> {
+  async deadLetter({ queued, read }: Delivery, reason: DeadLetterReason, error?: unknown): Promise<void> {
     this.#listener.dropped(queued.event.action, reason, error);
-    return this.bury(
-      queued,
-      reason,
-      read.consumer,
-      error,
-      error instanceof RejectedError ? error : undefined,
-    );
+    // Only `context.deadLetter` rejects, and it gives this class.
+    const told = reason === 'rejected' ? (error as RejectedError) : undefined;
+    await this.bury(queued, reason, read.consumer, error, told);
   }
 
   async retry({ queued, read }: Delivery, delay: number): Promise<void> {

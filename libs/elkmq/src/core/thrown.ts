@@ -1,0 +1,62 @@
+import { asText } from './wire/json.js';
+
+/** What can be read of a thrown value. Every part is well-formed text, whatever was thrown. */
+export interface DescribedError {
+  /** Its class, or its type when it is no error. */
+  readonly name: string;
+  /** What it says. */
+  readonly message: string;
+  /** Where it was thrown. */
+  readonly stack?: string;
+}
+
+/** A longer name, message or stack is cut, so that a dead letter stays small. */
+const LONGEST_TEXT_CHARS = 16_384;
+
+/**
+ * Describes a thrown value. Anything can be thrown, and each part of it can be missing, of another type, circular, or
+ * throw when it is read. This function never throws.
+ */
+export function describeThrown(thrown: unknown): DescribedError {
+  const stack = isError(thrown) ? readMember(thrown, 'stack') : undefined;
+  return {
+    name: nameOf(thrown),
+    message: messageOf(thrown),
+    ...(typeof stack === 'string' && { stack: clean(stack) }),
+  };
+}
+
+/** The class of a thrown error, or the type of what is no error. Never throws. */
+export function nameOf(thrown: unknown): string {
+  if (!isError(thrown)) return typeof thrown;
+  const name = readMember(thrown, 'name') ?? '';
+  return name === '' ? 'Error' : clean(asText(name));
+}
+
+/** What a thrown value says. Never throws. */
+export function messageOf(thrown: unknown): string {
+  return clean(asText(isError(thrown) ? (readMember(thrown, 'message') ?? '') : thrown));
+}
+
+/** A member of any value; `undefined` when it cannot be read. Never throws. */
+export function readMember(value: unknown, name: string): unknown {
+  try {
+    return (value as Record<string, unknown> | null | undefined)?.[name];
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether a value is an error. Never throws. Errors of another realm are no instances of this realm's `Error`: those of `vm`, and of a test in Jest. */
+export function isError(value: unknown): boolean {
+  try {
+    return value instanceof Error || Object.prototype.toString.call(value) === '[object Error]';
+  } catch {
+    return false;
+  }
+}
+
+/** Redis refuses to read JSON that has half a surrogate pair, so a letter must have none. */
+function clean(text: string): string {
+  return (text.length > LONGEST_TEXT_CHARS ? `${text.slice(0, LONGEST_TEXT_CHARS)}…` : text).toWellFormed();
+}
