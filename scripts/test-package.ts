@@ -1,5 +1,5 @@
 // Checks the package as it would be published: what is in it, what publint and attw say, and whether an application that
-// has nothing but it and its required peers compiles and works.
+// has nothing but it and its required peers compiles, its dependencies' types included, and works.
 import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -42,8 +42,7 @@ function fresh(tarball: string): string {
   writeFileSync(join(app, 'package.json'), JSON.stringify({ private: true, type: 'commonjs', dependencies }));
   cpSync(join(root, 'test/commonjs-app/src'), join(app, 'src'), { recursive: true });
   run(app, 'npm', 'install', '--silent', '--no-audit', '--no-fund', '--prefer-offline');
-  const options =
-    '--rootDir src --outDir dist --module nodenext --target es2023 --strict --types node --skipLibCheck';
+  const options = '--rootDir src --outDir dist --module nodenext --target es2023 --strict --types node';
   const decorators = '--experimentalDecorators --emitDecoratorMetadata';
   run(app, 'npx', 'tsc', 'src/main.ts', ...options.split(' '), ...decorators.split(' '));
   const written = run(app, process.execPath, 'dist/main.js');

@@ -32,7 +32,7 @@ const TESTS = [
   ...['nest-messages', 'nest-module', 'nest-requests', 'nest-serializers', 'nest-shutdown', 'nest-timeouts'],
   ...['event-queue', 'request-reply', 'stored-once', 'retries', 'delays', 'cancelling', 'context-control'],
   ...['nest-dead-letters', 'redis-restart', 'handed-out-once', 'connections', 'health'],
-  ...['opentelemetry', 'nest-wildcards', 'nest-extras'],
+  ...['opentelemetry', 'nest-wildcards', 'nest-extras', 'published-types'],
 ].map((name) => `test/${name}.test.ts`);
 
 const folder = mkdtempSync(join(tmpdir(), 'elkmq-versions-'));

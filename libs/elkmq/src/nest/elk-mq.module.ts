@@ -70,7 +70,7 @@ export class ElkMqModule implements OnModuleDestroy {
     });
   }
 
-  /** @internal */
+  /** Drains the application's servers. Nest calls it at shutdown. */
   async onModuleDestroy(): Promise<void> {
     await Promise.all([...this.#servers].map((server) => server.close()));
   }
