@@ -42,7 +42,7 @@ describe('a caller that stops waiting for a request that is being handled', () =
     expect(await echoed).toEqual([2]);
     await until(async () => (await unsettled(queue)) === 0);
     await client.close();
-    expect(await keysOf(queue)).toEqual({ '(event_stream)': 'stream' });
+    expect(await keysOf(queue)).toEqual({ '(event_stream)': 'stream', '(workers)': 'hash' });
     expect(await deadLettersOf(queue)).toEqual([]);
   });
 

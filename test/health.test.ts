@@ -16,7 +16,7 @@ async function healthOf(queue: ElkMqHealthSource, limits?: ElkMqHealthLimits): P
 
 describe('the state of a queue', () => {
   it('of one that nobody has used is all zeros', async () => {
-    const zeros = { waiting: 0, running: 0, delayed: 0, deadLetters: 0, oldestWaiting: 0 };
+    const zeros = { waiting: 0, running: 0, delayed: 0, deadLetters: 0, oldestWaiting: 0, workers: 0 };
     expect(await closing(new EventQueue(newQueueName(), url)).state()).toEqual(zeros);
   });
 
@@ -93,6 +93,19 @@ describe('the health of a queue', () => {
     });
   });
 
+  it('is down while fewer workers take messages than there must be', async () => {
+    const queue = newQueueName();
+    const client = startClient({ queue });
+    expect(await healthOf(client)).toMatchObject({ status: 'up', workers: 0 });
+    expect(await healthOf(client, { minWorkers: 1 })).toMatchObject({
+      status: 'down',
+      message: '0 workers take messages, fewer than 1',
+    });
+    await startApp(moduleOf(), { queue });
+    expect(await healthOf(client, { minWorkers: 1 })).toMatchObject({ status: 'up', workers: 1 });
+    expect(await healthOf(client, { minWorkers: 2 })).toMatchObject({ status: 'down' });
+  });
+
   it('is down while Redis is stopped, and up again later', async () => {
     const server = await ownRedis();
     const client = startClient({ queue: newQueueName(), url: server.url });
@@ -110,6 +123,7 @@ describe('the health of a queue', () => {
 
   it.each<[object, string]>([
     [{ maxWaiting: -1 }, 'maxWaiting must be'],
+    [{ minWorkers: 0.5 }, 'minWorkers must be'],
     [{ timeout: 0 }, 'timeout must be'],
     [{ lag: 1 }, 'limits have no "lag"'],
   ])('a wrong limit is refused: %j', async (limits, why) => {

@@ -126,7 +126,7 @@ describe('a request', () => {
     expect(seen).toEqual([1]);
     await client.close();
     const { '(cancelled)': mark, ...keys } = await keysOf(queue);
-    expect(keys).toEqual({ '(event_stream)': 'stream' });
+    expect(keys).toEqual({ '(event_stream)': 'stream', '(workers)': 'hash' });
     // It may have ended before its worker has asked; then the mark goes by itself.
     if (mark) expect(await redis.pttl(`${queue}(cancelled)`)).toBeGreaterThan(0);
   });

@@ -125,7 +125,7 @@ describe('an event', () => {
     await until(async () => handled.length === 1 && (await unsettled(queue)) === 0);
     expect(handled).toEqual([[1, 2]]);
     await client.close();
-    expect(await keysOf(queue)).toEqual({ '(event_stream)': 'stream' });
+    expect(await keysOf(queue)).toEqual({ '(event_stream)': 'stream', '(workers)': 'hash' });
   });
 
   it('without values from its handler is handled', async () => {

@@ -83,8 +83,8 @@ describe.each(registrations)('%s', (_how, registration) => {
     orders.status.subscribe((status) => statuses.push(status));
     await context.close();
     expect(statuses).toEqual(['connected', 'disconnected']);
-    await until(async () => Object.keys(await keysOf(queue)).length === 1);
-    expect(await keysOf(queue)).toEqual({ '(event_stream)': 'stream' });
+    await until(async () => Object.keys(await keysOf(queue)).length === 2);
+    expect(await keysOf(queue)).toEqual({ '(event_stream)': 'stream', '(workers)': 'hash' });
   });
 });
 

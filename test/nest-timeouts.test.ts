@@ -40,7 +40,7 @@ describe('a request without an answer', () => {
     await startApp(moduleOf(requests({ ask: (data) => started.push(data) })), { queue });
     await until(async () => (await unsettled(queue)) === 0);
     expect(started).toEqual([]);
-    expect(await keysOf(queue)).toEqual({ '(event_stream)': 'stream' });
+    expect(await keysOf(queue)).toEqual({ '(event_stream)': 'stream', '(workers)': 'hash' });
   });
 
   it('fails when its client is closed', async () => {

@@ -149,6 +149,6 @@ it('keys of requests and of events do not meet, and the state of the queue can b
   queue.client.emit('note', new ElkMqRecordBuilder(4).setDelay(1_000).build());
   await queue.idle();
   expect(noted).toEqual([2]);
-  const state = { waiting: 0, running: 0, delayed: 1, deadLetters: 0, oldestWaiting: 0 };
+  const state = { waiting: 0, running: 0, delayed: 1, deadLetters: 0, oldestWaiting: 0, workers: 1 };
   expect([await queue.client.state(), await queue.server.state()]).toEqual([state, state]);
 });

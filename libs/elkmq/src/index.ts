@@ -20,11 +20,13 @@ export type { ElkMqEvents, ElkMqStatus } from './nest/connection-events.js';
 
 // For any Node program: the original's API.
 export { EventQueue } from './core/event-queue.js';
+export { QueueAdmin } from './core/queue-admin.js';
 export type { SendingOptions as EventQueueOptions } from './core/sending/sending-options.js';
 export type { DeadLetterPage, DeadLetterQuery, DeadLetters } from './core/dead-letters/dead-letter-office.js';
 export type { DeadLetterFilter } from './core/dead-letters/dead-letter-filter.js';
 export type { DeadLetter, DeadLetterReason } from './core/dead-letters/dead-letters.js';
 export type { QueueState } from './core/queue-state.js';
+export type { WorkerInfo } from './core/workers/worker-info.js';
 export { ServiceEvent } from './core/service-event.js';
 export type { Timestamp, TimestampedEvent } from './core/service-event.js';
 export type { RedisSourceInput } from './core/redis/redis-source.js';

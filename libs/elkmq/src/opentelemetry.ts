@@ -25,6 +25,7 @@ const GAUGES = {
   running: 'Messages that workers have taken',
   delayed: 'Messages that are due later',
   deadLetters: 'Messages that were not handled',
+  workers: 'Workers that take messages',
 } as const;
 
 /**

@@ -4,7 +4,7 @@ import { InvalidOptionError } from './core/errors.js';
 import { milliseconds, shown, wholeNumber } from './core/options.js';
 import type { QueueState } from './core/queue-state.js';
 
-/** An `ElkMqClient`, an `ElkMqServer` or an `EventQueue`. */
+/** An `ElkMqClient`, an `ElkMqServer`, an `EventQueue` or a `QueueAdmin`. */
 export interface ElkMqHealthSource {
   /** How the queue is. @param timeout how long Redis may take to tell, ms */
   state(timeout?: number): Promise<QueueState>;
@@ -20,9 +20,13 @@ export interface ElkMqHealthLimits {
   maxOldestWaiting?: number;
   /** How many dead letters there may be. */
   maxDeadLetters?: number;
+  /**
+   * How many workers must take messages, as `state().workers` counts them. Default 0: a queue without a worker is up.
+   */
+  minWorkers?: number;
 }
 
-const LIMITS = ['timeout', 'maxWaiting', 'maxOldestWaiting', 'maxDeadLetters'];
+const LIMITS = ['timeout', 'maxWaiting', 'maxOldestWaiting', 'maxDeadLetters', 'minWorkers'];
 
 /**
  * Tells `@nestjs/terminus` how a queue is:
@@ -68,12 +72,16 @@ function check(limits: ElkMqHealthLimits) {
   const limit = (name: 'maxWaiting' | 'maxOldestWaiting' | 'maxDeadLetters') =>
     wholeNumber(name, limits[name], Infinity, 0);
   const [waiting, oldest, dead] = [limit('maxWaiting'), limit('maxOldestWaiting'), limit('maxDeadLetters')];
+  const workers = wholeNumber('minWorkers', limits.minWorkers, 0, 0);
   return {
     timeout: milliseconds('timeout', limits.timeout, 1_000),
     exceeded: (state: QueueState): string[] => [
       ...over(`${String(state.waiting)} messages wait for a worker`, state.waiting, waiting),
       ...over(`the first of them for ${String(state.oldestWaiting)} ms`, state.oldestWaiting, oldest),
       ...over(`there are ${String(state.deadLetters)} dead letters`, state.deadLetters, dead),
+      ...(state.workers < workers
+        ? [`${String(state.workers)} workers take messages, fewer than ${String(workers)}`]
+        : []),
     ],
   };
 }

@@ -30,6 +30,8 @@ export class QueueKeys {
   readonly history: string;
   /** never there: commands are tried on it, see redis/rights.ts */
   readonly rights: string;
+  /** hash with a TTL: worker → what it says about itself every few seconds, as JSON */
+  readonly workers: string;
   readonly #prefix: string;
 
   /** @param cluster Redis Cluster: the name becomes a hash tag, so that every key of the queue is in one slot */
@@ -50,6 +52,7 @@ export class QueueKeys {
     this.leftovers = `${this.#prefix}(leftovers)`;
     this.history = `${this.#prefix}(history)`;
     this.rights = `${this.#prefix}(rights)`;
+    this.workers = `${this.#prefix}(workers)`;
   }
 
   /** stream with a TTL: replies to one client process; `undefined` when the id is not one of a client */

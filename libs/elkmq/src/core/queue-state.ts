@@ -16,6 +16,11 @@ export interface QueueState {
   readonly deadLetters: number;
   /** For how long the first of the waiting messages has been waiting, ms; 0 when there is none. */
   readonly oldestWaiting: number;
+  /**
+   * Workers (`ElkMqServer`) that take messages from it. One that was killed counts for 15 seconds more. Those who take
+   * events with an `EventQueue`, original consumers, and workers of a version without a registry do not count.
+   */
+  readonly workers: number;
 }
 
 /**
@@ -28,11 +33,11 @@ export async function readQueueState(
   keys: QueueKeys,
   patience: number,
 ): Promise<QueueState> {
-  const touched = [keys.eventStream, keys.responseStream, keys.delayed, keys.deadLetters];
+  const touched = [keys.eventStream, keys.responseStream, keys.delayed, keys.deadLetters, keys.workers];
   try {
     const answer = await callReliably(connection, 'queueState', touched, [GROUP], patience);
-    const [entries, responses, running, oldest, delayed, deadLetters, now] = answer as [
-      ...[number, number, number, string, number, number, number],
+    const [entries, responses, running, oldest, delayed, deadLetters, now, workers] = answer as [
+      ...[number, number, number, string, number, number, number, number],
     ];
     return {
       waiting: Math.max(entries - responses - running, 0),
@@ -40,6 +45,7 @@ export async function readQueueState(
       delayed,
       deadLetters,
       oldestWaiting: oldest === '' ? 0 : Math.max(now - Number.parseInt(oldest), 0),
+      workers,
     };
   } catch (error) {
     if (isReplyError(error))

@@ -119,7 +119,8 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
   /** @internal What takes messages; a test has its own. */
   protected openWorker(listener: WorkerListener): WorkerLike {
     const { source, queue } = this.#options;
-    return new Worker(source, new QueueKeys(queue, source.isCluster), this.#options, listener);
+    const options = { ...this.#options, handlers: [...this.messageHandlers.keys()] };
+    return new Worker(source, new QueueKeys(queue, source.isCluster), options, listener);
   }
 
   async #start(worker: WorkerLike, connectTimeout: number): Promise<void> {

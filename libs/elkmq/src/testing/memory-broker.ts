@@ -105,6 +105,7 @@ export class MemoryBroker {
       delayed: this.messages.length - waiting.length,
       deadLetters: this.deadLetters.length,
       oldestWaiting: waiting.length === 0 ? 0 : this.now - Math.min(...waiting.map(({ due }) => due)),
+      workers: this.#worker ? 1 : 0,
     };
   }
 

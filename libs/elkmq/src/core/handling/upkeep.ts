@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import { Cancellations } from './cancellations.js';
 import type { Connection } from '../redis/connection.js';
 import type { Delivery } from './delivery.js';
@@ -9,6 +10,8 @@ import { Recoverer } from '../recovery/recoverer.js';
 import type { Recovery } from '../recovery/recovery.js';
 import type { RedisClock } from '../redis/redis-clock.js';
 import type { Running } from './running.js';
+import { VERSION } from '../version.js';
+import { WorkerRegistration } from '../workers/worker-registration.js';
 
 /** Between two looks at the clock of Redis, ms. */
 const CLOCK_INTERVAL = 15_000;
@@ -19,6 +22,10 @@ const JANITOR_PACE = 1_000;
 export interface Upkept {
   /** What the names of its consumers begin with. */
   readonly worker: string;
+  /** How many messages it handles at once. */
+  readonly concurrency: number;
+  /** The patterns that it has handlers for. */
+  readonly handlers: readonly string[];
   /** ms */
   readonly lease: number;
   readonly running: Running<Delivery>;
@@ -35,6 +42,7 @@ export class Upkeep {
   readonly #recoverer: Recoverer;
   readonly #promoter: Promoter;
   readonly #janitor: Janitor;
+  readonly #registration: WorkerRegistration;
 
   constructor(connection: Connection, keys: QueueKeys, clock: RedisClock, upkept: Upkept) {
     const { worker, lease, running, recovery } = upkept;
@@ -58,11 +66,32 @@ export class Upkeep {
     this.#janitor = new Janitor(connection, keys, JANITOR_PACE, (error) => {
       upkept.heldUp('cleaning up after original clients', error);
     });
+    const description = {
+      host: hostname(),
+      pid: process.pid,
+      version: VERSION,
+      queue: keys.queue,
+      handlers: [...upkept.handlers].sort(),
+      concurrency: upkept.concurrency,
+      since: Math.floor(clock.now()),
+      lease,
+      paused: false,
+    };
+    const describe = () => ({ ...description, running: running.size });
+    this.#registration = new WorkerRegistration(connection, keys, worker, describe, (error) => {
+      upkept.heldUp("the registry of the queue's workers", error);
+    });
   }
 
-  /** Renews the leases now: they have run on while Redis was away. */
+  /** Renews the leases now, which have run on while Redis was away, and says again who this worker is. */
   renew(): void {
     this.#leases.renew();
+    void this.#registration.announce();
+  }
+
+  /** Enters the worker in the registry. @returns warnings of other workers that it does not fit to */
+  register(): Promise<string[]> {
+    return this.#registration.register();
   }
 
   /** A message is due then, ms since 1970 on the clock of Redis. */
@@ -70,10 +99,10 @@ export class Upkeep {
     this.#promoter.expect(due);
   }
 
-  /** Takes nothing more out of the queue or from others. What is running is looked after until `stop`. */
+  /** Takes nothing more out of the queue or from others, and leaves the registry. What is running is looked after until `stop`. */
   async stopTaking(): Promise<void> {
     this.#recoverer.stop();
-    await Promise.all([this.#promoter.stop(), this.#janitor.stop()]);
+    await Promise.all([this.#promoter.stop(), this.#janitor.stop(), this.#registration.leave()]);
   }
 
   /** Nothing is running any more: what was handled leaves the original's list. */

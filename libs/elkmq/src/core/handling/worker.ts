@@ -25,6 +25,8 @@ import { TrimReport } from '../dead-letters/trim-report.js';
 import { Upkeep } from './upkeep.js';
 
 export interface WorkerOptions {
+  /** The patterns that there are handlers for. */
+  readonly handlers: readonly string[];
   /** How many events are handled at once. */
   readonly concurrency: number;
   /** How long a worker that has gone keeps its messages, ms. */
@@ -154,7 +156,7 @@ export class Worker {
       throw new DequeueError(what, { cause: error });
     }
     if (this.#isStopped) throw new ConnectionError('the worker was stopped before it had begun');
-    const { lease } = this.#options;
+    const { lease, concurrency, handlers } = this.#options;
     const intake = {
       credit: (arriving: number) => this.#intake.credit(arriving),
       take: (entries: StreamEntry[], asked: number, read: Read) => {
@@ -177,11 +179,14 @@ export class Worker {
     );
     this.#upkeep = new Upkeep(this.connection, this.#keys, this.#clock, {
       worker: this.#consumer.worker,
+      concurrency,
+      handlers,
       lease,
       running: this.#running,
       recovery: this.#recovery,
       heldUp: this.#heldUp,
     });
+    for (const warning of await this.#upkeep.register()) this.#listener.warned(warning);
   }
 
   /**

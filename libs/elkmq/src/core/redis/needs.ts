@@ -63,6 +63,10 @@ export function needsOfWorker(isCluster: boolean): Need[] {
             cost: 'a worker that stops waits for its read to end, for up to a second',
           },
         ]),
+    {
+      commands: commandsOf('announce', 'listWorkers'),
+      cost: 'the worker is in no registry, so state() and the health check do not count it',
+    },
     { commands: ['xtrim'], cost: 'messages that are done are removed one by one, which is slower' },
     { commands: commandsOf('queueState'), cost: 'state() and the health check fail' },
     LEGACY,

@@ -1,5 +1,10 @@
 // Generated from lua/*.lua by scripts/embed-lua.mjs. Do not edit.
 export const SCRIPTS = {
+  announce: {
+    sha1: 'ab6d8fb7534cbf357bb448defcd185f2eff3a6ca',
+    commands: 'hdel hscan hset pexpire pttl time',
+    source: "if redis.replicate_commands then redis.replicate_commands() end\n\nlocal function is_live(member, now)\n  local seen, ttl = string.match(member, '^{\"seen\":(%d+),\"ttl\":(%d+),')\n  return seen ~= nil and seen + ttl > now\nend\n\nlocal workers, worker, ttl = KEYS[1], ARGV[1], tonumber(ARGV[3])\nlocal time = redis.call('TIME')\nlocal now = time[1] * 1000 + math.floor(time[2] / 1000)\nredis.call('HSET', workers, worker, string.format('{\"seen\":%.0f,\"ttl\":%.0f,', now, ttl) .. string.sub(ARGV[2], 2))\nif redis.call('PTTL', workers) < ttl then redis.call('PEXPIRE', workers, ttl) end\nlocal page = redis.call('HSCAN', workers, ARGV[4], 'COUNT', 10)\nfor i = 1, #page[2], 2 do\n  if not is_live(page[2][i + 1], now) then redis.call('HDEL', workers, page[2][i]) end\nend\nreturn page[1]\n",
+  },
   answerInPart: {
     sha1: 'eadf3b9bbaa4d48d7ec348fc6cea58266a875243',
     commands: 'exists xadd xclaim xpending',
@@ -90,15 +95,20 @@ export const SCRIPTS = {
     commands: 'hget zrevrangebyscore',
     source: "if redis.replicate_commands then redis.replicate_commands() end\n\nlocal function precedes(a, b)\n  for i = 1, math.min(#a, #b) do\n    local x, y = string.byte(a, i), string.byte(b, i)\n    if x ~= y then return x < y end\n  end\n  return #a < #b\nend\n\nlocal from, last, limit, budget = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])\nlocal STEP = 1000\nlocal answer, count, offset = { 0 }, 0, 0\nwhile true do\n  local index = redis.call('ZREVRANGEBYSCORE', KEYS[1], from, '-inf', 'WITHSCORES', 'LIMIT', offset, STEP)\n  for i = 1, #index, 2 do\n    local origin, time = index[i], index[i + 1]\n    if time ~= from or precedes(origin, last) then\n      if count == limit or budget <= 0 then return answer end\n      local letter = redis.call('HGET', KEYS[2], origin)\n      if letter then\n        answer[#answer + 1], answer[#answer + 2], answer[#answer + 3] = time, origin, letter\n        count = count + 1\n        budget = budget - #letter\n      end\n    end\n  end\n  if #index < 2 * STEP then\n    answer[1] = 1\n    return answer\n  end\n  offset = offset + STEP\nend\n",
   },
+  listWorkers: {
+    sha1: 'd9f0b614235f9d4910c02211eacd06bee86288d1',
+    commands: 'hgetall time',
+    source: "if redis.replicate_commands then redis.replicate_commands() end\n\nlocal function is_live(member, now)\n  local seen, ttl = string.match(member, '^{\"seen\":(%d+),\"ttl\":(%d+),')\n  return seen ~= nil and seen + ttl > now\nend\n\nlocal time = redis.call('TIME')\nlocal now = time[1] * 1000 + math.floor(time[2] / 1000)\nlocal members, live = redis.call('HGETALL', KEYS[1]), {}\nfor i = 1, #members, 2 do\n  if is_live(members[i + 1], now) then\n    live[#live + 1] = members[i]\n    live[#live + 1] = members[i + 1]\n  end\nend\nreturn live\n",
+  },
   promote: {
     sha1: 'dc746205335a1819eca93cb24e3033baff96844c',
     commands: 'hdel hget time xadd zrange zrangebyscore zrem',
     source: "if redis.replicate_commands then redis.replicate_commands() end\n\nlocal function are_fields(fields)\n  if type(fields) ~= 'table' or #fields == 0 or #fields % 2 == 1 or #fields >= 7000 then return false end\n  for _, text in ipairs(fields) do\n    if type(text) ~= 'string' then return false end\n  end\n  return true\nend\n\nlocal stream, delayed, bodies = KEYS[1], KEYS[2], KEYS[3]\nlocal time = redis.call('TIME')\nlocal now = time[1] * 1000 + math.floor(time[2] / 1000)\nlocal size = 0\nfor _, origin in ipairs(redis.call('ZRANGEBYSCORE', delayed, '-inf', now, 'LIMIT', 0, ARGV[1])) do\n  local body = redis.call('HGET', bodies, origin)\n  if body then\n    size = size + #body\n    if size > tonumber(ARGV[2]) and size > #body then break end\n    local read, fields = pcall(cjson.decode, body)\n    if not read or not are_fields(fields) then fields = { 'event', body, 'origin', origin } end\n    redis.call('XADD', stream, '*', unpack(fields))\n  end\n  redis.call('ZREM', delayed, origin)\n  redis.call('HDEL', bodies, origin)\nend\n\nlocal first = redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')\nif #first == 0 then return -1 end\nreturn math.max(first[2] - now, 0)\n",
   },
   queueState: {
-    sha1: '2668cb184e0fafdabf61e42a00e8c073a3a6d53b',
-    commands: 'time xinfo|groups xlen xrange zcard',
-    source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal pending, oldest = 0, ''\nlocal groups = redis.pcall('XINFO', 'GROUPS', KEYS[1])\nlocal last = '0-0'\nif not groups.err then\n  for _, group in ipairs(groups) do\n    local info = {}\n    for i = 1, #group, 2 do info[group[i]] = group[i + 1] end\n    if info['name'] == ARGV[1] then pending, last = info['pending'], info['last-delivered-id'] end\n  end\nend\nfor _, entry in ipairs(redis.call('XRANGE', KEYS[1], last, '+', 'COUNT', 2)) do\n  if oldest == '' and entry[1] ~= last then oldest = entry[1] end\nend\nlocal now = redis.call('TIME')\nreturn {\n  redis.call('XLEN', KEYS[1]),\n  redis.call('XLEN', KEYS[2]),\n  pending,\n  oldest,\n  redis.call('ZCARD', KEYS[3]),\n  redis.call('ZCARD', KEYS[4]),\n  now[1] * 1000 + math.floor(now[2] / 1000),\n}\n",
+    sha1: '31c8e25d91eacaad4db5cd734e60fc1d916a1354',
+    commands: 'hgetall time xinfo|groups xlen xrange zcard',
+    source: "if redis.replicate_commands then redis.replicate_commands() end\n\nlocal function is_live(member, now)\n  local seen, ttl = string.match(member, '^{\"seen\":(%d+),\"ttl\":(%d+),')\n  return seen ~= nil and seen + ttl > now\nend\n\nlocal pending, oldest = 0, ''\nlocal groups = redis.pcall('XINFO', 'GROUPS', KEYS[1])\nlocal last = '0-0'\nif not groups.err then\n  for _, group in ipairs(groups) do\n    local info = {}\n    for i = 1, #group, 2 do info[group[i]] = group[i + 1] end\n    if info['name'] == ARGV[1] then pending, last = info['pending'], info['last-delivered-id'] end\n  end\nend\nfor _, entry in ipairs(redis.call('XRANGE', KEYS[1], last, '+', 'COUNT', 2)) do\n  if oldest == '' and entry[1] ~= last then oldest = entry[1] end\nend\nlocal time = redis.call('TIME')\nlocal now = time[1] * 1000 + math.floor(time[2] / 1000)\nlocal members, workers = redis.call('HGETALL', KEYS[5]), 0\nfor i = 2, #members, 2 do\n  if is_live(members[i], now) then workers = workers + 1 end\nend\nreturn {\n  redis.call('XLEN', KEYS[1]),\n  redis.call('XLEN', KEYS[2]),\n  pending,\n  oldest,\n  redis.call('ZCARD', KEYS[3]),\n  redis.call('ZCARD', KEYS[4]),\n  now,\n  workers,\n}\n",
   },
   removeDeadLetters: {
     sha1: 'f27b54ea0ad0819d573d31e86bb9daa9837a9482',

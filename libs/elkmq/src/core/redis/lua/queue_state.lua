@@ -1,8 +1,12 @@
 -- Tells how a queue is; changes nothing.
--- KEYS: 1 event stream  2 response stream  3 delayed, zset  4 dead letters, zset
+-- KEYS: 1 event stream  2 response stream  3 delayed, zset  4 dead letters, zset  5 workers, hash: worker -> JSON
 -- ARGV: 1 group
--- Returns { entries, responses, pending, id of the first entry that nobody has taken or '', delayed, dead letters, now in ms }.
+-- Returns { entries, responses, pending, id of the first entry that nobody has taken or '', delayed, dead letters, now in ms,
+-- workers }.
 -- An original client's responses are entries of the event stream that nobody waits for.
+
+-- include shared/is_live.lua
+
 local pending, oldest = 0, ''
 local groups = redis.pcall('XINFO', 'GROUPS', KEYS[1])
 local last = '0-0'
@@ -17,7 +21,12 @@ end
 for _, entry in ipairs(redis.call('XRANGE', KEYS[1], last, '+', 'COUNT', 2)) do
   if oldest == '' and entry[1] ~= last then oldest = entry[1] end
 end
-local now = redis.call('TIME')
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local members, workers = redis.call('HGETALL', KEYS[5]), 0
+for i = 2, #members, 2 do
+  if is_live(members[i], now) then workers = workers + 1 end
+end
 return {
   redis.call('XLEN', KEYS[1]),
   redis.call('XLEN', KEYS[2]),
@@ -25,5 +34,6 @@ return {
   oldest,
   redis.call('ZCARD', KEYS[3]),
   redis.call('ZCARD', KEYS[4]),
-  now[1] * 1000 + math.floor(now[2] / 1000),
+  now,
+  workers,
 }

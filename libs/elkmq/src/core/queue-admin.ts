@@ -1,0 +1,58 @@
+import { ConnectionError } from './errors.js';
+import { QueueKeys } from './keys.js';
+import { DEFAULTS, queueName, shown } from './options.js';
+import { readQueueState, type QueueState } from './queue-state.js';
+import { COMMAND_TIMEOUT, Connection } from './redis/connection.js';
+import { RedisSource, type RedisSourceInput } from './redis/redis-source.js';
+import { readWorkers, type WorkerInfo } from './workers/worker-info.js';
+
+/** Looks at a queue from outside: how it is, and who works on it. Connects at once; `close` it in the end. */
+export class QueueAdmin {
+  readonly #keys: QueueKeys;
+  readonly #connection: Connection;
+
+  /**
+   * @param name of the queue
+   * @param redis where Redis is; default redis://127.0.0.1:6379
+   * @throws {InvalidOptionError}
+   */
+  constructor(
+    readonly name: string,
+    redis?: RedisSourceInput,
+  ) {
+    const source = new RedisSource(redis);
+    this.#keys = new QueueKeys(queueName(name), source.isCluster);
+    this.#connection = new Connection(source, COMMAND_TIMEOUT);
+  }
+
+  /**
+   * The workers (`ElkMqServer`) that take messages from the queue, those that started first first. Each describes
+   * itself every five seconds. One that closes is gone at once, one that was killed within 15 seconds.
+   * @param timeout how long Redis may take, ms; default 10,000
+   * @throws {ConnectionError} when it takes longer
+   * @throws {DequeueError} when Redis refuses
+   */
+  async workers(timeout: number = DEFAULTS.enqueueTimeout): Promise<WorkerInfo[]> {
+    return readWorkers(this.#open(), this.#keys, timeout);
+  }
+
+  /**
+   * How the queue is now.
+   * @param timeout how long Redis may take, ms; default 10,000
+   * @throws {ConnectionError} when it takes longer
+   * @throws {DequeueError} when Redis refuses
+   */
+  async state(timeout: number = DEFAULTS.enqueueTimeout): Promise<QueueState> {
+    return readQueueState(this.#open(), this.#keys, timeout);
+  }
+
+  /** Closes the connection. Can be called again. */
+  close(): Promise<void> {
+    return this.#connection.close();
+  }
+
+  #open(): Connection {
+    if (this.#connection.status !== 'closed') return this.#connection;
+    throw new ConnectionError(`the admin of queue ${shown(this.name)} is closed`);
+  }
+}

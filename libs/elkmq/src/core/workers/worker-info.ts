@@ -1,0 +1,76 @@
+import { DequeueError } from '../errors.js';
+import type { QueueKeys } from '../keys.js';
+import type { Connection } from '../redis/connection.js';
+import { isReplyError } from '../redis/redis-errors.js';
+import { callReliably } from '../redis/reliable-call.js';
+
+/** What a worker says about itself. */
+export interface WorkerDescription {
+  readonly host: string;
+  readonly pid: number;
+  /** Of the package `nestjs-elkmq`. */
+  readonly version: string;
+  readonly queue: string;
+  /** The patterns that it has handlers for, sorted. A pattern that is an object is in Nest's normalised form. */
+  readonly handlers: readonly string[];
+  /** How many messages it handles at once. */
+  readonly concurrency: number;
+  /** How many messages it was handling. */
+  readonly running: number;
+  /** When it started: ms since 1970, on the clock of Redis. */
+  readonly since: number;
+  /** Its option `lease`, ms. */
+  readonly lease: number;
+  /** Whether it takes no messages for now. Always false in this version. */
+  readonly paused: boolean;
+}
+
+/** One worker of a queue, as it described itself a few seconds ago. */
+export interface WorkerInfo extends WorkerDescription {
+  /** Unique. The worker's consumers in the group, and so `consumer` of a dead letter, begin with it. */
+  readonly name: string;
+  /** When it described itself: ms since 1970, on the clock of Redis. */
+  readonly seen: number;
+}
+
+/**
+ * The workers of a queue that have described themselves lately, those that started first first.
+ * @param patience how long Redis may take, ms
+ * @throws {ConnectionError} when it takes longer
+ * @throws {DequeueError} when it refuses
+ */
+export async function readWorkers(
+  connection: Connection,
+  keys: QueueKeys,
+  patience: number,
+): Promise<WorkerInfo[]> {
+  try {
+    const answer = (await callReliably(connection, 'listWorkers', [keys.workers], [], patience)) as string[];
+    const workers: WorkerInfo[] = [];
+    for (let index = 0; index < answer.length; index += 2) {
+      const info = workerInfo(answer[index], answer[index + 1]);
+      if (info) workers.push(info);
+    }
+    return workers.sort((one, other) => one.since - other.since || (one.name < other.name ? -1 : 1));
+  } catch (error) {
+    if (!isReplyError(error)) throw error;
+    throw new DequeueError(`Redis refuses to tell the workers: ${error.message}`, { cause: error });
+  }
+}
+
+/** `undefined` when something else wrote this member. */
+function workerInfo(name = '', json = ''): WorkerInfo | undefined {
+  try {
+    const said = JSON.parse(json) as Omit<WorkerInfo, 'name'> & { readonly ttl: number };
+    const { host, pid, version, queue, concurrency, running, since, lease, paused, seen } = said;
+    const numbers = [pid, concurrency, running, since, lease, seen];
+    const isRight =
+      [host, version, queue, ...said.handlers].every((text) => typeof text === 'string') &&
+      numbers.every((number) => typeof number === 'number');
+    const handlers = [...said.handlers];
+    if (!isRight) return undefined;
+    return { name, host, pid, version, queue, handlers, concurrency, running, since, lease, paused, seen };
+  } catch {
+    return undefined;
+  }
+}
