@@ -3,12 +3,13 @@ import { letterOf, type Dead, type DeadLetterReason } from '../dead-letters/dead
 import type { Delivery, DeliveryEnds } from './delivery.js';
 import { AbandonedError, EnqueueError, type EventQueueError, type RejectedError } from '../errors.js';
 import { isReplyError } from '../redis/redis-errors.js';
-import { LEASE_LOST } from '../recovery/lease-keeper.js';
+import { LEASE_LOST, leasesLost } from '../recovery/lease-keeper.js';
 import type { Outcomes } from './outcomes.js';
 import type { RecoveryListener } from '../recovery/recovery.js';
 import type { RedisClock } from '../redis/redis-clock.js';
 import { ServiceEvent } from '../service-event.js';
 import type { Settler } from './settler.js';
+import { Summary } from '../summary.js';
 
 /** What a worker is told of its deliveries. */
 export interface EndingsListener {
@@ -24,6 +25,9 @@ export class Endings implements DeliveryEnds {
   readonly #clock: RedisClock;
   readonly #listener: ConnectionListener & RecoveryListener;
   readonly #worker: EndingsListener;
+  readonly #losses = new Summary<AbandonedError>((count, latest) => {
+    this.#listener.error?.(count === 1 ? latest : new AbandonedError(leasesLost(count)));
+  });
 
   constructor(
     outcomes: Outcomes,
@@ -115,9 +119,14 @@ export class Endings implements DeliveryEnds {
     await this.#outcomes.deadLetter(dead, letterOf(dead, reason, error, consumer, this.#clock.now()), told);
   }
 
+  /** Tells now of losses that have not been told yet. */
+  reportLosses(): void {
+    this.#losses.report();
+  }
+
   #reportLoss(): AbandonedError {
     const late = new AbandonedError(LEASE_LOST);
-    this.#listener.error?.(late);
+    this.#losses.add(late);
     return late;
   }
 }

@@ -11,7 +11,7 @@ import {
 import { DequeueError } from '../errors.js';
 import type { Competition } from '../interop/competition.js';
 import { GROUP, type QueueKeys } from '../keys.js';
-import { isNoGroup, isReplyError, isUnblocked } from '../redis/redis-errors.js';
+import { isNoGroup, isReplyError } from '../redis/redis-errors.js';
 import type { RedisSource } from '../redis/redis-source.js';
 import { runScript, send } from '../redis/scripts.js';
 import { takeEntries, type StreamEntry } from '../redis/stream-entries.js';
@@ -197,7 +197,6 @@ export class GroupConsumer {
   }
 
   async #refused(error: Error): Promise<void> {
-    if (isUnblocked(error)) return;
     let refusal = error;
     if (isNoGroup(error)) {
       try {

@@ -61,6 +61,7 @@ export class Worker {
   readonly #trims: TrimReport;
   readonly #competition: Competition;
   readonly #recovery: Recovery;
+  readonly #endings: Endings;
   readonly #intake: DeliveryIntake;
   readonly #clock = new RedisClock();
   readonly #running = new Running<Delivery>();
@@ -95,7 +96,7 @@ export class Worker {
     const outcomes = new Outcomes(this.connection, keys, competition, PATIENCE, options.deadLetters, dropped);
     const settler = new Settler(this.connection, keys, () => this.#consumer?.wake());
     const expect = (due: number): void => this.#upkeep?.expect(due);
-    const endings = new Endings(outcomes, settler, this.#clock, listener, {
+    this.#endings = new Endings(outcomes, settler, this.#clock, listener, {
       expect,
       ended: (delivery, error) => {
         this.#ended(delivery, error);
@@ -108,7 +109,7 @@ export class Worker {
         concurrency: options.concurrency,
         competition,
         outcomes,
-        endings,
+        endings: this.#endings,
         clock: this.#clock,
         running: this.#running,
         confirming: () => settler.ending,
@@ -215,6 +216,7 @@ export class Worker {
     await this.#upkeep?.clearList();
     await this.connection.close();
     this.#trims.stop();
+    this.#endings.reportLosses();
     return { running: running.length, unsettled };
   }
 

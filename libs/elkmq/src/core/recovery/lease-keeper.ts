@@ -12,8 +12,13 @@ export interface Leased {
   abort(reason: Error): void;
 }
 
-export const LEASE_LOST =
-  'it was given up while it was being handled: the worker was away for longer than its lease';
+const WHY = 'the worker was away for longer than its lease, or the queue was deleted from Redis';
+export const LEASE_LOST = `it was given up while it was being handled: ${WHY}`;
+
+/** @param count of messages, more than one */
+export function leasesLost(count: number): string {
+  return `${String(count)} messages were given up while they were being handled: ${WHY}`;
+}
 
 /** Ids in one call. */
 const CHUNK = 500;

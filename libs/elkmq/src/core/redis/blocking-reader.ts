@@ -1,6 +1,6 @@
 import { setImmediate as endOfTick, setTimeout as sleep } from 'node:timers/promises';
 import { Connection } from './connection.js';
-import { isReplyError, isTransient } from './redis-errors.js';
+import { isReplyError, isTransient, isUnblocked } from './redis-errors.js';
 import type { RedisSource } from './redis-source.js';
 import { send } from './scripts.js';
 import { takeEntries, type StreamEntry } from './stream-entries.js';
@@ -23,7 +23,7 @@ export interface Reads {
    * @returns whether more is likely to be there already: then the next read goes out before what comes of this one
    */
   entries(entries: StreamEntry[], readAhead: () => void): boolean;
-  /** Redis refused the read. What it needs to go on is done here. */
+  /** Redis refused the read. What it needs to go on is done here. Not told of a read that Redis has ended, as at a failover. */
   refused(error: Error): Promise<void>;
   /** There is no connection for reads, though Redis is there. Not told without the connection `beside`. */
   disconnected?(error: Error): void;
@@ -151,7 +151,7 @@ export class BlockingReader {
       return;
     }
     try {
-      await this.#reads.refused(error);
+      if (!isUnblocked(error)) await this.#reads.refused(error);
     } catch {
       // It is refused again with the next read, after a pause.
     }
