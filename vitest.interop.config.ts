@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 import config from './vitest.config.js';
 
-const test = { ...config.test, include: ['test/interop/**/*.interop.ts'], testTimeout: 120_000 };
+const test = { ...config.test, include: ['test/interop/**/*.interop.ts'], testTimeout: 600_000 };
 // They would bring their own files.
 delete test.projects;
 

@@ -1,8 +1,9 @@
 import { lastValueFrom } from 'rxjs';
+import { EventQueue } from 'nestjs-elkmq';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { enqueueAsTheOriginal, entriesOf, eventsOf, millisecondsOf } from './support/entries.js';
 import { events, moduleOf, startApp, startClient } from './support/nest.js';
-import { newQueueName, redis, rejection, until } from './support/queue.js';
+import { closing, newQueueName, redis, rejection, until, url } from './support/queue.js';
 import {
   dequeueAsTheOriginal,
   emitted,
@@ -62,6 +63,18 @@ describe('after original clients', () => {
     await enqueueNotes(queue, 1_000);
     await until(() => taken.length === 1_000);
     await worker.close();
+    expect(await listOf(queue)).toEqual([]);
+  });
+
+  it('no id that came after its event was taken is in the list when an EventQueue has closed', async () => {
+    const queue = newQueueName();
+    const taker = closing(new EventQueue(queue, url));
+    // It joins the queue.
+    expect(await rejection(taker.dequeue())).toMatchObject({ code: 'QUEUE_EMPTY' });
+    const id = String(await redis.xadd(`${queue}(event_stream)`, '*', 'event', eventJson('note', '1')));
+    await taker.dequeue();
+    await redis.lpush(`${queue}(message_queue)`, id);
+    await taker.close();
     expect(await listOf(queue)).toEqual([]);
   });
 
