@@ -1,6 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { Server, type CustomTransportStrategy, type MessageHandler } from '@nestjs/microservices';
 import type { Cluster, Redis } from 'ioredis';
+import { inOwnContext } from '../core/async-context.js';
 import type { Delivery } from '../core/handling/delivery.js';
 import { QueueKeys } from '../core/keys.js';
 import { readQueueState, type QueueState } from '../core/queue-state.js';
@@ -102,7 +103,7 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
       },
       modeOf: (action) => this.#modeOf(action),
       handle: (delivery) => {
-        this.#handle(delivery);
+        inOwnContext(this.#handle, delivery);
       },
     });
     this.#start(this.#worker, connectTimeout).then(
@@ -207,7 +208,7 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
     return given === undefined ? this.#options.delivery : deliveryMode(given);
   }
 
-  #handle(delivery: Delivery): void {
+  readonly #handle = (delivery: Delivery): void => {
     const { event, isOurs } = delivery.queued;
     const isEvent = !isOurs || delivery.replyTo === undefined;
     const handler =
@@ -225,7 +226,7 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
     const backoff = handler ? this.#failures.policyOf(handler)?.backoff : undefined;
     const context = new ElkMqContext(this.#options.queue, delivery, { isRequest, backoff });
     this.#processing.run(isRequest ? this.#ofRequests : this.#ofEvents, delivery, handler, context);
-  }
+  };
 }
 
 type StartHook = (transportId: symbol, context: ElkMqContext, run: () => Promise<void>) => unknown;

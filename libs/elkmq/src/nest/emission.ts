@@ -1,9 +1,11 @@
+import type { AsyncResource } from 'node:async_hooks';
 import type { Subscriber } from 'rxjs';
+import { newContext } from '../core/async-context.js';
 
 /** What became of an event that was emitted, for those who subscribe before it is known and for those who do later. */
 export class Emission<T> {
   #isWatched = false;
-  readonly #waiting: Subscriber<T>[] = [];
+  readonly #waiting: { observer: Subscriber<T>; context: AsyncResource }[] = [];
   #tell: ((observer: Subscriber<T>) => void) | undefined;
 
   /** Somebody has subscribed. */
@@ -14,7 +16,7 @@ export class Emission<T> {
   watch(observer: Subscriber<T>): void {
     this.#isWatched = true;
     if (this.#tell) this.#tell(observer);
-    else this.#waiting.push(observer);
+    else this.#waiting.push({ observer, context: newContext() });
   }
 
   succeeded(value: T): void {
@@ -32,7 +34,7 @@ export class Emission<T> {
 
   #end(tell: (observer: Subscriber<T>) => void): void {
     this.#tell = tell;
-    for (const observer of this.#waiting) tell(observer);
+    for (const { observer, context } of this.#waiting) context.runInAsyncScope(tell, undefined, observer);
     // An array literal (see PlainEvent) must lead to nothing any more.
     this.#waiting.length = 0;
   }

@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import type { ProducerDeserializer, WritePacket } from '@nestjs/microservices';
 import type { ReplyListener } from '../core/sending/waiting-request.js';
 import { decodeEvent, valueOf } from '../core/wire/codec.js';
@@ -6,15 +7,19 @@ import type { ElkMqSending } from './telemetry.js';
 /**
  * Hands the replies to one request to Nest, as they come off the wire. A deserializer may be asynchronous: then later
  * replies wait for it.
+ *
+ * It keeps the async context of who has sent the request: replies come in one of the connection.
  */
-export class ReplyReader implements ReplyListener {
+export class ReplyReader extends AsyncResource implements ReplyListener {
   #before: Promise<void> | undefined;
 
   constructor(
     private readonly deserializer: ProducerDeserializer,
     private readonly callback: (packet: WritePacket) => void,
     private readonly sending: ElkMqSending | undefined,
-  ) {}
+  ) {
+    super('ElkMqRequest');
+  }
 
   stored(id: string): void {
     this.sending?.stored(id);
@@ -40,7 +45,7 @@ export class ReplyReader implements ReplyListener {
 
   failed(err: unknown): void {
     this.sending?.ended(err);
-    this.callback({ err });
+    this.runInAsyncScope(this.callback, undefined, { err });
   }
 
   #read(body: unknown, last: boolean): Promise<void> | undefined {
@@ -57,7 +62,8 @@ export class ReplyReader implements ReplyListener {
   #tell({ err, response, isDisposed = false }: WritePacket, last: boolean): void {
     const isLast = last || isDisposed;
     if (this.sending && (err !== undefined || isLast)) this.sending.ended(err);
-    this.callback({ err: err as unknown, response: response as unknown, isDisposed: isLast });
+    const told = { err: err as unknown, response: response as unknown, isDisposed: isLast };
+    this.runInAsyncScope(this.callback, undefined, told);
   }
 }
 
