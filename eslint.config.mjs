@@ -10,7 +10,7 @@ const FRAMEWORK = [
 const DEMO = { group: ['**/apps/**'], message: 'Nothing imports the demo.' };
 
 export default tseslint.config(
-  { ignores: ['**/dist/**', '**/node_modules/**', '**/scripts.generated.ts'] },
+  { ignores: ['**/dist/**', '**/node_modules/**', '**/scripts.generated.ts', 'test/jest-project/**'] },
   js.configs.recommended,
   tseslint.configs.strictTypeChecked,
   {

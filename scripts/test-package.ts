@@ -1,11 +1,18 @@
 // Checks the package as it would be published: what is in it, what publint and attw say, and whether an application that
-// has nothing but it and its required peers compiles, its dependencies' types included, and works.
+// has nothing but it and its required peers compiles, its dependencies' types included, and works; and whether the tests
+// of a project of Nest 11 pass in Jest, set up as the guide says.
 import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pack, root } from './pack.js';
 import { startRedis } from './redis.js';
+
+/** What is used here of a package.json. */
+interface Manifest {
+  readonly dependencies?: Record<string, string>;
+  readonly jest: object;
+}
 
 const folder = mkdtempSync(join(tmpdir(), 'elkmq-package-'));
 const redis = await startRedis();
@@ -21,6 +28,7 @@ try {
     run(root, 'npx', 'attw', tarball, '--format', 'ascii', '--ignore-rules', 'cjs-resolves-to-esm'),
   );
   console.log(fresh(tarball));
+  inJest(tarball);
 } finally {
   await redis.stop();
   rmSync(folder, { recursive: true, force: true });
@@ -48,6 +56,20 @@ function fresh(tarball: string): string {
   const written = run(app, process.execPath, 'dist/main.js');
   if (!written.startsWith('Hello CommonJS!')) throw new Error(`the application has written ${written}`);
   return written;
+}
+
+/** Runs the tests of a project that `nest new` of Nest 11 has made. */
+function inJest(tarball: string): void {
+  const project = join(folder, 'jest');
+  cpSync(join(root, 'test/jest-project'), project, { recursive: true });
+  const guide = readFileSync(join(root, 'docs/guides/testing.md'), 'utf8');
+  const told = JSON.parse(String(/^```json\n(.+?)^```$/ms.exec(guide)?.[1])) as Manifest;
+  const made = JSON.parse(readFileSync(join(project, 'package.json'), 'utf8')) as Manifest;
+  const dependencies = { ...made.dependencies, 'nestjs-elkmq': `file:${tarball}` };
+  const manifest = { ...made, dependencies, jest: { ...made.jest, ...told.jest } };
+  writeFileSync(join(project, 'package.json'), JSON.stringify(manifest));
+  run(project, 'npm', 'install', '--silent', '--no-audit', '--no-fund', '--prefer-offline');
+  run(project, 'npx', 'jest', '--ci');
 }
 
 function run(cwd: string, command: string, ...args: string[]): string {

@@ -24,8 +24,10 @@ export function keysOf(queue: string) {
     delayed: `${queue}(delayed)`,
     letters: `${queue}(dead_letters)`,
     letterBodies: `${queue}(dead_letter_bodies)`,
-    /** What goes by itself: what a client leaves that was killed, deduplication keys, marks of cancelled requests. */
-    temporary: new RegExp(`^${queue}\\((?:inbox\\):|producer\\):|cancelled\\)$|deduplication\\):)`),
+    /** What goes by itself: what a client leaves that was killed, deduplication keys, marks of cancelled requests, and the registry of workers. */
+    temporary: new RegExp(
+      `^${queue}\\((?:inbox\\):|producer\\):|cancelled\\)$|workers\\)$|deduplication\\):)`,
+    ),
   };
 }
 
