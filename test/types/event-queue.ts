@@ -3,6 +3,7 @@ import {
   ConnectionError,
   EventQueue,
   EventQueueError,
+  QueueAdmin,
   ServiceEvent,
   TimeoutExpiredError,
   type DeadLetter,
@@ -13,6 +14,7 @@ import {
   type QueueState,
   type Timestamp,
   type TimestampedEvent,
+  type WorkerInfo,
 } from 'nestjs-elkmq';
 import { Redis, type Cluster } from 'ioredis';
 import { expectTypeOf } from 'vitest';
@@ -58,6 +60,13 @@ expectTypeOf<EventQueue['enqueueResponse']>().toEqualTypeOf<(response: ServiceEv
 expectTypeOf<EventQueue['state']>().toEqualTypeOf<(timeout?: number) => Promise<QueueState>>();
 expectTypeOf<EventQueue['close']>().toEqualTypeOf<() => Promise<void>>();
 expectTypeOf(queue.deadLetters).toEqualTypeOf<DeadLetters>();
+
+// Who works on it.
+new QueueAdmin('name', 'redis://127.0.0.1:6379');
+expectTypeOf<QueueAdmin['workers']>().toEqualTypeOf<(timeout?: number) => Promise<WorkerInfo[]>>();
+expectTypeOf<QueueAdmin['state']>().toEqualTypeOf<(timeout?: number) => Promise<QueueState>>();
+expectTypeOf<WorkerInfo['handlers']>().toEqualTypeOf<readonly string[]>();
+expectTypeOf<QueueState['workers']>().toEqualTypeOf<number>();
 
 // Its dead letters.
 const { deadLetters } = queue;

@@ -4,12 +4,17 @@ import type { Connection } from '../redis/connection.js';
 import { isReplyError } from '../redis/redis-errors.js';
 import { callReliably } from '../redis/reliable-call.js';
 
-/** What a worker says about itself. */
-export interface WorkerDescription {
+/** One worker of a queue, as it described itself a few seconds ago. */
+export interface WorkerInfo {
+  /** Unique. The worker's consumers in the group, and so `consumer` of a dead letter, begin with it. */
+  readonly name: string;
+  /** The name of its host. */
   readonly host: string;
+  /** The id of its process. */
   readonly pid: number;
-  /** Of the package `nestjs-elkmq`. */
+  /** The version of its package `nestjs-elkmq`. */
   readonly version: string;
+  /** The name of its queue. */
   readonly queue: string;
   /** The patterns that it has handlers for, sorted. A pattern that is an object is in Nest's normalised form. */
   readonly handlers: readonly string[];
@@ -23,15 +28,12 @@ export interface WorkerDescription {
   readonly lease: number;
   /** Whether it takes no messages for now. Always false in this version. */
   readonly paused: boolean;
-}
-
-/** One worker of a queue, as it described itself a few seconds ago. */
-export interface WorkerInfo extends WorkerDescription {
-  /** Unique. The worker's consumers in the group, and so `consumer` of a dead letter, begin with it. */
-  readonly name: string;
   /** When it described itself: ms since 1970, on the clock of Redis. */
   readonly seen: number;
 }
+
+/** What a worker says about itself. */
+export type WorkerDescription = Omit<WorkerInfo, 'name' | 'seen'>;
 
 /**
  * The workers of a queue that have described themselves lately, those that started first first.
