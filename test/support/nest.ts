@@ -55,12 +55,17 @@ function controllerOf(handlers: Handlers, decorate: (pattern: string) => MethodD
   return TestController;
 }
 
+/** With the Redis of all tests, unless there is another. */
+function withRedis<Options extends Pick<ElkMqClientOptions, 'url' | 'redis'>>(options: Options): Options {
+  return options.redis === undefined ? { url, ...options } : options;
+}
+
 /** A microservice that takes messages from a queue, until the test is over. */
 export async function startApp(
   module: Type | DynamicModule,
   options: ElkMqServerOptions | ElkMqServer,
 ): Promise<INestMicroservice> {
-  const strategy = options instanceof ElkMqServer ? options : new ElkMqServer({ url, ...options });
+  const strategy = options instanceof ElkMqServer ? options : new ElkMqServer(withRedis(options));
   const app = closing(await NestFactory.createMicroservice(module, { strategy }));
   await app.listen();
   return app;
@@ -79,7 +84,7 @@ export async function listening(server: ElkMqServer): Promise<ElkMqServer> {
 
 /** A client of a queue, until the test is over. */
 export function startClient(options: ElkMqClientOptions): ElkMqClient {
-  return closing(new ElkMqClient({ url, ...options }));
+  return closing(new ElkMqClient(withRedis(options)));
 }
 
 /** All that an Observable tells: its values, then its error or its end. */

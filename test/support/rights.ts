@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { needsOfClient, needsOfWorker } from '../../libs/elkmq/src/core/redis/needs.js';
 import { commandsOf, type Need } from '../../libs/elkmq/src/core/redis/rights.js';
 import { SCRIPTS } from '../../libs/elkmq/src/core/redis/scripts.generated.js';
@@ -18,3 +19,10 @@ export function commandsUsed(): string[] {
     ]),
   ].sort();
 }
+
+const guide = readFileSync(new URL('../../docs/guides/redis.md', import.meta.url), 'utf8');
+
+/** The users that the guide shows: with all rights that the package uses, and without those that hosted services refuse. */
+export const PUBLISHED_USERS = [...guide.matchAll(/^ACL SETUSER orders on >secret (~\S+) (.+)$/gm)].map(
+  ([, keys = '', rules = '']) => ({ keys, rules }),
+);
