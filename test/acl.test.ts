@@ -1,3 +1,6 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { ElkMqContext } from 'nestjs-elkmq';
 import { ElkMqRecordBuilder } from 'nestjs-elkmq';
 import { describe, expect, it } from 'vitest';
@@ -14,6 +17,21 @@ const [least, reduced] = PUBLISHED_USERS.map(({ rules }) => rules.replace('-@all
 describe('the ACL rules of the guide', () => {
   it('allow what the package uses, and nothing else', () => {
     expect(least).toEqual(commandsUsed().map((command) => `+${command}`));
+  });
+
+  it('know each command that the source sends', () => {
+    const source = fileURLToPath(new URL('../libs/elkmq/src/', import.meta.url));
+    const files = readdirSync(source, { recursive: true, encoding: 'utf8' }).filter((file) =>
+      file.endsWith('.ts'),
+    );
+    const sent = files.flatMap((file) =>
+      [...readFileSync(join(source, file), 'utf8').matchAll(/\bsend\([^,()]+, '(\w+)'/g)].map(
+        ([, name]) => name,
+      ),
+    );
+    const known = commandsUsed().map((command) => command.split('|')[0]);
+    expect(sent.length).toBeGreaterThan(10);
+    expect(sent.filter((name) => !known.includes(name))).toEqual([]);
   });
 
   it('do without CLIENT, CONFIG, INFO and WAIT in their shorter form', () => {

@@ -1,7 +1,8 @@
-import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { needsOfClient, needsOfWorker } from '../../libs/elkmq/src/core/redis/needs.js';
 import { commandsOf, type Need } from '../../libs/elkmq/src/core/redis/rights.js';
 import { SCRIPTS } from '../../libs/elkmq/src/core/redis/scripts.generated.js';
+import { publishedUsers } from '../../scripts/published-users.js';
 import type { ScriptName } from '../../libs/elkmq/src/core/redis/scripts.js';
 
 /** Commands that are asked for and not needed: `INFO` and `CONFIG GET`, with which a start looks for settings to warn of. */
@@ -20,9 +21,5 @@ export function commandsUsed(): string[] {
   ].sort();
 }
 
-const guide = readFileSync(new URL('../../docs/guides/redis.md', import.meta.url), 'utf8');
-
-/** The users that the guide shows: with all rights that the package uses, and without those that hosted services refuse. */
-export const PUBLISHED_USERS = [...guide.matchAll(/^ACL SETUSER orders on >secret (~\S+) (.+)$/gm)].map(
-  ([, keys = '', rules = '']) => ({ keys, rules }),
-);
+/** The users that the guide shows. */
+export const PUBLISHED_USERS = publishedUsers(fileURLToPath(new URL('../..', import.meta.url)));
