@@ -103,7 +103,7 @@ describe('the signal of an attempt is aborted, whenever it is first read,', () =
     const queued = readEntry(['1000-1', ['event', REQUEST, 'reply_to', 'a-client']]);
     if (!queued) throw new Error('it is an event');
     const ends = { now: () => clock.now } as DeliveryEnds;
-    return new Delivery(queued, { consumer: 'w.1.1000' }, ends);
+    return new Delivery(queued, { consumer: 'w.1.1000', sentAt: 0 }, ends);
   }
 
   it('after its deadline', () => {

@@ -6,7 +6,8 @@ import { listening } from './support/nest.js';
 import { newQueueName, redis, until, url } from './support/queue.js';
 
 const GROUP = 'elkmq';
-const COUNT = 24;
+/** A worker reads one event first, and then eight at a time. */
+const COUNT = 1 + 3 * 8;
 
 /** A queue with `COUNT` events, and its stream. */
 async function waitingEvents(client = redis) {

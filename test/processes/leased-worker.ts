@@ -40,6 +40,21 @@ server.addHandler('finish when told', async (payload: unknown) => {
   return 'late';
 });
 
+/** Keeps the processor for `busyMs`, after a microtask as Nest's handlers do. */
+for (const pattern of ['keep the processor', 'keep the processor event']) {
+  server.addHandler(
+    pattern,
+    async (payload: { name: string; busyMs: number }) => {
+      await Promise.resolve();
+      taken(payload.name);
+      const end = performance.now() + payload.busyMs;
+      while (performance.now() < end);
+      return payload.name;
+    },
+    pattern.endsWith('event'),
+  );
+}
+
 server.listen((error) => {
   if (error) throw error;
   tellParent({ ready: true });

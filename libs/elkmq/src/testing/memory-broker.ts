@@ -25,7 +25,7 @@ interface Message {
 }
 
 /** Nothing is read; who handles a message has this name. */
-const READ = { consumer: 'test' };
+const READ = { consumer: 'test', sentAt: 0 };
 
 /** A queue in memory, whose clock stands still unless it is moved. Messages are written and read as in Redis. */
 export class MemoryBroker {

@@ -22,6 +22,8 @@ export interface ConsumerSession {
 export interface Read {
   /** The consumer in the group that has the entries. */
   readonly consumer: string;
+  /** Redis gave out its entries later than this, `performance.now()`. */
+  readonly sentAt: number;
 }
 
 /** Host and process, so that a dead letter or `XINFO CONSUMERS` says where to look, and what makes it unique. */

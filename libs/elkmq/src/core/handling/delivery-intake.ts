@@ -11,6 +11,8 @@ import type { QueueKeys } from '../keys.js';
 import type { Outcomes } from './outcomes.js';
 import type { RedisClock } from '../redis/redis-clock.js';
 import type { Running } from './running.js';
+import type { Settler } from './settler.js';
+import { StallWatch } from './stall-watch.js';
 import type { StreamEntry } from '../redis/stream-entries.js';
 import { nudgeOf, readEntry } from '../wire/entry.js';
 
@@ -32,31 +34,54 @@ export interface IntakeOwner {
   readonly endings: Endings;
   readonly clock: RedisClock;
   readonly running: Running<Delivery>;
-  /** How many of those that are running have ended, which Redis has been told, but has not confirmed. */
-  confirming(): number;
+  readonly settler: Settler;
+  /** ms */
+  readonly lease: number;
   consumer(): GroupConsumer | undefined;
 }
 
-/** Makes deliveries of the entries that a worker has taken, and ends at once what no handler is to have. */
+/** An entry that was read, and is not started yet. */
+interface Fetched {
+  readonly entry: StreamEntry;
+  readonly read: Read;
+  /** Its place in the read. */
+  readonly nth: number;
+}
+
+/**
+ * Makes deliveries of the entries that a worker has taken, and ends at once what no handler is to have.
+ *
+ * The entries of one tick are started one after another. Each waits for the callbacks of the one before, so a handler that
+ * keeps the processor is noticed. Then the rest goes back to the queue: others may have taken it for abandoned by now, and
+ * what has lost its lease must not be started.
+ */
 export class DeliveryIntake implements Intake {
   readonly #owner: IntakeOwner;
   readonly #listener: IntakeListener;
   readonly #credit: Credit;
   readonly #arbiter: Arbiter;
+  readonly #stalls: StallWatch;
+  #line: Fetched[] = [];
+  #isStarting = false;
 
   constructor(connection: Connection, keys: QueueKeys, owner: IntakeOwner, listener: IntakeListener) {
     this.#owner = owner;
     this.#listener = listener;
-    this.#credit = new Credit(owner.concurrency, () => ({
-      taken: owner.running.size + this.#arbiter.size,
-      confirming: owner.confirming(),
+    this.#credit = new Credit(owner.concurrency, owner.lease, () => ({
+      taken: owner.running.size + this.#arbiter.size + this.#line.length,
+      confirming: owner.settler.ending,
     }));
+    this.#stalls = new StallWatch(owner.lease);
     this.#arbiter = new Arbiter(connection, keys, {
       won: (entry, consumer, isLate) => {
         if (isLate && this.#credit.freeSlots <= (owner.consumer()?.asked ?? 0))
           void owner.consumer()?.handBack([entry]);
-        // Others have decided on it: it counts as the entry of a read of its own.
-        else this.#start(entry, { consumer });
+        else {
+          // Others have decided on it: it counts as the entry of a read of its own.
+          this.#line.push({ entry, read: { consumer, sentAt: performance.now() }, nth: 0 });
+          // With those that are won in the same callback.
+          if (!this.#isStarting) process.nextTick(this.#startLine);
+        }
       },
       putBack: (entries) => owner.consumer()?.handBack(entries) ?? Promise.resolve(),
       decided: () => owner.consumer()?.wake(),
@@ -76,18 +101,57 @@ export class DeliveryIntake implements Intake {
     let nth = 0;
     for (const entry of entries) {
       if (this.#owner.competition.concerns(entry)) contested.push(entry);
-      else this.#start(entry, read, nth);
+      else this.#line.push({ entry, read, nth });
       nth++;
     }
     if (contested.length > 0) this.#arbiter.add(contested, read.consumer);
+    this.#startLine();
   }
 
   /** Puts back what is not decided by now. */
   stop(): Promise<void> {
+    this.#stalls.stop();
     return this.#arbiter.stop();
   }
 
-  #start(entry: StreamEntry, read: Read, nth = 0): void {
+  readonly #startLine = (): void => {
+    if (this.#isStarting) return;
+    this.#isStarting = true;
+    if (this.#line.length > 1) {
+      this.#owner.settler.hold();
+      this.#startNext();
+      return;
+    }
+    this.#startFirst();
+    this.#isStarting = false;
+  };
+
+  readonly #startNext = (): void => {
+    if (this.#startFirst()) {
+      queueMicrotask(this.#afterCallbacks);
+      return;
+    }
+    this.#isStarting = false;
+    this.#owner.settler.release();
+  };
+
+  /** Ticks come when no microtask is left. */
+  readonly #afterCallbacks = (): void => {
+    process.nextTick(this.#startNext);
+  };
+
+  /** Starts the first of the line, or hands the line back. @returns false when it was empty */
+  #startFirst(): boolean {
+    const first = this.#line.shift();
+    if (!first) return false;
+    if (this.#stalls.hasStalledSince(first.read.sentAt)) {
+      const rest = [first, ...this.#line.splice(0)];
+      void this.#owner.consumer()?.handBack(rest.map(({ entry }) => entry));
+    } else this.#start(first);
+    return true;
+  }
+
+  #start({ entry, read, nth }: Fetched): void {
     const { outcomes, endings } = this.#owner;
     const [id] = entry;
     const failed = (error: unknown): void => {
@@ -118,10 +182,19 @@ export class DeliveryIntake implements Intake {
   #deliver(delivery: Delivery): void {
     const { deduplication } = delivery.queued;
     this.#owner.running.add(delivery);
-    if (!delivery.hasExpired) this.#listener.handle(delivery);
+    if (!delivery.hasExpired) this.#handle(delivery);
     else if (delivery.replyTo === undefined) delivery.deadLetter('expired');
     // The first of those who wait has gone; others may be there.
     else if (deduplication !== undefined) delivery.expire();
     else delivery.drop();
+  }
+
+  /** Nobody above could catch what is thrown here. */
+  #handle(delivery: Delivery): void {
+    try {
+      this.#listener.handle(delivery);
+    } catch (error) {
+      delivery.deadLetter('failed', error);
+    }
   }
 }

@@ -46,6 +46,8 @@ export class GroupConsumer {
   #blocking: ConsumerSession;
   #direct: ConsumerSession;
   #asked = 0;
+  /** `performance.now()` at which the read that is on its way was sent. */
+  #sentAt = 0;
   #arriving = 0;
   #hasRead = false;
   #stopping = false;
@@ -161,7 +163,7 @@ export class GroupConsumer {
       return;
     }
     const asked = this.#asked;
-    const read: Read = { consumer: this.#blocking.name };
+    const read: Read = { consumer: this.#blocking.name, sentAt: this.#sentAt };
     if (asked > 1 && entries.length === asked) {
       this.#arriving = asked;
       readAhead();
@@ -182,6 +184,7 @@ export class GroupConsumer {
   #read(client: Connection['client']): Promise<unknown> | undefined {
     this.#asked = this.#stopping ? 0 : this.#intake.credit(this.#arriving);
     if (this.#asked <= 0) return undefined;
+    this.#sentAt = performance.now();
     const { longestBlock } = this.#reader;
     const patience = Math.max(
       1,

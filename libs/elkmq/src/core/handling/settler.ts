@@ -24,6 +24,7 @@ export class Settler {
   #waiting: Settlable[] = [];
   #inFlight = 0;
   #ending = 0;
+  #isHeld = false;
 
   /** @param sent is called when a batch has gone out */
   constructor(connection: Connection, keys: QueueKeys, sent: () => void) {
@@ -37,11 +38,21 @@ export class Settler {
     return this.#ending;
   }
 
+  /** What ends from now on goes out together, at `release`, in the same tick. */
+  hold(): void {
+    this.#isHeld = true;
+  }
+
+  release(): void {
+    this.#isHeld = false;
+    if (this.#waiting.length > 0) whenBatched(this.#inFlight === 0, this.#flush);
+  }
+
   /** `attempt` is asked for what it has to say when the batch goes out. */
   add(attempt: Settlable): void {
     const { length } = this.#waiting;
     this.#waiting.push(attempt);
-    if (length === 0) whenBatched(this.#inFlight === 0, this.#flush);
+    if (length === 0 && !this.#isHeld) whenBatched(this.#inFlight === 0, this.#flush);
   }
 
   readonly #flush = (): void => {

@@ -112,7 +112,8 @@ export class Worker {
         endings: this.#endings,
         clock: this.#clock,
         running: this.#running,
-        confirming: () => settler.ending,
+        settler,
+        lease: options.lease,
         consumer: () => this.#consumer,
       },
       {
