@@ -3,6 +3,7 @@ import type { Backoff } from '../core/handling/backoff.js';
 import { AttemptEndedError, RejectedError } from '../core/errors.js';
 import type { Delivery } from '../core/handling/delivery.js';
 import type { ServiceEvent, Timestamp } from '../core/service-event.js';
+import { CONTEXT } from './brands.js';
 import { readStrings } from './headers.js';
 import { messageDelay } from './options.js';
 
@@ -25,6 +26,11 @@ export class ElkMqContext extends BaseRpcContext<[queue: string, event: ServiceE
     super([queue, delivery.queued.event]);
     this.#delivery = delivery;
     this.#message = message;
+  }
+
+  /** @internal */
+  get [CONTEXT](): true {
+    return true;
   }
 
   /**

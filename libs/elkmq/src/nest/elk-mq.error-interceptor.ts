@@ -1,6 +1,7 @@
 import { Injectable, type CallHandler, type ExecutionContext, type NestInterceptor } from '@nestjs/common';
 import { catchError, type Observable } from 'rxjs';
-import { ElkMqContext } from './elk-mq.context.js';
+import { CONTEXT, hasBrand } from './brands.js';
+import type { ElkMqContext } from './elk-mq.context.js';
 
 /**
  * Lets the transport see what handlers throw. By the time a failure comes to a transport, Nest has replaced every error
@@ -15,11 +16,12 @@ import { ElkMqContext } from './elk-mq.context.js';
 export class ElkMqErrorInterceptor implements NestInterceptor {
   intercept(execution: ExecutionContext, next: CallHandler): Observable<unknown> {
     const context: unknown = execution.getType() === 'rpc' ? execution.getArgByIndex(1) : undefined;
-    if (!(context instanceof ElkMqContext)) return next.handle();
-    context.originalError.isWatched = true;
+    if (!hasBrand(context, CONTEXT)) return next.handle();
+    const { originalError } = context as ElkMqContext;
+    originalError.isWatched = true;
     return next.handle().pipe(
       catchError((error: unknown) => {
-        context.originalError.error = error;
+        originalError.error = error;
         throw error;
       }),
     );

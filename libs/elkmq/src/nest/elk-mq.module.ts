@@ -12,7 +12,8 @@ import { ModulesContainer } from '@nestjs/core';
 import { InvalidOptionError } from '../core/errors.js';
 import { shown } from '../core/options.js';
 import { ElkMqClient } from './elk-mq.client.js';
-import { ElkMqServer } from './elk-mq.server.js';
+import { hasBrand, SERVER } from './brands.js';
+import type { ElkMqServer } from './elk-mq.server.js';
 import type { ElkMqClientOptions } from './options.js';
 
 /** A client, and the token under which it is injected. */
@@ -66,7 +67,7 @@ export class ElkMqModule implements OnModuleDestroy {
     // Nest destroys modules in the order of their distance from the root module, which has 1.
     for (const module of modules.values()) if (module.metatype === ElkMqModule) module.distance = 0;
     modules.getRpcTargetRegistry().subscribe((server) => {
-      if (server instanceof ElkMqServer) this.#servers.add(server);
+      if (hasBrand(server, SERVER)) this.#servers.add(server as ElkMqServer);
     });
   }
 

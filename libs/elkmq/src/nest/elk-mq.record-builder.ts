@@ -1,3 +1,4 @@
+import { RECORD } from './brands.js';
 import type { Deduplication } from '../core/sending/batch.js';
 import { deduplicationOf, messageDelay, requestTimeout } from './options.js';
 import { headersOf } from './headers.js';
@@ -21,6 +22,11 @@ export class ElkMqRecord<T = unknown> {
       readonly window: number;
     },
   ) {}
+
+  /** @internal */
+  get [RECORD](): true {
+    return true;
+  }
 }
 
 /** Adds headers, a timeout, a delay or a deduplication key to one message: `client.send('pattern', new ElkMqRecordBuilder(data).….build())`. */

@@ -7,6 +7,7 @@ import { QueueKeys } from '../core/keys.js';
 import { readQueueState, type QueueState } from '../core/queue-state.js';
 import type { DeliveryMode } from '../core/recovery/recovery.js';
 import { Worker, type WorkerListener } from '../core/handling/worker.js';
+import { SERVER } from './brands.js';
 import { ConnectionEvents, type ElkMqEvents, type ElkMqStatus } from './connection-events.js';
 import { ElkMqContext } from './elk-mq.context.js';
 import { deliveryMode, serverOptions, type ElkMqServerOptions } from './options.js';
@@ -71,6 +72,11 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
       log: this.#logError,
     });
     this.#ofEvents = new EventHandling(this.#failures, this.deserializer);
+  }
+
+  /** @internal */
+  get [SERVER](): true {
+    return true;
   }
 
   /** As Nest's, which lets the last of two request handlers of one pattern win and says nothing. */

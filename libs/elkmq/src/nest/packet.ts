@@ -3,7 +3,8 @@ import { InvalidEventError, JsonDumpError } from '../core/errors.js';
 import type { Deduplication } from '../core/sending/batch.js';
 import { toJson } from '../core/wire/json.js';
 import { shown } from '../core/options.js';
-import { ElkMqRecord } from './elk-mq.record-builder.js';
+import { hasBrand, RECORD } from './brands.js';
+import type { ElkMqRecord } from './elk-mq.record-builder.js';
 
 /** A Nest packet in the words of the queue. */
 export interface OutgoingPacket {
@@ -43,7 +44,7 @@ export class OutgoingPackets {
       );
     }
     const { data, metadata } = packet;
-    const record: ElkMqRecord | undefined = data instanceof ElkMqRecord ? data : undefined;
+    const record = hasBrand(data, RECORD) ? (data as ElkMqRecord) : undefined;
     const headers = extraHeaders ? { ...extraHeaders, ...record?.headers } : record?.headers;
     const fields = headers || metadata ? fieldsOf(headers, metadata) : NO_FIELDS;
     const plain = record ? { ...packet, data: record.data } : packet;

@@ -1,3 +1,5 @@
+import { ReplyError } from 'ioredis';
+
 /*
  * Three kinds of failure, by what is known about the command:
  * - in doubt: the connection went away, so it may or may not have been carried out;
@@ -5,12 +7,16 @@
  * - refused: Redis did not carry it out and will not.
  */
 
+// ioredis gives it the type any.
+const ReplyClass = ReplyError as new () => Error & { command: unknown };
+
 /** Before version 7 Redis says so in the middle, when a command in a script was refused. */
 const FOR_NOW =
   /(?:^|: -)(?:LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|NOREPLICAS|UNBLOCKED|MISCONF)\b/;
 
+/** A bundler may have given the class another name, and a user's ioredis may be another copy. */
 export function isReplyError(error: unknown): error is Error {
-  return error instanceof Error && error.name === 'ReplyError';
+  return error instanceof Error && (error instanceof ReplyClass || error.name === 'ReplyError');
 }
 
 /** Whether the same command may succeed later: it is in doubt, or Redis refused it for now. */
