@@ -16,18 +16,19 @@ describe('what Redis refuses', () => {
     const queue = newQueue(url);
     await redis.set(`${queue.name}(event_stream)`, 'text');
     const codes = {
-      enqueue: ['ENQUEUE_FAILED', 'Redis refused to store the event: WRONGTYPE'],
-      dequeue: ['DEQUEUE_FAILED', 'Redis refused to hand out an event: WRONGTYPE'],
-      dequeueBlocking: ['DEQUEUE_FAILED', 'Redis refused to hand out events: WRONGTYPE'],
-      awaitResponse: ['ENQUEUE_FAILED', 'Redis refused to store the event: WRONGTYPE'],
-      enqueueResponse: ['ENQUEUE_FAILED', 'Redis refused to store the response: WRONGTYPE'],
+      enqueue: ['ENQUEUE_FAILED', 'Redis refused to store the event'],
+      dequeue: ['DEQUEUE_FAILED', 'Redis refused to hand out an event'],
+      dequeueBlocking: ['DEQUEUE_FAILED', 'Redis refused to hand out events'],
+      awaitResponse: ['ENQUEUE_FAILED', 'Redis refused to store the event'],
+      enqueueResponse: ['ENQUEUE_FAILED', 'Redis refused to store the response'],
     };
     const failures = await failuresOf(queue);
     expect(failures.map(([call, error]) => [call, (error as { code: string }).code])).toEqual(
       Object.entries(codes).map(([call, [code]]) => [call, code]),
     );
     for (const [call, error] of failures) {
-      expect((error as Error).message).toContain(codes[call as keyof typeof codes][1]);
+      const [, beginning] = codes[call as keyof typeof codes];
+      expect((error as Error).message).toMatch(new RegExp(`^${beginning}: .*WRONGTYPE`));
       expect((error as Error).cause).toBeInstanceOf(Error);
     }
     // It goes on as soon as the cause is gone.
@@ -41,8 +42,9 @@ describe('what Redis refuses', () => {
     await redis.set(`${queue}(event_stream)`, 'text');
     expect(await rejection(listening(new ElkMqServer({ queue, url })))).toMatchObject({
       code: 'DEQUEUE_FAILED',
-      message: expect.stringContaining(
-        `refused to hand out events of the queue '${queue}': WRONGTYPE`,
+      // Before version 7 Redis names the script first.
+      message: expect.stringMatching(
+        `refused to hand out events of the queue '${queue}': .*WRONGTYPE`,
       ) as string,
     });
   });
@@ -78,7 +80,7 @@ describe('a user of Redis', () => {
   }
 
   it('who may use the keys of the queue alone can do everything', async () => {
-    const { source, admin } = await userOf('~orders(* +@all -@dangerous +info +client|unblock resetchannels');
+    const { source, admin } = await userOf('~orders(* +@all -@dangerous +info +client|unblock');
     const [client, worker] = [newQueue(source, 'orders'), newQueue(source, 'orders')];
     const response = client.awaitResponse(event);
     const [, request] = await worker.dequeueBlocking(10);

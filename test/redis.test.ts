@@ -72,8 +72,13 @@ describe('a private Redis', () => {
     const server = await start();
     expect(server.isPrivate).toBe(true);
     expect(server.url).toBe(`redis://127.0.0.1:${server.port}`);
-    const settings = await ask(server.url, (redis) => redis.config('GET', 'bind', 'save', 'appendonly'));
-    expect(settings).toEqual(expect.arrayContaining(['bind', '127.0.0.1', 'save', '', 'appendonly', 'no']));
+    for (const [name, value] of [
+      ['bind', '127.0.0.1'],
+      ['save', ''],
+      ['appendonly', 'no'],
+    ] as const) {
+      expect(await ask(server.url, (redis) => redis.config('GET', name))).toEqual([name, value]);
+    }
   });
 
   it('has its own port and data', async () => {

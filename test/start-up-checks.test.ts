@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { fakeRedis } from './support/fake-redis.js';
 import { clientOf, durableRedis, ownRedis } from './support/own-redis.js';
 import { listening, logs, moduleOf, requests, startApp, startClient, valuesOf } from './support/nest.js';
-import { newQueueName, rejection } from './support/queue.js';
+import { newQueueName, redisMajor, rejection } from './support/queue.js';
 
 /** What the log says of a queue when a server of it has started. */
 async function warningsOf(options: Omit<ElkMqServerOptions, 'queue'>): Promise<string[]> {
@@ -39,6 +39,15 @@ describe('a server warns at its start', () => {
     expect(await warningsOf({ url: server.url })).toEqual([]);
     expect(await warningsOf({ url: (await durableRedis()).url })).toEqual([]);
   });
+
+  it.skipIf(redisMajor >= 7)(
+    'of min-replicas-to-write, which Redis 6 does not apply to scripts',
+    async () => {
+      const server = await ownRedis('--appendonly', 'yes', '--min-replicas-to-write', '1');
+      const told = expect.stringMatching(/does not apply min-replicas-to-write.*minReplicas/) as string;
+      expect(await warningsOf({ url: server.url })).toEqual([told]);
+    },
+  );
 
   it('of two request handlers of one pattern', async () => {
     const queue = newQueueName();

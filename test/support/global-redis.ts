@@ -1,3 +1,4 @@
+import { Redis } from 'ioredis';
 import type { TestProject } from 'vitest/node';
 import { startTestRedis } from './test-redis.js';
 
@@ -5,6 +6,7 @@ declare module 'vitest' {
   export interface ProvidedContext {
     redisUrl: string;
     adminUrl: string;
+    redisMajor: number;
   }
 }
 
@@ -13,5 +15,8 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const redis = await startTestRedis();
   project.provide('redisUrl', redis.url);
   project.provide('adminUrl', redis.adminUrl);
+  const admin = new Redis(redis.adminUrl);
+  project.provide('redisMajor', Number(/redis_version:(\d+)/.exec(await admin.info('server'))?.[1]));
+  admin.disconnect();
   return () => redis.stop();
 }

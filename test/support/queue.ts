@@ -4,6 +4,9 @@ import { inject, onTestFinished } from 'vitest';
 
 export const url = inject('redisUrl');
 
+/** The version of Redis that the servers of the tests have; Valkey has that of the Redis that it goes back to. */
+export const redisMajor = inject('redisMajor');
+
 /** A client of the tests' own, to look at what is in Redis; it ends with the process, which runs many files. */
 export const redis = new Redis(inject('adminUrl'));
 

@@ -4,12 +4,14 @@ import { isReplyError } from './redis-errors.js';
 import { send } from './scripts.js';
 
 const OLDEST = 6;
+/** The first version that applies min-replicas-to-write to scripts. */
+const FIRST_TO_COUNT_REPLICAS = 7;
 
 /** What is wrong with a Redis that a queue can live with, each with what helps. @throws {ConnectionError} when it is too old */
 export async function checkRedis(client: Redis | Cluster): Promise<string[]> {
   const info = await infoOf(client, []);
   requireVersion(info);
-  return [...evictionOf(info), ...(await persistenceOf(client, info))];
+  return [...evictionOf(info), ...replicationOf(info), ...(await persistenceOf(client, info))];
 }
 
 /** @throws {ConnectionError} when Redis is too old */
@@ -48,6 +50,16 @@ function evictionOf(info: Info): string[] {
     : 'whole queues, with all their messages';
   return [
     `the maxmemory-policy of Redis is ${policy}: when memory is full it removes ${what}. Set it to noeviction`,
+  ];
+}
+
+function replicationOf(info: Info): string[] {
+  // Only told where min-replicas-to-write is set.
+  const isWanted = info.has('min_slaves_good_slaves');
+  const version = info.get('redis_version') ?? '7';
+  if (!isWanted || Number.parseInt(version, 10) >= FIRST_TO_COUNT_REPLICAS) return [];
+  return [
+    `Redis ${version} does not apply min-replicas-to-write to scripts, so messages are stored without replicas. Set the option minReplicas`,
   ];
 }
 

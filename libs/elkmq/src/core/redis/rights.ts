@@ -46,7 +46,7 @@ export async function findRefusals(
   // What these add is deleted again.
   if (!refused.has('del')) {
     await Promise.all(all.filter((command) => ADDING.includes(command)).map(test));
-    if (all.some((command) => ADDING.includes(command))) await send(client, 'del', [key]);
+    if (all.some((command) => ADDING.includes(command))) await test('del');
   }
   let essential: string | undefined;
   const warnings: string[] = [];
