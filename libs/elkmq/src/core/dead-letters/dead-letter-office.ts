@@ -31,7 +31,7 @@ interface Row {
 }
 
 /** How much one call of a script works on: letters, and bytes of their JSON. */
-const BATCH = { letters: 500, bytes: 4 * 1024 * 1024 };
+const BATCH = { letters: 500, bytes: 1024 * 1024 };
 const MAX_LIMIT = 1_000;
 
 /**
@@ -121,13 +121,14 @@ export class DeadLetters {
    */
   async remove(which: string | DeadLetterFilter): Promise<number> {
     const keys = [this.#keys.deadLetters, this.#keys.deadLetterBodies];
-    const origins = await this.#originsOf(which);
+    let left = await this.#originsOf(which);
     let count = 0;
-    for (let i = 0; i < origins.length; i += BATCH.letters) {
-      const batch = origins.slice(i, i + BATCH.letters);
+    while (left.length > 0) {
       const doubt = { isInDoubt: false };
-      const removed = Number(await this.#call('removeDeadLetters', keys, batch, doubt));
-      count += doubt.isInDoubt ? batch.length : removed;
+      const answer = await this.#call('removeDeadLetters', keys, left.slice(0, BATCH.letters), doubt);
+      const [removed, seen] = answer as [number, number];
+      count += doubt.isInDoubt ? seen : removed;
+      left = left.slice(seen);
     }
     return count;
   }

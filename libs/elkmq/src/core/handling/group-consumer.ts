@@ -14,6 +14,7 @@ import { GROUP, type QueueKeys } from '../keys.js';
 import { isNoGroup, isReplyError } from '../redis/redis-errors.js';
 import type { RedisSource } from '../redis/redis-source.js';
 import { runScript, send } from '../redis/scripts.js';
+import { ReadSize } from '../redis/read-size.js';
 import { takeEntries, type StreamEntry } from '../redis/stream-entries.js';
 
 export interface Intake {
@@ -45,6 +46,7 @@ export class GroupConsumer {
   /** Of the blocking reads, and of those that do not block. */
   #blocking: ConsumerSession;
   #direct: ConsumerSession;
+  readonly #size = new ReadSize();
   #asked = 0;
   /** `performance.now()` at which the read that is on its way was sent. */
   #sentAt = 0;
@@ -158,6 +160,7 @@ export class GroupConsumer {
 
   #arrived(entries: StreamEntry[], readAhead: () => void): void {
     noteArrival(this.#blocking, entries);
+    this.#size.note(entries);
     if (this.#stopping) {
       void this.handBack(entries);
       return;
@@ -182,7 +185,7 @@ export class GroupConsumer {
   }
 
   #read(client: Connection['client']): Promise<unknown> | undefined {
-    this.#asked = this.#stopping ? 0 : this.#intake.credit(this.#arriving);
+    this.#asked = this.#stopping ? 0 : Math.min(this.#intake.credit(this.#arriving), this.#size.limit);
     if (this.#asked <= 0) return undefined;
     this.#sentAt = performance.now();
     const { longestBlock } = this.#reader;

@@ -10,7 +10,7 @@ const LOOK = 1_000;
 const PAUSE = 5;
 /** Messages, and bytes, of one call. */
 const COUNT = 200;
-const SIZE = 4 * 1024 * 1024;
+const SIZE = 1024 * 1024;
 
 /**
  * Puts delayed messages into the queue when they are due. It wakes when the first of them is; all workers of a queue

@@ -19,6 +19,9 @@ export async function requeue(
   { consumer, unrenewedFor }: Holder = ANYONE,
 ): Promise<void> {
   const { eventStream, messageQueue, leftovers } = keys;
-  const args = [GROUP, attempts, consumer, unrenewedFor, limit, KEPT_LONGER, ...ids];
-  await callReliably(connection, 'requeue', [eventStream, messageQueue, leftovers], args, patience);
+  const used = [eventStream, messageQueue, leftovers];
+  for (let left = ids; left.length > 0;) {
+    const args = [GROUP, attempts, consumer, unrenewedFor, limit, KEPT_LONGER, ...left];
+    left = left.slice((await callReliably(connection, 'requeue', used, args, patience)) as number);
+  }
 }

@@ -10,6 +10,8 @@ const IDLE = 5_000;
 const PAUSE = 20;
 /** Entries and ids of one call. */
 const COUNT = 200;
+/** Entries of one call that may be deleted, of any size. */
+const DELETED_COUNT = 50;
 /** How long a worker that closes looks through the list at the most, ms. */
 const CLEARING_MS = 5_000;
 /** Ids of one of its calls. */
@@ -101,9 +103,9 @@ export class Janitor {
     const lists = [eventStream, messageQueue, leftovers];
     const looked = await this.#call('cleanHistory', histories, [KEPT_LONGER, COUNT]);
     const stale = await this.#cleanListPage();
-    const due = await this.#call('cleanLeftovers', lists, [COUNT]);
+    const due = await this.#call('cleanLeftovers', lists, [DELETED_COUNT]);
     const responses = await this.#cleanResponses();
-    return looked === 1 || stale || due === COUNT || responses;
+    return looked === 1 || stale || due === DELETED_COUNT || responses;
   }
 
   /** Mostly the oldest are handled first; those that are still being handled are passed by, a page at a time. */

@@ -104,6 +104,7 @@ const TRIAL: Readonly<Record<string, (key: string) => (string | number)[]>> = {
   hmget: (key) => [key, NONE],
   hscan: (key) => [key, 0],
   hset: (key) => [key, 'field', 'value', 'field without a value'],
+  hstrlen: (key) => [key, NONE],
   llen: (key) => [key],
   lpush: (key) => [key, NONE],
   lrange: (key) => [key, 0, 0],

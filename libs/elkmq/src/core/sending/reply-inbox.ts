@@ -1,12 +1,13 @@
 import { ConnectionError } from '../errors.js';
 import { BlockingReader, BLOCK } from '../redis/blocking-reader.js';
+import { ReadSize } from '../redis/read-size.js';
 import type { StreamEntry } from '../redis/stream-entries.js';
 import type { Connection } from '../redis/connection.js';
 import type { RedisSource } from '../redis/redis-source.js';
 import { isFrame, type ReplyFrame } from '../wire/reply-frame.js';
 import { send } from '../redis/scripts.js';
 
-/** Entries of one read. Each can hold the replies of a whole batch. */
+/** Entries of one read at the most. Each can hold the replies of a whole batch. */
 const COUNT = 100;
 /** What has been read is deleted when it is so many entries or characters, and after so many ms. */
 const LOT = 100;
@@ -18,6 +19,7 @@ export class ReplyInbox {
   readonly #key: string;
   readonly #connection: Connection;
   readonly #reader: BlockingReader;
+  readonly #size = new ReadSize();
   #last = '0-0';
   /** Entries that have been read and not been deleted yet, and their characters. */
   #read: string[] = [];
@@ -46,11 +48,13 @@ export class ReplyInbox {
       source,
       {
         read: (client) => {
-          const args = ['COUNT', COUNT, 'BLOCK', BLOCK, 'STREAMS', key, this.#last];
+          const count = Math.min(COUNT, this.#size.limit);
+          const args = ['COUNT', count, 'BLOCK', BLOCK, 'STREAMS', key, this.#last];
           return send(client, 'xread', args, 'bytes');
         },
         entries: (entries) => {
           this.#isRefused = false;
+          this.#size.note(entries);
           return this.#take(entries, receive) > 1;
         },
         // Such as a key of another type. Nothing helps but to try again.

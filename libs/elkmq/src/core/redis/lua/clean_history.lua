@@ -5,16 +5,10 @@
 -- ARGV: 1 group  2 how much longer than its timeout an entry is kept, ms  3 how many entries at the most
 -- Returns 1 when there is more to look through, else 0.
 
+-- include shared/page.lua
+
 local stream, history, leftovers = KEYS[1], KEYS[2], KEYS[3]
 local LONGEST = 65535
-local MAX_SIZE = 4 * 1024 * 1024
-
-local function after(id)
-  local time, number = string.match(id, '^(%d+)%-(%d+)$')
-  -- Beyond what Lua can count nobody writes.
-  if tonumber(number) >= 2 ^ 53 then return string.format('%.0f-0', time + 1) end
-  return time .. '-' .. string.format('%.0f', number + 1)
-end
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -33,14 +27,11 @@ if not from then
   return 0
 end
 
-local size, count, last = 0, 0, nil
-for _, entry in ipairs(redis.call('XRANGE', stream, from, start, 'COUNT', ARGV[3])) do
+local entries, is_end = page(stream, from, start, tonumber(ARGV[3]))
+for _, entry in ipairs(entries) do
   local id, fields = entry[1], entry[2]
   local names = {}
-  for f = 1, #fields, 2 do
-    names[fields[f]] = fields[f + 1]
-    size = size + #fields[f + 1]
-  end
+  for f = 1, #fields, 2 do names[fields[f]] = fields[f + 1] end
   if names.due and not names.event then
     redis.call('XDEL', stream, id)
   elseif #fields > 2 and #fields < 7000 and not names.listed then
@@ -56,9 +47,7 @@ for _, entry in ipairs(redis.call('XRANGE', stream, from, start, 'COUNT', ARGV[3
     if deletable < now then redis.call('XDEL', stream, id)
     else redis.call('ZADD', leftovers, string.format('%.0f', deletable), id) end
   end
-  count, last = count + 1, id
-  if size > MAX_SIZE then break end
 end
-if count == tonumber(ARGV[3]) or size > MAX_SIZE then redis.call('HSET', history, 'from', after(last))
-else redis.call('HDEL', history, 'from', 'start') end
+if is_end then redis.call('HDEL', history, 'from', 'start')
+else redis.call('HSET', history, 'from', after(entries[#entries][1])) end
 return 1

@@ -3,6 +3,9 @@
 -- KEYS: 1 event stream  2 message queue  3 leftovers, zset: id by when it can be deleted, ms
 -- ARGV: 1 group  2 how many ids at the tail are passed over  3 how many are looked at, at the most
 -- Returns two values: how many of those ids there were; how many to pass over for the next page, '' when there is none.
+-- Once it has read many bytes it leaves the rest of the page to another call.
+
+-- include shared/page.lua
 
 local stream, list, leftovers, group = KEYS[1], KEYS[2], KEYS[3], ARGV[1]
 
@@ -33,8 +36,9 @@ local last_time, last_number = parts(delivered)
 
 local skip, limit = tonumber(ARGV[2]), tonumber(ARGV[3])
 local page = redis.call('LRANGE', list, -skip - limit, -skip - 1)
-local count, kept = 0, 0
+local count, kept, bytes = 0, 0, 0
 for _, id in ipairs(page) do
+  if bytes >= MAX_BYTES then return { count, string.format('%d', skip) } end
   local time, number = parts(id)
   if not time then
     redis.call('LREM', list, -1, id)
@@ -47,6 +51,7 @@ for _, id in ipairs(page) do
     redis.call('LREM', list, -1, id)
     if entry and #entry[2] < 7000 then
       local fields = entry[2]
+      bytes = bytes + bytes_of(fields)
       redis.call('XDEL', stream, id)
       set(fields, 'origin', id)
       set(fields, 'listed', '1')

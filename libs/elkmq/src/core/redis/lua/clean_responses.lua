@@ -5,9 +5,10 @@
 --       4 how many at the most
 -- Returns two values: the number of entries that were deleted; from which id on to go on, '' at the end.
 
+-- include shared/page.lua
+
 local stream, index = KEYS[1], KEYS[2]
 local SHORTEST, LONGEST = 1000, 65535000
-local MAX_SIZE = 4 * 1024 * 1024
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -35,11 +36,8 @@ for _, entry in ipairs(redis.call('XRANGE', index, ARGV[3], '+', 'COUNT', ARGV[4
     deleted = deleted + 1
   end
   count = count + 1
-  if count == tonumber(ARGV[4]) or size > MAX_SIZE then
-    local ms, number = string.match(id, '^(%d+)%-(%d+)$')
-    -- Beyond what Lua can count nobody writes.
-    if tonumber(number) >= 2 ^ 53 then return { deleted, string.format('%.0f-0', ms + 1) } end
-    return { deleted, ms .. '-' .. string.format('%.0f', number + 1) }
+  if count == tonumber(ARGV[4]) or size > MAX_BYTES then
+    return { deleted, after(id) }
   end
 end
 return { deleted, '' }

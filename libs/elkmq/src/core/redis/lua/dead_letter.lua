@@ -8,6 +8,8 @@
 -- Returns two numbers, of dead letters that were dropped: because there were too many, and because of their age. None
 -- when the attempt was not the consumer's any more.
 
+-- include shared/free.lua
+
 local stream, group, id, origin = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
 -- Of another type: better known before the first write than after it.
 redis.call('ZCARD', KEYS[2])
@@ -40,7 +42,8 @@ local old = redis.call('ZCOUNT', KEYS[2], '-inf', now[1] * 1000 + now[2] / 1000 
 local dropped = math.min(math.max(surplus, old), 1000)
 if dropped <= 0 then return { 0, 0 } end
 local oldest = redis.call('ZRANGE', KEYS[2], 0, dropped - 1)
-redis.call('ZREM', KEYS[2], unpack(oldest))
-redis.call('HDEL', KEYS[3], unpack(oldest))
+dropped = how_many_to_free(KEYS[3], oldest)
+redis.call('ZREM', KEYS[2], unpack(oldest, 1, dropped))
+redis.call('HDEL', KEYS[3], unpack(oldest, 1, dropped))
 old = math.min(old, dropped)
 return { dropped - old, old }

@@ -6,6 +6,8 @@
 -- Returns the last id that was there before the group, '' when original consumers have taken nothing of that, or when all
 -- of it has been handed out.
 
+-- include shared/page.lua
+
 local stream, list, history, group = KEYS[1], KEYS[2], KEYS[3], ARGV[1]
 local PAGE = 1000
 
@@ -25,9 +27,9 @@ redis.call('XLEN', stream)
 redis.call('HLEN', history)
 local last = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1]
 local start, until_id = '0', ''
-local first = last and redis.call('XRANGE', stream, '-', '+', 'COUNT', PAGE) or {}
+local first, is_whole = page(stream, '-', '+', PAGE)
 -- Whether something may have been consumed. Of a long stream, or list, only the beginning is looked at.
-local is_used = #first == PAGE
+local is_used = not is_whole
 local waiting = {}
 for _, id in ipairs(redis.call('LRANGE', list, -PAGE, -1)) do waiting[id] = true end
 for _, entry in ipairs(first) do

@@ -7,6 +7,8 @@
 
 -- include shared/is_live.lua
 
+-- include shared/after.lua
+
 local pending, oldest = 0, ''
 local groups = redis.pcall('XINFO', 'GROUPS', KEYS[1])
 local last = '0-0'
@@ -17,10 +19,8 @@ if not groups.err then
     if info['name'] == ARGV[1] then pending, last = info['pending'], info['last-delivered-id'] end
   end
 end
--- The last one that was taken may still be there.
-for _, entry in ipairs(redis.call('XRANGE', KEYS[1], last, '+', 'COUNT', 2)) do
-  if oldest == '' and entry[1] ~= last then oldest = entry[1] end
-end
+local next_entry = redis.call('XRANGE', KEYS[1], after(last), '+', 'COUNT', 1)[1]
+if next_entry then oldest = next_entry[1] end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local members, workers = redis.call('HGETALL', KEYS[5]), 0

@@ -6,7 +6,9 @@
 -- ARGV: 1 group  2 what to add to the number of attempts  3 consumer that must have them, '' for any
 --       4 how long their lease must not have been renewed, ms  5 up to which id original consumers compete for the events
 --       of original producers, '+' for all, '' for none  6 how much longer than its timeout an entry is kept, ms  7.. ids
--- Returns the number of entries put back.
+-- Returns how many of the ids were looked at: the others are for another call.
+
+-- include shared/page.lua
 
 local LONGEST = 65535
 
@@ -50,8 +52,9 @@ end
 
 local stream, list, leftovers, group = KEYS[1], KEYS[2], KEYS[3], ARGV[1]
 local more, consumer = tonumber(ARGV[2]), ARGV[3]
-local count = 0
+local bytes = 0
 for i = 7, #ARGV do
+  if bytes >= MAX_BYTES then return i - 7 end
   local id = ARGV[i]
   local pending = redis.pcall('XPENDING', stream, group, id, id, 1)[1]
   local taken = pending and (consumer == '' or pending[2] == consumer) and pending[3] >= tonumber(ARGV[4])
@@ -59,6 +62,7 @@ for i = 7, #ARGV do
   -- More fields than Lua can pass on are not an entry of any client: it stays, to be found malformed.
   if entry and #entry[2] < 7000 then
     local fields = entry[2]
+    bytes = bytes + bytes_of(fields)
     local is_open = pending[4] == 1 and is_competed_for(id, fields)
     if is_open and redis.call('LREM', list, -1, id) == 0 then
       local timeout = tonumber(string.match(fields[2], '"timeout":%s*(%d+)')) or LONGEST
@@ -75,11 +79,10 @@ for i = 7, #ARGV do
       local again = redis.call('XADD', stream, '*', unpack(fields))
       -- At the end that is popped: it is older than the others.
       if is_open then redis.call('RPUSH', list, again) end
-      count = count + 1
     end
   elseif taken and not entry then
     -- Redis 6 keeps an entry pending that was deleted.
     redis.call('XACK', stream, group, id)
   end
 end
-return count
+return #ARGV - 6
