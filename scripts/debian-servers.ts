@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { CACHE } from './run-suite.js';
 
 /** A Redis server as a release of Debian has it. */
 export interface DebianServer {
@@ -19,7 +19,6 @@ export const DEBIAN_SERVERS: readonly DebianServer[] = [
   { name: 'redis-8.0', suite: 'trixie', package: 'redis-server' },
 ];
 
-const CACHE = join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'elkmq', 'servers');
 const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg';
 
 /**
@@ -29,7 +28,7 @@ const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg';
  * @throws an Error that says why it cannot be had
  */
 export function fetchServer(server: DebianServer): string {
-  const home = join(CACHE, server.name);
+  const home = join(CACHE, 'servers', server.name);
   const folder = join(home, 'bin');
   if (existsSync(join(folder, 'redis-server'))) return folder;
   rmSync(home, { recursive: true, force: true });

@@ -1,14 +1,12 @@
 // Runs the tests on the servers of other Debian releases, and as users of Redis who have no more rights than the guide gives.
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { CommandLine, runCommand } from './command-line.js';
 import { DEBIAN_SERVERS, fetchServer, type DebianServer } from './debian-servers.js';
-import { failuresOf, type RunReport } from './flaky-report.js';
 import { root } from './pack.js';
 import { publishedUsers } from './published-users.js';
-import { countsOf, isGreen, suiteTable, type SuiteRow } from './suite-table.js';
+import { runSuite } from './run-suite.js';
+import { isGreen, suiteTable, type SuiteRow } from './suite-table.js';
 
 const NEWEST = DEBIAN_SERVERS.at(-1) as DebianServer;
 const [least, reduced] = publishedUsers(root);
@@ -58,31 +56,6 @@ function test({ name, server, rules }: Environment, files: readonly string[]): S
   }
   const version = spawnSync(join(folder, 'redis-server'), ['--version'], { encoding: 'utf8' }).stdout;
   const title = `${name} (${/v=(\S+)/.exec(version)?.[1] ?? 'unknown'})`;
-  console.log(`\n${title}`);
-  const reports = mkdtempSync(join(tmpdir(), 'elkmq-servers-'));
-  const file = join(reports, 'report.json');
-  const env = {
-    ...process.env,
-    PATH: [folder, process.env['PATH']].join(delimiter),
-    ELKMQ_TEST_USER: rules ? `~* ${rules}` : '',
-  };
-  const start = performance.now();
-  const args = [
-    'vitest',
-    'run',
-    '--silent',
-    '--reporter=dot',
-    '--reporter=json',
-    `--outputFile.json=${file}`,
-    ...files,
-  ];
-  spawnSync('npx', args, { cwd: root, stdio: 'inherit', env });
-  try {
-    if (!existsSync(file)) return { name: title, passed: 0, failed: 1, skipped: 0, seconds: 0 };
-    const report = JSON.parse(readFileSync(file, 'utf8')) as RunReport;
-    for (const failure of failuresOf(report, root)) console.error(`${failure.test}\n  ${failure.reason}`);
-    return { name: title, ...countsOf(report), seconds: (performance.now() - start) / 1_000 };
-  } finally {
-    rmSync(reports, { recursive: true });
-  }
+  const env = { ELKMQ_TEST_USER: rules === undefined ? '' : `~* ${rules}` };
+  return runSuite(title, files, { cwd: root, programs: folder, env });
 }

@@ -1,10 +1,14 @@
 // Runs tests of the package, packed as it is published, with the versions of Nest and ioredis that are not the
-// project's own. `npm run test:versions -- nest-11` runs those whose name begins with that.
-import { spawnSync } from 'node:child_process';
+// project's own, and all tests with other versions of Node. `npm run test:versions -- nest-11` runs those whose name begins
+// with that.
+import { execFileSync, spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fetchNode, NODE_LINES } from './node-versions.js';
 import { pack, root } from './pack.js';
+import { runSuite } from './run-suite.js';
+import { isGreen, suiteTable, type SuiteRow } from './suite-table.js';
 
 const own = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
   devDependencies: Record<string, string>;
@@ -41,11 +45,28 @@ process.on('exit', () => {
 });
 const tarball = pack(folder);
 const asked = process.argv[2] ?? '';
-const failed = COMBINATIONS.filter(({ name }) => name.startsWith(asked)).filter((each) => !passes(each));
-for (const { name } of failed) console.error(`${name} failed`);
-process.exitCode = failed.length;
+const rows: SuiteRow[] = [];
+for (const combination of COMBINATIONS) {
+  if (combination.name.startsWith(asked)) rows.push(testCombination(combination));
+}
+for (const line of NODE_LINES) {
+  if (`node-${line}`.startsWith(asked)) rows.push(testNode(line));
+}
+console.log(`\n${suiteTable('versions', rows)}`);
+process.exitCode = isGreen(rows) ? 0 : 1;
 
-function passes({ nest, ioredis, name }: (typeof COMBINATIONS)[number]): boolean {
+function testNode(line: number): SuiteRow {
+  let programs: string;
+  try {
+    programs = fetchNode(line);
+  } catch (error) {
+    return { name: `node-${line}`, missing: (error as Error).message };
+  }
+  const version = execFileSync(join(programs, 'node'), ['--version'], { encoding: 'utf8' }).trim();
+  return runSuite(`node-${line} (${version})`, [], { cwd: root, programs });
+}
+
+function testCombination({ nest, ioredis, name }: (typeof COMBINATIONS)[number]): SuiteRow {
   const project = join(folder, name);
   mkdirSync(project);
   const dependencies = {
@@ -64,16 +85,17 @@ function passes({ nest, ioredis, name }: (typeof COMBINATIONS)[number]): boolean
     include: ['test/processes', 'test/types'],
   });
 
-  console.log(`\n${name}`);
+  const env = { ELKMQ_VERSIONS: '1' };
   const run = (command: string, ...args: string[]) =>
-    spawnSync(command, args, { cwd: project, stdio: 'inherit', env: { ...process.env, ELKMQ_VERSIONS: '1' } })
-      .status === 0;
-  return (
+    spawnSync(command, args, { cwd: project, stdio: 'inherit', env: { ...process.env, ...env } }).status ===
+    0;
+  const isReady =
     run('npm', 'install', '--silent', '--no-audit', '--no-fund', '--prefer-offline') &&
     run('npm', 'ls', '--depth=0', '@nestjs/microservices', 'ioredis', 'nestjs-elkmq') &&
-    run('npx', 'tsc', '-p', 'tsconfig.processes.json') &&
-    run('npx', 'vitest', 'run', '--silent', '--reporter=dot', ...TESTS)
-  );
+    run('npx', 'tsc', '-p', 'tsconfig.processes.json');
+  return isReady
+    ? runSuite(name, TESTS, { cwd: project, env })
+    : { name, passed: 0, failed: 1, skipped: 0, seconds: 0 };
 }
 
 function write(file: string, content: object): void {
