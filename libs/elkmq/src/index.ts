@@ -21,7 +21,7 @@ export type { ElkMqEvents, ElkMqStatus } from './nest/connection-events.js';
 // For any Node program: the original's API.
 export { EventQueue } from './core/event-queue.js';
 export { QueueAdmin } from './core/queue-admin.js';
-export type { SendingOptions as EventQueueOptions } from './core/sending/sending-options.js';
+export type { EventQueueOptions } from './core/event-queue.js';
 export type { DeadLetterPage, DeadLetterQuery, DeadLetters } from './core/dead-letters/dead-letter-office.js';
 export type { DeadLetterFilter } from './core/dead-letters/dead-letter-filter.js';
 export type { DeadLetter, DeadLetterReason } from './core/dead-letters/dead-letters.js';
@@ -30,6 +30,7 @@ export type { WorkerInfo } from './core/workers/worker-info.js';
 export { ServiceEvent } from './core/service-event.js';
 export type { Timestamp, TimestampedEvent } from './core/service-event.js';
 export type { RedisSourceInput } from './core/redis/redis-source.js';
+export type { CredentialsFunction, ElkMqCredentials } from './core/redis/credentials.js';
 export type { BackoffOptions } from './core/handling/backoff.js';
 export type { DeliveryMode } from './core/recovery/recovery.js';
 

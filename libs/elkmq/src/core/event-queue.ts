@@ -7,6 +7,7 @@ import { QueueKeys } from './keys.js';
 import { queueName, shown } from './options.js';
 import type { QueueReader } from './queue-reader.js';
 import { readQueueState, type QueueState } from './queue-state.js';
+import type { CredentialsFunction } from './redis/credentials.js';
 import { RedisSource, type RedisSourceInput } from './redis/redis-source.js';
 import type { StreamEntry } from './redis/stream-entries.js';
 import { Responder } from './responder.js';
@@ -15,6 +16,15 @@ import { sendingOptions, type SendingOptions } from './sending/sending-options.j
 import { ServiceEvent, type Timestamp, type TimestampedEvent } from './service-event.js';
 import { decodeReply } from './wire/codec.js';
 import { timestampOf } from './wire/entry.js';
+
+/** What an `EventQueue` can be told. */
+export interface EventQueueOptions extends SendingOptions {
+  /**
+   * Fetches what Redis is to know this queue by, in place of a password in `redis`: before the first connection, before
+   * `expiresAt`, and when Redis refuses them. All connections share what it answers; those that stand log in again.
+   */
+  credentials?: CredentialsFunction;
+}
 
 /**
  * A queue of events in Redis, which any number of producers and consumers share. Each event goes to one consumer,
@@ -38,9 +48,9 @@ export class EventQueue {
   constructor(
     readonly name: string,
     redis?: RedisSourceInput,
-    options: SendingOptions = {},
+    options: EventQueueOptions = {},
   ) {
-    const source = new RedisSource(redis);
+    const source = new RedisSource(redis, options.credentials);
     this.#keys = new QueueKeys(queueName(name), source.isCluster);
     const sending = sendingOptions(options, source.isCluster);
     this.#patience = sending.enqueueTimeout;

@@ -2,6 +2,7 @@ import { ConnectionError } from './errors.js';
 import { QueueKeys } from './keys.js';
 import { DEFAULTS, queueName, shown } from './options.js';
 import { readQueueState, type QueueState } from './queue-state.js';
+import type { CredentialsFunction } from './redis/credentials.js';
 import { COMMAND_TIMEOUT, Connection } from './redis/connection.js';
 import { RedisSource, type RedisSourceInput } from './redis/redis-source.js';
 import { readWorkers, type WorkerInfo } from './workers/worker-info.js';
@@ -14,13 +15,15 @@ export class QueueAdmin {
   /**
    * @param name of the queue
    * @param redis where Redis is; default redis://127.0.0.1:6379
+   * @param options `credentials`: as of an `EventQueue`
    * @throws {InvalidOptionError}
    */
   constructor(
     readonly name: string,
     redis?: RedisSourceInput,
+    options: { credentials?: CredentialsFunction } = {},
   ) {
-    const source = new RedisSource(redis);
+    const source = new RedisSource(redis, options.credentials);
     this.#keys = new QueueKeys(queueName(name), source.isCluster);
     this.#connection = new Connection(source, COMMAND_TIMEOUT);
   }

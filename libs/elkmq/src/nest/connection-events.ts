@@ -1,7 +1,8 @@
 import { EventEmitter } from 'node:events';
 import { EventQueueError } from '../core/errors.js';
 import type { ConnectionListener, ConnectionStatus } from '../core/redis/connection.js';
-import { isReplyError } from '../core/redis/redis-errors.js';
+import { whyOf } from '../core/redis/connection-failure.js';
+import { isLoginRefused, isReplyError } from '../core/redis/redis-errors.js';
 import { messageOf } from '../core/thrown.js';
 import type { Log } from './safe-log.js';
 
@@ -22,10 +23,12 @@ export interface ElkMqEvents extends Record<string, (...args: never[]) => void> 
 
 /** After an outage, ms. A Redis that is failing over accepts connections, and refuses what they are for. */
 const STABLE = 1_000;
+/** A connection that is back within this time, ms, at the first try, was not an outage: the server may close idle ones. */
+const UNNOTICED_MS = 1_000;
 
 /**
  * Turns what a connection tells into Nest's status, events and log lines, for client and server alike. An outage is two
- * lines: one when Redis is away, one when it is back.
+ * lines: one when Redis is away, one when it is back. A connection that breaks and is back at once is none.
  */
 export class ConnectionEvents implements ConnectionListener {
   readonly #emitter = new EventEmitter();
@@ -33,7 +36,9 @@ export class ConnectionEvents implements ConnectionListener {
   readonly #next: (status: ElkMqStatus) => void;
   readonly #log: Log;
   #isConnected = false;
+  #hasBeenConnected = false;
   #isAway = false;
+  #awayTimer: NodeJS.Timeout | undefined;
   #backTimer: NodeJS.Timeout | undefined;
   /** What has broken the connection; it is told before the loss. */
   #reason = '';
@@ -52,8 +57,15 @@ export class ConnectionEvents implements ConnectionListener {
     if (status === 'connecting') return;
     const told = status === 'closed' ? 'disconnected' : status;
     this.#isConnected = told === 'connected';
+    this.#hasBeenConnected ||= this.#isConnected;
+    clearTimeout(this.#awayTimer);
     clearTimeout(this.#backTimer);
-    if (told === 'reconnecting') this.#away('lost');
+    if (told === 'reconnecting') {
+      this.#awayTimer = setTimeout(() => {
+        this.#away();
+      }, UNNOTICED_MS).unref();
+    }
+    if (this.#isConnected && !this.#isAway) this.#reason = '';
     if (this.#isConnected && this.#isAway) {
       this.#backTimer = setTimeout(() => {
         this.#back();
@@ -64,13 +76,13 @@ export class ConnectionEvents implements ConnectionListener {
   }
 
   error(error: Error): void {
-    const isRefusal: boolean = error instanceof EventQueueError || isReplyError(error);
+    const isRefusal: boolean =
+      error instanceof EventQueueError || isReplyError(error) || isLoginRefused(error);
     if (isRefusal) {
       this.#log.error(`Queue '${this.#queue}': ${error.message}`);
     } else {
-      // The message of several failures, one for each address, is empty.
-      this.#reason = error.message || ((error as { code?: string }).code ?? error.name);
-      if (!this.#isConnected) this.#away('not there');
+      this.#reason = whyOf(error);
+      if (!this.#isConnected) this.#away();
     }
     // An EventEmitter throws an 'error' that nobody listens to.
     if (this.#emitter.listenerCount('error') > 0) this.#emit('error', error);
@@ -89,9 +101,11 @@ export class ConnectionEvents implements ConnectionListener {
     this.#log.warn(`Queue '${this.#queue}': ${message}`);
   }
 
-  #away(what: string): void {
+  #away(): void {
     if (this.#isAway) return;
+    clearTimeout(this.#awayTimer);
     this.#isAway = true;
+    const what = this.#hasBeenConnected ? 'lost' : 'not there';
     const why = this.#reason === '' ? '' : ` (${this.#reason})`;
     this.#log.warn(`The connection of queue '${this.#queue}' to Redis is ${what}${why}; reconnecting…`);
   }

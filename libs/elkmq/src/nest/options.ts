@@ -8,6 +8,7 @@ import type { DeadLetterCap } from '../core/dead-letters/dead-letters.js';
 import { InvalidOptionError } from '../core/errors.js';
 import { DEFAULTS, flag, MAX_DELAY, milliseconds, queueName, shown, wholeNumber } from '../core/options.js';
 import type { DeliveryMode } from '../core/recovery/recovery.js';
+import type { CredentialsFunction } from '../core/redis/credentials.js';
 import { RedisSource, type RedisSourceInput } from '../core/redis/redis-source.js';
 import { sendingOptions, type SendingOptions } from '../core/sending/sending-options.js';
 import type { Deduplication } from '../core/sending/batch.js';
@@ -24,6 +25,12 @@ export interface ElkMqOptions {
   url?: string | undefined;
   /** Where Redis is, as options of ioredis, an instance (which is never closed), or a function that makes one. */
   redis?: Exclude<RedisSourceInput, string>;
+  /**
+   * Fetches what Redis is to know this client or server by, in place of a password in `url` or `redis`: before the first
+   * connection, before `expiresAt`, and when Redis refuses them. All connections share what it answers; those that stand
+   * log in again.
+   */
+  credentials?: CredentialsFunction;
   /** The longest payload, in bytes of UTF-8. Default 16 MiB. */
   maxPayloadBytes?: number;
   /** Follows messages; `new ElkMqOpenTelemetry()` of `nestjs-elkmq/opentelemetry`. */
@@ -90,7 +97,16 @@ export interface ElkMqClientOptions extends ElkMqOptions, SendingOptions {
   deserializer?: ProducerDeserializer;
 }
 
-const COMMON = ['queue', 'url', 'redis', 'maxPayloadBytes', 'serializer', 'deserializer', 'telemetry'];
+const COMMON = [
+  'queue',
+  'url',
+  'redis',
+  'credentials',
+  'maxPayloadBytes',
+  'serializer',
+  'deserializer',
+  'telemetry',
+];
 const SERVER = [
   ...COMMON,
   'concurrency',
@@ -204,7 +220,7 @@ function commonOptions(owner: string, given: ElkMqOptions, known: readonly strin
   }
   return {
     queue: queueName(given.queue),
-    source: new RedisSource(given.url ?? given.redis),
+    source: new RedisSource(given.url ?? given.redis, given.credentials),
     telemetry: telemetryOf(given.telemetry),
     maxPayloadBytes: wholeNumber('maxPayloadBytes', given.maxPayloadBytes, DEFAULTS.maxPayloadBytes, 1),
   };

@@ -1,5 +1,5 @@
 import { setImmediate as endOfTick, setTimeout as sleep } from 'node:timers/promises';
-import { Connection } from './connection.js';
+import { Connection, GAVE_UP } from './connection.js';
 import { isReplyError, isTransient, isUnblocked } from './redis-errors.js';
 import type { RedisSource } from './redis-source.js';
 import { send } from './scripts.js';
@@ -48,6 +48,11 @@ export class BlockingReader {
   /** @param beside another connection to the same Redis */
   constructor(source: RedisSource, reads: Reads, beside?: Connection) {
     this.connection = new Connection(source, BLOCK + GRACE, {
+      status: (status) => {
+        // Without reads the other connection would be of no use, and would look as if all were well.
+        if (status === 'closed' && !this.#closed)
+          beside?.giveUp(`the one for reads beside it has: ${GAVE_UP}`);
+      },
       error: (error) => {
         beside?.whenSteady(() => {
           if (!this.connection.isConnected) reads.disconnected?.(error);

@@ -1,7 +1,18 @@
 import type { Cluster, Redis, RedisOptions } from 'ioredis';
 import { Deadline } from './deadline.js';
 import { ConnectionError } from '../errors.js';
-import { isForbidden } from './redis-errors.js';
+import { reviveWhenStuck } from './cluster-revival.js';
+import {
+  moreTelling,
+  nodeErrorOf,
+  refusedDatabase,
+  saysNothing,
+  whyNotConnected,
+  whyOf,
+  withoutCommand,
+} from './connection-failure.js';
+import { ConnectionLogin } from './login.js';
+import { isForbidden, isLoginRefused } from './redis-errors.js';
 import type { RedisSource } from './redis-source.js';
 
 /** `connecting` until the first connection stands; `closed` for good. */
@@ -12,6 +23,12 @@ export const COMMAND_TIMEOUT = 5_000;
 
 /** A connection that has stood for so long, ms, was not about to be noticed as lost. */
 const STEADY = 1_000;
+
+/** Why a connection ends that nobody has closed. */
+export const GAVE_UP = 'its retryStrategy has answered no number, or its client was disconnected';
+
+/** Between two tries with a database that Redis refuses, ms. */
+const MISLED_PAUSE_MS = 1_000;
 
 /** What a connection tells its owner. An outage is told once, not once per attempt to reconnect. */
 export interface ConnectionListener {
@@ -31,9 +48,15 @@ export class Connection {
   readonly #source: RedisSource;
   readonly #others = new Set<Connection>();
   readonly #listener: ConnectionListener;
+  readonly #login: ConnectionLogin;
   #status: ConnectionStatus = 'connecting';
+  /** Of what went wrong since the connection stood, the most telling; the listener is told of one error only. */
   #lastError: Error | undefined;
+  #isTold = false;
+  /** Redis has refused the database: what is sent would end up in another one. */
+  #isMisled = false;
   readonly #waiting: (() => void)[] = [];
+  #ended: Promise<void> | undefined;
   /**
    * Counts the times that the connection was made: whoever remembers it notices a new one. On Cluster also when that to
    * one server comes or goes, which may be the queue's.
@@ -54,36 +77,32 @@ export class Connection {
     this.#listener = listener;
     this.client = source.make(commandTimeout);
     this.client.on('ready', () => {
-      this.#lastError = undefined;
-      this.session++;
-      this.outage = performance.now() - this.#disconnectedAt;
-      this.#become('connected');
+      if (!this.#isMisled) this.#stands();
+      else setTimeout(this.#reconnect, MISLED_PAUSE_MS);
     });
     const oneHasChanged = (): void => {
       if (this.#status === 'connected') this.session++;
     };
-    this.client.on('+node', oneHasChanged);
-    this.client.on('-node', oneHasChanged);
+    if ('nodes' in this.client) {
+      this.client.on('+node', oneHasChanged);
+      this.client.on('-node', oneHasChanged);
+      reviveWhenStuck(this.client, () => this.#status !== 'closed');
+    }
     this.client.on('close', () => {
+      this.#isMisled = false;
       if (this.#status !== 'connected') return;
       this.#disconnectedAt = performance.now();
       this.#become('reconnecting');
     });
     this.client.on('end', () => {
-      this.#become('closed');
+      this.giveUp(GAVE_UP);
     });
     this.client.on('error', (error: Error) => {
-      if (isForbidden(error, 'info')) {
-        // ioredis asks for INFO when it connects. It connects again, and then does without.
-        (this.client.options as RedisOptions).enableReadyCheck = false;
-        return;
-      }
-      const known = this.#lastError !== undefined;
-      this.#lastError = error;
-      if (!known) this.#listener.error?.(error);
+      this.#failed(error);
     });
-    // Failing to connect is told by the 'error' event, and tried again.
-    this.client.connect().catch(() => undefined);
+    this.#login = new ConnectionLogin(this.client, source.credentials, (error) => {
+      this.#failed(error);
+    });
   }
 
   get status(): ConnectionStatus {
@@ -121,16 +140,80 @@ export class Connection {
     return other;
   }
 
-  async close(): Promise<void> {
+  /** Tells that this connection does not come back, and closes it; nothing when it is closed already. */
+  giveUp(why: string): void {
+    if (this.#status === 'closed') return;
+    const error = new ConnectionError(`the connection to Redis has ended for good: ${why}`);
+    this.#lastError = error;
+    this.#listener.error?.(error);
+    void this.close();
+  }
+
+  /** Resolves when there is no connection any more. Can be called again. */
+  close(): Promise<void> {
     this.#become('closed');
     for (const other of this.#others) void other.close();
-    if (this.client.status === 'end') return;
-    // ioredis does not tell the end of a client that has no connection but waits to make one.
-    const isWaiting = this.client.status === 'reconnecting';
-    const ended = new Promise((resolve) => this.client.once('end', resolve));
-    this.client.disconnect();
-    if (!isWaiting) await ended;
+    this.#login.end();
+    this.#ended ??= this.#end();
+    return this.#ended;
   }
+
+  async #end(): Promise<void> {
+    const { client } = this;
+    if (client.status === 'end') return;
+    const ended = new Promise((resolve) => client.once('end', resolve));
+    // ioredis does not tell the end of a client that has no connection but waits to make one.
+    const hasNone = 'nodes' in client ? client.nodes('all').length === 0 : client.status === 'reconnecting';
+    const isTold = client.status === 'wait' || !hasNone;
+    client.disconnect();
+    if (isTold) await ended;
+  }
+
+  #stands(): void {
+    this.#lastError = undefined;
+    this.#isTold = false;
+    this.session++;
+    this.outage = performance.now() - this.#disconnectedAt;
+    this.#become('connected');
+  }
+
+  #failed(given: Error): void {
+    if (isForbidden(given, 'info')) {
+      // ioredis asks for INFO when it connects. It connects again, and then does without.
+      (this.client.options as RedisOptions).enableReadyCheck = false;
+      return;
+    }
+    const isExpected = this.#isExpected(given);
+    const error = this.#asConnectionError(given);
+    this.#lastError = moreTelling(this.#lastError, error);
+    // The function of the credentials counts its failures itself.
+    const isToldAlready = this.#isTold && !(given instanceof ConnectionError);
+    if (isToldAlready || isExpected) return;
+    this.#isTold = true;
+    this.#listener.error?.(error);
+  }
+
+  /** Whether nobody need be told: it is about to be mended, or has been told in other words. */
+  #isExpected(error: Error): boolean {
+    if (isLoginRefused(error)) return this.#login.isRefusalExpected(error);
+    // That of the server came first.
+    if (isLoginRefused(nodeErrorOf(error))) return true;
+    // The loss has been told; the reason may follow.
+    return this.#status === 'reconnecting' && saysNothing(error);
+  }
+
+  #asConnectionError(error: Error): Error {
+    const refused = refusedDatabase(error);
+    if (!refused) return isLoginRefused(error) ? withoutCommand(error) : error;
+    this.#isMisled = true;
+    return new ConnectionError(`Redis refuses the database ${refused.database}: ${refused.why}`, {
+      cause: error,
+    });
+  }
+
+  readonly #reconnect = (): void => {
+    if (this.#status !== 'closed') this.client.disconnect(true);
+  };
 
   #become(status: ConnectionStatus): void {
     if (this.#status === status || this.#status === 'closed') return;
@@ -156,11 +239,13 @@ export class Connection {
   }
 
   #failure(timeout: number): ConnectionError {
-    const why = this.#lastError ? `: ${this.#lastError.message}` : '';
-    const what =
-      this.#status === 'closed'
-        ? 'the connection to Redis is closed'
-        : `no connection to Redis within ${String(Math.ceil(timeout))} ms`;
-    return new ConnectionError(what + why, { cause: this.#lastError });
+    const cause = this.#lastError;
+    if (this.#status === 'closed') {
+      const why = cause ? `: ${whyOf(cause)}` : '';
+      return new ConnectionError(`the connection to Redis is closed${why}`, { cause });
+    }
+    const why = this.#source.credentials.missing ?? (cause && whyNotConnected(cause, this.client));
+    const what = `no connection to Redis within ${String(Math.ceil(timeout))} ms`;
+    return new ConnectionError(why === undefined ? what : `${what}: ${why}`, { cause });
   }
 }

@@ -14,9 +14,18 @@ const ReplyClass = ReplyError as new () => Error & { command: unknown };
 const FOR_NOW =
   /(?:^|: -)(?:LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|NOREPLICAS|UNBLOCKED|MISCONF)\b/;
 
-/** A bundler may have given the class another name, and a user's ioredis may be another copy. */
+/**
+ * A bundler may have given the class another name, and a user's ioredis may be another copy. That Redis does not let this
+ * connection in is no answer to a command: it counts as a lost connection.
+ */
 export function isReplyError(error: unknown): error is Error {
-  return error instanceof Error && (error instanceof ReplyClass || error.name === 'ReplyError');
+  const isOne = error instanceof Error && (error instanceof ReplyClass || error.name === 'ReplyError');
+  return isOne && !isLoginRefused(error);
+}
+
+/** Redis does not know the password or the user, or was told none. It has carried out nothing. */
+export function isLoginRefused(error: unknown): error is Error {
+  return error instanceof Error && /^(?:Ready check failed: )?(?:WRONGPASS|NOAUTH)/.test(error.message);
 }
 
 /** Whether the same command may succeed later: it is in doubt, or Redis refused it for now. */

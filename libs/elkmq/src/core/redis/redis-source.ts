@@ -1,10 +1,13 @@
 import { Redis, type Cluster, type RedisOptions } from 'ioredis';
 import { InvalidOptionError } from '../errors.js';
 import { shown } from '../options.js';
+import { checkCluster, checkOptions, checkUrl } from './check-source.js';
+import { Credentials, type Login } from './credentials.js';
 
 /**
  * Where Redis is: a URL (`redis://`, `rediss://`, `unix://`), the options of ioredis, an ioredis instance, or a
  * function that makes one. An instance is a template: connections are duplicates of it, and it is never closed.
+ * An instance that the function makes is closed as soon as it has been copied.
  */
 export type RedisSourceInput = string | RedisOptions | Redis | Cluster | (() => Redis | Cluster);
 
@@ -37,31 +40,27 @@ const DEFAULTS = { retryStrategy: backOff, connectTimeout: 3_000 };
 /** Makes the connections of one client or worker. */
 export class RedisSource {
   readonly isCluster: boolean;
+  /** What all its connections log in with. */
+  readonly credentials: Credentials;
   readonly #make: (commandTimeout: number) => Redis | Cluster;
 
-  /** @throws {InvalidOptionError} */
-  constructor(input: RedisSourceInput = DEFAULT_URL) {
-    const template = typeof input === 'function' ? input() : input;
-    if (isCluster(template)) {
-      this.isCluster = true;
-      checkCluster(template);
-      this.#make = (commandTimeout) => duplicateCluster(template, commandTimeout);
-    } else if (isRedis(template)) {
-      this.isCluster = false;
-      checkOptions(template.options);
-      this.#make = (commandTimeout) => template.duplicate({ ...OVERRIDES, commandTimeout });
-    } else if (typeof template === 'string') {
-      this.isCluster = false;
-      checkUrl(template);
-      this.#make = (commandTimeout) => new Redis(template, { ...DEFAULTS, ...OVERRIDES, commandTimeout });
-    } else if (isObject(template)) {
-      this.isCluster = false;
-      checkOptions(template);
-      this.#make = (commandTimeout) => new Redis({ ...DEFAULTS, ...template, ...OVERRIDES, commandTimeout });
-    } else {
-      throw new InvalidOptionError(
-        `redis must be a URL, ioredis options, a Redis or Cluster instance, or a function that makes one; got ${shown(template)}`,
-      );
+  /**
+   * @param credentials the function of that option, if it is given
+   * @throws {InvalidOptionError}
+   */
+  constructor(input: RedisSourceInput = DEFAULT_URL, credentials?: unknown) {
+    const template = typeof input === 'function' ? templateOf(input) : input;
+    this.isCluster = isCluster(template);
+    checkTemplate(template);
+    const login = loginOf(template);
+    const needsLogin = Boolean(credentials ?? login.password);
+    this.#make = (commandTimeout) => connectionLike(template, overridesFor(needsLogin, commandTimeout));
+    if (credentials !== undefined) {
+      this.credentials = Credentials.fromFunction(credentials, login.username);
+    } else if (typeof input === 'string') this.credentials = Credentials.ofSource();
+    else {
+      const read = (): Login => loginOf(typeof input === 'function' ? templateOf(input) : input);
+      this.credentials = Credentials.ofSource(read);
     }
   }
 
@@ -71,29 +70,86 @@ export class RedisSource {
   }
 }
 
+type Template = string | RedisOptions | Redis | Cluster;
+
+/** @throws {InvalidOptionError} */
+function checkTemplate(template: Template): void {
+  if (isCluster(template)) checkCluster(template.options);
+  else if (typeof template === 'string') checkUrl(template);
+  else if (isObject(template)) checkOptions(optionsOf(template));
+  else {
+    throw new InvalidOptionError(
+      `redis must be a URL, ioredis options, a Redis or Cluster instance, or a function that makes one; got ${shown(template)}`,
+    );
+  }
+}
+
+type Overrides = ReturnType<typeof overridesFor>;
+
+/**
+ * The first answer on a connection may say why Redis lets nobody in. ioredis swallows it when it tells its own name first,
+ * as it does where there is no AUTH. Behind an AUTH it must tell it: then a connection whose AUTH is refused is not taken
+ * for ready.
+ */
+function overridesFor(needsLogin: boolean, commandTimeout: number) {
+  return { ...OVERRIDES, disableClientInfo: !needsLogin, commandTimeout };
+}
+
+function connectionLike(template: Template, overrides: Overrides): Redis | Cluster {
+  if (isCluster(template)) return duplicateCluster(template, overrides);
+  if (isRedis(template)) return template.duplicate(overrides);
+  return typeof template === 'string'
+    ? new Redis(template, { ...DEFAULTS, ...overrides })
+    : new Redis({ ...DEFAULTS, ...template, ...overrides });
+}
+
+/**
+ * What the function makes is only copied, so it is closed at once. An instance that it gives a second time is not made
+ * by it, but the application's own.
+ */
+function templateOf(make: () => Redis | Cluster): Redis | Cluster {
+  const made = make();
+  if (!isRedis(made)) return made;
+  const another = make();
+  if (another !== made) for (const instance of [made, another]) discard(instance);
+  return made;
+}
+
+function discard(instance: Redis | Cluster): void {
+  instance.on('error', () => undefined);
+  instance.disconnect();
+}
+
+/** Read each time: an option may be a getter, and an instance may have been given another password. */
+function loginOf(template: Template): Login {
+  if (typeof template === 'string') {
+    const { username, password } = new URL(template);
+    return { username: decodeURIComponent(username), password: decodeURIComponent(password) };
+  }
+  const { username, password } =
+    (isCluster(template) ? template.options.redisOptions : optionsOf(template)) ?? {};
+  return { username, password };
+}
+
 /** 50 ms, doubling up to 2 s, each with a random half, so that a fleet does not come back all at once. */
 function backOff(attempt: number): number {
   const full = Math.min(50 * 2 ** Math.min(attempt - 1, 10), 2_000);
   return full / 2 + (Math.random() * full) / 2;
 }
 
-function checkCluster(template: Cluster): void {
-  checkOptions(template.options);
-  checkOptions(template.options.redisOptions ?? {});
-  if (template.options.scaleReads !== undefined && template.options.scaleReads !== 'master') {
-    throw new InvalidOptionError(`scaleReads must be 'master', got ${shown(template.options.scaleReads)}`);
-  }
+function optionsOf(template: RedisOptions | Redis): RedisOptions {
+  return isRedis(template) ? template.options : template;
 }
 
-function duplicateCluster(template: Cluster, commandTimeout: number): Cluster {
-  const { lazyConnect, enableOfflineQueue, ...redisOverrides } = OVERRIDES;
+function duplicateCluster(template: Cluster, overrides: Overrides): Cluster {
+  const { lazyConnect, enableOfflineQueue, ...redisOverrides } = overrides;
   return template.duplicate([], {
     ...template.options,
     lazyConnect,
     enableOfflineQueue,
     // Otherwise it sends again what was on its way to a server that went away.
     retryDelayOnFailover: 0,
-    redisOptions: { ...template.options.redisOptions, ...redisOverrides, commandTimeout },
+    redisOptions: { ...template.options.redisOptions, ...redisOverrides },
   });
 }
 
@@ -108,26 +164,4 @@ function isCluster(value: unknown): value is Cluster {
 
 function isObject(value: unknown): value is RedisOptions {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function checkUrl(url: string): void {
-  const accepted = 'a URL such as redis://127.0.0.1:6379, rediss://user:password@host:6380/1 or unix:///path';
-  if (!URL.canParse(url))
-    throw new InvalidOptionError(`url must be ${accepted}, got ${shown(withoutSecret(url))}`);
-  const { protocol } = new URL(url);
-  if (!['redis:', 'rediss:', 'unix:'].includes(protocol)) {
-    throw new InvalidOptionError(`url must be ${accepted}, got one with the protocol ${shown(protocol)}`);
-  }
-}
-
-function withoutSecret(url: string): string {
-  return url.replace(/^(\w+:\/\/)?.*@/s, '$1…@').replace(/\?.*/s, '?…');
-}
-
-function checkOptions(options: Pick<RedisOptions, 'keyPrefix'>): void {
-  if (options.keyPrefix) {
-    throw new InvalidOptionError(
-      `keyPrefix must not be set, got ${shown(options.keyPrefix)}: the original's clients would not find the keys. Put it into the name of the queue`,
-    );
-  }
 }

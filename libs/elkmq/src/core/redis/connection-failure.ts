@@ -1,0 +1,79 @@
+import type { Cluster, Redis } from 'ioredis';
+import { isReplyError } from './redis-errors.js';
+
+/**
+ * What ioredis says of its own state, when something else has broken the connection. With one Sentinel it says at every
+ * other try that none can be reached; when that is so, it adds the last error.
+ */
+const CONSEQUENCE =
+  /Stream isn't writeable|^Connection is closed\.?$|max retries per request|^None of startup nodes|after \d+ms\.$/;
+/** The connection was cut, which may be all that there is to know. */
+const CUT = /\b(?:ECONNRESET|EPIPE)\b/;
+
+/**
+ * Of two errors in a row the one that tells more about why there is no connection.
+ * @param earlier of the same outage
+ */
+export function moreTelling(earlier: Error | undefined, later: Error): Error {
+  return earlier && weight(earlier) > weight(later) ? earlier : later;
+}
+
+/** Whether it leaves open what has gone wrong. */
+export function saysNothing(error: Error): boolean {
+  return weight(error) === 0;
+}
+
+/** 0: says nothing; 1: says that it was cut; 2: says why. */
+function weight(error: Error): number {
+  const why = whyOf(error);
+  if (CONSEQUENCE.test(why)) return 0;
+  return CUT.test(why) ? 1 : 2;
+}
+
+/** What has gone wrong, on one line. */
+export function whyOf(error: Error): string {
+  const nodeError = nodeErrorOf(error);
+  if (nodeError) return whyOf(nodeError);
+  const { errors, reason, library, code } = error as ErrorDetails;
+  // One error for each address of a name.
+  if (error.message === '' && errors?.[0]) return whyOf(errors[0]);
+  if (library === 'SSL routines' && reason !== undefined) return `TLS: ${reason}`;
+  return error.message || (code ?? error.name);
+}
+
+/** What the Cluster client has got from a server last, when it says itself only that none would do. */
+export function nodeErrorOf(error: Error): Error | undefined {
+  const { lastNodeError } = error as ErrorDetails;
+  return lastNodeError instanceof Error ? lastNodeError : undefined;
+}
+
+interface ErrorDetails {
+  readonly lastNodeError?: unknown;
+  readonly errors?: Error[];
+  readonly reason?: string;
+  readonly library?: string;
+  readonly code?: string;
+}
+
+/** As `whyOf`, with what is likely to help somebody who sets the connection up. */
+export function whyNotConnected(error: Error, client: Redis | Cluster): string {
+  const why = whyOf(error);
+  const options = 'nodes' in client ? client.options.redisOptions : client.options;
+  if (weight(error) === 2 || options?.tls) return why;
+  return `${why} (if the server wants TLS, the URL begins with rediss://)`;
+}
+
+/** The number of the database that Redis has refused, and the words of Redis; `undefined` for another error. */
+export function refusedDatabase(error: Error): { database: string; why: string } | undefined {
+  const { command } = error as { command?: { name?: string; args?: unknown[] } };
+  if (!isReplyError(error) || command?.name !== 'select') return undefined;
+  // It is the first command when there is no AUTH, and gets the answer to the connection itself.
+  if (/max number of clients/.test(error.message)) return undefined;
+  return { database: String(command.args?.[0]), why: error.message };
+}
+
+/** A refused AUTH has the password with it, which must not get into a log. */
+export function withoutCommand(error: Error): Error {
+  if ('command' in error) delete error.command;
+  return error;
+}
