@@ -29,7 +29,8 @@ describe('the ACL rules of the guide', () => {
         ([, name]) => name,
       ),
     );
-    const known = commandsUsed().map((command) => command.split('|')[0]);
+    // Redis lets everybody send AUTH.
+    const known = ['auth', ...commandsUsed().map((command) => command.split('|')[0])];
     expect(sent.length).toBeGreaterThan(10);
     expect(sent.filter((name) => !known.includes(name))).toEqual([]);
   });

@@ -25,7 +25,10 @@ describe('wrong options are refused, with the option, its value and what is acce
     [{ queue, maxPayloadBytes: 0 }, 'maxPayloadBytes must be a whole number from 1 to 2147483647, got 0'],
   ];
   const client: [options: unknown, message: string | RegExp][] = [
-    [{ queue, prefetch: 1 }, /^ElkMqClient has no option "prefetch"; it has credentials, deserializer, .*, timeout, url$/],
+    [
+      { queue, prefetch: 1 },
+      /^ElkMqClient has no option "prefetch"; it has credentials, deserializer, .*, timeout, url$/,
+    ],
     [{ queue, concurrency: 1 }, 'ElkMqClient has no option "concurrency"'],
     [{ queue, timeout: 0 }, 'timeout must be a number of milliseconds from 1 to 65535000, got 0'],
     [{ queue, timeout: '5s' }, 'timeout must be a number of milliseconds from 1 to 65535000, got "5s"'],

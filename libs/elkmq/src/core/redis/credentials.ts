@@ -34,9 +34,9 @@ interface Answer extends Login {
 
 /** How long the function may take, ms. */
 const TIMEOUT_MS = 10_000;
-/** Credentials are renewed when this share of their time is left at the latest, and at most so many ms before their end. */
+/** Credentials are renewed when this share of their time is left, or so many ms, or up to twice as much. */
 const LATEST_SHARE_LEFT = 0.1;
-const LONGEST_MARGIN_MS = 300_000;
+const LATEST_MARGIN_MS = 300_000;
 /** Between two calls because of the time: a clock that is wrong must not make it a loop. */
 const SHORTEST_VALIDITY_MS = 1_000;
 /** The pause after a failure doubles from the first to the longest. */
@@ -161,7 +161,7 @@ export class Credentials {
     const now = Date.now();
     const left = expiresAt ? expiresAt.getTime() - now : Infinity;
     // At random, so that a fleet that has started together does not ask together.
-    const margin = Math.min(left * LATEST_SHARE_LEFT * (1 + Math.random()), LONGEST_MARGIN_MS);
+    const margin = Math.min(left * LATEST_SHARE_LEFT, LATEST_MARGIN_MS) * (1 + Math.random());
     this.#expiresAt = now + left;
     this.#renewAt = now + Math.max(left - margin, SHORTEST_VALIDITY_MS);
     this.#askAtRenewal();

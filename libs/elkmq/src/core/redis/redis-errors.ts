@@ -25,7 +25,7 @@ export function isReplyError(error: unknown): error is Error {
 
 /** Redis does not know the password or the user, or was told none. It has carried out nothing. */
 export function isLoginRefused(error: unknown): error is Error {
-  return error instanceof Error && /^(?:Ready check failed: )?(?:WRONGPASS|NOAUTH)/.test(error.message);
+  return error instanceof Error && /^(?:Ready check failed: )?(?:WRONGPASS|NOAUTH)\b/.test(error.message);
 }
 
 /** Whether the same command may succeed later: it is in doubt, or Redis refused it for now. */
