@@ -9,17 +9,14 @@ const GROUP = 'elkmq';
 /** A worker reads one event first, and then eight at a time. */
 const COUNT = 1 + 3 * 8;
 
-function jsonOf(number: number): string {
-  return `{"request_uuid":${String(number)},"timeout":60,"action":"note","payload":"${String(number)}"}`;
-}
-
 /** A queue with `COUNT` events, and its stream. */
 async function waitingEvents(client = redis) {
   const stream = `${newQueueName()}(event_stream)`;
   await client.xgroup('CREATE', stream, GROUP, '0', 'MKSTREAM');
   const ids: string[] = [];
   for (let number = 0; number < COUNT; number++) {
-    ids.push(String(await client.xadd(stream, '*', 'event', jsonOf(number), 'reply_to', '')));
+    const json = `{"request_uuid":${String(number)},"timeout":60,"action":"note","payload":"${String(number)}"}`;
+    ids.push(String(await client.xadd(stream, '*', 'event', json, 'reply_to', '')));
   }
   return { queue: stream.slice(0, -'(event_stream)'.length), stream, ids };
 }
@@ -60,19 +57,9 @@ describe('events of one read that are handled together', () => {
 
   it.skipIf(redisMajor < 7)('are trimmed when nothing older is left', async () => {
     const client = clientOf(await ownRedis());
-    const queue = newQueueName();
-    const stream = `${queue}(event_stream)`;
-    const handled = await startWorker(queue, { redis: client.options });
-    // The first read asks for one: from then on a worker knows how large they are.
-    await client.xadd(stream, '*', 'event', jsonOf(0), 'reply_to', '');
-    await until(async () => handled.length === 1 && (await client.xlen(stream)) === 0);
-    await client.config('RESETSTAT');
-    const together = client.multi();
-    for (let number = 0; number < COUNT; number++) {
-      together.xadd(stream, '*', 'event', jsonOf(number), 'reply_to', '');
-    }
-    await together.exec();
-    await until(async () => handled.length === COUNT + 1 && (await client.xlen(stream)) === 0);
+    const { queue, stream } = await waitingEvents(client);
+    await startWorker(queue, { redis: client.options });
+    await until(async () => (await client.xlen(stream)) === 0);
     expect(await client.xpending(stream, GROUP)).toEqual([0, null, null, null]);
     expect(await calls('xtrim', client)).toBeGreaterThan(0);
     // Entries of two reads that end in the same tick are no stretch.
