@@ -1,7 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Controller, Injectable, UseGuards, UseInterceptors, UsePipes, type Type } from '@nestjs/common';
-import { EventPattern, MessagePattern, Payload } from '@nestjs/microservices';
+import { MessagePattern, Payload } from '@nestjs/microservices';
+import { ElkMqEventPattern } from 'nestjs-elkmq';
 import { lastValueFrom, map, type Observable } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { moduleOf, startApp, startClient } from './support/nest.js';
@@ -57,7 +58,7 @@ function controllerOf(decorator: ClassDecorator, inHandler: () => void = () => u
       return [value, users.getStore()];
     }
 
-    @EventPattern('tell')
+    @ElkMqEventPattern('tell')
     tell(): void {
       inHandler();
     }

@@ -58,7 +58,7 @@ describe('retrying', () => {
     await until(async () => (await queue.deadLetters.count({ reason: 'unhandled' })) === 1);
     const [letter] = await lettersOf(queue);
     expect(letter?.event?.payload).toBe('ä\0');
-    expect(letter?.fields.slice(2)).toEqual(['reply_to', '']);
+    expect(letter?.fields).toEqual(['reply_to', '']);
   });
 
   it('takes those that pass the filter, in the order in which they died', async () => {

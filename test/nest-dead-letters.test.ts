@@ -2,7 +2,7 @@ import { RpcException } from '@nestjs/microservices';
 import { lastValueFrom, throwError } from 'rxjs';
 import { ElkMqRecordBuilder } from 'nestjs-elkmq';
 import { describe, expect, it } from 'vitest';
-import { deadLettersOf, events, logs, moduleOf } from './support/nest.js';
+import { deadLettersOf, events, logs, moduleOf, type DeadLetter } from './support/nest.js';
 import { startApp, startClient, unsettled } from './support/nest.js';
 import { newQueueName, redis, until } from './support/queue.js';
 
@@ -35,7 +35,9 @@ describe('an event that is not handled becomes a dead letter', () => {
     const { fields } = letter as { fields: string[] };
     expect(JSON.parse(fields[1] as string)).toMatchObject({ action: 'order.placed', payload: '{"id":7}' });
     expect(fields).toContain('{"tenant":"blue"}');
-    expect(logs).toContainEqual(expect.stringMatching(/error .*order\.placed was not handled \(failed\): /));
+    expect(logs).toContainEqual(
+      expect.stringMatching(/error .*order\.placed \(\d+-\d+\) was not handled \(failed\): /),
+    );
     await until(async () => (await unsettled(queue)) === 0);
   });
 
@@ -54,7 +56,8 @@ describe('an event that is not handled becomes a dead letter', () => {
     await lastValueFrom(startClient({ queue }).emit('order.lost', { id: 7 }));
     await until(async () => (await deadLettersOf(queue)).length === 1);
     expect(await deadLettersOf(queue)).toMatchObject([{ reason: 'unhandled' }]);
-    const line = `Queue '${queue}': order.lost was not handled (unhandled): no handler has this pattern`;
+    const [{ origin }] = (await deadLettersOf(queue)) as [DeadLetter];
+    const line = `Queue '${queue}': order.lost (${origin}) was not handled (unhandled): no handler has this pattern`;
     expect(logs).toContainEqual(expect.stringContaining(line));
   });
 

@@ -1,11 +1,11 @@
-import { Global, Inject, Injectable, Module, type DynamicModule } from '@nestjs/common';
+import { Global, Inject, Injectable, Module, type DynamicModule, type ModuleMetadata } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { ClientsModule } from '@nestjs/microservices';
 import { lastValueFrom } from 'rxjs';
-import { ElkMqClient, ElkMqModule, type ElkMqClientOptions } from 'nestjs-elkmq';
+import { ElkMqClient, ElkMqModule, ElkMqServer, type ElkMqClientOptions } from 'nestjs-elkmq';
 import { type ElkMqClientOptionsFactory } from 'nestjs-elkmq';
 import { describe, expect, it } from 'vitest';
-import { moduleOf, requests, startApp } from './support/nest.js';
+import { deadLettersOf, events, logs, moduleOf, requests, startApp, startClient } from './support/nest.js';
 import { closing, keysOf, newQueueName, rejection, until, url } from './support/queue.js';
 
 /** What an application knows of its surroundings. */
@@ -143,4 +143,41 @@ describe('clients', () => {
       message: expect.stringContaining('"5s"') as unknown,
     });
   });
+});
+
+describe('where ElkMqModule is imported, a dead letter tells what was thrown', () => {
+  const refuse = (): never => {
+    throw new TypeError('sold out');
+  };
+  const clients = (name: string) => ElkMqModule.register([{ name, queue: newQueueName(), url }]);
+
+  it.each<[string, () => ModuleMetadata['imports']]>([
+    ['as it is', () => [ElkMqModule]],
+    ['with clients, twice', () => [clients('ONE'), clients('OTHER')]],
+  ])('%s', async (_how, imports) => {
+    const queue = newQueueName();
+    await startApp({ ...moduleOf(events({ odd: refuse })), imports: imports() ?? [] }, { queue });
+    await lastValueFrom(startClient({ queue }).emit('odd', 1), { defaultValue: undefined });
+    await until(async () => (await deadLettersOf(queue)).length === 1);
+    expect(await deadLettersOf(queue)).toMatchObject([{ error: { name: 'TypeError', message: 'sold out' } }]);
+  });
+
+  it.each([true, false])(
+    'in a hybrid application, with inheritAppConfig %j; otherwise the log names it',
+    async (inheritAppConfig) => {
+      const queue = newQueueName();
+      const module = { ...moduleOf(events({ odd: refuse })), imports: [ElkMqModule] };
+      const app = closing(await NestFactory.create(module));
+      app.connectMicroservice({ strategy: new ElkMqServer({ queue, url }) }, { inheritAppConfig });
+      await app.startAllMicroservices();
+      const before = logs.length;
+      await lastValueFrom(startClient({ queue }).emit('odd', 1), { defaultValue: undefined });
+      await until(async () => (await deadLettersOf(queue)).length === 1);
+      const [letter] = await deadLettersOf(queue);
+      const isNamed = logs.slice(before).some((line) => line.includes('inheritAppConfig'));
+      expect([letter?.error?.name, isNamed]).toEqual(
+        inheritAppConfig ? ['TypeError', false] : ['object', true],
+      );
+    },
+  );
 });

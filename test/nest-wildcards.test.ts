@@ -1,10 +1,12 @@
 import { Controller } from '@nestjs/common';
-import { EventPattern, Payload, RpcException } from '@nestjs/microservices';
+import { Ctx, EventPattern, Payload, RpcException } from '@nestjs/microservices';
+import { ElkMqEventPattern, type ElkMqContext } from 'nestjs-elkmq';
 import { of } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import {
   deadLettersOf,
   events,
+  logs,
   moduleOf,
   requests,
   startApp,
@@ -13,6 +15,9 @@ import {
   unsettled,
 } from './support/nest.js';
 import { newQueueName, until } from './support/queue.js';
+
+/** Nest keeps the pattern of a handler with the function, so each needs one of its own. */
+const nothing = () => (): void => undefined;
 
 /** Which of the patterns got an event. */
 async function receivers(patterns: string[], action: string): Promise<string[]> {
@@ -98,4 +103,43 @@ it('a matching handler that fails fails the event, when the others have ended; a
     { reason: 'failed', error: { message: expect.stringContaining('no') as unknown } },
   ]);
   expect(calls.sort()).toEqual(['failing 7', 'failing 7', 'second 7', 'second 7', 'slow 7', 'slow 7']);
+});
+
+describe('where an exact pattern keeps events from a handler with wildcards', () => {
+  it('the log says so at the start, with the remedy', async () => {
+    const queue = newQueueName();
+    await startApp(
+      moduleOf(
+        events({ 'order.*': nothing(), 'order.placed': nothing(), 'bill.sent': nothing(), '#': nothing() }),
+      ),
+      { queue },
+    );
+    expect(logs).toContainEqual(
+      `warn [ElkMqServer] Queue '${queue}': the handler of 'order.*' does not get 'order.placed': an exact pattern wins. To get both, give it the list ['order.*', 'order.placed']`,
+    );
+    expect(logs).toContainEqual(
+      expect.stringContaining(
+        `Queue '${queue}': the handler of '#' does not get 'order.placed', 'bill.sent': `,
+      ),
+    );
+  });
+
+  it('a list of both patterns has it called for both, and the log is silent', async () => {
+    const queue = newQueueName();
+    const audited: string[] = [];
+    @Controller()
+    class Audit {
+      @ElkMqEventPattern(['order.*', 'order.placed'])
+      audit(@Payload() _order: unknown, @Ctx() context: ElkMqContext): void {
+        audited.push(context.getPattern());
+      }
+    }
+    await startApp(moduleOf(events({ 'order.placed': nothing() }), Audit), { queue });
+    const client = startClient({ queue });
+    await told(client.emit('order.placed', {}));
+    await told(client.emit('order.sent', {}));
+    await until(async () => (await unsettled(queue)) === 0);
+    expect(audited.sort()).toEqual(['order.placed', 'order.sent']);
+    expect(logs.filter((line) => line.includes(queue) && line.includes('does not get'))).toEqual([]);
+  });
 });

@@ -100,6 +100,7 @@ export function valuesOf<T>(source: Observable<T>): Promise<T[]> {
 /** A message that was not handled, as it is kept in Redis. */
 export interface DeadLetter {
   reason: string;
+  origin: string;
   fields: string[];
   error?: { name: string; message: string; stack?: string };
 }

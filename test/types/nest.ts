@@ -3,6 +3,7 @@ import { type DynamicModule, type Type } from '@nestjs/common';
 import {
   ClientsModule,
   Ctx,
+  Payload,
   EventPattern,
   MessagePattern,
   type BaseRpcContext,
@@ -13,7 +14,9 @@ import {
   ELKMQ,
   ElkMqClient,
   ElkMqContext,
+  ElkMqEventPattern,
   elkMqExtras,
+  ElkMqMessagePattern,
   ElkMqModule,
   ElkMqRecordBuilder,
   ElkMqServer,
@@ -101,7 +104,7 @@ expectTypeOf(context.signal).toEqualTypeOf<AbortSignal>();
 expectTypeOf<ElkMqContext['retry']>().toEqualTypeOf<(delay?: number) => void>();
 expectTypeOf<ElkMqContext['deadLetter']>().toEqualTypeOf<(reason: string) => void>();
 
-/** Nest 12 refuses these parameters, unless the extras are those of `elkMqExtras`. */
+/** Nest 12 refuses these parameters below a bare `@EventPattern`. */
 export class Handlers {
   @EventPattern('placed', elkMqExtras({ delivery: 'at-least-once' }))
   placed(order: { id: number }, @Ctx() context: ElkMqContext): string {
@@ -117,10 +120,27 @@ export class Handlers {
   total(prices: number[], @Ctx() context: ElkMqContext): number {
     return prices.length + context.getAttempt();
   }
+
+  @ElkMqEventPattern('order.*')
+  audited(order: { id: number }, @Ctx() context: ElkMqContext): string {
+    return this.placed(order, context);
+  }
+
+  @ElkMqEventPattern(['sent', { cmd: 'packed' }, 7], { retry: { attempts: 2 } })
+  sent(@Payload() order: { id: number }, @Ctx() context: ElkMqContext): string {
+    return this.placed(order, context);
+  }
+
+  @ElkMqMessagePattern('sum', { delivery: 'at-least-once' })
+  sum(prices: number[], @Ctx() context: ElkMqContext): Promise<number> {
+    return Promise.resolve(this.total(prices, context));
+  }
 }
 expectTypeOf(elkMqExtras).parameter(0).toEqualTypeOf<ElkMqHandlerExtras>();
 // @ts-expect-error no such extra
 elkMqExtras({ concurrency: 1 });
+// @ts-expect-error no such mode
+ElkMqEventPattern('placed', { delivery: 'twice' });
 // @ts-expect-error no such mode
 elkMqExtras({ delivery: 'twice' });
 

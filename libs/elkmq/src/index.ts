@@ -2,6 +2,8 @@
 export { ElkMqClient } from './nest/elk-mq.client.js';
 export { ElkMqErrorInterceptor } from './nest/elk-mq.error-interceptor.js';
 export { ElkMqContext } from './nest/elk-mq.context.js';
+export { ElkMqEventPattern, ElkMqMessagePattern } from './nest/patterns.js';
+export type { ElkMqPattern } from './nest/patterns.js';
 export { elkMqExtras } from './nest/handler-extras.js';
 export type { ElkMqHandlerExtras } from './nest/handler-extras.js';
 export { ElkMqModule } from './nest/elk-mq.module.js';

@@ -105,6 +105,7 @@ class TestServer extends ElkMqServer {
   protected override openWorker(listener: WorkerListener): WorkerLike {
     return {
       connection: undefined as never,
+      countRunning: () => this.broker.running.size,
       start: () => {
         this.broker.work(listener, this.given.concurrency);
         listener.status?.('connected');

@@ -10,6 +10,11 @@ export interface DescribedError {
   readonly stack?: string;
 }
 
+/** A value that was thrown. It stands in an object, since `undefined` can be thrown as well. */
+export interface Failure {
+  readonly error: unknown;
+}
+
 /** A longer name, message or stack is cut, so that a dead letter stays small. */
 const LONGEST_TEXT_CHARS = 16_384;
 

@@ -10,7 +10,8 @@ import type { ElkMqContext } from './elk-mq.context.js';
  *
  * It changes nothing else: exception filters do their work as before, and decide whether there is a failure at all.
  *
- *     providers: [{ provide: APP_INTERCEPTOR, useClass: ElkMqErrorInterceptor }]
+ * `ElkMqModule` brings it. A hybrid application that does not pass `inheritAppConfig: true` to `connectMicroservice` puts
+ * `@UseInterceptors(ElkMqErrorInterceptor)` on its controllers.
  */
 @Injectable()
 export class ElkMqErrorInterceptor implements NestInterceptor {
@@ -18,6 +19,8 @@ export class ElkMqErrorInterceptor implements NestInterceptor {
     const context: unknown = execution.getType() === 'rpc' ? execution.getArgByIndex(1) : undefined;
     if (!hasBrand(context, CONTEXT)) return next.handle();
     const { originalError } = context as ElkMqContext;
+    // Each `ElkMqModule.register` brings one: the outermost sees what comes to the transport.
+    if (originalError.isWatched) return next.handle();
     originalError.isWatched = true;
     return next.handle().pipe(
       catchError((error: unknown) => {

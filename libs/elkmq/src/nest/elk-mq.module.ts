@@ -8,10 +8,11 @@ import {
   type Type,
 } from '@nestjs/common';
 import { ClientsModule, type ClientsModuleAsyncOptions } from '@nestjs/microservices';
-import { ModulesContainer } from '@nestjs/core';
+import { APP_INTERCEPTOR, ModulesContainer } from '@nestjs/core';
 import { InvalidOptionError } from '../core/errors.js';
 import { shown } from '../core/options.js';
 import { ElkMqClient } from './elk-mq.client.js';
+import { ElkMqErrorInterceptor } from './elk-mq.error-interceptor.js';
 import { hasBrand, SERVER } from './brands.js';
 import type { ElkMqServer } from './elk-mq.server.js';
 import type { ElkMqClientOptions } from './options.js';
@@ -58,8 +59,11 @@ export type ElkMqClients<Provider> =
  * Where it is imported, as it is or with clients, the application's servers are drained before anything that handlers
  * use is destroyed. Otherwise Nest calls `onModuleDestroy` everywhere first, when a signal ends the application or the
  * application is a hybrid one, and closes the servers later.
+ *
+ * It also brings `ElkMqErrorInterceptor` for all handlers, so that dead letters and `retry.when` see what was thrown. A
+ * hybrid application needs `connectMicroservice(…, { inheritAppConfig: true })` for that.
  */
-@Module({})
+@Module({ providers: [{ provide: APP_INTERCEPTOR, useClass: ElkMqErrorInterceptor }] })
 export class ElkMqModule implements OnModuleDestroy {
   readonly #servers = new Set<ElkMqServer>();
 

@@ -5,23 +5,22 @@ import { inOwnContext } from '../core/async-context.js';
 import type { Delivery } from '../core/handling/delivery.js';
 import { QueueKeys } from '../core/keys.js';
 import { readQueueState, type QueueState } from '../core/queue-state.js';
-import type { DeliveryMode } from '../core/recovery/recovery.js';
 import { Worker, type WorkerListener } from '../core/handling/worker.js';
 import { SERVER } from './brands.js';
 import { ConnectionEvents, type ElkMqEvents, type ElkMqStatus } from './connection-events.js';
 import { ElkMqContext } from './elk-mq.context.js';
-import { deliveryMode, serverOptions, type ElkMqServerOptions } from './options.js';
+import { serverOptions, type ElkMqServerOptions } from './options.js';
 import { Failures } from './failures.js';
+import { Handlers } from './handlers.js';
 import { EventHandling, type Handling } from './handling.js';
 import { RequestHandling } from './request-handling.js';
 import { safeLog } from './safe-log.js';
 import { guarded } from './telemetry.js';
 import { WatchedProcessing, type ProcessingHooks } from './watched-processing.js';
-import { Wildcards } from './wildcards.js';
 import { workerLog } from './worker-log.js';
 
 /** @internal */
-export type WorkerLike = Pick<Worker, 'connection' | 'start' | 'stop'>;
+export type WorkerLike = Pick<Worker, 'connection' | 'countRunning' | 'start' | 'stop'>;
 
 /** The transport's id: handlers can be bound to it, `@MessagePattern('pattern', ELKMQ)`. */
 export const ELKMQ = Symbol('ELKMQ');
@@ -43,7 +42,7 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
   readonly #ofRequests: Handling;
   readonly #ofEvents: Handling;
   #worker: WorkerLike | undefined;
-  #wildcards = new Wildcards(new Map());
+  #handlers: Handlers;
   #unwatch: (() => void) | undefined;
   /** Closing may be asked for more than once: by a module and by Nest. */
   #closed: Promise<void> = Promise.resolve();
@@ -62,6 +61,7 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
     this.#failures = new Failures(this.#options.retry, (message) => {
       this.#log.warn(message);
     });
+    this.#handlers = new Handlers(new Map(), this.#failures, this.#options.delivery);
     this.transportId = this.#options.transportId ?? ELKMQ;
     this.initializeSerializer(options);
     this.initializeDeserializer(options);
@@ -100,14 +100,14 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
   listen(callback: (error?: Error) => void): void {
     const { queue, deadLetters, connectTimeout } = this.#options;
     this.#worker = this.openWorker({
-      ...workerLog(queue, deadLetters, this.#log),
+      ...workerLog(queue, deadLetters, (action) => this.#handlers.policyOf(action)?.attempts, this.#log),
       status: (status) => {
         this.#events.status(status);
       },
       error: (error) => {
         this.#events.error(error);
       },
-      modeOf: (action) => this.#modeOf(action),
+      modeOf: (action) => this.#handlers.modeOf(action),
       handle: (delivery) => {
         inOwnContext(this.#handle, delivery);
       },
@@ -131,12 +131,9 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
   }
 
   async #start(worker: WorkerLike, connectTimeout: number): Promise<void> {
-    this.#wildcards = new Wildcards(this.messageHandlers);
-    // A wrong extra is told now, not when the first worker dies.
-    for (const [action, handler] of this.messageHandlers) {
-      this.#modeOf(action);
-      this.#failures.policyOf(handler);
-    }
+    const { queue, delivery } = this.#options;
+    this.#handlers = new Handlers(this.messageHandlers, this.#failures, delivery);
+    for (const mistake of this.#handlers.check()) this.#log.warn(`Queue '${queue}': ${mistake}`);
     await worker.start(connectTimeout);
     this.#unwatch = guarded(
       () => this.#options.telemetry?.watching(this.#options.queue, () => this.state()),
@@ -154,7 +151,14 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
   }
 
   async #stop(worker: WorkerLike): Promise<void> {
-    const { drainTimeout } = this.#options;
+    const { queue, drainTimeout } = this.#options;
+    const count = worker.countRunning();
+    if (count > 0) {
+      const handled = `${String(count)} message(s) are being handled`;
+      this.#log.log(
+        `Queue '${queue}' drains: ${handled}, for ${String(drainTimeout)} ms (drainTimeout) at the most`,
+      );
+    }
     const { running, unsettled } = await worker.stop(drainTimeout);
     const after = `after ${String(drainTimeout)} ms (drainTimeout)`;
     if (running > 0) this.#log.warn(`${String(running)} handler(s) still running ${after}`);
@@ -208,18 +212,11 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
     };
   }
 
-  #modeOf(action: string): DeliveryMode {
-    const handler = this.messageHandlers.get(action) ?? this.#wildcards.find(action);
-    const given: unknown = handler?.extras?.['delivery'];
-    return given === undefined ? this.#options.delivery : deliveryMode(given);
-  }
-
   readonly #handle = (delivery: Delivery): void => {
     const { event, isOurs } = delivery.queued;
     const isEvent = !isOurs || delivery.replyTo === undefined;
     const handler =
-      this.messageHandlers.get(event.action) ??
-      (isEvent ? this.#wildcards.find(event.action) : undefined) ??
+      this.#handlers.find(event.action, isEvent) ??
       // Our clients send the normalised pattern; only another spelling of an object pattern has to be normalised.
       this.getHandlerByPattern(event.action);
     // On the original's wire a request and an event look the same: the handler knows which it is.

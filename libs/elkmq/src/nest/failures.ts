@@ -34,6 +34,7 @@ export class Failures {
   /** An event: it is tried again, or becomes a dead letter. */
   ofEvent(delivery: Delivery, handler: MessageHandler, context: ElkMqContext, error: unknown): void {
     if (!this.#isRetried(delivery, handler, context, error)) {
+      this.#warnIfUnseen(`The dead letter of '${context.getPattern()}'`, context, error);
       delivery.deadLetter('failed', originalOf(context, error));
     }
   }
@@ -58,7 +59,7 @@ export class Failures {
     // The handler may have ended the attempt itself, by its context.
     if (!policy || delivery.isHandled || attempt >= policy.attempts) return false;
     if (policy.when) {
-      this.#warnIfUnseen(event.action, context, error);
+      this.#warnIfUnseen(`retry.when of '${event.action}'`, context, error);
       try {
         const isWorthIt: unknown = policy.when(originalOf(context, error), context);
         if (isWorthIt instanceof Promise) {
@@ -74,16 +75,17 @@ export class Failures {
     }
     const delay = policy.backoff(attempt);
     if (delay >= timeLeft) return false;
-    delivery.retry(delay);
+    delivery.retry(delay, { error: originalOf(context, error) });
     return true;
   }
 
-  #warnIfUnseen(action: string, { originalError }: ElkMqContext, error: unknown): void {
+  /** @param what cannot see the error; the log says so once */
+  #warnIfUnseen(what: string, { originalError }: ElkMqContext, error: unknown): void {
     if (originalError.isWatched || this.#hasWarned) return;
     if (readMember(error, 'message') !== INTERNAL_ERROR) return;
     this.#hasWarned = true;
     this.#warn(
-      `retry.when of '${action}' cannot see what was thrown, only what Nest makes of it: provide ElkMqErrorInterceptor as APP_INTERCEPTOR, or put @UseInterceptors(ElkMqErrorInterceptor) on the controller`,
+      `${what} cannot see what was thrown, only what Nest makes of it: import ElkMqModule into the root module. A hybrid application needs { inheritAppConfig: true } for connectMicroservice, too, or @UseInterceptors(ElkMqErrorInterceptor) on the controller. What guards throw stays hidden`,
     );
   }
 }

@@ -1,14 +1,10 @@
 import type { ConsumerDeserializer, IncomingEvent, MessageHandler } from '@nestjs/microservices';
 import { isObservable, lastValueFrom } from 'rxjs';
 import type { Delivery } from '../core/handling/delivery.js';
+import type { Failure } from '../core/thrown.js';
 import { valueOf } from '../core/wire/codec.js';
 import type { ElkMqContext } from './elk-mq.context.js';
 import { originalOf, type Failures } from './failures.js';
-
-/** What a handler threw, if anything: `undefined` can be thrown as well. */
-export interface Failure {
-  readonly error: unknown;
-}
 
 /** Has one kind of message handled: requests, or events. */
 export interface Handling {

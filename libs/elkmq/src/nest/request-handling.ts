@@ -3,8 +3,9 @@ import { isObservable, Subscription, type Observable } from 'rxjs';
 import type { Delivery } from '../core/handling/delivery.js';
 import type { ElkMqContext } from './elk-mq.context.js';
 import { originalOf, type Failures } from './failures.js';
-import { messageOf } from '../core/thrown.js';
-import { answerOf, type Failure, type Handling } from './handling.js';
+import { messageOf, type Failure } from '../core/thrown.js';
+import { nameOfMessage } from '../core/wire/entry.js';
+import { answerOf, type Handling } from './handling.js';
 import { INTERNAL_ERROR, ReplyWriter, type ReplyFormat } from './reply-writer.js';
 
 /** What Nest's own transports say. */
@@ -59,7 +60,7 @@ export class RequestHandling implements Handling {
 
   /** Answers a failure that Nest knows nothing of, as Nest answers one that is not the handler's own. */
   failed(delivery: Delivery, error: unknown): void {
-    this.#format.log(`'${delivery.queued.event.action}' was not handled: ${messageOf(error)}`);
+    this.#format.log(`${nameOfMessage(delivery.queued)} was not handled: ${messageOf(error)}`);
     new ReplyWriter(delivery, this.#format).error(INTERNAL_ERROR);
   }
 

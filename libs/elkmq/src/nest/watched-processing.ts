@@ -1,7 +1,8 @@
 import type { MessageHandler } from '@nestjs/microservices';
 import type { Delivery } from '../core/handling/delivery.js';
 import type { ElkMqContext } from './elk-mq.context.js';
-import type { Failure, Handling } from './handling.js';
+import type { Failure } from '../core/thrown.js';
+import type { Handling } from './handling.js';
 import { guarded, watcherFailed, type ElkMqProcessing, type ElkMqTelemetry } from './telemetry.js';
 
 /** The hooks that Nest's instrumentation sets on a server. */

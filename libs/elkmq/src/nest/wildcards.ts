@@ -9,15 +9,35 @@ const REMEMBERED = 1_000;
  * word, `#` is any number of them. They get what no handler has an exact pattern for.
  */
 export class Wildcards {
-  readonly #patterns: { readonly words: string[]; readonly handler: MessageHandler }[] = [];
+  readonly #patterns: {
+    readonly pattern: string;
+    readonly words: string[];
+    readonly handler: MessageHandler;
+  }[] = [];
+  readonly #exact: ReadonlyMap<string, MessageHandler>;
   readonly #found = new Map<string, MessageHandler | undefined>();
 
   constructor(handlers: ReadonlyMap<string, MessageHandler>) {
+    this.#exact = handlers;
     for (const [pattern, handler] of handlers) {
       const words = pattern.split('.');
       const isWild = words.includes('*') || words.includes('#');
-      if (isWild && handler.isEventHandler === true) this.#patterns.push({ words, handler });
+      if (isWild && handler.isEventHandler === true) this.#patterns.push({ pattern, words, handler });
     }
+  }
+
+  /** The patterns that match events which go to a handler of the exact pattern, and to that only. */
+  missed(): { pattern: string; actions: string[] }[] {
+    const events = [...this.#exact].filter(([, handler]) => handler.isEventHandler === true);
+    return this.#patterns
+      .map(({ pattern, words, handler }) => ({
+        pattern,
+        actions: events
+          .filter(([action, other]) => !isAmong(handler, other) && matches(words, action.split('.')))
+          .map(([action]) => action)
+          .filter((action) => !this.#patterns.some((wild) => wild.pattern === action)),
+      }))
+      .filter(({ actions }) => actions.length > 0);
   }
 
   /** One handler that calls all those whose pattern matches. */
@@ -31,6 +51,18 @@ export class Wildcards {
     this.#found.set(action, handler);
     return handler;
   }
+}
+
+/** Whether a method that has several patterns is among the handlers of one: Nest gives all of them the same extras. */
+function isAmong({ extras }: MessageHandler, first: MessageHandler): boolean {
+  for (let handler: MessageHandler | undefined = first; handler; handler = nextOf(handler)) {
+    if (handler.extras === extras && extras !== undefined) return true;
+  }
+  return false;
+}
+
+function nextOf({ next }: MessageHandler): MessageHandler | undefined {
+  return next as MessageHandler | undefined;
 }
 
 /** One pass over the words, whatever the pattern: an action comes from outside. */

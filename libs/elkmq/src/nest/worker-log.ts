@@ -1,6 +1,7 @@
 import type { DeadLetterCap, DeadLetterReason } from '../core/dead-letters/dead-letters.js';
 import type { WorkerListener } from '../core/handling/worker.js';
 import { messageOf } from '../core/thrown.js';
+import { nameOfMessage } from '../core/wire/entry.js';
 import type { Log } from './safe-log.js';
 
 /** Why a message was not handled, where no error says it. */
@@ -9,12 +10,16 @@ const EXPLAINED: Partial<Record<DeadLetterReason, string>> = {
   expired: 'its timeout passed before a worker had it',
 };
 
-/** The lines that a worker's log has of its queue. */
+/**
+ * The lines that a worker's log has of its queue.
+ * @param attemptsOf how many attempts the retry policy of an action allows
+ */
 export function workerLog(
   queue: string,
   { max, maxAge }: DeadLetterCap,
+  attemptsOf: (action: string) => number | undefined,
   log: Log,
-): Pick<WorkerListener, 'dropped' | 'warned' | 'trimmed'> {
+): Pick<WorkerListener, 'dropped' | 'retried' | 'warned' | 'trimmed'> {
   const warnOfTrimmed = (count: number, why: string): void => {
     if (count > 0) log.warn(`${String(count)} dead letters of queue '${queue}' were dropped: ${why}`);
   };
@@ -22,6 +27,15 @@ export function workerLog(
     dropped(what, reason, error) {
       const why = EXPLAINED[reason] ?? messageOf(error);
       log.error(`Queue '${queue}': ${what} was not handled (${reason}): ${why}`);
+    },
+    retried(queued, delay, failure) {
+      const { attempt, event } = queued;
+      const attempts = attemptsOf(event.action);
+      const count = attempts === undefined ? String(attempt) : `${String(attempt)} of ${String(attempts)}`;
+      const what = `Queue '${queue}': ${nameOfMessage(queued)}`;
+      const next = `next in ${String(delay)} ms`;
+      if (failure) log.warn(`${what} failed in attempt ${count}, ${next}: ${messageOf(failure.error)}`);
+      else log.log(`${what} was put off by its handler in attempt ${count}, ${next}`);
     },
     warned(message) {
       log.warn(`Queue '${queue}': ${message}`);

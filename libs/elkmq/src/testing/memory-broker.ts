@@ -1,4 +1,4 @@
-import { letterOf, type DeadLetter } from '../core/dead-letters/dead-letters.js';
+import { letterOf, letterWith, type DeadLetter } from '../core/dead-letters/dead-letters.js';
 import { TimeoutExpiredError, type RejectedError } from '../core/errors.js';
 import { Delivery, type DeliveryEnds } from '../core/handling/delivery.js';
 import type { WorkerListener } from '../core/handling/worker.js';
@@ -7,7 +7,7 @@ import type { MessageOptions } from '../core/sending/requester.js';
 import type { ReplyListener } from '../core/sending/waiting-request.js';
 import type { ServiceEvent } from '../core/service-event.js';
 import { encodeEvent } from '../core/wire/codec.js';
-import { fieldsOfNext, readEntry } from '../core/wire/entry.js';
+import { fieldsOfNext, nameOfMessage, readEntry } from '../core/wire/entry.js';
 import type { ReplyFrame } from '../core/wire/reply-frame.js';
 
 interface Request {
@@ -50,13 +50,14 @@ export class MemoryBroker {
     },
     deadLetter: (delivery, reason, error) => {
       const { queued } = delivery;
-      this.#worker?.listener.dropped(queued.event.action, reason, error);
+      this.#worker?.listener.dropped(nameOfMessage(queued), reason, error);
       const letter = letterOf(queued, reason, error, delivery.read.consumer, this.now);
-      this.deadLetters.push({ ...letter, event: queued.event });
+      this.deadLetters.push(letterWith(letter, queued.event));
       if (reason === 'rejected') this.#fail(queued.event.requestId, error as RejectedError);
       return Promise.resolve();
     },
-    retry: ({ queued }, delay) => {
+    retry: ({ queued }, delay, failure) => {
+      this.#worker?.listener.retried(queued, Math.ceil(delay), failure);
       const fields = fieldsOfNext(queued);
       this.messages.push({ due: this.now + Math.ceil(delay), origin: queued.origin, fields });
       return Promise.resolve();

@@ -1,4 +1,5 @@
 import type { StreamEntry } from '../redis/stream-entries.js';
+import { valueOf } from '../wire/codec.js';
 import { readEntry, timestampOf, type QueuedEvent } from '../wire/entry.js';
 import { JsonParseError } from '../errors.js';
 import { describeThrown, type DescribedError } from '../thrown.js';
@@ -48,6 +49,10 @@ export interface StoredDeadLetter {
 export interface DeadLetter extends StoredDeadLetter {
   /** What was not handled; `undefined` when the entry could not be read as an event. */
   readonly event: ServiceEvent | undefined;
+  /** What the handler was to get: the value of the event's payload, which is JSON, or its text where it is none. */
+  readonly payload: unknown;
+  /** Further fields of the entry, name and value in turn. The event is among them only when it could not be read. */
+  readonly fields: readonly string[];
 }
 
 /** How many dead letters a queue keeps, and for how long. */
@@ -113,7 +118,14 @@ export function readLetter(origin: string, json: string): DeadLetter {
   if (typeof letter !== 'object' || letter === null)
     throw new JsonParseError(`the dead letter ${origin} is not an object`);
   // By its key, whatever it says itself: that is how it is found again.
-  return { ...letter, origin, event: eventOf(letter) };
+  return letterWith({ ...letter, origin }, eventOf(letter));
+}
+
+/** A letter with its event, which it does not repeat. */
+export function letterWith(letter: StoredDeadLetter, event: ServiceEvent | undefined): DeadLetter {
+  if (!event) return { ...letter, event, payload: undefined };
+  const fields = letter.fields.filter((_, index) => letter.fields[index - (index % 2)] !== 'event');
+  return { ...letter, fields, event, payload: valueOf(event.payload) };
 }
 
 function eventOf({ origin, fields }: StoredDeadLetter): ServiceEvent | undefined {

@@ -3,6 +3,7 @@ import type { Read } from './consumer-session.js';
 import { CancelledError, EnqueueError } from '../errors.js';
 import { LARGE_CHARACTERS } from '../redis/call-apart.js';
 import { failureFrame } from '../wire/reply-frame.js';
+import type { Failure } from '../thrown.js';
 import type { QueuedEvent } from '../wire/entry.js';
 import type { DeadLetterReason } from '../dead-letters/dead-letters.js';
 import type { ServiceEvent } from '../service-event.js';
@@ -17,8 +18,11 @@ export interface DeliveryEnds {
   deadLetter(delivery: Delivery, reason: DeadLetterReason, error?: unknown): Promise<void>;
   /** A deduplicated request has not been answered in time. */
   expire(delivery: Delivery): Promise<void>;
-  /** @param delay ms until the next attempt */
-  retry(delivery: Delivery, delay: number): Promise<void>;
+  /**
+   * @param delay ms until the next attempt
+   * @param failure what this one has failed with; `undefined` when its handler has asked for another
+   */
+  retry(delivery: Delivery, delay: number, failure?: Failure): Promise<void>;
   /** The attempt was given up by others while it was running. @param isHandled it was handled all the same */
   lost(delivery: Delivery, isHandled: boolean): void;
   /** The attempt was handled, though others have given it up, or may have: its dead letter goes. */
@@ -179,10 +183,11 @@ export class Delivery implements Settlable {
   /**
    * Ends the attempt; the message comes again. For attempts that have not answered anything.
    * @param delay ms until then at the least
+   * @param failure what this one has failed with; `undefined` when its handler has asked for another
    */
-  retry(delay: number): void {
+  retry(delay: number, failure?: Failure): void {
     if (!this.#finished) this.ending = 'retried';
-    this.#endBy(() => this.ends.retry(this, delay));
+    this.#endBy(() => this.ends.retry(this, delay, failure));
   }
 
   /** Ends the attempt at a deduplicated request that has expired, or that nobody waits for: its key is free again. */

@@ -9,7 +9,15 @@ import type { RecoveryListener } from '../recovery/recovery.js';
 import type { RedisClock } from '../redis/redis-clock.js';
 import { ServiceEvent } from '../service-event.js';
 import type { Settler } from './settler.js';
+import type { Failure } from '../thrown.js';
+import { nameOfMessage, type QueuedEvent } from '../wire/entry.js';
 import { Summary } from '../summary.js';
+
+/** Is told of attempts that did not end well. */
+export interface AttemptListener extends ConnectionListener, RecoveryListener {
+  /** A message is tried again after `delay` ms. @param failure what was thrown, unless its handler has asked for it */
+  retried(queued: QueuedEvent, delay: number, failure?: Failure): void;
+}
 
 /** What a worker is told of its deliveries. */
 export interface EndingsListener {
@@ -23,7 +31,7 @@ export class Endings implements DeliveryEnds {
   readonly #outcomes: Outcomes;
   readonly #settler: Settler;
   readonly #clock: RedisClock;
-  readonly #listener: ConnectionListener & RecoveryListener;
+  readonly #listener: AttemptListener;
   readonly #worker: EndingsListener;
   readonly #losses = new Summary<AbandonedError>((count, latest) => {
     this.#listener.error?.(count === 1 ? latest : new AbandonedError(leasesLost(count)));
@@ -33,7 +41,7 @@ export class Endings implements DeliveryEnds {
     outcomes: Outcomes,
     settler: Settler,
     clock: RedisClock,
-    listener: ConnectionListener & RecoveryListener,
+    listener: AttemptListener,
     worker: EndingsListener,
   ) {
     this.#outcomes = outcomes;
@@ -72,13 +80,13 @@ export class Endings implements DeliveryEnds {
   }
 
   async deadLetter({ queued, read }: Delivery, reason: DeadLetterReason, error?: unknown): Promise<void> {
-    this.#listener.dropped(queued.event.action, reason, error);
+    this.#listener.dropped(nameOfMessage(queued), reason, error);
     // Only `context.deadLetter` rejects, and it gives this class.
     const told = reason === 'rejected' ? (error as RejectedError) : undefined;
     await this.bury(queued, reason, read.consumer, error, told);
   }
 
-  async retry({ queued, read }: Delivery, delay: number): Promise<void> {
+  async retry({ queued, read }: Delivery, delay: number, failure?: Failure): Promise<void> {
     const wait = Math.ceil(delay);
     let isDone: boolean;
     try {
@@ -86,11 +94,15 @@ export class Endings implements DeliveryEnds {
     } catch (error) {
       if (!isReplyError(error)) throw error;
       const refusal = refusalOf(`another attempt at '${queued.event.action}'`, error);
-      this.#listener.dropped(queued.event.action, 'failed', refusal);
+      this.#listener.dropped(nameOfMessage(queued), 'failed', refusal);
       return this.bury(queued, 'failed', read.consumer, refusal, refusal);
     }
-    if (isDone) this.#worker.expect(this.#clock.now() + wait);
-    else this.#reportLoss();
+    if (!isDone) {
+      this.#reportLoss();
+      return;
+    }
+    this.#worker.expect(this.#clock.now() + wait);
+    this.#listener.retried(queued, wait, failure);
   }
 
   lost(delivery: Delivery, isHandled: boolean): void {
@@ -100,7 +112,7 @@ export class Endings implements DeliveryEnds {
 
   handledAfterAll({ queued }: Delivery): void {
     this.#outcomes.withdraw(queued.origin).catch((error: unknown) => {
-      this.#listener.dropped(queued.event.action, 'abandoned', error);
+      this.#listener.dropped(nameOfMessage(queued), 'abandoned', error);
     });
   }
 

@@ -1,16 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Read } from './consumer-session.js';
-import { COMMAND_TIMEOUT, Connection, type ConnectionListener } from '../redis/connection.js';
+import { COMMAND_TIMEOUT, Connection } from '../redis/connection.js';
 import type { DeadLetterCap } from '../dead-letters/dead-letters.js';
 import type { Delivery } from './delivery.js';
 import { DeliveryIntake } from './delivery-intake.js';
-import { Endings } from './endings.js';
+import { Endings, type AttemptListener } from './endings.js';
 import { AbandonedError, ConnectionError, DequeueError, EnqueueError } from '../errors.js';
 import { GroupConsumer, joinGroup } from './group-consumer.js';
 import { Competition } from '../interop/competition.js';
 import type { QueueKeys } from '../keys.js';
 import { Outcomes } from './outcomes.js';
-import { Recovery, type RecoveryListener } from '../recovery/recovery.js';
+import { Recovery } from '../recovery/recovery.js';
 import { checkRedis } from '../redis/redis-check.js';
 import { needsOfWorker } from '../redis/needs.js';
 import { RedisClock } from '../redis/redis-clock.js';
@@ -38,7 +38,7 @@ export interface WorkerOptions {
   readonly legacyConsumers: boolean;
 }
 
-export interface WorkerListener extends ConnectionListener, RecoveryListener {
+export interface WorkerListener extends AttemptListener {
   /** Something is wrong with Redis that the queue can live with. */
   warned(message: string): void;
   /** Dead letters that made room, since the last time: because there were too many, and because of their age. */
@@ -136,6 +136,11 @@ export class Worker {
       options.maxDeliveries,
       listener,
     );
+  }
+
+  /** How many messages are being handled, or settled. */
+  countRunning(): number {
+    return this.#running.size;
   }
 
   /**

@@ -2,7 +2,7 @@ import type { StreamEntry } from '../redis/stream-entries.js';
 import type { Connection } from '../redis/connection.js';
 import type { Delivery } from '../handling/delivery.js';
 import { letterOf, malformed, type Dead, type DeadLetterReason } from '../dead-letters/dead-letters.js';
-import { nudgeOf, readEntry, type QueuedEvent } from '../wire/entry.js';
+import { nameOfMessage, nudgeOf, readEntry, type QueuedEvent } from '../wire/entry.js';
 import { AbandonedError } from '../errors.js';
 import type { Competition } from '../interop/competition.js';
 import type { QueueKeys } from '../keys.js';
@@ -105,7 +105,9 @@ export class Recovery {
     const letter = letterOf(dead, reason, error, holder.consumer, this.#clock.now());
     const told = error instanceof AbandonedError ? error : undefined;
     if (await this.#outcomes.deadLetter(dead, letter, told, holder)) {
-      this.#listener.dropped(dead.event?.action ?? `entry ${dead.id}`, reason, error);
+      const { event, origin } = dead;
+      const what = event ? nameOfMessage({ event, origin }) : `entry ${dead.id}`;
+      this.#listener.dropped(what, reason, error);
     }
   }
 }

@@ -27,6 +27,11 @@ export interface QueuedEvent {
   readonly deduplication?: string | undefined;
 }
 
+/** A message as a line of the log names it, so that the line leads to its dead letter. */
+export function nameOfMessage({ event, origin }: Pick<QueuedEvent, 'event' | 'origin'>): string {
+  return `${event.action} (${origin})`;
+}
+
 /** The milliseconds of an entry's id: the time at which Redis registered it. */
 export function timestampOf(id: string): Timestamp {
   return Number.parseInt(id, 10);

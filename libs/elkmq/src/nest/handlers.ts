@@ -1,0 +1,53 @@
+import type { MessageHandler } from '@nestjs/microservices';
+import type { DeliveryMode } from '../core/recovery/recovery.js';
+import type { Failures } from './failures.js';
+import { deliveryMode } from './options.js';
+import type { RetryPolicy } from './retry-policy.js';
+import { Wildcards } from './wildcards.js';
+
+/** Finds the handlers of a server, and tells what their extras say. */
+export class Handlers {
+  readonly #exact: ReadonlyMap<string, MessageHandler>;
+  readonly #wildcards: Wildcards;
+  readonly #failures: Failures;
+  readonly #delivery: DeliveryMode;
+
+  /** @param delivery of handlers that have none of their own */
+  constructor(exact: ReadonlyMap<string, MessageHandler>, failures: Failures, delivery: DeliveryMode) {
+    this.#exact = exact;
+    this.#wildcards = new Wildcards(exact);
+    this.#failures = failures;
+    this.#delivery = delivery;
+  }
+
+  /** The handler of an exact pattern wins. */
+  find(action: string, isEvent = true): MessageHandler | undefined {
+    return this.#exact.get(action) ?? (isEvent ? this.#wildcards.find(action) : undefined);
+  }
+
+  modeOf(action: string): DeliveryMode {
+    const given: unknown = this.find(action)?.extras?.['delivery'];
+    return given === undefined ? this.#delivery : deliveryMode(given);
+  }
+
+  policyOf(action: string): RetryPolicy | undefined {
+    const handler = this.find(action);
+    return handler && this.#failures.policyOf(handler);
+  }
+
+  /**
+   * Looks at all extras, so that a wrong one is told now and not when the first worker dies.
+   * @returns what is likely a mistake
+   * @throws {InvalidOptionError}
+   */
+  check(): string[] {
+    for (const [action, handler] of this.#exact) {
+      this.modeOf(action);
+      this.#failures.policyOf(handler);
+    }
+    return this.#wildcards.missed().map(({ pattern, actions }) => {
+      const names = actions.map((action) => `'${action}'`).join(', ');
+      return `the handler of '${pattern}' does not get ${names}: an exact pattern wins. To get both, give it the list ['${pattern}', ${names}]`;
+    });
+  }
+}
