@@ -1,6 +1,7 @@
 /**
- * When a batch goes out. With nothing on its way nobody gains by waiting: at the end of this callback, so that what the
- * callback and its promises add goes along. Else at the end of the tick, which the answer of the batch before overlaps.
+ * Sends a batch at the right moment. When nothing is on its way, waiting gains nothing: the batch goes at the
+ * end of this callback, with everything that the callback and its promises add. Otherwise the batch goes at
+ * the end of the tick, while the answer to the batch before arrives.
  */
 export function whenBatched(isIdle: boolean, flush: () => void): void {
   if (isIdle) process.nextTick(flush);

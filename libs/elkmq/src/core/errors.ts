@@ -17,11 +17,11 @@ export type EventQueueErrorCode =
   | 'REJECTED'
   | 'TIMEOUT_EXPIRED';
 
-/** Base of every error of this package. `cause` holds the error that led to it, where there is one. */
+/** The base of every error of this package. `cause` holds the error that led to it, if there is one. */
 export abstract class EventQueueError extends Error {
-  /** Tells the kind of error, and does not change from version to version. */
+  /** The kind of error. It does not change from version to version. */
   abstract readonly code: EventQueueErrorCode;
-  /** The name of its class, also where a bundler has given the class another one. */
+  /** The name of its class. It stays the same when a bundler has given the class another name. */
   override readonly name: string = 'EventQueueError';
 }
 
@@ -31,7 +31,10 @@ export class ConnectionError extends EventQueueError {
   readonly code = 'CONNECTION_FAILED';
 }
 
-/** Redis refused to store an event, or an answer (out of memory, no permission, a key of another type, too large, …). */
+/**
+ * Redis refused to store an event or an answer: out of memory, no permission, a key of another type, too
+ * large.
+ */
 export class EnqueueError extends EventQueueError {
   override readonly name: string = 'EnqueueError';
   readonly code = 'ENQUEUE_FAILED';
@@ -55,31 +58,33 @@ export class JsonParseError extends EventQueueError {
   readonly code = 'JSON_PARSE_FAILED';
 }
 
-/** No event was waiting, or none came within the time given. */
+/** No event was waiting, or none came within the given time. */
 export class EmptyQueueError extends EventQueueError {
   override readonly name: string = 'EmptyQueueError';
   readonly code = 'QUEUE_EMPTY';
 }
 
-/** No response came within the event's timeout. The request was withdrawn, if no worker had taken it yet. */
+/**
+ * No response came within the timeout of the event. The request was cancelled if no worker had taken it yet.
+ */
 export class TimeoutExpiredError extends EventQueueError {
   override readonly name: string = 'TimeoutExpiredError';
   readonly code = 'TIMEOUT_EXPIRED';
 }
 
-/** A payload is larger than `maxPayloadBytes`; nothing was sent. */
+/** A payload is larger than `maxPayloadBytes`. Nothing was sent. */
 export class PayloadTooLargeError extends EventQueueError {
   override readonly name: string = 'PayloadTooLargeError';
   readonly code = 'PAYLOAD_TOO_LARGE';
 }
 
-/** The queue holds as many messages as `maxQueueLength` allows; the event was not stored. */
+/** The queue holds as many messages as `maxQueueLength` allows. The event was not stored. */
 export class QueueFullError extends EventQueueError {
   override readonly name: string = 'QueueFullError';
   readonly code = 'QUEUE_FULL';
 }
 
-/** As much as `maxBufferedBytes` allows is waiting for Redis; the event was not sent. */
+/** Messages of `maxBufferedBytes` wait for Redis already. The event was not sent. */
 export class BufferFullError extends EventQueueError {
   override readonly name: string = 'BufferFullError';
   readonly code = 'BUFFER_FULL';
@@ -91,31 +96,36 @@ export class InvalidEventError extends EventQueueError {
   readonly code = 'INVALID_EVENT';
 }
 
-/** An option is not what is accepted; the message names it, its value and what is accepted. */
+/**
+ * An option has a value that is not accepted. The message names the option, its value and what is accepted.
+ */
 export class InvalidOptionError extends EventQueueError {
   override readonly name: string = 'InvalidOptionError';
   readonly code = 'INVALID_OPTION';
 }
 
-/** The worker that had taken the request went away, and the request is not run again. */
+/** The worker that had taken the request has gone, and the request is not run again. */
 export class AbandonedError extends EventQueueError {
   override readonly name: string = 'AbandonedError';
   readonly code = 'ABANDONED';
 }
 
-/** Who had sent the request has stopped waiting for its answer while it was being handled. */
+/** The caller of the request stopped waiting for the reply while a handler worked on it. */
 export class CancelledError extends EventQueueError {
   override readonly name: string = 'CancelledError';
   readonly code = 'CANCELLED';
 }
 
-/** A handler moved its message to the dead letters: `context.deadLetter(reason)`; the message is its reason. */
+/**
+ * A handler moved its message to the dead letters with `context.deadLetter(reason)`. The message is that
+ * reason.
+ */
 export class RejectedError extends EventQueueError {
   override readonly name: string = 'RejectedError';
   readonly code = 'REJECTED';
 }
 
-/** What a handler wants done with its message is too late: this attempt has ended, or has answered already. */
+/** A handler asked for something too late: this attempt has ended, or has answered already. */
 export class AttemptEndedError extends EventQueueError {
   override readonly name: string = 'AttemptEndedError';
   readonly code = 'ATTEMPT_ENDED';

@@ -3,38 +3,47 @@ import { InvalidOptionError } from './errors.js';
 /** The one consumer group of a queue, on its event stream. */
 export const GROUP = 'elkmq';
 
-/** What a client may be called: a part of a key, so nothing that could lead to another queue's keys. */
+/**
+ * The id of a client. It is a part of a key, so it allows nothing that could lead to the keys of another
+ * queue.
+ */
 const CLIENT_ID = /^[\w-]{1,64}$/;
 
-/** Every key of a queue, with its type. No other file names keys. */
+/** Names every key of a queue, with its type. No other file names keys. */
 export class QueueKeys {
-  /** stream: every event, field `event` as the original writes it */
+  /** stream: every event; its field `event` is as the original ElkMQ writes it */
   readonly eventStream: string;
-  /** list: ids of the original's events that none of its consumers has taken; `LPUSH` in, `RPOP` out */
+  /** list: ids of legacy events that no legacy consumer has taken; `LPUSH` in, `RPOP` out */
   readonly messageQueue: string;
-  /** stream: the original's index, one field a response: request uuid → id of the body in the event stream */
+  /** stream: the legacy index, one field a response: request uuid → id of the body in the event stream */
   readonly responseStream: string;
   /** zset: messages that were not handled; origin → time of death, ms */
   readonly deadLetters: string;
   /** hash: origin → the dead letter as JSON */
   readonly deadLetterBodies: string;
-  /** zset: messages that are due later; origin → when, ms */
+  /** zset: messages that are due later; origin → due time, ms */
   readonly delayed: string;
   /** hash: origin → the fields of its next entry, name and value in turn, as JSON */
   readonly delayedBodies: string;
-  /** zset with a TTL: running requests that nobody waits for; origin → until when that is of use, ms */
+  /** zset with a TTL: running requests that nobody waits for; origin → time until which this is of use, ms */
   readonly cancelled: string;
-  /** zset: entries of the event stream that are left to original clients; id → when it can be deleted, ms */
+  /**
+   * zset: entries of the event stream that are left to legacy clients; id → time from which they can be
+   * deleted, ms
+   */
   readonly leftovers: string;
-  /** hash, for as long as it is needed: what was in the event stream before the consumer group */
+  /** hash, kept while it is needed: the content of the event stream before the consumer group */
   readonly history: string;
-  /** never there: commands are tried on it, see redis/rights.ts */
+  /** this key never exists: commands are tried on it, see redis/rights.ts */
   readonly rights: string;
-  /** hash with a TTL: worker → what it says about itself every few seconds, as JSON */
+  /** hash with a TTL: worker → its description of itself, renewed every few seconds, as JSON */
   readonly workers: string;
   readonly #prefix: string;
 
-  /** @param cluster Redis Cluster: the name becomes a hash tag, so that every key of the queue is in one slot */
+  /**
+   * @param cluster whether this is Redis Cluster: then the name becomes a hash tag, so every key is in one
+   * slot
+   */
   constructor(
     readonly queue: string,
     cluster: boolean,
@@ -61,14 +70,14 @@ export class QueueKeys {
   }
 
   /**
-   * With a TTL. For an event a string: the id of the first event with this deduplication key. For a request a hash:
-   * its origin, who waits for its replies, and what has been said
+   * A key with a TTL. It is a string for an event: the id of the first event with this deduplication key. It
+   * is a hash for a request: its origin, the callers who wait for its replies, and the replies so far.
    */
   deduplication(kind: 'event' | 'request', key: string): string {
     return `${this.#prefix}(deduplication):${kind}:${key}`;
   }
 
-  /** hash with a TTL: what was answered to the last batches of one client process */
+  /** hash with a TTL: the answers to the last batches of one client process */
   producer(clientId: string): string {
     return `${this.#prefix}(producer):${clientId}`;
   }

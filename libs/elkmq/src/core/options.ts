@@ -1,6 +1,6 @@
 import { InvalidOptionError } from './errors.js';
 
-/** `value` as an error message shows it: short, on one line, whatever it is. */
+/** Formats any value for an error message: short, and on one line. */
 export function shown(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.length > 80 ? `${value.slice(0, 80)}…` : value);
   if (typeof value === 'function') return 'a function';
@@ -9,7 +9,7 @@ export function shown(value: unknown): string {
   return String(value);
 }
 
-/** A whole number of at least `min`. */
+/** Checks that an option is a whole number from `min` to `max`. */
 export function wholeNumber(
   name: string,
   value: unknown,
@@ -24,17 +24,17 @@ export function wholeNumber(
   );
 }
 
-/** `true` or `false`. */
+/** Checks that an option is `true` or `false`. */
 export function flag(name: string, value: unknown): boolean {
   if (value === undefined) return false;
   if (typeof value === 'boolean') return value;
   throw new InvalidOptionError(`${name} must be true or false, got ${shown(value)}`);
 }
 
-/** What a timer can wait, ms. */
+/** The longest time that a timer can wait, ms. */
 export const LONGEST_TIMER = 2 ** 31 - 1;
 
-/** A duration in milliseconds. */
+/** Checks that an option is a duration in milliseconds. */
 export function milliseconds(
   name: string,
   value: unknown,
@@ -49,24 +49,29 @@ export function milliseconds(
   );
 }
 
-/** The name of a queue: any text, which the original uses verbatim. */
+/** Checks the name of a queue. It is any text; the original ElkMQ uses it verbatim. */
 export function queueName(value: unknown): string {
   if (typeof value === 'string' && value.isWellFormed()) return value;
   throw new InvalidOptionError(`queue must be a string of well-formed Unicode, got ${shown(value)}`);
 }
 
-/** How long a message can be put off, ms: 23 days. With the longest timeout it is what a timer can wait. */
+/**
+ * The longest delay of a message, ms: 23 days. A timer can wait for this delay and the longest timeout
+ * together.
+ */
 export const MAX_DELAY = 2_000_000_000;
 
 export const DEFAULTS = {
-  /** How long a worker keeps its messages when it does not renew its lease, ms: a third of the default timeout. */
+  /**
+   * The time that a worker keeps its messages without renewing its lease, ms: a third of the default timeout.
+   */
   lease: 10_000,
-  /** How long storing an event is tried while Redis is away, ms. */
+  /** The time for which storing an event is tried while Redis is away, ms. */
   enqueueTimeout: 10_000,
   /** The longest payload, in bytes of UTF-8. */
   maxPayloadBytes: 16 * 1024 * 1024,
-  /** How much of what is sent may wait for Redis. */
+  /** The amount of sent messages that may wait for Redis, in bytes of JSON. */
   maxBufferedBytes: 64 * 1024 * 1024,
-  /** How many dead letters are kept, and for how long, ms (14 days). */
+  /** The number of dead letters that are kept, and the time for which they are kept, ms (14 days). */
   deadLetters: { max: 10_000, maxAge: 1_209_600_000 },
 } as const;

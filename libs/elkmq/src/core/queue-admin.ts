@@ -7,14 +7,17 @@ import { COMMAND_TIMEOUT, Connection } from './redis/connection.js';
 import { RedisSource, type RedisSourceInput } from './redis/redis-source.js';
 import { readWorkers, type WorkerInfo } from './workers/worker-info.js';
 
-/** Looks at a queue from outside: how it is, and who works on it. Connects at once; `close` it in the end. */
+/**
+ * Looks at a queue from outside: its state, and the workers that work on it. It connects at once; call
+ * `close` in the end.
+ */
 export class QueueAdmin {
   readonly #keys: QueueKeys;
   readonly #connection: Connection;
 
   /**
    * @param name of the queue
-   * @param redis where Redis is; default redis://127.0.0.1:6379
+   * @param redis address of Redis; default redis://127.0.0.1:6379
    * @param options `credentials`: as of an `EventQueue`
    * @throws {InvalidOptionError}
    */
@@ -29,9 +32,10 @@ export class QueueAdmin {
   }
 
   /**
-   * The workers (`ElkMqServer`) that take messages from the queue, those that started first first. Each describes
-   * itself every five seconds. One that closes is gone at once, one that was killed within 15 seconds.
-   * @param timeout how long Redis may take, ms; default 10,000
+   * The workers (`ElkMqServer`) that take messages from the queue, in the order in which they started. Each
+   * worker describes itself every five seconds. A worker that closes is gone at once, one that was killed
+   * within 15 seconds.
+   * @param timeout time that Redis may take, ms; default 10,000
    * @throws {ConnectionError} when it takes longer
    * @throws {DequeueError} when Redis refuses
    */
@@ -40,8 +44,8 @@ export class QueueAdmin {
   }
 
   /**
-   * How the queue is now.
-   * @param timeout how long Redis may take, ms; default 10,000
+   * The state of the queue now.
+   * @param timeout time that Redis may take, ms; default 10,000
    * @throws {ConnectionError} when it takes longer
    * @throws {DequeueError} when Redis refuses
    */
@@ -49,7 +53,7 @@ export class QueueAdmin {
     return readQueueState(this.#open(), this.#keys, timeout);
   }
 
-  /** Closes the connection. Can be called again. */
+  /** Closes the connection. It can be called again. */
   close(): Promise<void> {
     return this.#connection.close();
   }

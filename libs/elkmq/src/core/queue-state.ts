@@ -4,27 +4,31 @@ import type { Connection } from './redis/connection.js';
 import { isReplyError } from './redis/redis-errors.js';
 import { callReliably } from './redis/reliable-call.js';
 
-/** How a queue is at one moment. */
+/** The state of a queue at one moment. */
 export interface QueueState {
-  /** Messages that no worker has taken. What original consumers have taken counts too: they never delete it. */
+  /**
+   * Messages that no worker has taken. Those that legacy consumers have taken count too, because they never
+   * delete them.
+   */
   readonly waiting: number;
-  /** Messages that workers have taken, and not ended. */
+  /** Messages that workers have taken and not settled. */
   readonly running: number;
   /** Messages that are due later. */
   readonly delayed: number;
-  /** Messages that were not handled, and are kept. */
+  /** Messages that were not handled and are kept. */
   readonly deadLetters: number;
-  /** For how long the first of the waiting messages has been waiting, ms; 0 when there is none. */
+  /** The time for which the first of the waiting messages has been waiting, ms; 0 when there is none. */
   readonly oldestWaiting: number;
   /**
-   * Workers (`ElkMqServer`) that take messages from it. One that was killed counts for 15 seconds more. Those who take
-   * events with an `EventQueue`, original consumers, and workers of a version without a registry do not count.
+   * The workers (`ElkMqServer`) that take messages from the queue. A worker that was killed counts for 15
+   * seconds more. These do not count: a process that takes events with an `EventQueue`, a legacy consumer,
+   * and a worker of a version without a registry.
    */
   readonly workers: number;
 }
 
 /**
- * @param patience how long Redis may take, ms
+ * @param patience the time that Redis may take, ms
  * @throws {ConnectionError} when it takes longer
  * @throws {DequeueError} when it refuses
  */

@@ -2,26 +2,29 @@ import { InvalidEventError } from './errors.js';
 import { nextRequestId } from './wire/request-ids.js';
 import { shown } from './options.js';
 
-/** Milliseconds since 1970 on the clock of Redis: when it registered the event. */
+/** The time at which Redis registered the event: milliseconds since 1970 on the clock of Redis. */
 export type Timestamp = number;
 
-/** What a dequeue answers: when Redis registered the event, and the event. */
+/** The answer of a dequeue: the time at which Redis registered the event, and the event. */
 export type TimestampedEvent = [timestamp: Timestamp, event: ServiceEvent];
 
 /** The longest timeout the wire format can carry, in seconds. */
 export const MAX_TIMEOUT_SECONDS = 65_535;
 
-/** What leads to all who wait for the reply to a deduplicated request. */
+/** Leads to all callers who wait for the reply to a deduplicated request. */
 export interface SharedReply {
   readonly origin: string;
   readonly deduplication: string;
 }
 
-/** One message: what is to be done (`action`), with what (`payload`), and how long its sender waits. */
+/**
+ * One message. `action` says what is to be done, `payload` carries its data, and `timeout` says how long its
+ * sender waits.
+ */
 export class ServiceEvent {
   /** Whole seconds after which nobody waits for the event any more, 1 to 65535. */
   readonly timeout: number;
-  /** What is to be done; consumers choose their handler by it. */
+  /** The work that is to be done. Consumers choose their handler by it. */
   readonly action: string;
   /** Any text, JSON by convention; `null` when there is none. */
   readonly payload: string | null;
@@ -51,7 +54,7 @@ export class ServiceEvent {
     replyTo?: string,
     shared?: SharedReply,
   ) {
-    // An event that is read (it brings its id) was checked by the codec, which accepts a timeout of 0 as well.
+    // The codec has checked an event that brings its id. It accepts a timeout of 0 as well.
     if (requestId === undefined) check(timeout, action, payload);
     this.timeout = timeout;
     this.action = action;
@@ -62,7 +65,7 @@ export class ServiceEvent {
   }
 
   /**
-   * The response to `request`: an event with the same uuid, for `EventQueue.enqueueResponse`.
+   * Makes the response to `request`: an event with the same uuid, for `EventQueue.enqueueResponse`.
    * @throws {InvalidEventError}
    */
   static responseTo(request: ServiceEvent, action: string, payload: string | null = null): ServiceEvent {
@@ -74,7 +77,7 @@ export class ServiceEvent {
     return new ServiceEvent(timeout, action, payload, request.requestId, request.replyTo, request.shared);
   }
 
-  /** Unsigned 128-bit integer that ties a response to its request. */
+  /** The unsigned 128-bit integer that ties a response to its request. */
   get uuid(): bigint {
     return BigInt(this.#requestId);
   }
@@ -84,12 +87,14 @@ export class ServiceEvent {
     return this.#requestId;
   }
 
-  /** @internal The client whose inbox takes the reply; absent when the original's response index does. */
+  /**
+   * @internal The client whose inbox takes the reply. It is absent when the legacy response index takes it.
+   */
   get replyTo(): string | undefined {
     return this.#replyTo;
   }
 
-  /** @internal For a request that others may wait for as well. */
+  /** @internal Is there for a request that other callers may wait for as well. */
   get shared(): SharedReply | undefined {
     return this.#shared;
   }
@@ -110,7 +115,8 @@ function checkText(name: string, text: unknown): void {
     const accepted = name === 'payload' ? 'a string, null or undefined' : 'a string';
     throw new InvalidEventError(`${name} must be ${accepted}, got ${shown(text)}`);
   }
-  // JSON would carry a lone surrogate as an escape that the original's reader refuses, losing the message.
+  // JSON would carry a lone surrogate as an escape. The original's reader refuses that, and the message would
+  // be lost.
   if (!text.isWellFormed()) {
     throw new InvalidEventError(
       `${name} must be well-formed Unicode, got a lone surrogate in ${shown(text)}`,

@@ -1,9 +1,12 @@
-/** What happens within this time is told together, ms. */
+/** The time within which things are gathered into one report, ms. */
 const GATHER_MS = 1_000;
-/** Between two reports at the least, ms. */
+/** The shortest time between two reports, ms. */
 const PAUSE_MS = 10_000;
 
-/** Tells of things that often happen many at a time: soon for the first time, then now and then, with a count. */
+/**
+ * Reports things that often happen many at a time. The first report comes soon, later ones now and then, each
+ * with a count.
+ */
 export class Summary<T> {
   readonly #tell: (count: number, latest: T) => void;
   #count = 0;
@@ -24,7 +27,7 @@ export class Summary<T> {
     }, pause);
   }
 
-  /** Tells now what has not been told yet. */
+  /** Reports now what has not been reported yet. */
   report(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;

@@ -1,12 +1,12 @@
 import { asText } from './wire/json.js';
 
-/** What can be read of a thrown value. Every part is well-formed text, whatever was thrown. */
+/** The readable parts of a thrown value. Every part is well-formed text, whatever was thrown. */
 export interface DescribedError {
-  /** Its class, or its type when it is no error. */
+  /** The name of its class, or its type if it is no error. */
   readonly name: string;
-  /** What it says. */
+  /** The message of the error, or the value as text. */
   readonly message: string;
-  /** Where it was thrown. */
+  /** The place where it was thrown. */
   readonly stack?: string;
 }
 
@@ -19,8 +19,8 @@ export interface Failure {
 const LONGEST_TEXT_CHARS = 16_384;
 
 /**
- * Describes a thrown value. Anything can be thrown, and each part of it can be missing, of another type, circular, or
- * throw when it is read. This function never throws.
+ * Describes a thrown value. Anything can be thrown. Each part of it can be missing, of another type or
+ * circular, or throw when it is read. This function never throws.
  */
 export function describeThrown(thrown: unknown): DescribedError {
   const stack = isError(thrown) ? readMember(thrown, 'stack') : undefined;
@@ -31,14 +31,14 @@ export function describeThrown(thrown: unknown): DescribedError {
   };
 }
 
-/** The class of a thrown error, or the type of what is no error. Never throws. */
+/** The class of a thrown error, or the type of a value that is no error. Never throws. */
 export function nameOf(thrown: unknown): string {
   if (!isError(thrown)) return typeof thrown;
   const name = readMember(thrown, 'name') ?? '';
   return name === '' ? 'Error' : clean(asText(name));
 }
 
-/** What a thrown value says. Never throws. */
+/** The message of a thrown error, or another thrown value as text. Never throws. */
 export function messageOf(thrown: unknown): string {
   return clean(asText(isError(thrown) ? (readMember(thrown, 'message') ?? '') : thrown));
 }
@@ -52,7 +52,10 @@ export function readMember(value: unknown, name: string): unknown {
   }
 }
 
-/** Whether a value is an error. Never throws. Errors of another realm are no instances of this realm's `Error`: those of `vm`, and of a test in Jest. */
+/**
+ * Whether a value is an error. Never throws. An error of another realm is no instance of this realm's
+ * `Error`. Such errors come from `vm`, and from a test in Jest.
+ */
 export function isError(value: unknown): boolean {
   try {
     return value instanceof Error || Object.prototype.toString.call(value) === '[object Error]';
@@ -61,7 +64,7 @@ export function isError(value: unknown): boolean {
   }
 }
 
-/** Redis refuses to read JSON that has half a surrogate pair, so a letter must have none. */
+/** Makes text that Redis can read in JSON. Redis refuses half a surrogate pair. */
 function clean(text: string): string {
   return (text.length > LONGEST_TEXT_CHARS ? `${text.slice(0, LONGEST_TEXT_CHARS)}…` : text).toWellFormed();
 }

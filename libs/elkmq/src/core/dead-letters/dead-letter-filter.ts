@@ -2,9 +2,9 @@ import { DEAD_LETTER_REASONS, type DeadLetter, type DeadLetterReason } from './d
 import { InvalidOptionError } from '../errors.js';
 import { shown } from '../options.js';
 
-/** Which dead letters are meant: those that have all that is given; `{}` means all of them. */
+/** Chooses dead letters: a letter must have every given value. `{}` chooses all letters. */
 export interface DeadLetterFilter {
-  /** Why the message was not handled. */
+  /** The reason why the message was not handled. */
   readonly reason?: DeadLetterReason | undefined;
   /** The action of its event. Nest's clients write the normalised pattern there. */
   readonly action?: string | undefined;
@@ -13,7 +13,7 @@ export interface DeadLetterFilter {
 const KNOWN = ['reason', 'action'];
 
 /**
- * Refuses what is no filter: a misspelt one would mean all letters.
+ * Refuses a value that is no filter. A misspelt member would otherwise choose all letters.
  * @throws {InvalidOptionError}
  */
 export function checkFilter(given: unknown): void {
@@ -37,7 +37,7 @@ export function checkFilter(given: unknown): void {
   }
 }
 
-/** Whether every letter passes. */
+/** Whether the filter chooses every letter. */
 export function isForAll({ reason, action }: DeadLetterFilter): boolean {
   return reason === undefined && action === undefined;
 }

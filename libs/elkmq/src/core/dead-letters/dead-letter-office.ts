@@ -8,19 +8,19 @@ import { isReplyError } from '../redis/redis-errors.js';
 import { callReliably, type Doubt } from '../redis/reliable-call.js';
 import type { ScriptName } from '../redis/scripts.js';
 
-/** Which dead letters are wanted, and how many at once. */
+/** Chooses dead letters, and says how many one page holds. */
 export interface DeadLetterQuery extends DeadLetterFilter {
-  /** Where to go on: `next` of the page before. */
+  /** The place where the page begins: `next` of the page before. */
   readonly before?: string | undefined;
-  /** How many letters at the most, 1 to 1,000. Default 100. */
+  /** The largest number of letters, 1 to 1,000. Default 100. */
   readonly limit?: number | undefined;
 }
 
-/** Some of the dead letters, and where the next ones are. */
+/** Some of the dead letters, and the place of the next ones. */
 export interface DeadLetterPage {
-  /** Those that died last come first. */
+  /** The letters. The message that died last comes first. */
   readonly letters: DeadLetter[];
-  /** `before` of the next page; `undefined` when there is none. */
+  /** The value of `before` for the next page; `undefined` when there is none. */
   readonly next: string | undefined;
 }
 
@@ -30,16 +30,17 @@ interface Row {
   readonly place: string;
 }
 
-/** How much one call of a script works on: letters, and bytes of their JSON. */
+/** The most that one call of a script works on: letters, and bytes of their JSON. */
 const BATCH = { letters: 500, bytes: 1024 * 1024 };
 const MAX_LIMIT = 1_000;
 
 /**
- * The dead letters of a queue: the messages that were not handled. A letter is known by the `origin` of its message.
+ * The dead letters of a queue: the messages that were not handled. The `origin` of its message identifies a
+ * letter.
  *
- * Every call may fail with a `ConnectionError` when Redis is away for longer than the queue's `enqueueTimeout`, with a
- * `DequeueError` when it refuses, and with a `JsonParseError` when something else wrote a letter that is not JSON. A
- * wrong argument is an `InvalidOptionError`. A filter has every letter read.
+ * Every call may fail with one of these errors. `ConnectionError`: Redis is away for longer than the queue's
+ * `enqueueTimeout`. `DequeueError`: Redis refuses. `JsonParseError`: something else wrote a letter that is
+ * not JSON. `InvalidOptionError`: an argument is wrong. A call with a filter reads every letter.
  */
 export class DeadLetters {
   readonly #connection: Connection;
@@ -48,7 +49,7 @@ export class DeadLetters {
 
   /**
    * @internal Comes with an `EventQueue`.
-   * @param patience how long each call tries while Redis is away, ms
+   * @param patience time for which each call tries while Redis is away, ms
    */
   constructor(connection: Connection, keys: QueueKeys, patience: number) {
     this.#connection = connection;
@@ -56,14 +57,17 @@ export class DeadLetters {
     this.#patience = patience;
   }
 
-  /** How many letters there are. */
+  /** The number of letters. */
   async count(filter: DeadLetterFilter = {}): Promise<number> {
     checkFilter(filter);
     if (isForAll(filter)) return Number(await this.#call('countDeadLetters', [this.#keys.deadLetters], []));
     return (await this.#originsOf(filter)).length;
   }
 
-  /** One page of letters, those that died last first. Letters that are added meanwhile do not shift the pages. */
+  /**
+   * Reads one page of letters. The message that died last comes first. Letters that are added meanwhile do
+   * not shift the pages.
+   */
   async list({ before, limit, ...filter }: DeadLetterQuery = {}): Promise<DeadLetterPage> {
     checkFilter(filter);
     const most = wholeNumber('limit', limit, 100, 1, MAX_LIMIT);
@@ -77,24 +81,29 @@ export class DeadLetters {
     return { letters, next: undefined };
   }
 
-  /** Letter by letter, those that died last first: `for await (const letter of queue.deadLetters.all())`. */
+  /**
+   * Reads letter by letter: `for await (const letter of queue.deadLetters.all())`. The message that died last
+   * comes first.
+   */
   async *all(filter: DeadLetterFilter = {}): AsyncGenerator<DeadLetter, void, undefined> {
     checkFilter(filter);
     for await (const { letter } of this.#rows(filter)) yield letter;
   }
 
-  /** One letter; `undefined` when there is none. */
+  /** Reads one letter; `undefined` when there is none. */
   async get(origin: string): Promise<DeadLetter | undefined> {
     const json = await this.#call('getDeadLetter', [this.#keys.deadLetterBodies], [idOf(origin)]);
     return typeof json === 'string' ? readLetter(origin, json) : undefined;
   }
 
   /**
-   * Puts messages back into the queue, those that died first first: each as a new message with the same event and
-   * headers, its full timeout before it, whose reply nobody waits for. A message whose letter says `abandoned` or
-   * `exhausted` was started before; it is up to the caller to start it again.
-   * @param which the origin of one letter, or a filter: those that are there now; `{}` for all
-   * @returns how many were put back. A letter is put back once, however many try at the same time
+   * Puts messages back into the queue. The message that died first goes first. Each becomes a new message
+   * with the same event and headers and its full timeout; nobody waits for its reply. A message whose letter
+   * says `abandoned` or `exhausted` was started before: the caller of this method decides whether it may
+   * start again.
+   * @param which the origin of one letter, or a filter for the letters that are there now; `{}` means all
+   * @returns the number of messages that were put back. A letter is put back once, however many callers try
+   * at the same time
    * @throws {EnqueueError} when Redis refuses to store them; their letters stay
    */
   async retry(which: string | DeadLetterFilter): Promise<number> {
@@ -107,7 +116,7 @@ export class DeadLetters {
       const args = [BATCH.bytes, ...left.slice(0, BATCH.letters)];
       const answer = await this.#call('revive', keys, args, doubt);
       const [revived, seen] = answer as [number, number];
-      // Those that are gone after a try in doubt were put back by that try, whose answer was lost.
+      // Letters that are gone after a call in doubt count: that call put them back, and its answer was lost.
       count += doubt.isInDoubt ? seen : revived;
       left = left.slice(seen);
     }
@@ -116,8 +125,8 @@ export class DeadLetters {
 
   /**
    * Deletes letters, and with them their messages.
-   * @param which the origin of one letter, or a filter: those that are there now; `{}` for all
-   * @returns how many were deleted
+   * @param which the origin of one letter, or a filter for the letters that are there now; `{}` means all
+   * @returns the number of letters that were deleted
    */
   async remove(which: string | DeadLetterFilter): Promise<number> {
     const keys = [this.#keys.deadLetters, this.#keys.deadLetterBodies];
@@ -133,17 +142,23 @@ export class DeadLetters {
     return count;
   }
 
-  /** Those that died last first. All are known before any of them is touched: one that dies again is not met again. */
+  /**
+   * The origins of the chosen letters, the one that died last first. All are read before any is changed, so a
+   * message that dies again does not come up twice.
+   */
   async #originsOf(which: string | DeadLetterFilter): Promise<string[]> {
     if (typeof which === 'string') return [which];
-    // Nothing given is not everything.
+    // A missing argument does not mean all letters.
     checkFilter(which);
     const origins: string[] = [];
     for await (const { origin } of this.all(which)) origins.push(origin);
     return origins;
   }
 
-  /** The letters that pass, those that died last first. @param expected how many are wanted, if that is known */
+  /**
+   * The chosen letters, the one that died last first.
+   * @param expected the number of letters that are wanted, if that is known
+   */
   async *#rows(filter: DeadLetterFilter, before?: string, expected?: number): AsyncGenerator<Row> {
     const keys = [this.#keys.deadLetters, this.#keys.deadLetterBodies];
     const step = isForAll(filter) ? (expected ?? BATCH.letters) : BATCH.letters;

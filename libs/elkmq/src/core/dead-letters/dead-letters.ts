@@ -16,30 +16,38 @@ export const DEAD_LETTER_REASONS = [
 ] as const;
 
 /**
- * Why a message was not handled: `failed`, its handler threw, the last time if there were several; `rejected`, its handler
- * said so (`context.deadLetter`); `unhandled`, no handler has its pattern; `expired`, its time was over before a worker
- * took it; `abandoned`, its worker died; `exhausted`, as many workers died as `maxDeliveries` says; `malformed`, it is no event.
+ * The reason why a message was not handled:
+ * - `failed`: its handler threw, in the last attempt if there were several.
+ * - `rejected`: its handler said so (`context.deadLetter`).
+ * - `unhandled`: no handler has its pattern.
+ * - `expired`: its time was over before a worker took it.
+ * - `abandoned`: its worker died.
+ * - `exhausted`: as many workers died as `maxDeliveries` says.
+ * - `malformed`: it is no event.
  */
 export type DeadLetterReason = (typeof DEAD_LETTER_REASONS)[number];
 
-/** How the JSON of a letter begins whose message was given up while it was perhaps still being handled. */
+/**
+ * The first characters of the JSON of some letters: the message was given up while a handler perhaps still
+ * worked on it.
+ */
 export const ABANDONED_LETTER = '{"reason":"abandoned"';
 
-/** A message that was not handled, as it is kept in Redis (JSON). */
+/** A message that was not handled, as Redis keeps it (JSON). */
 export interface StoredDeadLetter {
-  /** Why it was not handled. */
+  /** The reason why it was not handled. */
   readonly reason: DeadLetterReason;
-  /** Id of the message's first entry: the identity of the message, and of its letter. */
+  /** The id of the message's first entry. It identifies the message and its letter. */
   readonly origin: string;
-  /** Fields of the entry, name and value in turn, the event among them. */
+  /** The fields of the entry, name and value in turn. The event is among them. */
   readonly fields: readonly string[];
-  /** What its handler threw, or why it was given up. */
+  /** The value that its handler threw, or the reason for giving it up. */
   readonly error?: DescribedError;
-  /** How many attempts there were. */
+  /** The number of attempts. */
   readonly attempts: number;
-  /** When Redis registered the message; milliseconds since 1970. */
+  /** The time at which Redis registered the message; milliseconds since 1970. */
   readonly firstAt: number;
-  /** When it died; milliseconds since 1970 on the clock of Redis. */
+  /** The time at which it died; milliseconds since 1970 on the clock of Redis. */
   readonly lastAt: number;
   /** The worker that had it last. */
   readonly consumer: string;
@@ -47,28 +55,28 @@ export interface StoredDeadLetter {
 
 /** A message that was not handled. */
 export interface DeadLetter extends StoredDeadLetter {
-  /** What was not handled; `undefined` when the entry could not be read as an event. */
+  /** The event that was not handled; `undefined` when the entry could not be read as an event. */
   readonly event: ServiceEvent | undefined;
-  /** What the handler was to get: the value of the event's payload, which is JSON, or its text where it is none. */
+  /** The data for the handler: the value of the event's payload if that is JSON, otherwise its text. */
   readonly payload: unknown;
   /** Further fields of the entry, name and value in turn. The event is among them only when it could not be read. */
   readonly fields: readonly string[];
 }
 
-/** How many dead letters a queue keeps, and for how long. */
+/** The limits of a queue's dead letters. */
 export interface DeadLetterCap {
-  /** The newest so many are kept. */
+  /** The largest number of letters. The newest ones are kept. */
   readonly max: number;
-  /** ms */
+  /** The greatest age of a letter, ms. */
   readonly maxAge: number;
 }
 
-/** What ends among the dead letters: an event, or an entry that is none. */
+/** An entry that ends among the dead letters: an event, or an entry that holds none. */
 export type Dead = Omit<QueuedEvent, 'event' | 'due' | 'headers' | 'metadata'> & {
   readonly event?: ServiceEvent;
 };
 
-/** An entry that cannot be read, which may have been an original client's. */
+/** An entry that cannot be read. A legacy client may have written it. */
 export function malformed([id, fields]: StreamEntry): Dead {
   return { id, origin: id, attempt: 1, timestamp: timestampOf(id), fields: fields ?? [], isOurs: false };
 }
@@ -81,11 +89,11 @@ export function letterOf(
   now: number,
 ): StoredDeadLetter {
   return {
-    // First: see ABANDONED_LETTER.
+    // The reason comes first: see ABANDONED_LETTER.
     reason,
     origin,
     fields,
-    // `undefined` can be thrown as well.
+    // A handler can throw `undefined` as well.
     ...((error !== undefined || reason === 'failed') && { error: describeThrown(error) }),
     attempts: attempt,
     firstAt: timestamp,
@@ -94,10 +102,10 @@ export function letterOf(
   };
 }
 
-/** So much of each part of an error has a letter whose JSON Redis has refused. */
+/** The length to which each part of an error is cut when Redis has refused the JSON of the letter. */
 const SHORT_CHARACTERS = 10_000;
 
-/** The JSON of a letter without the fields of its entry, and with an error that is not too long. */
+/** The JSON of a letter without the fields of its entry and with a shorter error. */
 export function shortJsonOf({ error, ...letter }: StoredDeadLetter): string {
   const short = error && {
     name: error.name.slice(0, SHORT_CHARACTERS),
@@ -107,7 +115,10 @@ export function shortJsonOf({ error, ...letter }: StoredDeadLetter): string {
   return JSON.stringify({ ...letter, fields: undefined, error: short });
 }
 
-/** @throws {JsonParseError} when the letter cannot be read, whatever of its event */
+/**
+ * Reads a letter. Its event may be unreadable.
+ * @throws {JsonParseError} when the letter itself cannot be read
+ */
 export function readLetter(origin: string, json: string): DeadLetter {
   let letter: StoredDeadLetter | null;
   try {
@@ -117,11 +128,11 @@ export function readLetter(origin: string, json: string): DeadLetter {
   }
   if (typeof letter !== 'object' || letter === null)
     throw new JsonParseError(`the dead letter ${origin} is not an object`);
-  // By its key, whatever it says itself: that is how it is found again.
+  // The key gives the origin, whatever the letter says: the letter is found by its key.
   return letterWith({ ...letter, origin }, eventOf(letter));
 }
 
-/** A letter with its event, which it does not repeat. */
+/** Makes a letter with its event. Its fields do not repeat the event. */
 export function letterWith(letter: StoredDeadLetter, event: ServiceEvent | undefined): DeadLetter {
   if (!event) return { ...letter, event, payload: undefined };
   const fields = letter.fields.filter((_, index) => letter.fields[index - (index % 2)] !== 'event');

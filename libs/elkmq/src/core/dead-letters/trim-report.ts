@@ -1,9 +1,12 @@
 import type { DroppedLetters } from '../handling/outcomes.js';
 
-/** Between two reports, ms. */
+/** The time between two reports, ms. */
 const INTERVAL = 60_000;
 
-/** Tells of dropped dead letters at once, but then only so often: when many die, each one makes another drop. */
+/**
+ * Reports dropped dead letters: at once for the first time, then once in `INTERVAL`. When many messages die,
+ * each letter drops another one.
+ */
 export class TrimReport {
   readonly #tell: DroppedLetters;
   #tooMany = 0;

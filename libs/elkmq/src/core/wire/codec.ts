@@ -2,26 +2,28 @@ import { JsonParseError } from '../errors.js';
 import { MAX_TIMEOUT_SECONDS, ServiceEvent } from '../service-event.js';
 
 /*
- * The original's JSON: {"request_uuid":N,"timeout":T,"action":"…","payload":"…"|null}. N is an unsigned 128-bit
- * integer as a bare number, which JSON.parse would round; so its digits are taken from the text.
+ * The JSON of the original ElkMQ: {"request_uuid":N,"timeout":T,"action":"…","payload":"…"|null}. N is an
+ * unsigned 128-bit integer as a bare number. JSON.parse would round it, so its digits are taken from the
+ * text.
  */
 
 const MAX_UUID = '340282366920938463463374607431768211455';
 const INTEGER = /^(?:0|[1-9]\d*)$/;
 
-/** What the original and this package write; everything else takes the slow way. */
+/** The form that the original and this package write. Everything else takes the slow way. */
 const AS_WRITTEN =
   // eslint-disable-next-line no-control-regex -- JSON forbids raw control characters
   /^\{"request_uuid":(0|[1-9]\d{0,38}),"timeout":(0|[1-9]\d{0,4}),"action":"([^"\\\x00-\x1f]*)","payload":/;
 
-/** The JSON of `event`, byte for byte what the original writes. */
+/** The JSON of `event`, byte for byte as the original writes it. */
 export function encodeEvent(event: ServiceEvent): string {
   const payload = event.payload === null ? 'null' : JSON.stringify(event.payload);
   return `{"request_uuid":${event.requestId},"timeout":${String(event.timeout)},"action":${JSON.stringify(event.action)},"payload":${payload}}`;
 }
 
 /**
- * Reads what `encodeEvent` or the original wrote; accepts and refuses what the original's reader does.
+ * Reads the text of `encodeEvent` or of the original. It accepts and refuses the same texts as the original's
+ * reader.
  * @param replyTo the client whose inbox takes the reply, when the entry names one
  * @throws {JsonParseError}
  */
@@ -38,8 +40,9 @@ export function decodeEvent(json: string, replyTo?: string): ServiceEvent {
 }
 
 /**
- * The response that a reply carries. A reply body is the JSON of a response event as a string, when an `EventQueue`
- * answered; or what a handler answered: `{"response": …}`, `{"err": …}`, or null when it answered nothing.
+ * The response that a reply carries. The body is a string when an `EventQueue` answered: the JSON of a
+ * response event. Otherwise a handler answered: the body is `{"response": …}`, `{"err": …}`, or null when it
+ * answered nothing.
  * @throws {JsonParseError}
  */
 export function decodeReply(body: unknown, request: ServiceEvent): ServiceEvent {
@@ -49,13 +52,16 @@ export function decodeReply(body: unknown, request: ServiceEvent): ServiceEvent 
   return ServiceEvent.responseTo(request, request.action, payload);
 }
 
-/** A handler's answer as a payload for those who read text: a string as it is, anything else as JSON. */
+/**
+ * Turns a handler's answer into a payload for readers of text: a string stays as it is, anything else becomes
+ * JSON.
+ */
 export function textOf(value: unknown): string | null {
   if (value === undefined) return null;
   return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
-/** What a payload says: the value of its JSON, or the text itself where it is not JSON. */
+/** The value of a payload: the value of its JSON, or the text itself where it is not JSON. */
 export function valueOf(payload: string | null): unknown {
   if (payload === null) return undefined;
   try {
@@ -65,7 +71,7 @@ export function valueOf(payload: string | null): unknown {
   }
 }
 
-/** Unknown members, any order, white space, escapes, no payload, the array form. */
+/** Reads every other form: unknown members, any order, white space, escapes, no payload, an array. */
 function decodeAnyForm(json: string, replyTo?: string): ServiceEvent {
   const parsed = parse(json);
   if (parsed === undefined || parsed === null || typeof parsed !== 'object')
@@ -109,7 +115,10 @@ function parse(json: string): unknown {
 
 const MEMBERS = ['request_uuid', 'timeout', 'action', 'payload'];
 
-/** The original's reader (serde) takes a struct as an array as well: its members in order, all of them. */
+/**
+ * Reads the array form. The original's reader (serde) takes a struct as an array as well: all its members, in
+ * order.
+ */
 function arrayMembers(json: string): Map<string, string> {
   const values = splitTopLevel(json);
   if (values.length !== MEMBERS.length)

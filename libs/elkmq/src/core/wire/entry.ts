@@ -5,25 +5,28 @@ import type { ServiceEvent, Timestamp } from '../service-event.js';
 
 /** An entry of the event stream that holds an event. */
 export interface QueuedEvent {
-  /** The id of this entry, which finishing it takes. */
+  /** The id of this entry. Settling it takes this id. */
   readonly id: string;
-  /** The id of the message's first entry: its identity, however often it is tried. */
+  /**
+   * The id of the message's first entry. It is the identity of the message, however often the message is
+   * tried.
+   */
   readonly origin: string;
-  /** 1 for the first. */
+  /** The number of the attempt, from 1. */
   readonly attempt: number;
-  /** When Redis registered the message, ms. */
+  /** The time at which Redis registered the message, ms. */
   readonly timestamp: Timestamp;
-  /** From when on its timeout counts: its timestamp, or when it was due if it was delayed, ms. */
+  /** The time from which the timeout counts: the timestamp, or the due time of a delayed message, ms. */
   readonly due: number;
   readonly event: ServiceEvent;
-  /** Written by a client of this package, not by an original one, which pushes the id to the message queue as well. */
+  /** A client of this package wrote it. A legacy client pushes the id to the message queue as well. */
   readonly isOurs: boolean;
   /** All fields of the entry, name and value in turn. */
   readonly fields: readonly string[];
-  /** What further fields of the entry hold, as they are. */
+  /** The content of further fields of the entry, as it is. */
   readonly headers: string | undefined;
   readonly metadata: string | undefined;
-  /** The deduplication key of a request that has one: others may wait for its replies too. */
+  /** The deduplication key of a request that has one. Other callers may wait for its replies too. */
   readonly deduplication?: string | undefined;
 }
 
@@ -38,31 +41,35 @@ export function timestampOf(id: string): Timestamp {
 }
 
 /**
- * An entry that is no message: it tells whoever takes it when the first of the delayed messages is due, ms.
+ * Reads an entry that is no message. It tells the worker that takes it when the first delayed message is due,
+ * ms.
  * @returns `undefined` for any other entry
  */
 export function nudgeOf([, fields]: StreamEntry): number | undefined {
   return fields?.[0] === 'due' ? Number(fields[1]) : undefined;
 }
 
-/** The fields of the entry that makes the next attempt at a message. */
+/** The fields of the entry for the next attempt at a message. */
 export function fieldsOfNext({ fields, origin, attempt }: QueuedEvent): string[] {
   const next = new Map<string, string>();
   for (let i = 0; i < fields.length; i += 2) next.set(fields[i] as string, fields[i + 1] as string);
-  // It has been won: original consumers do not compete for it any more.
+  // The message has been won: legacy consumers do not compete for it any more.
   next.delete('listed');
   next.set('origin', origin).set('attempt', String(attempt + 1));
   return [...next].flat();
 }
 
-/** `NaN` for anything but digits. What is a number to JavaScript need not be one to JSON, such as Infinity. */
+/**
+ * The number in `text`; `NaN` for anything but digits. `Number` alone would accept `Infinity`, which JSON
+ * cannot hold.
+ */
 function wholeNumber(text: string): number {
   return /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
 }
 
 /**
  * Reads an entry.
- * @returns `undefined` for a response of the original, which is in the event stream as well
+ * @returns `undefined` for a legacy response, because the event stream holds these as well
  * @throws {JsonParseError} when the entry does not hold a service event
  */
 export function readEntry([id, fields]: StreamEntry): QueuedEvent | undefined {
@@ -122,7 +129,7 @@ export function readEntry([id, fields]: StreamEntry): QueuedEvent | undefined {
     fields,
     headers,
     metadata,
-    // Of an event only its producer needs to know the key.
+    // The key of an event matters to its producer only.
     deduplication: replyTo ? deduplication : undefined,
   };
 }

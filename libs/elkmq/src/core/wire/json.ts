@@ -1,15 +1,21 @@
 import { inspect } from 'node:util';
 
-/** `JSON.stringify` with its real type: it answers `undefined` for what JSON cannot say, such as a function. */
+/**
+ * `JSON.stringify` with its real type. It returns `undefined` for a value that JSON cannot hold, such as a
+ * function.
+ */
 export const toJson: (value: unknown) => string | undefined = JSON.stringify;
 
-/** Any value as text: itself, its JSON where there is one, or as Node's console shows it. Never throws. */
+/**
+ * Turns any value into text: a string stays, an object becomes JSON if it can, else Node's console format.
+ * Never throws.
+ */
 export function asText(value: unknown): string {
   try {
     if (typeof value === 'string') return value;
     return (typeof value === 'object' ? toJson(value) : undefined) ?? String(value);
   } catch {
-    // Circular, with a BigInt in it, or with a member that throws.
+    // The value is circular, has a BigInt in it, or has a member that throws.
   }
   try {
     return inspect(value, { customInspect: false, depth: 3, breakLength: Infinity });

@@ -7,9 +7,9 @@ import {
 } from '../errors.js';
 
 /**
- * One reply on the wire: a JSON array. `number` counts the replies of one attempt from 0. `last` is 0 when more
- * follow, 1 for the last one, and 2 when the transport ends the request: then the body is `{ code, message }`, and the
- * number means nothing.
+ * One reply on the wire: a JSON array. `number` counts the replies of one attempt from 0. `last` is 0 when
+ * more follow, 1 for the last one, and 2 when the transport ends the request. With 2 the body is
+ * `{ code, message }`, and the number means nothing.
  */
 export type ReplyFrame = [requestId: string, attempt: number, number: number, last: 0 | 1 | 2, body: unknown];
 
@@ -18,7 +18,7 @@ export function failureFrame(requestId: string, attempt: number, { code, message
   return `["${requestId}",${String(attempt)},0,2,${JSON.stringify({ code, message })}]`;
 }
 
-/** The error that such a frame tells of. */
+/** The error in such a frame. */
 export function failureOf(body: unknown): EventQueueError {
   const { code, message } = (body ?? {}) as { code?: unknown; message?: unknown };
   const text = typeof message === 'string' ? message : 'the request was given up';
@@ -27,7 +27,10 @@ export function failureOf(body: unknown): EventQueueError {
   return code === 'TIMEOUT_EXPIRED' ? new TimeoutExpiredError(text) : new AbandonedError(text);
 }
 
-/** A frame without the request id: the same for all who wait for one request. @param frame JSON */
+/**
+ * Cuts the request id off a frame. The rest is the same for all callers of one request.
+ * @param frame JSON
+ */
 export function withoutId(frame: string, requestId: string): string {
   return frame.slice(requestId.length + 4);
 }

@@ -1,12 +1,16 @@
 import { randomBytes } from 'node:crypto';
 
 /*
- * A request id is an unsigned 128-bit integer, kept as its decimal digits: that is how the wire has it, and a
- * BigInt a message would cost more than the rest of the codec. 72 random bits are drawn once a process (up to 22
- * digits, no leading zero), 16 digits count: unique among processes and within one, and below 2^128.
+ * A request id is an unsigned 128-bit integer. It is kept as its decimal digits, because the wire has these,
+ * and because a BigInt for each message would cost more than the rest of the codec. Each process draws 72
+ * random bits once (up to 22 digits, no leading zero), and 16 digits count. So the id is unique among
+ * processes and within one, and below 2^128.
  */
 const prefix = (BigInt(`0x${randomBytes(9).toString('hex')}`) + 1n).toString();
-/** In two parts, because a number above 2^31 is one of floating point, which takes much longer to write. */
+/**
+ * The counter has two parts. A number above 2^31 is a floating point number, which takes much longer to
+ * write.
+ */
 const LOW = { first: 100_000_000, last: 999_999_999 };
 let high = 1_000_000;
 let low = LOW.first;
@@ -21,7 +25,7 @@ export function nextRequestId(): string {
   return head + String(low++);
 }
 
-/** The hyphenated lower-case form, which the original's response index uses. */
+/** The hyphenated lower-case form, which the legacy response index uses. */
 export function hyphenated(requestId: string): string {
   const hex = BigInt(requestId).toString(16).padStart(32, '0');
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
