@@ -27,11 +27,11 @@ export interface EventQueueOptions extends SendingOptions {
 }
 
 /**
- * A queue of events in Redis, which any number of producers and consumers share. Each event goes to one consumer,
- * once. Connects at once; `close` it in the end.
+ * A queue of events in Redis. Any number of producers and consumers share it. Each event goes to one
+ * consumer, once. The queue connects at once; call `close` in the end.
  */
 export class EventQueue {
-  /** The messages that were not handled: to look at, to retry, to remove. */
+  /** The messages that were not handled. They can be read, retried and removed. */
   readonly deadLetters: DeadLetters;
   readonly #keys: QueueKeys;
   readonly #requester: Requester;
@@ -41,8 +41,8 @@ export class EventQueue {
   #closed: Promise<void> | undefined;
 
   /**
-   * @param name any text; the original's clients find the queue by the same name
-   * @param redis where Redis is; default redis://127.0.0.1:6379
+   * @param name any text; legacy clients find the queue by the same name
+   * @param redis address of Redis; default redis://127.0.0.1:6379
    * @throws {InvalidOptionError}
    */
   constructor(
@@ -64,12 +64,14 @@ export class EventQueue {
   }
 
   /**
-   * Stores an event. @returns when Redis registered it, ms since 1970
+   * Stores an event.
+   * @returns the time at which Redis registered it, ms since 1970
    * @throws {EnqueueError} when Redis refuses it
    * @throws {QueueFullError} when the queue is full
    * @throws {BufferFullError} when too much is waiting for Redis
    * @throws {PayloadTooLargeError}
-   * @throws {ConnectionError} when Redis was away for too long; the event may have been stored, but is not sent again
+   * @throws {ConnectionError} when Redis was away for too long; the event may have been stored, but is not
+   * sent again
    */
   async enqueue(event: ServiceEvent): Promise<Timestamp> {
     this.#check(event);
@@ -77,7 +79,7 @@ export class EventQueue {
   }
 
   /**
-   * Takes the next event. It is this caller's alone, and out of the queue.
+   * Takes the next event. The event leaves the queue, and no other caller gets it.
    * @throws {EmptyQueueError} when none is waiting
    * @throws {JsonParseError} when the entry is not an event; it is among the dead letters then
    * @throws {DequeueError} when Redis refuses
@@ -92,8 +94,8 @@ export class EventQueue {
   }
 
   /**
-   * As `dequeue`, but waits for an event.
-   * @param seconds how long; 0 for ever
+   * Takes the next event, as `dequeue` does, and waits for one if none is there.
+   * @param seconds time to wait; 0 waits for ever
    */
   async dequeueBlocking(seconds: number): Promise<TimestampedEvent> {
     if (typeof seconds !== 'number' || !(seconds >= 0)) {
@@ -106,9 +108,9 @@ export class EventQueue {
   }
 
   /**
-   * Stores an event and waits for the response to it, `event.timeout` seconds from now.
-   * @returns when Redis registered the response, ms since 1970, and the response
-   * @throws {TimeoutExpiredError} when none came; the event is withdrawn, if nobody has taken it yet
+   * Stores an event and waits for the response to it, for `event.timeout` seconds from now.
+   * @returns the time at which Redis registered the response, ms since 1970, and the response
+   * @throws {TimeoutExpiredError} when none came; the event is cancelled if nobody has taken it yet
    * @throws {EnqueueError}
    * @throws {QueueFullError}
    * @throws {BufferFullError}
@@ -135,8 +137,9 @@ export class EventQueue {
   }
 
   /**
-   * Answers a request, with `ServiceEvent.responseTo(request, …)`. Who does not wait any more is not sent anything.
-   * @returns when Redis registered the response, ms since 1970
+   * Answers a request, with `ServiceEvent.responseTo(request, …)`. A caller that does not wait any more gets
+   * nothing.
+   * @returns the time at which Redis registered the response, ms since 1970
    * @throws {EnqueueError}
    * @throws {PayloadTooLargeError}
    * @throws {ConnectionError}
@@ -147,8 +150,8 @@ export class EventQueue {
   }
 
   /**
-   * How the queue is now.
-   * @param timeout how long Redis may take, ms; default: the `enqueueTimeout`
+   * The state of the queue now.
+   * @param timeout time that Redis may take, ms; default: the `enqueueTimeout`
    * @throws {ConnectionError}
    */
   async state(timeout = this.#patience): Promise<QueueState> {
@@ -156,7 +159,7 @@ export class EventQueue {
     return readQueueState(this.#requester.connection, this.#keys, timeout);
   }
 
-  /** Sends what is waiting, ends calls that wait, and closes the connections. Can be called again. */
+  /** Sends what is waiting, ends calls that wait, and closes the connections. It can be called again. */
   close(): Promise<void> {
     this.#closed ??= this.#close();
     return this.#closed;
@@ -167,7 +170,7 @@ export class EventQueue {
     await this.#requester.close(new ConnectionError(`the queue ${shown(this.name)} was closed`));
   }
 
-  /** Asks for entries until one is for this caller. */
+  /** Asks for entries until one holds an event for this caller. */
   async #take(ask: (reader: QueueReader) => Promise<StreamEntry>): Promise<TimestampedEvent> {
     for (;;) {
       if (!this.#closed) await this.#requester.connectToTake();

@@ -16,8 +16,8 @@ import { ServiceEvent, type TimestampedEvent } from './service-event.js';
 import { nudgeOf, readEntry, type QueuedEvent } from './wire/entry.js';
 
 /**
- * Takes events out of the queue for good, one by one. It joins the consumer group with the first call, and from then on
- * looks for what takers and workers that have gone have left there.
+ * Takes events out of the queue for good, one by one. The first call joins the consumer group. From then on
+ * it looks for messages of dequeuers and workers that have gone.
  */
 export class EventTaker {
   readonly #source: RedisSource;
@@ -25,7 +25,7 @@ export class EventTaker {
   readonly #connection: Connection;
   readonly #competition: Competition;
   readonly #outcomes: Outcomes;
-  /** Ids of entries that are being taken out of the queue. */
+  /** The ids of the entries that are being taken out of the queue. */
   readonly #inHand = new Set<string>();
   #reader: QueueReader | undefined;
   #recoverer: Recoverer | undefined;
@@ -45,7 +45,8 @@ export class EventTaker {
   }
 
   /**
-   * Asks for an entry. @returns `undefined` when it is no event for this caller
+   * Asks for an entry.
+   * @returns `undefined` when it is no event for this caller
    * @throws {JsonParseError} when the entry is not an event; it is among the dead letters then
    * @throws {DequeueError}
    * @throws {ConnectionError}
@@ -81,13 +82,13 @@ export class EventTaker {
     const reader = new QueueReader(this.#source, keys, connection, this.#competition);
     const recovery = new Recovery(connection, keys, this.#competition, this.#outcomes, new RedisClock(), 1, {
       modeOf: () => 'once',
-      // There is nobody to tell. The dead letter says it.
+      // Nobody is there to notify. The dead letter has the reason.
       dropped: () => undefined,
     });
     this.#recoverer = new Recoverer(connection, keys, {
       worker: reader.worker,
       lease: DEFAULTS.lease,
-      // Workers come first: they know which messages may be started again.
+      // Workers come first, because they know which messages may be started again.
       patienceLeases: 2,
       inHand: () => this.#inHand,
       found: (entry) => recovery.recover(entry),
@@ -108,7 +109,7 @@ export class EventTaker {
       await this.#outcomes.deadLetter(dead, letterOf(dead, 'malformed', error, worker, Date.now()));
       throw error;
     }
-    // A response of the original.
+    // The entry is a legacy response.
     if (!queued) {
       await this.#outcomes.skip(entry);
       return undefined;
@@ -117,7 +118,7 @@ export class EventTaker {
   }
 }
 
-/** A consumer's event: who answers a deduplicated request must reach all who wait for it. */
+/** The event for the caller of `dequeue`. Its response must reach all who wait for a deduplicated request. */
 function eventFor({ event, origin, deduplication }: QueuedEvent): ServiceEvent {
   if (deduplication === undefined) return event;
   const { timeout, action, payload, requestId, replyTo } = event;

@@ -70,7 +70,7 @@ export const DEFAULTS = {
   enqueueTimeout: 10_000,
   /** The longest payload, in bytes of UTF-8. */
   maxPayloadBytes: 16 * 1024 * 1024,
-  /** The amount of sent messages that may wait for Redis, in bytes of JSON. */
+  /** The amount of sent messages that may wait for Redis, counted as characters of JSON. */
   maxBufferedBytes: 64 * 1024 * 1024,
   /** The number of dead letters that are kept, and the time for which they are kept, ms (14 days). */
   deadLetters: { max: 10_000, maxAge: 1_209_600_000 },

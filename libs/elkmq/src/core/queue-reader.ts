@@ -12,17 +12,17 @@ import { Deadline } from './redis/deadline.js';
 import { isNoGroup, isTransient } from './redis/redis-errors.js';
 import type { RedisSource } from './redis/redis-source.js';
 
-/** Between two looks at what original clients have left, ms. */
+/** The pause between two looks at what legacy clients have left, ms. */
 const JANITOR_PACE = 1_000;
 
 interface Waiter {
-  /** `performance.now()` at which it gives up. */
+  /** The `performance.now()` at which it gives up. */
   readonly deadline: number;
   take(entry: StreamEntry): void;
   fail(error: Error): void;
 }
 
-/** Takes entries one by one, at once or as soon as one comes; calls that wait share one blocking read. */
+/** Takes entries one by one, at once or as soon as one comes. Calls that wait share one blocking read. */
 export class QueueReader {
   readonly #consumer: GroupConsumer;
   readonly #connection: Connection;
@@ -36,7 +36,7 @@ export class QueueReader {
     this.#connection = connection;
     this.#keys = keys;
     this.#competition = competition;
-    // There is nobody to tell. What is left stays, and is looked at again.
+    // Nobody is there to notify. Everything that is left stays, and is looked at again.
     this.#janitor = new Janitor(connection, keys, JANITOR_PACE, () => undefined);
     this.#arbiter = new Arbiter(connection, keys, {
       won: (entry) => {
@@ -67,18 +67,18 @@ export class QueueReader {
       intake,
       DEFAULTS.lease,
       (error) => {
-        // Whoever waits would wait in vain.
+        // Redis refuses for good, so the calls would wait in vain.
         if (error instanceof DequeueError && !isTransient(error.cause)) this.#fail(error);
       },
     );
   }
 
-  /** What the names of its consumers begin with. */
+  /** The first part of the names of its consumers. */
   get worker(): string {
     return this.#consumer.worker;
   }
 
-  /** The next entry, if one is waiting. */
+  /** Takes the next entry, if one is waiting. */
   async next(): Promise<StreamEntry | undefined> {
     for (;;) {
       const entry = await this.#readOne();
@@ -88,7 +88,7 @@ export class QueueReader {
   }
 
   /**
-   * The next entry, as soon as there is one.
+   * Takes the next entry as soon as there is one.
    * @param deadline `performance.now()` at which to give up; `Infinity` for never
    * @throws {EmptyQueueError} when none has come by then
    * @throws {ConnectionError} when Redis is away by then
@@ -151,7 +151,7 @@ export class QueueReader {
   #serve(entries: StreamEntry[]): void {
     const served = this.#waiting.splice(0, entries.length);
     for (const [index, waiter] of served.entries()) waiter.take(entries[index] as StreamEntry);
-    // Those who asked for them have given up meanwhile.
+    // The callers of the remaining entries have given up meanwhile.
     void this.#consumer.handBack(entries.slice(served.length));
   }
 }

@@ -7,14 +7,14 @@ import type { ServiceEvent, Timestamp } from './service-event.js';
 import { timestampOf } from './wire/entry.js';
 import { hyphenated } from './wire/request-ids.js';
 
-/** Stores responses where those who wait for them look. */
+/** Stores responses where their callers look for them. */
 export class Responder {
   readonly #connection: Connection;
   readonly #keys: QueueKeys;
   readonly #sharing: Sharing;
   readonly #patience: number;
 
-  /** @param patience how long each is tried while Redis is away, ms */
+  /** @param patience time for which each response is tried while Redis is away, ms */
   constructor(connection: Connection, keys: QueueKeys, sharing: Sharing, patience: number) {
     this.#connection = connection;
     this.#keys = keys;
@@ -46,7 +46,7 @@ export class Responder {
     if (inbox !== undefined) {
       return this.#call('reply', [inbox], [`[["${requestId}",1,0,1,${JSON.stringify(json)}]]`]);
     }
-    // An original client.
+    // A legacy client waits for it.
     const { eventStream, responseStream } = this.#keys;
     return this.#call('respond', [eventStream, responseStream], [hyphenated(requestId), json]);
   }

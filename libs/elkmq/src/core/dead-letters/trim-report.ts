@@ -23,7 +23,7 @@ export class TrimReport {
     if (!this.#pause) this.#report();
   }
 
-  /** Tells what has not been told. */
+  /** Reports what has not been reported. */
   stop(): void {
     this.#report();
     clearTimeout(this.#pause);

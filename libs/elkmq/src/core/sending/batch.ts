@@ -1,7 +1,10 @@
 import type { EnqueueError } from '../errors.js';
 import { LARGE_CHARACTERS } from '../redis/call-apart.js';
 
-/** What makes a message the same as another: within `window` ms only the first with that key is stored. */
+/**
+ * Marks a message as the same as another one: within `window` ms only the first message with this key is
+ * stored.
+ */
 export interface Deduplication {
   readonly key: string;
   readonly window: number;
@@ -14,23 +17,30 @@ export interface OutgoingEvent {
   readonly json: string;
   /** Further fields of the entry, name and value in turn. */
   readonly fields: readonly string[];
-  /** For a request: how long its reply can take, ms. `0`: no reply is wanted. */
+  /** The time that the reply to a request can take, ms. `0` means that no reply is wanted. */
   readonly replyWithin: number;
-  /** How long it is put off, whole ms. */
+  /** The delay of the message, whole ms. */
   readonly delay: number;
   readonly deduplication: Deduplication | undefined;
-  /** The event is in the queue. @param id of its entry, or of the one that it is a duplicate of */
+  /**
+   * Called when the event is in the queue.
+   * @param id of its entry, or of the entry of which it is a duplicate
+   */
   stored(id: string): void;
-  /** The event is not in the queue; after a `ConnectionError` it may be, but is not sent again. */
+  /**
+   * Called when the event is not in the queue. After a `ConnectionError` it may be there, but it is not sent
+   * again.
+   */
   failed(error: Error): void;
 }
 
 /**
- * An event that nobody waits for a reply to.
+ * An event without a reply.
  *
- * An object literal would do, but V8 allocates the objects of a literal among the old ones once it has seen a burst of them
- * all survive. When such an object is done with, a collection of the young ones does not know, and takes all that it
- * leads to for alive: each message is copied long after it has ended. Instances of classes stay among the young.
+ * It is a class for the sake of V8's garbage collector. After a burst of object literals that all survive, V8
+ * allocates the next ones among its old objects. An old object that is dead still keeps alive everything that
+ * it refers to, so each message would be copied long after its end. Instances of a class stay among the young
+ * objects.
  */
 export class PlainEvent implements OutgoingEvent {
   readonly replyWithin = 0;
@@ -46,21 +56,27 @@ export class PlainEvent implements OutgoingEvent {
   ) {}
 }
 
-/** What the script answers for an event in place of its id, when the queue is full. */
+/** The answer of the script for an event when the queue is full. It stands in the place of the id. */
 export const FULL = 'FULL';
 
-/** A batch is as large as this, in events and in characters. A large event has one of its own, as Redis may refuse it. */
+/**
+ * The largest batch, in events and in characters. A large event gets a batch of its own, because Redis may
+ * refuse it.
+ */
 const MAX_EVENTS = 128;
 const MAX_SIZE = 512 * 1024;
 
 /** Events that go out together. */
 export class Batch {
   readonly events: OutgoingEvent[] = [];
-  /** `attentiveNow()` when it was to go out, at the end of the tick in which the first of them was added. */
+  /**
+   * The `attentiveNow()` at which the batch was to go out: the end of the tick in which its first event was
+   * added.
+   */
   since: number | undefined;
-  /** Characters of JSON. */
+  /** The size in characters of JSON. */
   size = 0;
-  /** It is stored, but fewer replicas have it than they should. */
+  /** The error when the batch is stored, but too few replicas have confirmed it. */
   unconfirmed: EnqueueError | undefined;
 
   hasRoomFor(event: OutgoingEvent): boolean {
@@ -75,7 +91,7 @@ export class Batch {
     this.size += event.json.length;
   }
 
-  /** Answers whether `event` was here. */
+  /** Removes an event. Returns whether it was in this batch. */
   remove(event: OutgoingEvent): boolean {
     const place = this.events.indexOf(event);
     if (place < 0) return false;

@@ -6,13 +6,13 @@ import type { Deduplication, OutgoingEvent } from './batch.js';
 /** The producer that sends a batch. */
 export interface Sender {
   readonly clientId: string;
-  /** How many batches it has in flight at the most, and Redis remembers. */
+  /** The largest number of batches in flight. Redis remembers the answers to as many. */
   readonly window: number;
-  /** How long Redis remembers what it answered, ms. */
+  /** The time for which Redis remembers its answers, ms. */
   readonly memory: number;
-  /** How many messages the queue may hold. */
+  /** The number of messages that the queue may hold. */
   readonly maxQueueLength: number | undefined;
-  /** Ids go to the original's list too. */
+  /** Whether ids go to the legacy list too. */
   readonly legacyConsumers: boolean;
 }
 
@@ -23,10 +23,14 @@ export interface EnqueueCall {
   readonly args: readonly (string | number)[];
 }
 
-/** How much longer than the latest reply can take an inbox is kept, ms. */
+/** The time for which an inbox is kept after its latest reply can come, ms. */
 const INBOX_MARGIN = 30_000;
 
-/** The usual batch, requests or events with nothing but their JSON, has a script of its own. @param number of the batch */
+/**
+ * Makes the call for a batch. The usual batch has a script of its own: requests, or events with nothing but
+ * their JSON.
+ * @param number of the batch
+ */
 export function enqueueCall(
   events: readonly OutgoingEvent[],
   queueKeys: QueueKeys,
@@ -56,12 +60,12 @@ function isQueueWithOptions({ maxQueueLength, legacyConsumers }: Sender): boolea
   return maxQueueLength !== undefined || legacyConsumers;
 }
 
-/** It has more than its JSON. */
+/** Whether the event has more than its JSON. */
 function hasOptions({ fields, delay, deduplication }: OutgoingEvent): boolean {
   return fields.length > 0 || delay > 0 || deduplication !== undefined;
 }
 
-/** @param keys which it completes */
+/** @param keys gets the further keys of the call */
 function callWithOptions(
   events: readonly OutgoingEvent[],
   queueKeys: QueueKeys,
@@ -91,7 +95,10 @@ function inboxFor(replyWithin: number): number {
   return Math.ceil(replyWithin) + INBOX_MARGIN;
 }
 
-/** Adds the record of a deduplication key to `keys`. @returns what the script must know of it */
+/**
+ * Adds the record of a deduplication key to `keys`.
+ * @returns the part of the call that describes this record to the script
+ */
 function recordOf(
   { replyWithin, requestId }: OutgoingEvent,
   { key, window }: Deduplication,

@@ -10,28 +10,29 @@ import { isReplyError } from '../redis/redis-errors.js';
 import { runReplicated, runScript } from '../redis/scripts.js';
 
 export interface ProducerOptions {
-  /** How long an event waits to be stored before it fails with a `ConnectionError`, ms. */
+  /** The time that an event waits to be stored before it fails with a `ConnectionError`, ms. */
   readonly enqueueTimeout: number;
-  /** How many messages the queue may hold; any number when it is not given. */
+  /** The number of messages that the queue may hold; any number when it is not given. */
   readonly maxQueueLength: number | undefined;
-  /** How many replicas must have a message before it counts as stored. */
+  /** The number of replicas that must have a message before it counts as stored. */
   readonly minReplicas: number;
-  /** Original consumers read the queue too. */
+  /** Whether legacy consumers read the queue too. */
   readonly legacyConsumers: boolean;
-  /** How much may be waiting and on its way, counted as characters of JSON. */
+  /** The amount that may be waiting and on its way, counted as characters of JSON. */
   readonly maxBufferedBytes: number;
 }
 
-/** Batches on their way at once. The script remembers as many answers. */
+/** The number of batches on their way at once. The script remembers as many answers. */
 const WINDOW = 8;
-/** By how much Redis is late when WAIT is out of time, ms: it looks ten times a second. */
+/** The delay of Redis when WAIT is out of time, ms: Redis looks ten times a second. */
 const WAIT_PRECISION = 100;
-/** How much longer than the producer tries the script remembers its answers, ms. */
+/** The time for which the script remembers its answers after the producer has given up, ms. */
 const MEMORY_MARGIN = 60_000;
 
 /**
- * Stores events, once each, in batches: what is added during one tick goes out together. Batches are numbered and
- * sent again when their answer was lost; the script answers a number that it has seen as it did then.
+ * Stores events, once each, in batches. Events that are added during one tick go out together. Batches are
+ * numbered, and are sent again when their answer was lost. The script gives its first answer again when it
+ * has seen the number before.
  */
 export class Producer {
   readonly #connection: Connection;
@@ -46,13 +47,16 @@ export class Producer {
   #nextNumber = 1;
   #scheduled = false;
   #idle: (() => void)[] = [];
-  /** `attentiveNow()` when Redis has answered last. */
+  /** The `attentiveNow()` at which Redis answered last. */
   #answeredAt = 0;
   readonly #prepare: () => Promise<void> | undefined;
-  /** Numbers whose place in the window is taken; a number may go out only when the one WINDOW before it is done. */
+  /**
+   * The numbers of the batches on their way. A number may go out only when the number WINDOW before it is
+   * done.
+   */
   readonly #open = new Set<number>();
 
-  /** @param prepare looks at a Redis that is new to us, before anything is stored there */
+  /** @param prepare checks a Redis that is new to this process, before anything is stored there */
   constructor(
     connection: Connection,
     keys: QueueKeys,
@@ -71,7 +75,7 @@ export class Producer {
     this.#maxBuffered = maxBufferedBytes;
   }
 
-  /** Puts `event` in the batch of this tick; it fails at once when too much is waiting already. */
+  /** Puts `event` in the batch of this tick. The event fails at once when too much is waiting already. */
   add(event: OutgoingEvent): void {
     const buffered = this.#buffered + event.json.length;
     if (buffered > this.#maxBuffered) {
@@ -95,7 +99,7 @@ export class Producer {
     });
   }
 
-  /** Takes back an event that has not been sent. Answers whether it could. */
+  /** Takes back an event that has not been sent. Returns whether that was possible. */
   withdraw(event: OutgoingEvent): boolean {
     if (!this.#waiting.some((batch) => batch.remove(event))) return false;
     this.#buffered -= event.json.length;
@@ -166,7 +170,7 @@ export class Producer {
   async #callReplicated(batch: Batch, number: number): Promise<string> {
     const { script, keys, args } = enqueueCall(batch.events, this.#keys, this.#sender, number);
     const wanted = this.#minReplicas;
-    // The connection is blocked meanwhile, and all batches on their way must do with its timeout and their own.
+    // WAIT blocks the connection. All batches on their way share its timeout and their own.
     const share = Math.min(COMMAND_TIMEOUT, this.#patience) / (WINDOW + 2);
     const timeout = Math.max(Math.ceil(share) - WAIT_PRECISION, 20);
     const { answer, confirmed } = await this.#reliably(batch, (client) =>
@@ -181,7 +185,10 @@ export class Producer {
     return answer as string;
   }
 
-  /** The time that a batch has waited for its place in the window counts, but for that in which Redis answered others. */
+  /**
+   * Runs the call of a batch. The time that the batch has waited for a place in the window counts, except the
+   * time in which Redis answered other batches.
+   */
   #reliably<T>(batch: Batch, run: (client: Connection['client']) => Promise<T>): Promise<T> {
     const prepared = (client: Connection['client']): Promise<T> => {
       const preparing = this.#prepare();

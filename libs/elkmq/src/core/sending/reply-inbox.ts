@@ -7,21 +7,24 @@ import type { RedisSource } from '../redis/redis-source.js';
 import { isFrame, type ReplyFrame } from '../wire/reply-frame.js';
 import { send } from '../redis/scripts.js';
 
-/** Entries of one read at the most. Each can hold the replies of a whole batch. */
+/** The largest number of entries in one read. Each entry can hold the replies of a whole batch. */
 const COUNT = 100;
-/** What has been read is deleted when it is so many entries or characters, and after so many ms. */
+/** Read entries are deleted when there are so many entries or characters, or after so many ms. */
 const LOT = 100;
 const LOT_SIZE = 64 * 1024;
 const LOT_AGE = 100;
 
-/** Reads the replies to one client process, which nobody else does, and deletes what it has read. */
+/**
+ * Reads the replies to one client process and deletes them when it has read them. Nobody else reads this
+ * inbox.
+ */
 export class ReplyInbox {
   readonly #key: string;
   readonly #connection: Connection;
   readonly #reader: BlockingReader;
   readonly #size = new ReadSize();
   #last = '0-0';
-  /** Entries that have been read and not been deleted yet, and their characters. */
+  /** The entries that have been read and not been deleted yet, and their characters. */
   #read: string[] = [];
   #readSize = 0;
   #deletion: NodeJS.Timeout | undefined;
@@ -29,7 +32,7 @@ export class ReplyInbox {
 
   /**
    * @param connection for everything but the blocking reads
-   * @param receive is given each frame, with the id of the entry that has it
+   * @param receive gets each frame, with the id of the entry that has it
    */
   constructor(
     source: RedisSource,
@@ -57,7 +60,7 @@ export class ReplyInbox {
           this.#size.note(entries);
           return this.#take(entries, receive) > 1;
         },
-        // Such as a key of another type. Nothing helps but to try again.
+        // The key has another type, for example. A new try is the only help.
         refused: (error) => {
           refused(error);
           return Promise.resolve();
@@ -65,7 +68,7 @@ export class ReplyInbox {
         disconnected: (cause) => {
           refused(new ConnectionError(`Redis has no connection for replies: ${cause.message}`, { cause }));
         },
-        // Ids can go back after a failover; what is read twice is known by its number.
+        // Ids can go back after a failover. The number of a reply tells when it is read twice.
         connected: () => {
           this.#last = '0-0';
           return Promise.resolve();
@@ -75,13 +78,13 @@ export class ReplyInbox {
     );
   }
 
-  /** Leaves the inbox as it is: its owner deletes it. */
+  /** Closes the connection. The inbox stays as it is: its owner deletes it. */
   close(): Promise<void> {
     clearTimeout(this.#deletion);
     return this.#reader.close();
   }
 
-  /** @returns how many frames there were */
+  /** @returns the number of frames */
   #take(entries: StreamEntry[], receive: (frame: ReplyFrame, id: string) => void): number {
     let count = 0;
     for (const [id, fields] of entries) {
@@ -104,7 +107,7 @@ export class ReplyInbox {
     const ids = this.#read;
     this.#read = [];
     this.#readSize = 0;
-    // Best effort: what stays is read again after a reconnect, and goes with the inbox.
+    // This is best effort. A remaining entry is read again after a reconnect, and is deleted with the inbox.
     send(this.#connection.client, 'xdel', [this.#key, ...ids]).catch(() => undefined);
   };
 }
@@ -115,7 +118,8 @@ function unpack(fields: string[] | null): ReplyFrame[] {
     const frames: unknown = JSON.parse(fields[1] ?? '');
     return Array.isArray(frames) ? frames.filter(isFrame) : [];
   } catch {
-    // Not written by a worker of this package. The requests it may have meant end by their timeout.
+    // Something else than a worker of this package wrote it. A request that it was meant for ends by its
+    // timeout.
     return [];
   }
 }

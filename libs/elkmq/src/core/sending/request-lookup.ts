@@ -1,19 +1,20 @@
-/** What can be found by its id. */
+/** A request that can be found by its id. */
 export interface Identified {
   readonly requestId: string;
-  /** The next one in the same place; only `RequestLookup` uses it. */
+  /** The next request in the same bucket. Only `RequestLookup` uses it. */
   next: this | undefined;
 }
 
-/** Places at the beginning; twice as many whenever there are more requests than places. */
+/** The number of buckets at the beginning. It doubles whenever there are more requests than buckets. */
 const PLACES = 256;
-/** Digits of an id that tell its place. */
+/** The number of digits of an id that choose its bucket. */
 const DIGITS = 6;
 
 /**
- * Requests by their id, as a Map of V8 but for one thing. A Map that is filled and emptied tens of thousands of times a
- * second replaces its table as often, and each table refers to the one after it. Once the first of them is old, the garbage
- * collector takes all that came after for alive, and copies it with every collection: a quarter of a client's CPU.
+ * Finds requests by their id, like a Map. A Map of V8 costs too much here, because it is filled and emptied
+ * tens of thousands of times a second. It replaces its table as often, and each table refers to the next one.
+ * Once the first table is old, the garbage collector keeps all later ones alive and copies them at every
+ * collection: a quarter of a client's CPU.
  */
 export class RequestLookup<T extends Identified> {
   #places: (T | undefined)[] = emptyPlaces(PLACES);
@@ -25,7 +26,7 @@ export class RequestLookup<T extends Identified> {
     return found;
   }
 
-  /** @param request one whose id is not here yet */
+  /** @param request one with an id that is not here yet */
   add(request: T): void {
     if (this.#size >= this.#places.length) this.#grow();
     this.#put(request);
@@ -43,12 +44,12 @@ export class RequestLookup<T extends Identified> {
     if (found === undefined) return;
     if (before) before.next = found.next;
     else this.#places[place] = found.next;
-    // What is gone must lead to nothing that is younger.
+    // A removed request must not refer to a younger one.
     found.next = undefined;
     this.#size--;
   }
 
-  /** All that are here now. */
+  /** All requests that are here now. */
   all(): T[] {
     const all: T[] = [];
     for (const first of this.#places) {
@@ -69,7 +70,7 @@ export class RequestLookup<T extends Identified> {
     for (const request of all) this.#put(request);
   }
 
-  /** Ids that are made one after the other (see `nextRequestId`) have places one after the other. */
+  /** The bucket of an id. Consecutive ids (see `nextRequestId`) have consecutive buckets. */
   #placeOf(requestId: string): number {
     let number = 0;
     for (let i = Math.max(0, requestId.length - DIGITS); i < requestId.length; i++) {

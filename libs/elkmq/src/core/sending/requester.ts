@@ -24,22 +24,21 @@ export interface RequesterOptions extends ProducerOptions {
   readonly maxPayloadBytes: number;
 }
 
-/** Where there may be no worker to clean up after original clients, ms. */
+/** The janitor's pace in a client, ms. There may be no worker to clean up after legacy clients. */
 const JANITOR_PACE = 5_000;
 
-/** What one message has beside its event. */
+/** The options of one message. */
 export interface MessageOptions {
   /** Further fields of the entry, name and value in turn. */
   readonly fields?: readonly string[];
-  /** How long it is put off, whole ms. */
+  /** The delay of the message, whole ms. */
   readonly delay?: number;
   readonly deduplication?: Deduplication | undefined;
 }
 
 /**
- * The client's side of a queue: stores events, and hands replies to those who wait for them.
- *
- * One table of waiting requests and one inbox serve all calls.
+ * The client's side of a queue: it stores events, and hands replies to their callers. One table of waiting
+ * requests and one inbox serve all calls.
  */
 export class Requester {
   readonly clientId = randomBytes(12).toString('base64url');
@@ -62,14 +61,14 @@ export class Requester {
     },
   };
   readonly #withdrawals: Withdrawals;
-  /** The requests of this tick. Their time begins when it is over: until then nothing is sent. */
+  /** The requests of this tick. Their time begins at the end of the tick, because nothing is sent before. */
   readonly #starting: WaitingRequest[] = [];
   readonly #startTimeouts = (): void => {
     for (const request of this.#starting) request.startTimeout();
     this.#starting.length = 0;
   };
   #inbox: ReplyInbox | undefined;
-  /** Where original consumers answer. */
+  /** Reads the responses of legacy consumers. */
   #responses: ResponseWatch | undefined;
   readonly #janitor: Janitor | undefined;
   #checked: Promise<void> | undefined;
@@ -96,7 +95,10 @@ export class Requester {
     }
   }
 
-  /** Stores an event, as `store` does. @returns the id of its entry */
+  /**
+   * Stores an event, as `store` does.
+   * @returns the id of its entry
+   */
   enqueue(event: ServiceEvent): Promise<string> {
     return new Promise((stored, failed) => {
       this.store(event, {}, stored, failed);
@@ -104,8 +106,8 @@ export class Requester {
   }
 
   /**
-   * Stores an event. One of the callbacks is called, later.
-   * @param stored is told the id of its entry; of a duplicate, that of the first one
+   * Stores an event. One of the callbacks is called later.
+   * @param stored gets the id of its entry, or that of the first message when this one is a duplicate
    * @throws {PayloadTooLargeError}
    */
   store(
@@ -119,9 +121,9 @@ export class Requester {
   }
 
   /**
-   * Stores a request and hands its replies to `listener`; those of the first one, when it is a duplicate.
+   * Stores a request and hands its replies to `listener`. A duplicate gets the replies to the first request.
    * @param timeout ms until the last reply, not counting the delay
-   * @returns what withdraws the request, when nobody waits for it any more
+   * @returns a function that cancels the request when nobody waits for it any more
    * @throws {PayloadTooLargeError}
    * @throws {InvalidEventError} when the same event is waiting already
    */
@@ -134,7 +136,7 @@ export class Requester {
     const json = this.encode(event);
     const { delay = 0, deduplication } = options;
     let { fields = [] } = options;
-    // So that the worker knows that others may wait too.
+    // This field tells the worker that other callers may wait too.
     if (deduplication) fields = [...fields, 'deduplication', deduplication.key];
     if (this.#waiting.get(event.requestId)) {
       throw new InvalidEventError(`a response to the event ${event.requestId} is being awaited already`);
@@ -160,13 +162,16 @@ export class Requester {
     };
   }
 
-  /** Resolves when connected. @throws {ConnectionError} also when Redis is too old, or refuses what sending needs */
+  /**
+   * Resolves when connected.
+   * @throws {ConnectionError} also when Redis is too old, or refuses what sending needs
+   */
   async connect(): Promise<void> {
     await this.connection.whenConnected(this.#options.enqueueTimeout);
     await this.#prepare();
   }
 
-  /** As `connect`, for a user of Redis who may not send. */
+  /** Resolves when connected, as `connect` does. The user of Redis needs no right to send. */
   async connectToTake(): Promise<void> {
     await this.connection.whenConnected(this.#options.enqueueTimeout);
     if (this.#hasConnected || this.#isNewEnough) return;
@@ -174,12 +179,15 @@ export class Requester {
       await checkVersion(this.connection.client);
       this.#isNewEnough = true;
     } catch (error) {
-      // Otherwise the connection broke: whoever takes waits for the next one.
+      // Any other error means that the connection broke: the caller waits for the next one.
       if (error instanceof ConnectionError) throw error;
     }
   }
 
-  /** Sends what is waiting, fails with `error` those who still wait for a reply, and leaves nothing in Redis. */
+  /**
+   * Sends what is waiting, fails with `error` the requests that still wait for a reply, and leaves nothing in
+   * Redis.
+   */
   async close(error: Error): Promise<void> {
     for (const request of this.#waiting.all()) request.abandon(error);
     await this.#producer.drained();
@@ -190,13 +198,16 @@ export class Requester {
     if (this.connection.isConnected) {
       const own = [this.#keys.producer(this.clientId)];
       if (this.#inbox) own.push(this.#keys.inbox(this.clientId) as string);
-      // Best effort: both have a TTL.
+      // This is best effort: both keys have a TTL.
       await send(this.connection.client, 'del', own).catch(() => undefined);
     }
     await this.connection.close();
   }
 
-  /** The JSON of `event`. @throws {PayloadTooLargeError} */
+  /**
+   * The JSON of `event`.
+   * @throws {PayloadTooLargeError}
+   */
   encode(event: ServiceEvent): string {
     const { maxPayloadBytes } = this.#options;
     const { payload } = event;
@@ -212,7 +223,10 @@ export class Requester {
     return encodeEvent(event);
   }
 
-  /** @returns `undefined` when a connection stood before, to a Redis that this package can work with */
+  /**
+   * Checks a Redis that is new to this process.
+   * @returns `undefined` when an earlier connection has led to a Redis that this package can work with
+   */
   #prepare(): Promise<void> | undefined {
     if (this.#hasConnected) return undefined;
     this.#checked ??= this.#check();
@@ -234,7 +248,7 @@ export class Requester {
       for (const warning of warnings) this.#listener.warned?.(warning);
     } catch (error) {
       this.#checked = undefined;
-      // Otherwise the connection broke: what is sent waits for the next one.
+      // Any other error means that the connection broke: messages wait for the next one.
       if (error instanceof ConnectionError) throw error;
     }
   }

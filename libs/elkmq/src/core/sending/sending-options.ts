@@ -2,28 +2,29 @@ import { InvalidOptionError } from '../errors.js';
 import { DEFAULTS, flag, milliseconds, wholeNumber } from '../options.js';
 import type { RequesterOptions } from './requester.js';
 
-/** What those who send can choose: an `EventQueue`, and, among others, an `ElkMqClient`. */
+/** The options of every sender: of an `EventQueue` and, beside others, of an `ElkMqClient`. */
 export interface SendingOptions {
   /**
-   * How long storing a message is tried while Redis is away, ms. Time in which this process is too busy to notice an
-   * answer does not count. Default 10,000.
+   * The time for which storing a message is tried while Redis is away, ms. Time in which this process is too
+   * busy to notice an answer does not count. Default 10,000.
    */
   enqueueTimeout?: number;
   /** The longest payload, in bytes of UTF-8. Default 16 MiB. */
   maxPayloadBytes?: number;
   /**
-   * How many messages the queue may hold, waiting, in hand and delayed together; what does not fit is refused with a
-   * `QueueFullError`. Default: any number.
+   * The number of messages that the queue may hold: waiting, in hand and delayed together. Further messages
+   * are refused with a `QueueFullError`. Default: any number.
    */
   maxQueueLength?: number;
   /**
-   * How much may wait for Redis in this process, in bytes of JSON; what does not fit fails at once with a
-   * `BufferFullError`. Default 64 MiB.
+   * The amount that may wait for Redis in this process, in characters of JSON. A further message fails at
+   * once with a `BufferFullError`. Default 64 MiB.
    */
   maxBufferedBytes?: number;
   /**
-   * How many replicas of Redis must have confirmed a message within 400 ms (less, if `enqueueTimeout` is below
-   * 5,000); else it fails with an `EnqueueError`, although it is stored. Not on Redis Cluster. Default 0.
+   * The number of replicas of Redis that must confirm a message within 400 ms (less, if `enqueueTimeout` is
+   * below 5,000). With fewer it fails with an `EnqueueError`, although it is stored. Not on Redis Cluster.
+   * Default 0.
    */
   minReplicas?: number;
   /** Whether consumers of the original ElkMQ read the queue too. Default false. */

@@ -4,31 +4,35 @@ import type { Identified } from './request-lookup.js';
 import type { ServiceEvent } from '../service-event.js';
 import { timestampOf } from '../wire/entry.js';
 
-/** What becomes of a request; after `failed`, or a reply that is the last, nothing more is said. */
+/** Receives the events of one request. Nothing is called after `failed`, or after the last reply. */
 export interface ReplyListener {
-  /** Redis has the request. @param id its origin */
+  /**
+   * Redis has the request.
+   * @param id its origin
+   */
   stored?(id: string): void;
-  /** @param id of the entry that Redis has registered the reply as */
+  /** @param id of the entry in which Redis has registered the reply */
   reply(body: unknown, last: boolean, id: string): void;
   failed(error: Error): void;
 }
 
-/** Where a request waits. */
+/** The table in which a request waits. */
 export interface RequestTable {
   ended(request: WaitingRequest): void;
-  /** Takes back a request that has not been sent. Answers whether it could. */
+  /** Takes back a request that has not been sent. Returns whether that was possible. */
   withdraw(request: WaitingRequest): boolean;
   /**
-   * Takes back a request that is in the queue, unless others wait for it too. A worker that runs it already is told.
-   * @param deadline when nobody would wait for it anyway, ms since 1970 on the clock of Redis
+   * Cancels a request that is in the queue, unless others wait for it too. A worker that runs it already is
+   * notified.
+   * @param deadline time at which nobody would wait for it anyway, ms since 1970 on the clock of Redis
    */
   withdrawStored(request: WaitingRequest, id: string, deadline: number): void;
 }
 
 /**
- * A request from when it is made until nobody waits for it: its last reply, its failure, its timeout, or `abandon`,
- * whichever comes first; what comes later changes nothing. When nobody waits before a reply came, the request is
- * withdrawn: at once if it has not been sent or is known to be stored, else as soon as it is.
+ * One request, while somebody waits for it. The waiting ends with the last reply, a failure, the timeout, or
+ * `abandon`, whichever comes first. Later events change nothing. A request that ends without its last reply
+ * is cancelled: at once if it has not been sent or is known to be stored, else as soon as it is stored.
  */
 export class WaitingRequest implements OutgoingEvent, Identified {
   readonly requestId: string;
@@ -37,7 +41,9 @@ export class WaitingRequest implements OutgoingEvent, Identified {
   readonly #listener: ReplyListener;
   readonly #table: RequestTable;
   #timer: NodeJS.Timeout | undefined;
-  /** From when it is stored, ms. */
+  /**
+   * The time that the reply can take, ms, with the delay. Redis counts it from the storing of the request.
+   */
   readonly replyWithin: number;
   #ended = false;
   #id: string | undefined;
@@ -62,12 +68,12 @@ export class WaitingRequest implements OutgoingEvent, Identified {
     this.replyWithin = delay + timeout;
   }
 
-  /** From now on `replyWithin` counts. */
+  /** Starts the timeout: `replyWithin` counts from now on in this process. */
   startTimeout(): void {
     if (this.#ended) return;
-    // No argument for it: Node keeps those in an array literal (see PlainEvent).
+    // The callback closes over `this`. Node would keep an argument in an array literal (see PlainEvent).
     this.#timer = setTimeout(() => {
-      // A reply may lie in the socket: if this process was busy, nobody has looked.
+      // A reply may lie in the socket: a busy process has not looked yet.
       setImmediate(() => {
         this.#expire();
       });
@@ -77,7 +83,7 @@ export class WaitingRequest implements OutgoingEvent, Identified {
   stored(id: string): void {
     this.#id = id;
     this.#listener.stored?.(id);
-    // Not needed any more, and there may be thousands of requests that wait for long.
+    // The text is not needed any more, and there may be thousands of requests that wait for long.
     this.json = '';
     if (this.#withdrawOnceStored) this.#withdraw(id);
   }
@@ -87,8 +93,9 @@ export class WaitingRequest implements OutgoingEvent, Identified {
   }
 
   /**
-   * Only the next reply of one attempt counts: the same may be read twice, and another attempt starts anew. That there is
-   * another one although this one has answered in part means that what says so in Redis was deleted.
+   * Takes a reply. Only the next reply of one attempt counts, because the same entry may be read twice.
+   * Another attempt starts anew. When this attempt has answered in part and another one answers, the record
+   * of the partial answer was deleted from Redis.
    */
   receive(attempt: number, number: number, last: boolean, body: unknown, id: string): void {
     if (this.#nextNumber === 0) this.#attempt = attempt;
@@ -100,12 +107,19 @@ export class WaitingRequest implements OutgoingEvent, Identified {
     this.#listener.reply(body, last, id);
   }
 
-  /** The response of an original consumer, of which there is only one. @param json of the response event, its entry's id is `id` */
+  /**
+   * Takes the response of a legacy consumer. There is only one.
+   * @param json of the response event
+   * @param id of its entry
+   */
   answer(json: string, id: string): void {
     if (this.#end()) this.#listener.reply(json, true, id);
   }
 
-  /** Nobody waits any more. @param error what the listener is told, if it did not bring this about itself */
+  /**
+   * Ends the waiting.
+   * @param error for the listener, if it did not end the waiting itself
+   */
   abandon(error?: Error): void {
     if (!this.#end()) return;
     if (this.#id !== undefined) this.#withdraw(this.#id);

@@ -5,12 +5,12 @@ import { GROUP, type QueueKeys } from '../keys.js';
 import { callReliably } from '../redis/reliable-call.js';
 import type { ScriptName } from '../redis/scripts.js';
 
-/** Requests in one call: no more ids and deadlines than Lua can pass on. */
+/** The number of requests in one call. Lua cannot pass on more ids and deadlines. */
 const CHUNK = 1_000;
 
 /**
- * Takes back stored requests that nobody waits for any more, and has the workers told that run one. Best effort: a worker
- * finds such a request expired.
+ * Cancels stored requests that nobody waits for any more, and has their workers notified. This is best
+ * effort: without it, a worker finds such a request expired.
  */
 export class Withdrawals {
   readonly #connection: Connection;
@@ -20,7 +20,7 @@ export class Withdrawals {
 
   readonly #legacyConsumers: boolean;
 
-  /** @param legacyConsumers original consumers compete for the requests */
+  /** @param legacyConsumers whether legacy consumers compete for the requests */
   constructor(connection: Connection, keys: QueueKeys, legacyConsumers: boolean) {
     this.#connection = connection;
     this.#keys = keys;
@@ -28,21 +28,24 @@ export class Withdrawals {
   }
 
   /**
-   * Requests that are withdrawn in one tick go together.
+   * Cancels a request. Requests that are cancelled in one tick go together.
    * @param id of the entry
-   * @param deadline when nobody would wait for it anyway, ms since 1970 on the clock of Redis
+   * @param deadline time at which nobody would wait for it anyway, ms since 1970 on the clock of Redis
    */
   add(id: string, deadline: number): void {
     this.#waiting.push([id, deadline]);
     if (this.#waiting.length === 1) this.#track(this.#withdrawAll());
   }
 
-  /** @param waiter who does not wait any more: client and request id, joined by a blank */
+  /**
+   * Cancels the waiting of one caller for a deduplicated request.
+   * @param waiter client and request id of this caller, joined by a blank
+   */
   leave(id: string, deadline: number, { key }: Deduplication, waiter: string): void {
     this.#track(this.#leave(id, deadline, this.#keys.deduplication('request', key), waiter));
   }
 
-  /** Resolves when all that were added have been taken back. */
+  /** Resolves when all cancellations have been carried out. */
   async drained(): Promise<void> {
     while (this.#calls.size > 0) await Promise.all(this.#calls);
   }

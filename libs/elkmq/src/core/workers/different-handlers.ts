@@ -1,17 +1,18 @@
 import { shown } from '../options.js';
 import type { WorkerInfo } from './worker-info.js';
 
-/** So many patterns are named in one warning. */
+/** The number of patterns that one warning names. */
 const NAMED = 10;
 
 /**
- * Warnings of workers of the same queue that have other handlers than this one: each message goes to any of them.
+ * Warns of workers of the same queue that have other handlers than this one: each message goes to any of
+ * them.
  * @param own name of this worker, which is among `workers`
  */
 export function warningsOfDifferentHandlers(own: string, workers: readonly WorkerInfo[]): string[] {
   const mine = workers.find(({ name }) => name === own)?.handlers;
   if (!mine) return [];
-  // All instances of another service are told in one warning.
+  // One warning covers all instances of another service.
   const others = new Map<string, WorkerInfo[]>();
   for (const worker of workers) {
     const onlyThere = only('it has', worker.handlers, mine);

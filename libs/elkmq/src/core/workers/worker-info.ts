@@ -6,7 +6,10 @@ import { callReliably } from '../redis/reliable-call.js';
 
 /** One worker of a queue, as it described itself a few seconds ago. */
 export interface WorkerInfo {
-  /** Unique. The worker's consumers in the group, and so `consumer` of a dead letter, begin with it. */
+  /**
+   * The name, which is unique. The worker's consumers in the group, and so `consumer` of a dead letter, begin
+   * with it.
+   */
   readonly name: string;
   /** The name of its host. */
   readonly host: string;
@@ -18,26 +21,26 @@ export interface WorkerInfo {
   readonly queue: string;
   /** The patterns that it has handlers for, sorted. A pattern that is an object is in Nest's normalised form. */
   readonly handlers: readonly string[];
-  /** How many messages it handles at once. */
+  /** The number of messages that it handles at once. */
   readonly concurrency: number;
-  /** How many messages it was handling. */
+  /** The number of messages that it was handling. */
   readonly running: number;
-  /** When it started: ms since 1970, on the clock of Redis. */
+  /** The time at which it started: ms since 1970 on the clock of Redis. */
   readonly since: number;
   /** Its option `lease`, ms. */
   readonly lease: number;
   /** Whether it takes no messages for now. Always false in this version. */
   readonly paused: boolean;
-  /** When it described itself: ms since 1970, on the clock of Redis. */
+  /** The time at which it described itself: ms since 1970 on the clock of Redis. */
   readonly seen: number;
 }
 
-/** What a worker says about itself. */
+/** The description that a worker gives of itself. */
 export type WorkerDescription = Omit<WorkerInfo, 'name' | 'seen'>;
 
 /**
- * The workers of a queue that have described themselves lately, those that started first first.
- * @param patience how long Redis may take, ms
+ * The workers of a queue that have described themselves lately, in the order in which they started.
+ * @param patience time that Redis may take, ms
  * @throws {ConnectionError} when it takes longer
  * @throws {DequeueError} when it refuses
  */
@@ -60,7 +63,7 @@ export async function readWorkers(
   }
 }
 
-/** `undefined` when something else wrote this member. */
+/** Reads one member; `undefined` when something else wrote it. */
 function workerInfo(name = '', json = ''): WorkerInfo | undefined {
   try {
     const said = JSON.parse(json) as Omit<WorkerInfo, 'name'> & { readonly ttl: number };

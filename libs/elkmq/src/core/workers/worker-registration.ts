@@ -6,7 +6,7 @@ import { warningsOfDifferentHandlers } from './different-handlers.js';
 import { readWorkers, type WorkerDescription } from './worker-info.js';
 
 const INTERVAL_MS = 5_000;
-/** A worker that has been silent for so long has gone. */
+/** A worker that has been silent for this time has gone. */
 const SILENCE_MS = 3 * INTERVAL_MS;
 
 /** Keeps a worker in the registry of its queue: describes it every five seconds, until it leaves. */
@@ -17,7 +17,7 @@ export class WorkerRegistration {
   readonly #describe: () => WorkerDescription;
   readonly #onError: (error: Error) => void;
   readonly #timer: NodeJS.Timeout;
-  /** Where `announce.lua` goes on to look for workers that have gone. */
+  /** The cursor with which `announce.lua` goes on to look for workers that have gone. */
   #cursor = '0';
   #isRefused = false;
   #hasLeft = false;
@@ -25,7 +25,7 @@ export class WorkerRegistration {
 
   /**
    * @param name of the worker
-   * @param onError is told when Redis refuses, once until it does not any more
+   * @param onError is called when Redis refuses, once until Redis accepts again
    */
   constructor(
     connection: Connection,
@@ -44,14 +44,17 @@ export class WorkerRegistration {
     }, INTERVAL_MS).unref();
   }
 
-  /** Describes the worker for the first time. @returns warnings of workers of the queue that have other handlers */
+  /**
+   * Describes the worker for the first time.
+   * @returns warnings of workers of the queue that have other handlers
+   */
   async register(): Promise<string[]> {
     await this.announce();
     try {
       const workers = await readWorkers(this.#connection, this.#keys, COMMAND_TIMEOUT);
       return warningsOfDifferentHandlers(this.#name, workers);
     } catch {
-      // Redis refuses to tell, or went away. Messages are handled all the same.
+      // Redis refuses, or went away. Messages are handled all the same.
       return [];
     }
   }
@@ -65,7 +68,9 @@ export class WorkerRegistration {
     return this.#announcing;
   }
 
-  /** Takes the worker out of the registry. What cannot be told to Redis now is dropped by the others later. */
+  /**
+   * Takes the worker out of the registry. When Redis cannot be reached, the other workers remove it later.
+   */
   async leave(): Promise<void> {
     this.#hasLeft = true;
     clearInterval(this.#timer);
@@ -80,7 +85,7 @@ export class WorkerRegistration {
       this.#cursor = String(await runScript(this.#connection.client, 'announce', [this.#keys.workers], args));
       this.#isRefused = false;
     } catch (error) {
-      // Otherwise it is tried again at the next turn, or as soon as Redis is back.
+      // Any other error is followed by a new try: at the next interval, or as soon as Redis is back.
       if (isReplyError(error) && !isTransient(error) && !this.#isRefused) {
         this.#isRefused = true;
         this.#onError(error);
