@@ -12,7 +12,7 @@ export interface RedisOptions {
   readonly port?: number;
   /** An existing data folder, which is kept. Default: a temporary one, which goes when the server stops. */
   readonly dir?: string;
-  /** ACL rules of a user `service`; `url` then leads to that user. Default: the default user, who may do everything. */
+  /** ACL rules of a user `restricted`; `url` then leads to that user. Default: the default user, who may do everything. */
   readonly user?: string;
 }
 
@@ -38,7 +38,7 @@ export interface PrivateRedis extends RedisServer {
 }
 
 /** Of the user whose rules are given. */
-const USER = 'service';
+const USER = 'restricted';
 const PASSWORD = 'secret';
 
 /** The server of REDIS_URL when that is set, else a private one. */

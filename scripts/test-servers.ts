@@ -11,6 +11,9 @@ import { isGreen, suiteTable, type SuiteRow } from './suite-table.js';
 const NEWEST = DEBIAN_SERVERS.at(-1) as DebianServer;
 const [least, reduced] = publishedUsers(root);
 
+/** What the guide adds for other databases and for Cluster. */
+const FOR_TESTS = '+select +cluster|slots +cluster|info';
+
 interface Environment {
   readonly name: string;
   readonly server: DebianServer;
@@ -56,6 +59,6 @@ function test({ name, server, rules }: Environment, files: readonly string[]): S
   }
   const version = spawnSync(join(folder, 'redis-server'), ['--version'], { encoding: 'utf8' }).stdout;
   const title = `${name} (${/v=(\S+)/.exec(version)?.[1] ?? 'unknown'})`;
-  const env = { ELKMQ_TEST_USER: rules === undefined ? '' : `~* ${rules}` };
+  const env = { ELKMQ_TEST_USER: rules === undefined ? '' : `~* ${rules} ${FOR_TESTS}` };
   return runSuite(title, files, { cwd: root, programs: folder, env });
 }

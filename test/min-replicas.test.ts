@@ -10,6 +10,7 @@ import { startClient } from './support/nest.js';
 import { clientOf, ownRedis, type PrivateRedis } from './support/own-redis.js';
 import { Proxy } from './support/proxy.js';
 import { closing, newQueueName, rejection, until, url } from './support/queue.js';
+import { mayRun } from './support/test-redis.js';
 
 /** The replica has all that was written. WAIT alone would count one that still loads what was there before it came. */
 async function caughtUp(master: PrivateRedis, replica: PrivateRedis): Promise<void> {
@@ -51,7 +52,7 @@ function stop(server: PrivateRedis): () => void {
   return go;
 }
 
-describe('with minReplicas', () => {
+describe.skipIf(!mayRun('wait'))('with minReplicas', () => {
   it('a message counts as stored when so many replicas have it, and else fails', async () => {
     const { master, replica } = await replicated();
     const queue = closing(new EventQueue(newQueueName(), master.url, { minReplicas: 1 }));

@@ -10,7 +10,7 @@ import { describe, expect, it } from 'vitest';
 import { Proxy } from './support/proxy.js';
 import { deadLettersOf, events, logs, moduleOf, requests } from './support/nest.js';
 import { startApp, startClient, told, unsettled } from './support/nest.js';
-import { closing, newQueueName, redis, rejection, until, url } from './support/queue.js';
+import { closing, killConnection, newQueueName, redis, rejection, until, url } from './support/queue.js';
 
 const echo = requests({ echo: (data: unknown) => data });
 
@@ -203,7 +203,7 @@ describe('listen', () => {
     const app = closing(await NestFactory.createMicroservice(moduleOf(echo), { strategy }));
     expect(() => strategy.unwrap()).toThrow('Not listening. Call "listen"');
     await app.listen();
-    await redis.client('KILL', 'ID', await app.unwrap<Redis>().client('ID'));
+    await killConnection(app.unwrap<Redis>());
     await until(() => told.length === 4);
     expect(await lastValueFrom(startClient({ queue }).send('echo', 1))).toBe(1);
     await app.close();

@@ -19,25 +19,25 @@ const UNSAVED = /Redis keeps nothing on disk.*appendonly/;
 describe('a server warns at its start', () => {
   it('of a Redis that removes what it needs when memory is full', async () => {
     const server = await ownRedis('--appendonly', 'yes', '--maxmemory-policy', 'volatile-lru');
-    expect(await warningsOf({ url: server.url })).toEqual([]);
+    expect(await warningsOf({ url: server.adminUrl })).toEqual([]);
     const admin = clientOf(server);
     await admin.config('SET', 'maxmemory', '100mb');
-    expect(await warningsOf({ url: server.url })).toEqual([expect.stringMatching(VOLATILE)]);
+    expect(await warningsOf({ url: server.adminUrl })).toEqual([expect.stringMatching(VOLATILE)]);
     await admin.config('SET', 'maxmemory-policy', 'allkeys-lru');
-    expect(await warningsOf({ url: server.url })).toEqual([expect.stringMatching(ALLKEYS)]);
+    expect(await warningsOf({ url: server.adminUrl })).toEqual([expect.stringMatching(ALLKEYS)]);
     await admin.config('SET', 'maxmemory-policy', 'noeviction');
-    expect(await warningsOf({ url: server.url })).toEqual([]);
+    expect(await warningsOf({ url: server.adminUrl })).toEqual([]);
   });
 
   it('of a Redis that keeps nothing on disk, if Redis tells', async () => {
     const server = await ownRedis();
     const admin = clientOf(server);
-    expect(await warningsOf({ url: server.url })).toEqual([expect.stringMatching(UNSAVED)]);
+    expect(await warningsOf({ url: server.adminUrl })).toEqual([expect.stringMatching(UNSAVED)]);
     await admin.call('ACL', 'SETUSER', 'service', 'on', '>pw', '~*', '+@all', '-config');
     expect(await warningsOf({ url: `redis://service:pw@127.0.0.1:${server.port}` })).toEqual([]);
     await admin.config('SET', 'save', '3600 1');
-    expect(await warningsOf({ url: server.url })).toEqual([]);
-    expect(await warningsOf({ url: (await durableRedis()).url })).toEqual([]);
+    expect(await warningsOf({ url: server.adminUrl })).toEqual([]);
+    expect(await warningsOf({ url: (await durableRedis()).adminUrl })).toEqual([]);
   });
 
   it.skipIf(redisMajor >= 7)(
@@ -45,7 +45,7 @@ describe('a server warns at its start', () => {
     async () => {
       const server = await ownRedis('--appendonly', 'yes', '--min-replicas-to-write', '1');
       const told = expect.stringMatching(/does not apply min-replicas-to-write.*minReplicas/) as string;
-      expect(await warningsOf({ url: server.url })).toEqual([told]);
+      expect(await warningsOf({ url: server.adminUrl })).toEqual([told]);
     },
   );
 

@@ -51,3 +51,9 @@ export async function rejection(promise: Promise<unknown>): Promise<unknown> {
   }
   throw new Error('it did not reject');
 }
+
+/** Redis cuts the connection of `client`. */
+export async function killConnection(client: Redis): Promise<void> {
+  const { localPort } = client.stream;
+  await redis.client('KILL', 'ADDR', `127.0.0.1:${String(localPort)}`);
+}

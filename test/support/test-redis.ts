@@ -1,7 +1,13 @@
 import { startRedis, type PrivateRedis, type RedisOptions } from '../../scripts/redis.js';
 
+const user = process.env['ELKMQ_TEST_USER'];
+
+/** Whether the user with whom the package connects may run a command, by the name that ACL rules have. */
+export function mayRun(command: string): boolean {
+  return !user || user.split(' ').includes(`+${command}`);
+}
+
 /** `npm run test:servers` sets the rules of the user with whom the package connects; tests look into Redis as its admin. */
 export function startTestRedis(options: RedisOptions = {}): Promise<PrivateRedis> {
-  const user = process.env['ELKMQ_TEST_USER'];
   return startRedis(user ? { user, ...options } : options);
 }

@@ -1,4 +1,4 @@
-import type { Cluster, Redis, RedisOptions } from 'ioredis';
+import type { Cluster, Redis } from 'ioredis';
 import { Deadline } from './deadline.js';
 import { ConnectionError } from '../errors.js';
 import { reviveWhenStuck } from './cluster-revival.js';
@@ -12,7 +12,8 @@ import {
   withoutCommand,
 } from './connection-failure.js';
 import { ConnectionLogin } from './login.js';
-import { isForbidden, isLoginRefused } from './redis-errors.js';
+import { connectWithoutInfo } from './ready-check.js';
+import { isLoginRefused } from './redis-errors.js';
 import type { RedisSource } from './redis-source.js';
 
 /** `connecting` until the first connection stands; `closed` for good. */
@@ -76,6 +77,7 @@ export class Connection {
     this.#source = source;
     this.#listener = listener;
     this.client = source.make(commandTimeout);
+    if (!this.client.isCluster) connectWithoutInfo(this.client as Redis);
     this.client.on('ready', () => {
       if (!this.#isMisled) this.#stands();
       else setTimeout(this.#reconnect, MISLED_PAUSE_MS);
@@ -178,11 +180,6 @@ export class Connection {
   }
 
   #failed(given: Error): void {
-    if (isForbidden(given, 'info')) {
-      // ioredis asks for INFO when it connects. It connects again, and then does without.
-      (this.client.options as RedisOptions).enableReadyCheck = false;
-      return;
-    }
     const isExpected = this.#isExpected(given);
     const error = this.#asConnectionError(given);
     this.#lastError = moreTelling(this.#lastError, error);

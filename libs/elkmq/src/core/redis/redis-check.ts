@@ -19,10 +19,10 @@ export async function checkVersion(client: Redis | Cluster): Promise<void> {
   requireVersion(await infoOf(client, ['server']));
 }
 
-/** For how long Redis has been running, ms, to within a second; as if for ever where it does not tell. */
+/** For how long Redis has been running, ms, to within a second; as if it had just started where it does not tell. */
 export async function uptimeOf(client: Redis | Cluster): Promise<number> {
   const info = await infoOf(client, ['server']);
-  return Number(info.get('uptime_in_seconds') ?? Infinity) * 1_000;
+  return Number(info.get('uptime_in_seconds') ?? 0) * 1_000;
 }
 
 type Info = ReadonlyMap<string, string>;
