@@ -1,6 +1,7 @@
 // For Nest applications.
 export { ElkMqClient } from './nest/elk-mq.client.js';
 export { ElkMqErrorInterceptor } from './nest/elk-mq.error-interceptor.js';
+export { ElkMqHttpExceptionFilter } from './nest/http-exception-filter.js';
 export { ElkMqContext } from './nest/elk-mq.context.js';
 export { ElkMqEventPattern, ElkMqMessagePattern } from './nest/patterns.js';
 export type { ElkMqPattern } from './nest/patterns.js';
