@@ -5,27 +5,40 @@ import type { RedisSource } from './redis-source.js';
 import { send } from './scripts.js';
 import { takeEntries, type StreamEntry } from './stream-entries.js';
 
-/** How long one blocked read waits in Redis, ms: short enough to notice a connection that is half open. */
+/**
+ * The time that one blocked read waits in Redis, ms. It is short enough to notice a connection that is half
+ * open.
+ */
 export const BLOCK = 5_000;
-/** As BLOCK, where a read cannot be unblocked: whoever stops waits for its end. */
+/** The same where a read cannot be unblocked: a reader that stops waits for its end. */
 const BLOCK_TO_THE_END = 1_000;
-/** How much longer than BLOCK the answer may take, ms. */
+/** The time that the answer may take beyond BLOCK, ms. */
 const GRACE = 5_000;
-/** After an error that is not the connection's, ms. */
+/** The pause after an error that is not the connection's, ms. */
 const PAUSE = 200;
 
 export interface Reads {
-  /** Sends the next read, for an answer in bytes; `undefined` while nothing is to be read: `wake` asks again. */
+  /**
+   * Sends the next read, for an answer in bytes. Returns `undefined` while nothing is to be read: `wake` asks
+   * again.
+   */
   read(client: Connection['client']): Promise<unknown> | undefined;
   /**
-   * What was read; an empty array when the time was up.
-   * @param readAhead sends the next read at once, so that Redis works on it while these are looked at
-   * @returns whether more is likely to be there already: then the next read goes out before what comes of this one
+   * Takes the entries of a read; an empty array when the time was up.
+   * @param readAhead sends the next read at once, so that Redis works on it while these entries are looked at
+   * @returns whether more entries are likely to be there: then the next read goes out before these have their
+   * effects
    */
   entries(entries: StreamEntry[], readAhead: () => void): boolean;
-  /** Redis refused the read. What it needs to go on is done here. Not told of a read that Redis has ended, as at a failover. */
+  /**
+   * Redis refused the read. This method does everything that the next read needs. It is not called for a read
+   * that Redis has ended, as at a failover.
+   */
   refused(error: Error): Promise<void>;
-  /** There is no connection for reads, though Redis is there. Not told without the connection `beside`. */
+  /**
+   * There is no connection for reads, though Redis is there. It is not called without the connection
+   * `beside`.
+   */
   disconnected?(error: Error): void;
   /** The connection stands, for the first time or again. */
   connected?(): Promise<void>;
@@ -38,7 +51,10 @@ export class BlockingReader {
   #closed = false;
   #wake: (() => void) | undefined;
   #wakened = false;
-  /** The session of the connection that is prepared for reading, and its id in Redis, if its reads can be unblocked. */
+  /**
+   * The session of the connection that is prepared for reading. The id is its id in Redis, if its reads can
+   * be unblocked.
+   */
   #session = 0;
   #clientId: string | undefined;
   /** The read that was sent ahead. */
@@ -63,31 +79,31 @@ export class BlockingReader {
     this.#loop = this.#run();
   }
 
-  /** How long a read may wait in Redis, ms. */
+  /** The time that a read may wait in Redis, ms. */
   get longestBlock(): number {
     return this.#clientId === undefined ? BLOCK_TO_THE_END : BLOCK;
   }
 
-  /** Something may be to be read again. */
+  /** Asks for a read again, because there may be something to read. */
   wake(): void {
     this.#wakened = true;
     this.#wake?.();
   }
 
-  /** Ends the loop once the read that is outstanding has come back; `unblock` makes that soon. */
+  /** Ends the loop when the outstanding read has come back. `unblock` makes that soon. */
   async stop(unblock: (clientId: string) => Promise<unknown>): Promise<void> {
     this.#closed = true;
     this.wake();
     const ended = this.#loop.then(() => true);
     do {
       if (!this.connection.isConnected) await this.connection.close();
-      // Again when the read reaches Redis only after it was to be unblocked.
+      // The read may reach Redis only after it was to be unblocked, so this is done again.
       else if (this.#clientId !== undefined) await unblock(this.#clientId);
     } while (!(await Promise.race([ended, sleep(PAUSE, false)])));
     await this.connection.close();
   }
 
-  /** Cuts the connection, and with it the read. For reads that take nothing away from others. */
+  /** Cuts the connection, and with it the read. Such a read must not take entries away from others. */
   async close(): Promise<void> {
     this.#closed = true;
     this.wake();
@@ -98,7 +114,7 @@ export class BlockingReader {
   async #run(): Promise<void> {
     while (!this.#closed && this.connection.status !== 'closed') {
       try {
-        // What was sent ahead belongs to the session that it was sent in.
+        // A read that was sent ahead belongs to the session in which it was sent.
         if (!this.#ahead) await this.#prepare();
         await this.#readOnce();
       } catch (error) {
@@ -111,7 +127,8 @@ export class BlockingReader {
     if (!this.connection.isConnected) await this.connection.whenConnected(BLOCK);
     const { session } = this.connection;
     if (this.#session === session) return;
-    // On Cluster it would be that of a connection to any of the servers, and so would be who is unblocked.
+    // On Cluster the id could belong to a connection to any of the servers, and another client would be
+    // unblocked.
     if (!this.connection.client.isCluster) this.#clientId = await unblockableId(this.connection.client);
     await this.#reads.connected?.();
     this.#session = session;
@@ -149,7 +166,7 @@ export class BlockingReader {
   async #recover(error: unknown): Promise<void> {
     if (this.#closed) return;
     if (!isReplyError(error)) {
-      // What it would have brought is lost. On Cluster the others of the connection may still stand.
+      // The entries of that read are lost. On Cluster other connections of the client may still stand.
       this.#session = 0;
       // A connection that is being cut still counts as one for a moment.
       if (this.connection.isConnected) await sleep(10);
@@ -158,17 +175,19 @@ export class BlockingReader {
     try {
       if (!isUnblocked(error)) await this.#reads.refused(error);
     } catch {
-      // It is refused again with the next read, after a pause.
+      // The next read is refused again, after a pause.
     }
     await sleep(PAUSE);
   }
 }
 
-/** The id of a connection; `undefined` where Redis does not tell it, or does not let its reads be unblocked. */
+/**
+ * The id of a connection; `undefined` where Redis does not give it, or does not let its reads be unblocked.
+ */
 async function unblockableId(client: Connection['client']): Promise<string | undefined> {
   try {
     const id = String(await send(client, 'client', ['ID']));
-    // It is not blocked now, so this only tells whether it may be done.
+    // The connection is not blocked now, so this only shows whether unblocking is allowed.
     await send(client, 'client', ['UNBLOCK', id]);
     return id;
   } catch (error) {

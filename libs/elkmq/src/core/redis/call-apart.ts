@@ -1,23 +1,24 @@
 import type { Connection } from './connection.js';
 import { isCutOff } from './redis-errors.js';
 
-/** A call of so many characters may be more than a server, or a proxy before it, accepts. */
+/** A call of this size may be larger than a server accepts, or a proxy before it. */
 export const LARGE_CHARACTERS = 128 * 1024;
-/** So many connections of its own a call may break before it counts as refused. */
+/** The number of its own connections that a call may break before it counts as refused. */
 const MAX_BREAKS = 3;
 
 /**
- * A call is larger than what Redis, or a proxy before it, accepts. Some say so, and close the connection; often only the
- * close arrives. It counts as a reply of Redis: see `isReplyError`.
+ * The error when a call is larger than Redis accepts, or a proxy before it. Some say so and close the
+ * connection; often only the close arrives. It counts as a reply of Redis: see `isReplyError`.
  */
 export class TooLargeCallError extends Error {
   override readonly name = 'ReplyError';
 }
 
 /**
- * Runs a call that may be too large for Redis, on connections of its own: what breaks those takes no other call with it.
+ * Runs a call that may be too large for Redis, on connections of its own. When it breaks them, no other call
+ * is lost.
  * @param size of the call, characters
- * @param left how long it may still take, ms
+ * @param left time that it may still take, ms
  * @throws {TooLargeCallError} when it has broken several connections
  */
 export async function callApart<T>(

@@ -19,7 +19,7 @@ export function checkUrl(url: string): void {
       'url must have its user and password percent-encoded: a % is written as %25',
     );
   }
-  // ioredis reads all options of its own from there.
+  // ioredis reads all its own options from there.
   checkKeyPrefix(searchParams.get('keyPrefix'));
   const path = protocol === 'unix:' ? '' : pathname.slice(1);
   checkDatabase(path === '' ? (searchParams.get('db') ?? undefined) : path);
@@ -61,7 +61,7 @@ function checkKeyPrefix(keyPrefix: string | null | undefined): void {
   );
 }
 
-/** Database 0 would be used in its place. */
+/** Refuses a wrong database: ioredis would use database 0 in its place. */
 function checkDatabase(db: unknown): void {
   if (db === undefined || db === null || (typeof db === 'number' && Number.isInteger(db) && db >= 0)) return;
   if (typeof db === 'string' && /^\d+$/.test(db)) return;

@@ -2,46 +2,47 @@ import type { Cluster, Redis } from 'ioredis';
 import { isReplyError } from './redis-errors.js';
 
 /**
- * What ioredis says of its own state, when something else has broken the connection. With one Sentinel it says at every
- * other try that none can be reached; when that is so, it adds the last error.
+ * Matches the messages in which ioredis reports its own state after something else has broken the connection.
+ * With one Sentinel, every other try reports that none can be reached; then the message includes the last
+ * error.
  */
 const CONSEQUENCE =
   /Stream isn't writeable|^Connection is closed\.?$|max retries per request|^None of startup nodes|after \d+ms\.$/;
-/** The connection was cut, which may be all that there is to know. */
+/** Matches a cut connection. There may be nothing more to know. */
 const CUT = /\b(?:ECONNRESET|EPIPE)\b/;
 
 /**
- * Of two errors in a row the one that tells more about why there is no connection.
+ * Picks the error that better explains why there is no connection.
  * @param earlier of the same outage
  */
 export function moreTelling(earlier: Error | undefined, later: Error): Error {
   return earlier && weight(earlier) > weight(later) ? earlier : later;
 }
 
-/** Whether it leaves open what has gone wrong. */
+/** Whether the error leaves open what has gone wrong. */
 export function saysNothing(error: Error): boolean {
   return weight(error) === 0;
 }
 
-/** 0: says nothing; 1: says that it was cut; 2: says why. */
+/** The weight of an error: 0 says nothing; 1 says that the connection was cut; 2 gives a reason. */
 function weight(error: Error): number {
   const why = whyOf(error);
   if (CONSEQUENCE.test(why)) return 0;
   return CUT.test(why) ? 1 : 2;
 }
 
-/** What has gone wrong, on one line. */
+/** The reason of an error, on one line. */
 export function whyOf(error: Error): string {
   const nodeError = nodeErrorOf(error);
   if (nodeError) return whyOf(nodeError);
   const { errors, reason, library, code } = error as ErrorDetails;
-  // One error for each address of a name.
+  // There is one error for each address of a name.
   if (error.message === '' && errors?.[0]) return whyOf(errors[0]);
   if (library === 'SSL routines' && reason !== undefined) return `TLS: ${reason}`;
   return error.message || (code ?? error.name);
 }
 
-/** What the Cluster client has got from a server last, when it says itself only that none would do. */
+/** The last error of a server, when the Cluster client itself only reports that no server would do. */
 export function nodeErrorOf(error: Error): Error | undefined {
   const { lastNodeError } = error as ErrorDetails;
   return lastNodeError instanceof Error ? lastNodeError : undefined;
@@ -55,7 +56,7 @@ interface ErrorDetails {
   readonly code?: string;
 }
 
-/** As `whyOf`, with what is likely to help somebody who sets the connection up. */
+/** The reason of an error, as of `whyOf`. A hint follows that may help to set the connection up. */
 export function whyNotConnected(error: Error, client: Redis | Cluster): string {
   const why = whyOf(error);
   const options = 'nodes' in client ? client.options.redisOptions : client.options;
@@ -63,16 +64,18 @@ export function whyNotConnected(error: Error, client: Redis | Cluster): string {
   return `${why} (if the server wants TLS, the URL begins with rediss://)`;
 }
 
-/** The number of the database that Redis has refused, and the words of Redis; `undefined` for another error. */
+/**
+ * The number of the database that Redis has refused, and the words of Redis; `undefined` for another error.
+ */
 export function refusedDatabase(error: Error): { database: string; why: string } | undefined {
   const { command } = error as { command?: { name?: string; args?: unknown[] } };
   if (!isReplyError(error) || command?.name !== 'select') return undefined;
-  // It is the first command when there is no AUTH, and gets the answer to the connection itself.
+  // SELECT is the first command when there is no AUTH. So it gets the answer to the connection itself.
   if (/max number of clients/.test(error.message)) return undefined;
   return { database: String(command.args?.[0]), why: error.message };
 }
 
-/** A refused AUTH has the password with it, which must not get into a log. */
+/** Takes the command from the error. A refused AUTH includes the password, which must not get into a log. */
 export function withoutCommand(error: Error): Error {
   if ('command' in error) delete error.command;
   return error;

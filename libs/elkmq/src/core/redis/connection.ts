@@ -19,19 +19,19 @@ import type { RedisSource } from './redis-source.js';
 /** `connecting` until the first connection stands; `closed` for good. */
 export type ConnectionStatus = 'connecting' | 'connected' | 'reconnecting' | 'closed';
 
-/** A command without an answer for this long, ms, means a connection that is half open. */
+/** A command that has no answer after this time, ms, shows that the connection is half open. */
 export const COMMAND_TIMEOUT = 5_000;
 
-/** A connection that has stood for so long, ms, was not about to be noticed as lost. */
+/** A connection that has stood for this time, ms, was not about to be noticed as lost. */
 const STEADY = 1_000;
 
-/** Why a connection ends that nobody has closed. */
+/** The reason for the end of a connection that nobody has closed. */
 export const GAVE_UP = 'its retryStrategy has answered no number, or its client was disconnected';
 
-/** Between two tries with a database that Redis refuses, ms. */
+/** The pause between two tries with a database that Redis refuses, ms. */
 const MISLED_PAUSE_MS = 1_000;
 
-/** What a connection tells its owner. An outage is told once, not once per attempt to reconnect. */
+/** Is notified by a connection. It hears of an outage once, not at every attempt to reconnect. */
 export interface ConnectionListener {
   status?(status: ConnectionStatus): void;
   error?(error: Error): void;
@@ -51,24 +51,27 @@ export class Connection {
   readonly #listener: ConnectionListener;
   readonly #login: ConnectionLogin;
   #status: ConnectionStatus = 'connecting';
-  /** Of what went wrong since the connection stood, the most telling; the listener is told of one error only. */
+  /** The most telling error since the connection stood. The listener hears of one error only. */
   #lastError: Error | undefined;
   #isTold = false;
-  /** Redis has refused the database: what is sent would end up in another one. */
+  /** Redis has refused the database, so commands would end up in another one. */
   #isMisled = false;
   readonly #waiting: (() => void)[] = [];
   #ended: Promise<void> | undefined;
   /**
-   * Counts the times that the connection was made: whoever remembers it notices a new one. On Cluster also when that to
-   * one server comes or goes, which may be the queue's.
+   * Counts how often the connection was made, so its users notice a new one. On Cluster the connection to one
+   * server counts too, because that server may have the queue.
    */
   session = 0;
-  /** How long the latest connection took to make, ms: since the one before was lost, if there was one. */
+  /**
+   * The time that the latest connection took to make, ms. It counts from the loss of the one before, if there
+   * was one.
+   */
   outage = 0;
-  /** `performance.now()` */
+  /** The `performance.now()` of that loss. */
   #disconnectedAt = performance.now();
 
-  /** @param commandTimeout how long a command may take, ms; then it fails, and the connection is replaced */
+  /** @param commandTimeout time that a command may take, ms; then it fails, and the connection is replaced */
   constructor(
     source: RedisSource,
     readonly commandTimeout: number,
@@ -112,18 +115,23 @@ export class Connection {
   }
 
   get isConnected(): boolean {
-    // ioredis tells of a close a tick after it has failed the commands.
+    // ioredis reports a close a tick after it has failed the commands.
     return this.#status === 'connected' && this.client.status === 'ready';
   }
 
-  /** Resolves when connected. @throws {ConnectionError} when that takes longer than `timeout` ms, or when closed */
+  /**
+   * Resolves when connected.
+   * @throws {ConnectionError} when that takes longer than `timeout` ms, or when closed
+   */
   async whenConnected(timeout: number): Promise<void> {
     if (this.isConnected) return;
     if (this.#status !== 'closed') await this.#change(timeout);
     if (this.status !== 'connected') throw this.#failure(timeout);
   }
 
-  /** Calls `call` after a second in which this connection has stood. For what would be told in vain when Redis is away. */
+  /**
+   * Calls `call` when this connection has stood for another second. A report in an outage would be in vain.
+   */
   whenSteady(call: () => void): void {
     const { session } = this;
     setTimeout(() => {
@@ -131,7 +139,7 @@ export class Connection {
     }, STEADY).unref();
   }
 
-  /** A new connection to the same Redis. It is closed with this one at the latest. */
+  /** Makes a new connection to the same Redis. It is closed with this one at the latest. */
   another(): Connection {
     const other: Connection = new Connection(this.#source, this.commandTimeout, {
       status: (status) => {
@@ -142,7 +150,9 @@ export class Connection {
     return other;
   }
 
-  /** Tells that this connection does not come back, and closes it; nothing when it is closed already. */
+  /**
+   * Reports that this connection does not come back, and closes it. Does nothing when it is closed already.
+   */
   giveUp(why: string): void {
     if (this.#status === 'closed') return;
     const error = new ConnectionError(`the connection to Redis has ended for good: ${why}`);
@@ -151,7 +161,7 @@ export class Connection {
     void this.close();
   }
 
-  /** Resolves when there is no connection any more. Can be called again. */
+  /** Resolves when there is no connection any more. It can be called again. */
   close(): Promise<void> {
     this.#become('closed');
     for (const other of this.#others) void other.close();
@@ -164,7 +174,7 @@ export class Connection {
     const { client } = this;
     if (client.status === 'end') return;
     const ended = new Promise((resolve) => client.once('end', resolve));
-    // ioredis does not tell the end of a client that has no connection but waits to make one.
+    // ioredis does not report the end of a client that waits to connect and has no connection.
     const hasNone = 'nodes' in client ? client.nodes('all').length === 0 : client.status === 'reconnecting';
     const isTold = client.status === 'wait' || !hasNone;
     client.disconnect();
@@ -190,12 +200,14 @@ export class Connection {
     this.#listener.error?.(error);
   }
 
-  /** Whether nobody need be told: it is about to be mended, or has been told in other words. */
+  /**
+   * Whether nobody need be notified: the error is about to be mended, or has been reported in other words.
+   */
   #isExpected(error: Error): boolean {
     if (isLoginRefused(error)) return this.#login.isRefusalExpected(error);
-    // That of the server came first.
+    // The error of the server came first.
     if (isLoginRefused(nodeErrorOf(error))) return true;
-    // The loss has been told; the reason may follow.
+    // The loss has been reported. Its reason may follow.
     return this.#status === 'reconnecting' && saysNothing(error);
   }
 
@@ -220,7 +232,7 @@ export class Connection {
     for (const wake of this.#waiting.splice(0)) wake();
   }
 
-  /** Until connected or closed, at most `timeout` ms. */
+  /** Resolves when connected or closed, after `timeout` ms at the latest. */
   #change(timeout: number): Promise<void> {
     return new Promise((resolve) => {
       const deadline = new Deadline(timeout, wake);

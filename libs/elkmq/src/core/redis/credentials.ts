@@ -1,20 +1,23 @@
 import { ConnectionError, InvalidOptionError } from '../errors.js';
 import { LONGEST_TIMER, shown } from '../options.js';
 
-/** What Redis is to know a client, a server or a queue by, for now. */
+/** The credentials of a client, a server or a queue that are valid now. */
 export interface ElkMqCredentials {
   /** The ACL user. Default: the user that `url` or `redis` names, else Redis's `default` user. */
   username?: string;
   /** The password or token. */
   password: string;
-  /** Until when they are valid. The function is asked for others before that. Default: until Redis refuses them. */
+  /**
+   * The time until which they are valid. The function is called again before that. Default: until Redis
+   * refuses them.
+   */
   expiresAt?: Date;
 }
 
 /** Fetches the credentials that are valid now. A call that takes longer than 10 s counts as failed. */
 export type CredentialsFunction = () => Promise<ElkMqCredentials>;
 
-/** What a connection logs in with. */
+/** The user and password with which a connection logs in. */
 export interface Login {
   readonly username: string | undefined;
   readonly password: string | undefined;
@@ -22,9 +25,9 @@ export interface Login {
 
 /** A connection that logs in with the newest credentials. */
 export interface CredentialsUser {
-  /** Is called when there are credentials for the first time, and whenever others may have come. */
+  /** Is called when there are credentials for the first time, and whenever new ones may have come. */
   logIn(login: Login | undefined): void;
-  /** The function has failed. It is asked again. */
+  /** Is called when the function has failed. The function is called again later. */
   credentialsFailed(error: ConnectionError): void;
 }
 
@@ -32,41 +35,46 @@ interface Answer extends Login {
   readonly expiresAt?: Date | undefined;
 }
 
-/** How long the function may take, ms. */
+/** The time that the function may take, ms. */
 const TIMEOUT_MS = 10_000;
-/** Credentials are renewed when this share of their time is left, or so many ms, or up to twice as much. */
+/**
+ * Credentials are renewed when this share of their time is left, or this many ms, whichever is less. A random
+ * factor from 1 to 2 lengthens that margin.
+ */
 const LATEST_SHARE_LEFT = 0.1;
 const LATEST_MARGIN_MS = 300_000;
-/** Between two calls because of the time: a clock that is wrong must not make it a loop. */
+/** The shortest time until a renewal, ms. A wrong clock must not cause a loop. */
 const SHORTEST_VALIDITY_MS = 1_000;
 /** The pause after a failure doubles from the first to the longest. */
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 10_000;
 
 /**
- * The credentials that all connections of one client, server or queue share.
- *
- * They are asked for before the first connection, before they expire, and when Redis refuses them. Nothing is asked
- * while there is no connection.
+ * The credentials that all connections of one client, server or queue share. The function is called before
+ * the first connection, before the credentials expire, and when Redis refuses them. Nothing is called while
+ * there is no connection.
  */
 export class Credentials {
   readonly #ask: (() => Promise<Answer>) | undefined;
   readonly #timeoutMs: number;
   readonly #users = new Set<CredentialsUser>();
   #isKnown: boolean;
-  /** The newest, and what connections are to log in with: `undefined` while that is what they have anyway. */
+  /**
+   * The newest credentials, and those for a login. The latter are `undefined` while the connections have them
+   * anyway.
+   */
   #newest: Login | undefined;
   #login: Login | undefined;
   #expiresAt = Infinity;
   #renewAt = Infinity;
   #isAsking = false;
   #timer: NodeJS.Timeout | undefined;
-  /** The timer runs because something has failed, and not because of the time. */
+  /** Whether the timer runs because something has failed, and not because of the time. */
   #isPausing = false;
-  /** The latest failure of the function, and how many there were in a row. */
+  /** The latest failure of the function, and the number of failures in a row. */
   #failure: ConnectionError | undefined;
   #failures = 0;
-  /** How often Redis has refused what was the newest, in a row. */
+  /** The number of times in a row that Redis has refused the newest credentials. */
   #refusals = 0;
 
   private constructor(ask: (() => Promise<Answer>) | undefined, isKnown: boolean, timeoutMs = TIMEOUT_MS) {
@@ -77,8 +85,8 @@ export class Credentials {
 
   /**
    * @param provider the option `credentials`
-   * @param configuredUser the user when it names none
-   * @param timeoutMs how long one call of it may take
+   * @param configuredUser the user when the provider names none
+   * @param timeoutMs time that one call of the provider may take
    * @throws {InvalidOptionError}
    */
   static fromFunction(provider: unknown, configuredUser?: string, timeoutMs?: number): Credentials {
@@ -92,7 +100,10 @@ export class Credentials {
     return new Credentials(ask, false, timeoutMs);
   }
 
-  /** Those that connections have from `url` or `redis`. @param read looks there again, when Redis has refused them */
+  /**
+   * The credentials that connections have from `url` or `redis`.
+   * @param read looks there again when Redis has refused them
+   */
   static ofSource(read?: () => Login): Credentials {
     if (!read) return new Credentials(undefined, true);
     const credentials = new Credentials(() => Promise.resolve().then(read), true);
@@ -100,13 +111,13 @@ export class Credentials {
     return credentials;
   }
 
-  /** Why there are no credentials yet; `undefined` when there are. */
+  /** The reason why there are no credentials yet; `undefined` when there are. */
   get missing(): string | undefined {
     if (this.#isKnown) return undefined;
     return this.#failure?.message ?? 'the function credentials has not answered yet';
   }
 
-  /** From now on `user` is given the newest credentials, as soon as there are any. */
+  /** Gives `user` the newest credentials from now on, as soon as there are any. */
   add(user: CredentialsUser): void {
     this.#users.add(user);
     if (this.#failure) user.credentialsFailed(this.#failure);
@@ -121,18 +132,18 @@ export class Credentials {
     if (this.#users.size === 0) this.#stopTimer();
   }
 
-  /** Redis has let somebody in. */
+  /** Redis has accepted a login. */
   accepted(): void {
     this.#refusals = 0;
   }
 
   /**
-   * Redis has refused `password`: others are asked for, at once and then with pauses.
-   * @returns whether that is expected to help; then nobody need be told yet
+   * Redis has refused `password`. New credentials are asked for, at once and then with pauses.
+   * @returns whether that is expected to help; then nobody need be notified yet
    */
   refused(password: string | undefined): boolean {
     if (!this.#ask) return false;
-    // It may have been on its way when a newer one came.
+    // The password may have been on its way when a newer one came.
     if (password !== this.#newest?.password || this.#isAsking) return true;
     if (this.#isPausing) return false;
     this.#refusals++;
@@ -160,7 +171,7 @@ export class Credentials {
   #take({ username, password, expiresAt }: Answer): void {
     const now = Date.now();
     const left = expiresAt ? expiresAt.getTime() - now : Infinity;
-    // At random, so that a fleet that has started together does not ask together.
+    // The margin is random. So a fleet that has started together does not ask together.
     const margin = Math.min(left * LATEST_SHARE_LEFT, LATEST_MARGIN_MS) * (1 + Math.random());
     this.#expiresAt = now + left;
     this.#renewAt = now + Math.max(left - margin, SHORTEST_VALIDITY_MS);
@@ -202,7 +213,7 @@ export class Credentials {
   }
 }
 
-/** Never shows a password. */
+/** Checks an answer of the function. The error never shows a password. */
 function checkAnswer(given: unknown): Answer {
   const accepted = 'it must resolve to { username?, password, expiresAt? }';
   if (typeof given !== 'object' || given === null) throw new TypeError(`${accepted}, got ${shown(given)}`);

@@ -1,25 +1,25 @@
 import { LONGEST_TIMER } from '../options.js';
 
-/** A deadline passes in so many steps. Each of them counts once, however late it is. */
+/** The number of steps in which a deadline passes. Each step counts once, however late it is. */
 const STEPS = 5;
-/** A step that is later than this comes after a stall of the event loop, ms. */
+/** A step that is later than this, ms, comes after a stall of the event loop. */
 const STALL_MS = 20;
 
-/** Time in which the event loop stood still while a step was due, ms. */
+/** The time in which the event loop stood still while a step was due, ms. */
 let stalled = 0;
-/** `performance.now()` up to which `stalled` is known. */
+/** The `performance.now()` up to which `stalled` is known. */
 let noted = 0;
 
 /**
- * A clock that stands still while this process is too busy to notice an answer, ms. A stall is known once a step of a
- * deadline comes late: readings are to be compared only where a deadline runs in between.
+ * A clock that stands still while this process is too busy to notice an answer, ms. A stall is known once a
+ * step of a deadline comes late. Two readings can be compared only when a deadline runs in between.
  */
 export function attentiveNow(): number {
   return performance.now() - stalled;
 }
 
 /**
- * The end of the time for an answer. Time in which the event loop stands still does not count, but for one step of it. An
+ * The end of the time for an answer. Time in which the event loop stands still counts as one step only. An
  * answer that lies in the socket is read before the time is over.
  */
 export class Deadline {
@@ -58,7 +58,7 @@ export class Deadline {
     noted = now;
     // A timer may fire a fraction of a millisecond early.
     if (this.#end - attentiveNow() >= 1) this.#startStep();
-    // After the sockets have been read.
+    // The sockets are read before this call.
     else setImmediate(() => !this.#isStopped && this.#passed());
   }
 }

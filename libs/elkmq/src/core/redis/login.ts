@@ -5,10 +5,11 @@ import { isLoginRefused } from './redis-errors.js';
 import { send } from './scripts.js';
 
 /**
- * Keeps one client of ioredis logged in with the newest credentials. It connects when there are some.
+ * Keeps one client of ioredis logged in with the newest credentials. The client connects when there are some.
  *
- * A connection that stands is given them by AUTH, behind what is on its way; a blocking read delays that until its end.
- * A connection that is made later finds them in its options: ioredis reads those whenever it connects.
+ * A connection that stands gets them by AUTH, behind the commands on their way; a blocking read delays that
+ * until its end. A later connection finds them in its options, because ioredis reads those whenever it
+ * connects.
  */
 export class ConnectionLogin implements CredentialsUser {
   readonly #client: Redis | Cluster;
@@ -17,7 +18,9 @@ export class ConnectionLogin implements CredentialsUser {
   #login: Login | undefined;
   #hasBegun = false;
 
-  /** @param onError is told when the function of the credentials has failed, and when Redis refuses to let somebody in */
+  /**
+   * @param onError is called when the function of the credentials has failed, and when Redis refuses a login
+   */
   constructor(client: Redis | Cluster, credentials: Credentials, onError: (error: Error) => void) {
     this.#client = client;
     this.#credentials = credentials;
@@ -26,7 +29,7 @@ export class ConnectionLogin implements CredentialsUser {
       credentials.accepted();
     });
     if (client.isCluster) {
-      // Told before the connection to that server is made.
+      // The event comes before the connection to that server is made.
       client.on('+node', (node: Redis) => {
         if (this.#login) Object.assign(node.options, this.#login);
       });
@@ -44,7 +47,7 @@ export class ConnectionLogin implements CredentialsUser {
     }
     if (this.#hasBegun) return;
     this.#hasBegun = true;
-    // Failing to connect is told by the 'error' event, and tried again.
+    // A failure to connect is reported by the 'error' event, and tried again.
     this.#client.connect().catch(() => undefined);
   }
 
@@ -52,15 +55,18 @@ export class ConnectionLogin implements CredentialsUser {
     this.#onError(error);
   }
 
-  /** Redis has refused to let this client in. @returns whether others are asked for, which is expected to help */
+  /**
+   * Redis has refused the login of this client.
+   * @returns whether new credentials are asked for, which is expected to help
+   */
   isRefusalExpected(refusal: Error): boolean {
     return this.#credentials.refused(passwordOf(refusal) ?? this.#login?.password);
   }
 
-  /** The connection is not needed any more. */
+  /** Ends the login when the connection is not needed any more. */
   end(): void {
     this.#credentials.remove(this);
-    // What is asked for already does not make it connect.
+    // Credentials that come later do not make it connect.
     this.#hasBegun = true;
   }
 
@@ -68,7 +74,7 @@ export class ConnectionLogin implements CredentialsUser {
     Object.assign(node.options, login);
     if (node.status === 'ready') void this.#authenticate(node, login);
     else if (node.status === 'connecting' || node.status === 'connect') {
-      // It may have begun with the ones before.
+      // The login may have begun with the credentials before.
       node.once('ready', () => {
         if (login === this.#login) void this.#authenticate(node, login);
       });
@@ -82,13 +88,13 @@ export class ConnectionLogin implements CredentialsUser {
       await send(node, 'auth', username === undefined ? [password] : [username, password]);
       this.#credentials.accepted();
     } catch (error) {
-      // Otherwise the connection broke, and the next one begins with the newest.
+      // Any other error means that the connection broke. The next one begins with the newest credentials.
       if (isLoginRefused(error)) this.#onError(error);
     }
   }
 }
 
-/** The password that an AUTH was refused with. */
+/** The password of a refused AUTH. */
 function passwordOf(refusal: Error): string | undefined {
   const { command } = refusal as { command?: { name?: string; args?: unknown[] } };
   return command?.name === 'auth' ? String(command.args?.at(-1)) : undefined;

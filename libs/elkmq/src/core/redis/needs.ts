@@ -5,7 +5,7 @@ const EVALSHA: Need = {
   cost: 'each call carries the text of its script, which is slower',
 };
 
-/** A queue that original clients have used has lists and streams of theirs. */
+/** A queue that legacy clients have used has lists and streams of theirs. */
 const LEGACY: Need = {
   commands: commandsOf(
     ...([
@@ -20,7 +20,10 @@ const LEGACY: Need = {
   cost: 'original clients are not served, and what they leave behind stays',
 };
 
-/** What a worker needs, the most important first. @param isCluster on Redis Cluster no read is unblocked */
+/**
+ * The commands that a worker needs, the most important first.
+ * @param isCluster whether this is Redis Cluster, where no read is unblocked
+ */
 export function needsOfWorker(isCluster: boolean): Need[] {
   return [
     {
@@ -78,7 +81,7 @@ export interface NeedsOfClient {
   readonly minReplicas: number;
 }
 
-/** What a client needs, the most important first. */
+/** The commands that a client needs, the most important first. */
 export function needsOfClient({ legacyConsumers, minReplicas }: NeedsOfClient): Need[] {
   return [
     {

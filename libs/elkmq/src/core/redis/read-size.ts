@@ -1,9 +1,12 @@
 import type { StreamEntry } from './stream-entries.js';
 
-/** A read is to bring about so many characters at the most. Redis hands them out in some ms. */
+/** A read is to bring about this many characters at most. Redis hands them out in some ms. */
 const READ_CHARACTERS = 4 * 1024 * 1024;
 
-/** How many entries a read may ask for, judged by what the one before has brought. The first one asks for one. */
+/**
+ * Decides how many entries a read may ask for, by the size of the entries before. The first read asks for
+ * one.
+ */
 export class ReadSize {
   #limit = 1;
 

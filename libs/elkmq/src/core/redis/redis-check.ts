@@ -7,7 +7,10 @@ const OLDEST = 6;
 /** The first version that applies min-replicas-to-write to scripts. */
 const FIRST_TO_COUNT_REPLICAS = 7;
 
-/** What is wrong with a Redis that a queue can live with, each with what helps. @throws {ConnectionError} when it is too old */
+/**
+ * Warns of each fault of a Redis that a queue can live with, and says what helps.
+ * @throws {ConnectionError} when it is too old
+ */
 export async function checkRedis(client: Redis | Cluster): Promise<string[]> {
   const info = await infoOf(client, []);
   requireVersion(info);
@@ -19,7 +22,7 @@ export async function checkVersion(client: Redis | Cluster): Promise<void> {
   requireVersion(await infoOf(client, ['server']));
 }
 
-/** For how long Redis has been running, ms, to within a second; as if it had just started where it does not tell. */
+/** The time for which Redis has been running, ms, to within a second; 0 where Redis does not say it. */
 export async function uptimeOf(client: Redis | Cluster): Promise<number> {
   const info = await infoOf(client, ['server']);
   return Number(info.get('uptime_in_seconds') ?? 0) * 1_000;
@@ -27,7 +30,7 @@ export async function uptimeOf(client: Redis | Cluster): Promise<number> {
 
 type Info = ReadonlyMap<string, string>;
 
-/** Empty where Redis does not tell. */
+/** Reads INFO. The result is empty where Redis refuses it. */
 async function infoOf(client: Redis | Cluster, sections: string[]): Promise<Info> {
   const text = ((await ask(client, 'info', sections)) ?? '') as string;
   return new Map(
@@ -43,7 +46,7 @@ function requireVersion(info: Info): void {
 
 function evictionOf(info: Info): string[] {
   const policy = info.get('maxmemory_policy') ?? 'noeviction';
-  // Without a limit nothing is evicted.
+  // Nothing is evicted when there is no limit.
   if (policy === 'noeviction' || info.get('maxmemory') === '0') return [];
   const what = policy.startsWith('volatile')
     ? 'the inboxes of clients, and with them answers that they wait for'
@@ -54,7 +57,7 @@ function evictionOf(info: Info): string[] {
 }
 
 function replicationOf(info: Info): string[] {
-  // Only told where min-replicas-to-write is set.
+  // Redis reports this only where min-replicas-to-write is set.
   const isWanted = info.has('min_slaves_good_slaves');
   const version = info.get('redis_version') ?? '7';
   if (!isWanted || Number.parseInt(version, 10) >= FIRST_TO_COUNT_REPLICAS) return [];
@@ -65,7 +68,7 @@ function replicationOf(info: Info): string[] {
 
 async function persistenceOf(client: Redis | Cluster, info: Info): Promise<string[]> {
   if (info.get('aof_enabled') !== '0') return [];
-  // Name and value in turn; nothing where it may not be asked for.
+  // The answer is name and value in turn. It is empty where CONFIG is not allowed.
   const [, points] = ((await ask(client, 'config', ['GET', 'save'])) ?? []) as string[];
   if (points !== '') return [];
   return [
@@ -73,7 +76,7 @@ async function persistenceOf(client: Redis | Cluster, info: Info): Promise<strin
   ];
 }
 
-/** `undefined` where Redis refuses: an ACL or a hosted Redis may forbid it. */
+/** Sends a command; `undefined` where Redis refuses it: an ACL or a hosted Redis may forbid it. */
 async function ask(client: Redis | Cluster, command: string, args: string[]): Promise<unknown> {
   try {
     return await send(client, command, args);

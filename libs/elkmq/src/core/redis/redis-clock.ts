@@ -2,12 +2,12 @@ import type { Cluster, Redis } from 'ioredis';
 import type { QueueKeys } from '../keys.js';
 import { runScript } from './scripts.js';
 
-/** A round trip that says well enough what time it is, ms. */
+/** A round trip that gives the time well enough, ms. */
 const GOOD = 100;
 
 /**
- * The clock of Redis, as this process sees it: deadlines count from the timestamps that Redis gives. It may be slow by a
- * round trip, but is never fast, so that nothing is taken for expired too early.
+ * The clock of Redis, as this process sees it. Deadlines count from the timestamps that Redis gives. This
+ * clock may be slow by a round trip, but is never fast: so nothing counts as expired too early.
  */
 export class RedisClock {
   #offset = Date.now() - performance.now();
@@ -18,7 +18,7 @@ export class RedisClock {
     return performance.now() + this.#offset;
   }
 
-  /** Reads the clock, unless that takes so long that what is known is better. */
+  /** Reads the clock. A reading that took too long is not used: the known time is better. */
   async synchronise(client: Redis | Cluster, { eventStream }: Pick<QueueKeys, 'eventStream'>): Promise<void> {
     const asked = performance.now();
     const [seconds, microseconds] = (await runScript(client, 'time', [eventStream], [])) as [string, string];

@@ -1,7 +1,7 @@
 import { ReplyError } from 'ioredis';
 
 /*
- * Three kinds of failure, by what is known about the command:
+ * There are three kinds of failure, by what is known about the command:
  * - in doubt: the connection went away, so it may or may not have been carried out;
  * - refused for now: Redis did not carry it out and says that it will later (loading, failing over, busy);
  * - refused: Redis did not carry it out and will not.
@@ -10,20 +10,27 @@ import { ReplyError } from 'ioredis';
 // ioredis gives it the type any.
 const ReplyClass = ReplyError as new () => Error & { command: unknown };
 
-/** Before version 7 Redis says so in the middle, when a command in a script was refused. */
+/**
+ * Matches a refusal for now. Before version 7 the word is in the middle when Redis refused a command in a
+ * script.
+ */
 const FOR_NOW =
   /(?:^|: -)(?:LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|NOREPLICAS|UNBLOCKED|MISCONF)\b/;
 
 /**
- * A bundler may have given the class another name, and a user's ioredis may be another copy. That Redis does not let this
- * connection in is no answer to a command: it counts as a lost connection.
+ * Whether Redis answered with an error. The name is checked too: a bundler may have changed the class, and a
+ * user's ioredis may be another copy. A refused login is no answer to a command: it counts as a lost
+ * connection.
  */
 export function isReplyError(error: unknown): error is Error {
   const isOne = error instanceof Error && (error instanceof ReplyClass || error.name === 'ReplyError');
   return isOne && !isLoginRefused(error);
 }
 
-/** Redis does not know the password or the user, or was told none. It has carried out nothing. */
+/**
+ * Whether Redis refused the login: it does not know the password or the user, or got none. It has carried out
+ * nothing.
+ */
 export function isLoginRefused(error: unknown): error is Error {
   return error instanceof Error && /^(?:Ready check failed: )?(?:WRONGPASS|NOAUTH)\b/.test(error.message);
 }
@@ -33,33 +40,38 @@ export function isTransient(error: unknown): boolean {
   return !isReplyError(error) || FOR_NOW.test(error.message);
 }
 
-/** The server has become a replica: another connection finds the master. */
+/** Whether the server has become a replica. Another connection finds the master. */
 export function isReadOnly(error: unknown): boolean {
   return isReplyError(error) && error.message.includes('READONLY');
 }
 
-/** In the words of Redis, Valkey and hosted services. A key that the user may not use is another matter. */
+/**
+ * Matches the words of Redis, Valkey and hosted services. A key that the user may not use is another matter.
+ */
 const FORBIDDEN =
   /no permissions to run|unknown (?:sub)?command|command is (?:disabled|not available)|command.* not (?:allowed|permitted|supported)/i;
 
-/** The user has no right to `command`, or the server has no such command. A script can fail for one that it calls. */
+/**
+ * Whether the user has no right to `command`, or the server has no such command. A script can fail for a
+ * command in it.
+ */
 export function isForbidden(error: unknown, command: string): boolean {
   return (
     isReplyError(error) && FORBIDDEN.test(error.message) && error.message.toLowerCase().includes(command)
   );
 }
 
-/** The stream or its consumer group is gone. */
+/** Whether the stream or its consumer group is gone. */
 export function isNoGroup(error: unknown): boolean {
   return isReplyError(error) && error.message.startsWith('NOGROUP');
 }
 
-/** Redis ended a blocked read, for a reason that the next one is told. */
+/** Whether Redis ended a blocked read. The next read gets the reason. */
 export function isUnblocked(error: unknown): boolean {
   return isReplyError(error) && error.message.startsWith('UNBLOCKED');
 }
 
-/** The connection was closed after the command had been sent, and before its answer came. */
+/** Whether the connection was closed after the command had been sent, and before its answer came. */
 export function isCutOff(error: unknown): boolean {
   return (
     error instanceof Error &&

@@ -5,42 +5,44 @@ import { checkCluster, checkOptions, checkUrl } from './check-source.js';
 import { Credentials, type Login } from './credentials.js';
 
 /**
- * Where Redis is: a URL (`redis://`, `rediss://`, `unix://`), the options of ioredis, an ioredis instance, or a
- * function that makes one. An instance is a template: connections are duplicates of it, and it is never closed.
- * An instance that the function makes is closed as soon as it has been copied.
+ * The address of Redis: a URL (`redis://`, `rediss://`, `unix://`), the options of ioredis, an ioredis
+ * instance, or a function that makes one. An instance is a template: connections are duplicates of it, and it
+ * is never closed. An instance that the function makes is closed as soon as it has been copied.
  */
 export type RedisSourceInput = string | RedisOptions | Redis | Cluster | (() => Redis | Cluster);
 
 const DEFAULT_URL = 'redis://127.0.0.1:6379';
 
 /*
- * Resending is ours, because only a numbered batch can be sent twice without harm: ioredis queues nothing while
- * it is offline, and resends nothing by itself. RESP2, so that replies have one shape in ioredis 5 and 6.
+ * This package resends commands itself, because only a numbered batch can be sent twice without harm. ioredis
+ * must queue nothing while it is offline, and must resend nothing. RESP2 gives replies one shape in ioredis 5
+ * and 6.
  */
 const OVERRIDES = {
   lazyConnect: true,
   enableOfflineQueue: false,
   autoResendUnfulfilledCommands: false,
   maxRetriesPerRequest: 0,
-  // It answers a read as if nothing had come, and throws away what comes then.
+  // This option would answer a read as if nothing had come, and drop the entries that come later.
   blockingTimeout: 0,
   stringNumbers: false,
-  // While Redis loads, ioredis believes what it says of the time that takes, up to 10 s: others are back before (see Recoverer).
+  // While Redis loads, it says how long that takes, and ioredis believes up to 10 s of it. Other processes
+  // are back before that (see Recoverer).
   maxLoadingRetryTime: 1_000,
   protocol: 2,
   replyMapping: 'legacy',
 } as const;
 
 /*
- * Unless the user says otherwise. An attempt to connect that hangs ends soon: workers have a few seconds to come back before
- * others take their messages (see Recoverer).
+ * The user's options come before these. An attempt to connect that hangs ends soon, because workers have a
+ * few seconds to come back before others take their messages (see Recoverer).
  */
 const DEFAULTS = { retryStrategy: backOff, connectTimeout: 3_000 };
 
 /** Makes the connections of one client or worker. */
 export class RedisSource {
   readonly isCluster: boolean;
-  /** What all its connections log in with. */
+  /** The credentials with which all its connections log in. */
   readonly credentials: Credentials;
   readonly #make: (commandTimeout: number) => Redis | Cluster;
 
@@ -64,7 +66,10 @@ export class RedisSource {
     }
   }
 
-  /** A new client, not yet connected. @param commandTimeout ms after which a command without an answer fails */
+  /**
+   * Makes a new client that is not connected yet.
+   * @param commandTimeout ms after which a command without an answer fails
+   */
   make(commandTimeout: number): Redis | Cluster {
     return this.#make(commandTimeout);
   }
@@ -87,9 +92,9 @@ function checkTemplate(template: Template): void {
 type Overrides = ReturnType<typeof overridesFor>;
 
 /**
- * The first answer on a connection may say why Redis lets nobody in. ioredis swallows it when it tells its own name first,
- * as it does where there is no AUTH. Behind an AUTH it must tell it: then a connection whose AUTH is refused is not taken
- * for ready.
+ * The first answer on a connection may say why Redis refuses it. ioredis swallows that answer when it is for
+ * its client info, which comes first where there is no AUTH, so the client info is off there. Behind an AUTH
+ * it must be on: then a connection with a refused AUTH does not count as ready.
  */
 function overridesFor(needsLogin: boolean, commandTimeout: number) {
   return { ...OVERRIDES, disableClientInfo: !needsLogin, commandTimeout };
@@ -104,8 +109,8 @@ function connectionLike(template: Template, overrides: Overrides): Redis | Clust
 }
 
 /**
- * What the function makes is only copied, so it is closed at once. An instance that it gives a second time is not made
- * by it, but the application's own.
+ * Makes the template. The instance of the function is only copied, so it is closed at once. An instance that
+ * comes a second time is the application's own: the function did not make it.
  */
 function templateOf(make: () => Redis | Cluster): Redis | Cluster {
   const made = make();
@@ -120,7 +125,7 @@ function discard(instance: Redis | Cluster): void {
   instance.disconnect();
 }
 
-/** Read each time: an option may be a getter, and an instance may have been given another password. */
+/** Reads the login each time: an option may be a getter, and an instance may have another password now. */
 function loginOf(template: Template): Login {
   if (typeof template === 'string') {
     const { username, password } = new URL(template);
@@ -131,7 +136,10 @@ function loginOf(template: Template): Login {
   return { username, password };
 }
 
-/** 50 ms, doubling up to 2 s, each with a random half, so that a fleet does not come back all at once. */
+/**
+ * The pause before the next try: 50 ms, doubling up to 2 s. Half of each pause is random. So a fleet does not
+ * come back all at once.
+ */
 function backOff(attempt: number): number {
   const full = Math.min(50 * 2 ** Math.min(attempt - 1, 10), 2_000);
   return full / 2 + (Math.random() * full) / 2;
@@ -147,13 +155,16 @@ function duplicateCluster(template: Cluster, overrides: Overrides): Cluster {
     ...template.options,
     lazyConnect,
     enableOfflineQueue,
-    // Otherwise it sends again what was on its way to a server that went away.
+    // Otherwise ioredis resends the commands that were on their way to a server that went away.
     retryDelayOnFailover: 0,
     redisOptions: { ...template.options.redisOptions, ...redisOverrides },
   });
 }
 
-/** By what it can do, not by class: it may come from another copy of ioredis. */
+/**
+ * Whether the value is an ioredis instance. Its methods decide, not its class: it may come from another copy
+ * of ioredis.
+ */
 function isRedis(value: unknown): value is Redis {
   return isObject(value) && typeof (value as { duplicate?: unknown }).duplicate === 'function';
 }

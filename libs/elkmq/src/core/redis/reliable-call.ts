@@ -6,7 +6,7 @@ import { ConnectionError } from '../errors.js';
 import { isCutOff, isReplyError, isTransient } from './redis-errors.js';
 import { runScript, type ScriptName } from './scripts.js';
 
-/** Between two tries of a command that Redis refuses for now, ms. */
+/** The pause between two tries of a command that Redis refuses for now, ms. */
 const PAUSE = 50;
 
 /** Whether the answer may be that of a second run. */
@@ -15,12 +15,13 @@ export interface Doubt {
 }
 
 /**
- * Runs a script that can be run twice without harm until Redis has answered it: again after a reconnect, when its
- * answer was lost, and when Redis refuses it for now.
- * @param patience ms after which it fails; what was sent by then may have been carried out
+ * Runs a script that can be run twice without harm until Redis has answered it. It runs again after a
+ * reconnect, when its answer was lost, and when Redis refuses it for now.
+ * @param patience ms after which it fails; a call that was sent by then may have been carried out
  * @param doubt is marked when the script is run again although it may have been carried out already
  * @throws {ConnectionError} when there was no answer in time
- * @throws the error of Redis, when it refuses the script for good; a `TooLargeCallError` when it cannot say so
+ * @throws the error of Redis, when it refuses the script for good; a `TooLargeCallError` when it cannot say
+ * so
  */
 export function callReliably(
   connection: Connection,
@@ -36,13 +37,16 @@ export function callReliably(
 
 export interface CallOptions {
   readonly doubt?: Doubt | undefined;
-  /** From when on the patience counts, `attentiveNow()`; the call is not run at all when that is over. */
+  /**
+   * The `attentiveNow()` from which the patience counts. When the patience is over, the call is not run at
+   * all.
+   */
   readonly since?: number;
-  /** How many characters are sent. */
+  /** The number of characters that are sent. */
   readonly size?: () => number;
 }
 
-/** As `callReliably`, for anything that can be run twice without harm. */
+/** Runs anything that can be run twice without harm, as `callReliably` runs a script. */
 export async function reliably<T>(
   connection: Connection,
   run: (client: Connection['client']) => Promise<T>,
@@ -61,7 +65,7 @@ export async function reliably<T>(
         characters >= LARGE_CHARACTERS
           ? callApart(connection, run, characters, left)
           : run(connection.client);
-      // What takes longer than the connection allows fails by itself.
+      // A call that takes longer than the connection allows fails by itself.
       return await (left() > connection.commandTimeout
         ? answer
         : within(left(), answer, () => outOfTime(patience, latest)));
@@ -69,7 +73,7 @@ export async function reliably<T>(
       if (!isTransient(error) || error instanceof ConnectionError) throw error;
       latest = error;
       if (attentiveNow() >= deadline || connection.status === 'closed') throw outOfTime(patience, error);
-      // Refused for now, or a close that ioredis has noticed before it told its listeners.
+      // Redis refused for now, or ioredis has noticed a close before it notified its listeners.
       if (isReplyError(error) || connection.isConnected) await sleep(PAUSE);
       if (doubt && !isReplyError(error)) doubt.isInDoubt = true;
     }

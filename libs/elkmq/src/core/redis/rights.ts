@@ -3,20 +3,20 @@ import { isForbidden, isReplyError } from './redis-errors.js';
 import { send, type ScriptName } from './scripts.js';
 import { SCRIPTS } from './scripts.generated.js';
 
-/** Commands that something of a queue needs, by the names that ACL rules have: `xadd`, `xgroup|create`. */
+/** The commands for one purpose of a queue, by the names that ACL rules have: `xadd`, `xgroup|create`. */
 export interface Need {
   readonly commands: readonly string[];
-  /** What does not work where one of them is refused, as the end of a sentence. */
+  /** The damage when one of them is refused, as the end of a sentence. */
   readonly cost: string;
-  /** Without it nothing works. */
+  /** Whether nothing works without it. */
   readonly isEssential?: boolean;
 }
 
-/** What a user of Redis may not do. */
+/** The commands that a user of Redis may not use. */
 export interface Refusals {
-  /** Says why nothing works, when that is so. */
+  /** The reason why nothing works, if nothing does. */
   readonly essential: string | undefined;
-  /** A sentence for each thing that does not work, or only slowly. */
+  /** A sentence for each purpose that does not work, or works only slowly. */
   readonly warnings: string[];
 }
 
@@ -26,9 +26,9 @@ export function commandsOf(...scripts: ScriptName[]): string[] {
 }
 
 /**
- * Tries each command with arguments that change nothing, and tells which are refused and what that costs.
- * A command that several needs have is told with the first of them.
- * @param key of the queue, which is never there
+ * Tries each command with arguments that change nothing. Reports the refused ones, with the damage. A command
+ * for several purposes is reported with the first of them.
+ * @param key of the queue, which never exists
  * @param needs the most important first
  */
 export async function findRefusals(
@@ -43,7 +43,7 @@ export async function findRefusals(
     if (refusal !== undefined) refused.set(command, refusal);
   };
   await Promise.all(all.filter((command) => !ADDING.includes(command)).map(test));
-  // What these add is deleted again.
+  // DEL deletes what these commands add.
   if (!refused.has('del')) {
     await Promise.all(all.filter((command) => ADDING.includes(command)).map(test));
     if (all.some((command) => ADDING.includes(command))) await test('del');
@@ -88,7 +88,10 @@ const ADDING: readonly string[] = ['lpush', 'rpush'];
 const GROUP = 'g';
 /** No id, no number, and no option. */
 const NONE = 'none';
-/** Reads, and writes that Redis refuses, or that find nothing. Their keys are those of one queue, for Redis Cluster. */
+/**
+ * The trials: reads, and writes that Redis refuses or that find nothing. Their keys belong to one queue, for
+ * Redis Cluster.
+ */
 const TRIAL: Readonly<Record<string, (key: string) => (string | number)[]>> = {
   'client|id': () => [],
   'client|unblock': () => [0],

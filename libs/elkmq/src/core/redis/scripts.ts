@@ -8,13 +8,16 @@ export type ScriptName = keyof typeof SCRIPTS;
 /** Clients whose Redis refuses EVALSHA. */
 const withoutDigests = new WeakSet<Redis | Cluster>();
 
-/** What a script answered, and how many replicas have confirmed what it wrote. */
+/** The answer of a script, and the number of replicas that have confirmed its writes. */
 export interface Replicated {
   readonly answer: unknown;
   readonly confirmed: number;
 }
 
-/** Runs a script by its digest; sends its text only where Redis does not have it (restarted, flushed, a new node). */
+/**
+ * Runs a script by its digest. Its text is sent only where Redis does not have it (restarted, flushed, a new
+ * node).
+ */
 export async function runScript(
   client: Redis | Cluster,
   name: ScriptName,
@@ -33,9 +36,10 @@ export async function runScript(
 }
 
 /**
- * As `runScript`, and asks in the same go how many replicas have what it wrote; the connection is blocked until then.
- * @param replicas how many are waited for
- * @param timeout for how long at the most, whole ms
+ * Runs a script, as `runScript` does, and asks for the number of replicas that have its writes. The
+ * connection is blocked until that answer comes.
+ * @param replicas number of replicas to wait for
+ * @param timeout longest time to wait, whole ms
  */
 export async function runReplicated(
   client: Redis | Cluster,
@@ -50,7 +54,7 @@ export async function runReplicated(
   const both = async (command: string, script: string): Promise<Replicated> => {
     const answer = send(client, command, [script, ...rest]);
     const confirmed = send(client, 'wait', [replicas, timeout]) as Promise<number>;
-    // When both fail, the script tells why.
+    // When both fail, the error of the script is reported.
     confirmed.catch(() => undefined);
     return { answer: await answer, confirmed: await confirmed };
   };
@@ -68,8 +72,8 @@ function isMissing(error: unknown): boolean {
 }
 
 /**
- * One command as it is: no transformation of arguments or reply, which the typed methods of ioredis may do.
- * A connection that turns out to be half open, or to lead to a replica, is replaced.
+ * Sends one command as it is. The typed methods of ioredis may transform arguments or the reply. A connection
+ * that turns out to be half open, or to lead to a replica, is replaced.
  * @param form of the strings in the reply; bytes are Buffers
  */
 export function send(
@@ -80,7 +84,7 @@ export function send(
 ): Promise<unknown> {
   const options = { replyEncoding: form === 'text' ? 'utf8' : null } as const;
   const sent = new PatientCommand(command, [], options);
-  // The constructor would look for arrays in them, which takes 130 ns each.
+  // The constructor would look for arrays among the arguments, which takes 130 ns each.
   sent.args = args.map(String);
   const answer = client.sendCommand(sent) as Promise<unknown>;
   answer.then(
@@ -95,11 +99,14 @@ export function send(
   return answer;
 }
 
-/** A command whose timeout is a `Deadline`, where that of ioredis takes a busy process for a Redis that is away. */
+/**
+ * A command whose timeout is a `Deadline`. The timeout of ioredis takes a busy process for a Redis that is
+ * away.
+ */
 class PatientCommand extends Command {
   #timeout: Deadline | undefined;
 
-  /** Called by ioredis with its `commandTimeout`; by a Cluster again, when it is redirected. */
+  /** ioredis calls this with its `commandTimeout`. A Cluster calls it again when it is redirected. */
   override setTimeout(milliseconds: number): void {
     this.#timeout ??= new Deadline(milliseconds, () => {
       this.reject(new Error(TIMED_OUT));
