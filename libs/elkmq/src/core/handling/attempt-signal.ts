@@ -1,7 +1,10 @@
 import { TimeoutExpiredError } from '../errors.js';
 import { LONGEST_TIMER } from '../options.js';
 
-/** Tells a handler that its work has become useless. Made when it is asked for, and its timer too. */
+/**
+ * Notifies a handler that its work has become useless. The signal and its timer are made when the handler
+ * asks for them.
+ */
 export class AttemptSignal {
   #controller: AbortController | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -9,7 +12,7 @@ export class AttemptSignal {
 
   /** @param timeLeft ms until nobody waits for the attempt any more; `Infinity` for never */
   get(timeLeft: number): AbortSignal {
-    // A timer is late while a handler keeps the processor, so the time itself is looked at each time.
+    // A timer is late while a handler keeps the processor, so each call checks the time itself.
     if (timeLeft <= 0) this.#expire();
     if (this.#controller) return this.#controller.signal;
     this.#controller = new AbortController();
@@ -28,7 +31,7 @@ export class AttemptSignal {
     this.#controller?.abort(this.#reason);
   }
 
-  /** The attempt has ended: its deadline means nothing any more. */
+  /** The attempt has ended, and its deadline means nothing any more. */
   clear(): void {
     clearTimeout(this.#timer);
   }

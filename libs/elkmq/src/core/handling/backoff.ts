@@ -1,22 +1,22 @@
 import { InvalidOptionError } from '../errors.js';
 import { MAX_DELAY, milliseconds, shown } from '../options.js';
 
-/** How long it is until the next attempt. */
+/** The pause before the next attempt. */
 export interface BackoffOptions {
-  /** The same before every attempt, or twice as long each time. */
+  /** `fixed` is the same pause before every attempt. `exponential` doubles the pause each time. */
   readonly type: 'fixed' | 'exponential';
-  /** Before the second attempt, ms. */
+  /** The pause before the second attempt, ms. */
   readonly delay: number;
-  /** It grows no longer than this, ms. Default 3,600,000 (an hour), or `delay` where that is longer. */
+  /** The longest pause, ms. Default 3,600,000 (an hour), or `delay` where that is longer. */
   readonly max?: number;
   /**
-   * The part of it that is left to chance, 0 to 1, so that what failed together does not come back together: with 0.25
-   * it is between three quarters of it and all of it. Default 0.25.
+   * The part of the pause that is left to chance, 0 to 1. With 0.25 a pause is between three quarters of its
+   * length and all of it. Chance keeps messages that failed together from coming back together. Default 0.25.
    */
   readonly jitter?: number;
 }
 
-/** Milliseconds before the attempt that follows this one; the first is 1. */
+/** The pause after an attempt, ms. The first attempt is 1. */
 export type Backoff = (attempt: number) => number;
 
 const HOUR = 3_600_000;
@@ -24,7 +24,8 @@ const DEFAULT: BackoffOptions = { type: 'exponential', delay: 1_000 };
 const MEMBERS = ['type', 'delay', 'max', 'jitter'];
 
 /**
- * @param given a number of milliseconds means always just as many
+ * Checks the option, and makes the function of the pauses.
+ * @param given a number means a pause of always as many milliseconds
  * @throws {InvalidOptionError}
  */
 export function backoff(name: string, given: unknown): Backoff {

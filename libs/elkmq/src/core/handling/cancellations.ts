@@ -3,18 +3,18 @@ import type { Connection } from '../redis/connection.js';
 import { runScript, send } from '../redis/scripts.js';
 import type { Delivery } from './delivery.js';
 
-/** Between two looks, ms. Requests that are done within one are never asked about. */
+/** The pause between two looks, ms. Requests that end between two looks are never asked about. */
 const LOOK = 250;
-/** Origins in one call. */
+/** The number of origins in one call. */
 const CHUNK = 1_000;
 
-/** Asks, for requests that take their time, whether their requesters still wait, and cancels those that nobody waits for. */
+/** Asks whether the callers of slow requests still wait, and cancels the requests that nobody waits for. */
 export class Cancellations {
   readonly #connection: Connection;
   readonly #keys: QueueKeys;
   readonly #running: () => Iterable<Delivery>;
   readonly #timer: NodeJS.Timeout;
-  /** What was running at the last look: what still runs at the next one takes its time. */
+  /** The requests that were running at the last look. A request that still runs at the next one is slow. */
   #seen = new Set<Delivery>();
   #isAsking = false;
 
@@ -47,7 +47,7 @@ export class Cancellations {
     });
   }
 
-  /** Somebody has joined a deduplicated request since the others left it. */
+  /** Whether a caller has joined a deduplicated request since the others left it. */
   async #isAwaited({ queued: { origin, deduplication } }: Delivery): Promise<boolean> {
     if (deduplication === undefined) return false;
     const record = this.#keys.deduplication('request', deduplication);
@@ -62,7 +62,7 @@ export class Cancellations {
     const byOrigin = new Map(requests.map((delivery) => [delivery.queued.origin, delivery]));
     const origins = [...byOrigin.keys()];
     try {
-      // As a rule there are none.
+      // Usually there are none.
       if ((await send(client, 'exists', keys)) === 0) return;
       for (let start = 0; start < origins.length; start += CHUNK) {
         const some = origins.slice(start, start + CHUNK);
@@ -73,7 +73,7 @@ export class Cancellations {
         }
       }
     } catch {
-      // Redis went away, or refuses: it is asked again at the next look.
+      // Redis went away or refuses. The next look asks again.
     }
   }
 }

@@ -12,7 +12,9 @@ import { callReliably } from '../redis/reliable-call.js';
 import { isReplyError, isTransient } from '../redis/redis-errors.js';
 import { send } from '../redis/scripts.js';
 
-/** A name in the group that one connection reads with, and the last id that has arrived on it. */
+/**
+ * One session: a name in the group with which one connection reads, and the last id that has arrived on it.
+ */
 export interface ConsumerSession {
   readonly name: string;
   arrived: string;
@@ -22,11 +24,14 @@ export interface ConsumerSession {
 export interface Read {
   /** The consumer in the group that has the entries. */
   readonly consumer: string;
-  /** Redis gave out its entries later than this, `performance.now()`. */
+  /** The `performance.now()` after which Redis gave out its entries. */
   readonly sentAt: number;
 }
 
-/** Host and process, so that a dead letter or `XINFO CONSUMERS` says where to look, and what makes it unique. */
+/**
+ * Makes the name of a worker. Host and process tell the reader of a dead letter or of `XINFO CONSUMERS` where
+ * to look. The rest makes the name unique.
+ */
 export function workerName(): string {
   const host = hostname()
     .replace(/[^\w-]/g, '-')
@@ -34,7 +39,7 @@ export function workerName(): string {
   return `${host}-${String(process.pid)}-${randomBytes(6).toString('base64url')}`;
 }
 
-/** The length of its lease is part of a consumer's name: `WORKER.SESSION.LEASE`. */
+/** Makes the name of a consumer: `WORKER.SESSION.LEASE`. The length of its lease is a part of it. */
 export function consumerName(worker: string, session: number, lease: number): string {
   return `${worker}.${String(session)}.${String(lease)}`;
 }
@@ -44,25 +49,25 @@ export function leaseOf(consumer: string, fallback: number): number {
   return lease === undefined ? fallback : Number(lease);
 }
 
-/** The next id there can be. (Redis 6.0 has no open ranges.) */
+/** The next possible id. (Redis 6.0 has no open ranges.) */
 export function after(id: string): string {
   const [time, sequence] = id.split('-') as [string, string];
   return `${time}-${String(BigInt(sequence) + 1n)}`;
 }
 
-/** Entries in one call. */
+/** The number of entries in one call. */
 const PAGE = 100;
-/** Between two tries, ms. */
+/** The pause between two tries, ms. */
 const PAUSE = 50;
-/** How long a call is tried, ms. */
+/** The time for which a call is tried, ms. */
 const PATIENCE = 10_000;
 
 /**
  * Ends the sessions of connections that broke.
  *
- * What Redis handed to such a connection after the last id that arrived on it was never started: it goes back to the
- * queue, at once and again when a read that Redis had still blocked is over. What arrived is settled as usual; once
- * nothing is pending for the name, it leaves the group.
+ * Redis may have handed entries to such a connection after the last id that arrived on it. These were never
+ * started. They go back to the queue at once, and again when a read that was still blocked in Redis is over.
+ * Entries that arrived are settled as usual. The name leaves the group when nothing is pending for it.
  */
 export class BrokenSessions {
   readonly #connection: Connection;
@@ -81,12 +86,12 @@ export class BrokenSessions {
 
   end(session: ConsumerSession): void {
     const ending = this.#end(session)
-      .catch(() => undefined) // What stays when this worker has gone is found by a recoverer.
+      .catch(() => undefined) // A recoverer finds the rest when this worker has gone.
       .finally(() => this.#ending.delete(ending));
     this.#ending.add(ending);
   }
 
-  /** Waits for nothing more, nor for Redis to come back. */
+  /** Ends the waiting, and does not wait for Redis to come back. */
   async stop(): Promise<void> {
     this.#stop.abort();
     if (this.#connection.isConnected) await Promise.all(this.#ending);
@@ -97,7 +102,10 @@ export class BrokenSessions {
     await requeue(this.#connection, this.#keys, this.#competition, ids, PATIENCE);
   }
 
-  /** Leaves the group, unless something is still pending for the name. @returns whether it has left */
+  /**
+   * Leaves the group, unless something is still pending for the name.
+   * @returns whether it has left
+   */
   async leave(name: string): Promise<boolean> {
     const args = [GROUP, name];
     return (await callReliably(this.#connection, 'leave', [this.#keys.eventStream], args, PATIENCE)) === 0;
@@ -115,7 +123,7 @@ export class BrokenSessions {
     try {
       return await this.leave(name);
     } catch (error) {
-      // Refused for good: trying again would not help.
+      // Redis refuses for good, so another try would not help.
       return isReplyError(error);
     }
   }
@@ -129,10 +137,11 @@ export class BrokenSessions {
         const newest = unseen.at(-1);
         if (!newest) return;
         await this.putBack(unseen.map(([id]) => id));
-        // Not from the beginning again: what cannot be put back stays.
+        // The next page does not start from the beginning: an entry that cannot be put back stays.
         [last] = newest;
       } catch (error) {
-        // This connection may have broken too. Nobody else puts these entries back, so it is tried until the end.
+        // This connection may have broken too. Nobody else puts these entries back, so it is tried until the
+        // end.
         if (!isTransient(error) || this.#stop.signal.aborted) throw error;
         await sleep(PAUSE);
       }
@@ -140,7 +149,7 @@ export class BrokenSessions {
   }
 }
 
-/** Notes what has arrived in `session`. */
+/** Remembers the last id that has arrived in `session`. */
 export function noteArrival(session: ConsumerSession, entries: StreamEntry[]): void {
   const last = entries.at(-1);
   if (last) session.arrived = last[0];

@@ -1,27 +1,34 @@
 /** A read takes as many entries as `min`, and up to `max` while reads come back full. */
 const PREFETCH = { min: 8, max: 128 };
-/** Handlers keep the processor to themselves when those of one read have it for longer. */
+/** The handlers of one read keep the processor to themselves when they have it for longer than this. */
 const SLOW_MS = 20;
-/** A worker that has not seen its handlers, or has seen them keep the processor for a part of its lease, reads so many. */
+/**
+ * The size of a careful read. A worker reads with care until it has seen its handlers, and when they have
+ * kept the processor for this part of its lease.
+ */
 const CAREFUL_PREFETCH = 1;
 const CAREFUL_LEASES = 1 / 8;
 
-/** How many messages a worker has in hand. */
+/** The number of messages that a worker has in hand. */
 export interface InHand {
-  /** Those whose end Redis has not confirmed, and those that original consumers may still take. */
+  /** The messages whose outcome Redis has not confirmed, and those that legacy consumers may still take. */
   readonly taken: number;
-  /** Of these, those whose end Redis has been sent. */
+  /** Those among them whose outcome has been sent to Redis. */
   readonly confirming: number;
 }
 
 /**
- * How much a worker may read.
+ * Decides how many messages a worker may read.
  *
- * A message takes one of `concurrency` slots until Redis has been sent its end; as many again may wait for Redis to
- * confirm that, so that a round trip keeps no slot. What is read is never more than there are free slots, and only grows
- * past PREFETCH.min while reads come back full and handlers leave the processor to others, so that nothing waits in one
- * worker while another is idle. What is read beside a message whose handler keeps the processor for longer than the lease
- * is lost to others, though it was not started: a worker that must expect that reads one message at a time.
+ * A message takes one of `concurrency` slots until its outcome has been sent to Redis. The same number of
+ * messages may wait for the confirmation, so a round trip takes no slot.
+ *
+ * A read never brings more messages than there are free slots. Reads grow past PREFETCH.min only while they
+ * come back full and handlers leave the processor to others. This keeps messages from waiting in one worker
+ * while another is idle.
+ *
+ * A handler may keep the processor for longer than the lease. Then the other messages of its read are lost to
+ * other workers, although they were not started. A worker that must expect this reads one message at a time.
  */
 export class Credit {
   readonly #concurrency: number;
@@ -40,18 +47,21 @@ export class Credit {
     return this.#concurrency + Math.min(confirming, this.#concurrency) - taken;
   }
 
-  /** How many entries the next read may bring. @param arriving entries that have come, but are not taken yet */
+  /**
+   * The number of entries that the next read may bring.
+   * @param arriving entries that have come, but are not taken yet
+   */
   forRead(arriving: number): number {
     return Math.min(this.freeSlots - arriving, this.#prefetch);
   }
 
-  /** Decides on the size of reads, when one has brought `count` entries of those asked for. */
+  /** Decides on the size of reads after one that has brought `count` of the entries asked for. */
   adapt(count: number, asked: number): void {
     const { min, max } = PREFETCH;
     this.#prefetch = Math.min(this.#prefetch, Math.max(min, count));
     if (count === 0) return;
     const since = performance.now();
-    // When the handlers of this read have had their turn.
+    // The handlers of this read have had their turn when this runs.
     setImmediate(() => {
       const kept = performance.now() - since;
       if (kept > this.#slowestMs) this.#prefetch = CAREFUL_PREFETCH;

@@ -16,17 +16,17 @@ import { StallWatch } from './stall-watch.js';
 import type { StreamEntry } from '../redis/stream-entries.js';
 import { nudgeOf, readEntry } from '../wire/entry.js';
 
-/** What a worker is told of the entries that it takes. */
+/** Is notified of the entries that a worker takes. */
 export interface IntakeListener {
   handle(delivery: Delivery): void;
-  /** A message is due then, ms since 1970 on the clock of Redis. */
+  /** A message is due at this time, ms since 1970 on the clock of Redis. */
   expect(due: number): void;
   dropped(what: string, reason: DeadLetterReason, error?: unknown): void;
-  /** Something does not get on for now. */
+  /** Something is held up for now. */
   heldUp(what: string, error: Error): void;
 }
 
-/** The worker that takes entries, as far as it matters here. */
+/** The parts of the worker that this file needs. */
 export interface IntakeOwner {
   readonly concurrency: number;
   readonly competition: Competition;
@@ -40,20 +40,20 @@ export interface IntakeOwner {
   consumer(): GroupConsumer | undefined;
 }
 
-/** An entry that was read, and is not started yet. */
+/** An entry that was read and is not started yet. */
 interface Fetched {
   readonly entry: StreamEntry;
   readonly read: Read;
-  /** Its place in the read. */
+  /** Its position in the read. */
   readonly nth: number;
 }
 
 /**
- * Makes deliveries of the entries that a worker has taken, and ends at once what no handler is to have.
+ * Makes deliveries of the entries that a worker has taken, and ends at once those that no handler is to have.
  *
- * The entries of one tick are started one after another. Each waits for the callbacks of the one before, so a handler that
- * keeps the processor is noticed. Then the rest goes back to the queue: others may have taken it for abandoned by now, and
- * what has lost its lease must not be started.
+ * The entries of one tick are started one after another. Each waits for the callbacks of the one before, so a
+ * handler that keeps the processor is noticed. Then the rest goes back to the queue. Others may have taken
+ * these entries for abandoned by now, and an entry that has lost its lease must not be started.
  */
 export class DeliveryIntake implements Intake {
   readonly #owner: IntakeOwner;
@@ -77,9 +77,9 @@ export class DeliveryIntake implements Intake {
         if (isLate && this.#credit.freeSlots <= (owner.consumer()?.asked ?? 0))
           void owner.consumer()?.handBack([entry]);
         else {
-          // Others have decided on it: it counts as the entry of a read of its own.
+          // Others have decided on the entry, so it counts as the entry of a read of its own.
           this.#line.push({ entry, read: { consumer, sentAt: performance.now() }, nth: 0 });
-          // With those that are won in the same callback.
+          // The entries that are won in the same callback start with it.
           if (!this.#isStarting) process.nextTick(this.#startLine);
         }
       },
@@ -108,7 +108,7 @@ export class DeliveryIntake implements Intake {
     this.#startLine();
   }
 
-  /** Puts back what is not decided by now. */
+  /** Puts back the entries that are not decided by now. */
   stop(): Promise<void> {
     this.#stalls.stop();
     return this.#arbiter.stop();
@@ -135,12 +135,15 @@ export class DeliveryIntake implements Intake {
     this.#owner.settler.release();
   };
 
-  /** Ticks come when no microtask is left. */
+  /** Waits for the callbacks: a tick comes when no microtask is left. */
   readonly #afterCallbacks = (): void => {
     process.nextTick(this.#startNext);
   };
 
-  /** Starts the first of the line, or hands the line back. @returns false when it was empty */
+  /**
+   * Starts the first entry of the line, or hands the line back.
+   * @returns false when the line was empty
+   */
   #startFirst(): boolean {
     const first = this.#line.shift();
     if (!first) return false;
@@ -171,7 +174,7 @@ export class DeliveryIntake implements Intake {
       endings.bury(malformed(entry), 'malformed', read.consumer, error).catch(failed);
       return;
     }
-    // A response of the original.
+    // The entry is a legacy response.
     if (!queued) {
       outcomes.skip(entry).catch(failed);
       return;
@@ -184,12 +187,12 @@ export class DeliveryIntake implements Intake {
     this.#owner.running.add(delivery);
     if (!delivery.hasExpired) this.#handle(delivery);
     else if (delivery.replyTo === undefined) delivery.deadLetter('expired');
-    // The first of those who wait has gone; others may be there.
+    // The first caller has gone. Others may be there.
     else if (deduplication !== undefined) delivery.expire();
     else delivery.drop();
   }
 
-  /** Nobody above could catch what is thrown here. */
+  /** Calls the handler. Nobody above could catch an error. */
   #handle(delivery: Delivery): void {
     try {
       this.#listener.handle(delivery);

@@ -9,61 +9,69 @@ import type { DeadLetterReason } from '../dead-letters/dead-letters.js';
 import type { ServiceEvent } from '../service-event.js';
 import type { Fate, Settlable, Settlement } from './settlement-batch.js';
 
-/** How a worker ends deliveries. */
+/** Carries out the outcomes of deliveries. */
 export interface DeliveryEnds {
   /** Milliseconds since 1970 on the clock of Redis. */
   now(): number;
   settle(delivery: Delivery): void;
   answerOriginal(delivery: Delivery, response?: ServiceEvent): Promise<void>;
   deadLetter(delivery: Delivery, reason: DeadLetterReason, error?: unknown): Promise<void>;
-  /** A deduplicated request has not been answered in time. */
+  /** Ends a deduplicated request that has not been answered in time. */
   expire(delivery: Delivery): Promise<void>;
   /**
+   * Tries the message again.
    * @param delay ms until the next attempt
-   * @param failure what this one has failed with; `undefined` when its handler has asked for another
+   * @param failure the failure of this attempt; `undefined` when its handler has asked for another
    */
   retry(delivery: Delivery, delay: number, failure?: Failure): Promise<void>;
-  /** The attempt was given up by others while it was running. @param isHandled it was handled all the same */
+  /**
+   * The attempt was given up by others while it was running.
+   * @param isHandled whether it was handled all the same
+   */
   lost(delivery: Delivery, isHandled: boolean): void;
-  /** The attempt was handled, though others have given it up, or may have: its dead letter goes. */
+  /** The attempt was handled, though others have given it up, or may have. Its dead letter is deleted. */
   handledAfterAll(delivery: Delivery): void;
-  /** The attempt has ended for good. @param error why its end could not be written to Redis */
+  /**
+   * The attempt has ended for good.
+   * @param error why its outcome could not be written to Redis
+   */
   ended(delivery: Delivery, error?: unknown): void;
 }
 
 const NO_REPLIES: readonly string[] = [];
 
 /**
- * One attempt at an event, in the hands of a worker: running until `finish`, then settling until Redis has it.
+ * One attempt at a message, in the hands of a worker. It is running until `finish`, then settling until Redis
+ * has its outcome.
  *
- * Replies go out together with those of the same tick; while some are on their way the next ones wait, so that they
- * arrive in order and a handler's values do not outrun Redis.
+ * Replies go out together with those of the same tick. While some are on their way, the next ones wait.
+ * Replies therefore arrive in order, and the values of a handler do not outrun Redis.
  */
 export class Delivery implements Settlable {
-  /** Among those that are running; before that nowhere. */
+  /** The position among the running deliveries; -1 before it runs. */
   place = -1;
   #replies: string[] = [];
   #number = 0;
   #finished = false;
-  /** Waiting to be asked by the settler, or on the way to Redis. */
+  /** Whether it waits for the settler to take its replies, or is on the way to Redis. */
   #settling = false;
   #lastIsOnItsWay = false;
   #isDropped = false;
   #isExpiring = false;
-  /** A part of the answer did not go out, so nothing after it may: the requester would miss that part. */
+  /** A part of the answer did not go out. Nothing may follow it, because the caller would miss that part. */
   #isLost = false;
   #isCancelled = false;
-  /** How it ended, unless with an answer. */
+  /** The outcome, unless it is an answer. */
   ending: 'retried' | 'dead-lettered' | undefined;
   #onCancel: (() => void) | undefined;
-  /** Redis has refused what the attempt said. */
+  /** The error when Redis has refused the replies of the attempt. */
   #refusal: EnqueueError | undefined;
-  /** Made for those who ask for it, or when there is something to tell. */
+  /** The signal is made when it is asked for, or when there is something to report. */
   #signal: AttemptSignal | undefined;
 
   /**
-   * @param read which has brought the entry
-   * @param nth its place there
+   * @param read the read that has brought the entry
+   * @param nth the position in that read
    */
   constructor(
     readonly queued: QueuedEvent,
@@ -80,35 +88,38 @@ export class Delivery implements Settlable {
     return this.queued.event.replyTo;
   }
 
-  /** Its handler has come to an end, which may not be in Redis yet. */
+  /** Whether its handler has come to an end. The outcome may not be in Redis yet. */
   get isHandled(): boolean {
     return this.#finished;
   }
 
-  /** A part of the answer has gone out, or is about to. */
+  /** Whether a part of the answer has gone out, or is about to. */
   get hasAnswered(): boolean {
     return this.#number > 0 || this.#replies.length > 0;
   }
 
-  /** When nobody waits for it any more: milliseconds since 1970 on the clock of Redis. */
+  /** The time at which nobody waits for it any more: milliseconds since 1970 on the clock of Redis. */
   get deadline(): number {
     return this.queued.due + this.queued.event.timeout * 1_000;
   }
 
-  /** How long its requester still waits, ms. */
+  /** The time for which its caller still waits, ms. */
   get timeLeft(): number {
     return this.deadline - this.ends.now();
   }
 
-  /** It is too late to start it: a request at its deadline, and an event that was never started. */
+  /**
+   * Whether it is too late to start it: its deadline has passed, and it is a request, or an event that was
+   * never started.
+   */
   get hasExpired(): boolean {
     return (this.replyTo !== undefined || this.queued.attempt === 1) && this.timeLeft <= 0;
   }
 
   /**
-   * Fires when nobody waits for the answer any more, by its deadline or because its requester said so, when the lease
-   * was lost, or when the worker stops while this runs.
-   * @param hasDeadline somebody waits for an answer
+   * The signal fires in these cases: the deadline passes, the caller cancels, the lease is lost, or the
+   * worker stops while this runs.
+   * @param hasDeadline whether somebody waits for an answer
    */
   signal(hasDeadline: boolean): AbortSignal {
     this.#signal ??= new AttemptSignal();
@@ -116,12 +127,12 @@ export class Delivery implements Settlable {
     return this.#signal.get(hasDeadline && !this.#finished ? this.timeLeft : Infinity);
   }
 
-  /** Its requester has told that it does not wait any more. */
+  /** Whether its caller has cancelled it. */
   get isCancelled(): boolean {
     return this.#isCancelled;
   }
 
-  /** Calls `end` when its requester does not wait any more; at once if it does not. */
+  /** Calls `end` when its caller does not wait any more; at once if that is so already. */
   whenCancelled(end: () => void): void {
     if (this.#isCancelled) end();
     else this.#onCancel = end;
@@ -134,21 +145,24 @@ export class Delivery implements Settlable {
     this.#onCancel?.();
   }
 
-  /** The handler's work has become useless, if it still runs. */
+  /** Aborts the handler's work, which has become useless, if it still runs. */
   abort(reason: Error): void {
     if (this.#finished) return;
     this.#signal ??= new AttemptSignal();
     this.#signal.abort(reason);
   }
 
-  /** Sends one value to the requester. @param body a JSON value */
+  /**
+   * Sends one value to the caller.
+   * @param body a JSON value
+   */
   reply(body: string): void {
     if (this.#finished || this.#isLost) return;
     this.#replies.push(body);
     this.#enlist();
   }
 
-  /** Ends the attempt; the requester, if there is one, is told that no more values come. */
+  /** Ends the attempt. The caller, if there is one, learns that no more values come. */
   finish(): void {
     if (this.#finished) return;
     this.#finished = true;
@@ -157,19 +171,19 @@ export class Delivery implements Settlable {
     else this.#enlist();
   }
 
-  /** Ends an attempt at a request that nobody waits for: nobody is told anything. */
+  /** Ends an attempt at a request that nobody waits for. Nobody is notified. */
   drop(): void {
     this.#isDropped = true;
     this.finish();
   }
 
-  /** Ends an attempt at an event, whoever sent it. */
+  /** Ends an attempt at an event. Its client may be a legacy one. */
   end(): void {
     if (this.queued.isOurs) this.finish();
     else this.answerOriginal();
   }
 
-  /** Ends an attempt at an event of an original client, with the response if one is due. */
+  /** Ends an attempt at an event of a legacy client, with the response if one is due. */
   answerOriginal(response?: ServiceEvent): void {
     this.#endBy(() => this.ends.answerOriginal(this, response));
   }
@@ -181,25 +195,28 @@ export class Delivery implements Settlable {
   }
 
   /**
-   * Ends the attempt; the message comes again. For attempts that have not answered anything.
+   * Ends the attempt and tries the message again. The attempt must not have answered anything.
    * @param delay ms until then at the least
-   * @param failure what this one has failed with; `undefined` when its handler has asked for another
+   * @param failure the failure of this attempt; `undefined` when its handler has asked for another
    */
   retry(delay: number, failure?: Failure): void {
     if (!this.#finished) this.ending = 'retried';
     this.#endBy(() => this.ends.retry(this, delay, failure));
   }
 
-  /** Ends the attempt at a deduplicated request that has expired, or that nobody waits for: its key is free again. */
+  /**
+   * Ends the attempt at a deduplicated request that has expired, or that nobody waits for. Its key is free
+   * again.
+   */
   expire(): void {
-    // What is on its way comes first.
+    // The replies on their way come first.
     if (this.#settling) this.#isExpiring = true;
     else this.#endBy(() => this.ends.expire(this));
   }
 
   take(limit: number): Settlement {
     if (this.replyTo === undefined || this.#isDropped) {
-      // Nobody is told anything.
+      // Nobody is notified.
       this.#replies.length = 0;
       this.#lastIsOnItsWay = this.#finished;
       return { replies: NO_REPLIES, finished: this.#finished };
@@ -210,7 +227,7 @@ export class Delivery implements Settlable {
     let taken = 0;
     for (let size = 0; taken < this.#replies.length && (taken === 0 || size < limit); taken++) {
       const body = this.#replies[taken] as string;
-      // Redis may refuse it, and what would go with it.
+      // Redis may refuse a large body, and everything that goes with it.
       if (taken > 0 && body.length >= LARGE_CHARACTERS) break;
       const last = this.#finished && taken === this.#replies.length - 1;
       frames.push(`${head}${String(this.#number++)},${last ? '1' : '0'},${body}]`);
@@ -234,7 +251,7 @@ export class Delivery implements Settlable {
     this.#signal?.clear();
     this.#replies.length = 0;
     this.#lastIsOnItsWay = true;
-    // Its values, if more of them would come.
+    // This ends the source of its values, if more of them would come.
     this.#onCancel?.();
     return { replies: [failureFrame(event.requestId, attempt, this.#refusal)], finished: true };
   }

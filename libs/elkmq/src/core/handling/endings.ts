@@ -13,20 +13,26 @@ import type { Failure } from '../thrown.js';
 import { nameOfMessage, type QueuedEvent } from '../wire/entry.js';
 import { Summary } from '../summary.js';
 
-/** Is told of attempts that did not end well. */
+/** Is notified of attempts that did not end well. */
 export interface AttemptListener extends ConnectionListener, RecoveryListener {
-  /** A message is tried again after `delay` ms. @param failure what was thrown, unless its handler has asked for it */
+  /**
+   * A message is tried again after `delay` ms.
+   * @param failure the thrown value, unless its handler has asked for another attempt
+   */
   retried(queued: QueuedEvent, delay: number, failure?: Failure): void;
 }
 
-/** What a worker is told of its deliveries. */
+/** Is notified of the ends of deliveries. */
 export interface EndingsListener {
-  /** A message is due again then, ms since 1970 on the clock of Redis. */
+  /** A message is due again at this time, ms since 1970 on the clock of Redis. */
   expect(due: number): void;
   ended(delivery: Delivery, error?: unknown): void;
 }
 
-/** Ends the deliveries of a worker in Redis, and tells its listener of those that did not end well. */
+/**
+ * Writes the outcomes of a worker's deliveries to Redis, and notifies its listener of those that did not end
+ * well.
+ */
 export class Endings implements DeliveryEnds {
   readonly #outcomes: Outcomes;
   readonly #settler: Settler;
@@ -120,7 +126,10 @@ export class Endings implements DeliveryEnds {
     this.#worker.ended(delivery, error);
   }
 
-  /** Moves to the dead letters what was not handled. @param told what its requester is told, if it has one */
+  /**
+   * Moves an entry that was not handled to the dead letters.
+   * @param told the error for its caller, if it has one
+   */
   async bury(
     dead: Dead,
     reason: DeadLetterReason,
@@ -131,7 +140,7 @@ export class Endings implements DeliveryEnds {
     await this.#outcomes.deadLetter(dead, letterOf(dead, reason, error, consumer, this.#clock.now()), told);
   }
 
-  /** Tells now of losses that have not been told yet. */
+  /** Reports now the losses that have not been reported yet. */
   reportLosses(): void {
     this.#losses.report();
   }

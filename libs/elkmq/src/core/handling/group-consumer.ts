@@ -18,21 +18,27 @@ import { ReadSize } from '../redis/read-size.js';
 import { takeEntries, type StreamEntry } from '../redis/stream-entries.js';
 
 export interface Intake {
-  /** How many entries can be taken now. @param arriving so many others have come, and are about to be taken */
+  /**
+   * The number of entries that can be taken now.
+   * @param arriving the number of other entries that have come and are about to be taken
+   */
   credit(arriving: number): number;
-  /** How long a read may wait for the first of them, ms; as long as it likes when this is not given. */
+  /**
+   * The time that a read may wait for the first entry, ms. Without this method a read waits as long as it
+   * likes.
+   */
   patience?(): number;
-  /** Entries that `read` has brought, of so many asked for. None when the time was up. */
+  /** Takes the entries that `read` has brought, of `asked` ones. There are none when the time was up. */
   take(entries: StreamEntry[], asked: number, read: Read): void;
 }
 
 /**
- * Takes entries of the event stream out of the consumer group: each goes to one consumer, and is pending for it
- * until it is settled. It reads while there is credit, one read at a time; when a read comes back full, the next one is
- * sent before what it has brought is started.
+ * Takes entries of the event stream out of the consumer group. Each entry goes to one consumer, and is
+ * pending for it until it is settled. Reads go on while there is credit, one at a time. When a read comes
+ * back full, the next one is sent before the entries of the first are started.
  */
 export class GroupConsumer {
-  /** What the names of its sessions begin with. */
+  /** The first part of the names of its sessions. */
   readonly worker = workerName();
   readonly #keys: QueueKeys;
   readonly #connection: Connection;
@@ -43,12 +49,12 @@ export class GroupConsumer {
   readonly #broken: BrokenSessions;
   readonly #onError: (error: Error) => void;
   #sessions = 0;
-  /** Of the blocking reads, and of those that do not block. */
+  /** The session of the blocking reads, and that of the reads that do not block. */
   #blocking: ConsumerSession;
   #direct: ConsumerSession;
   readonly #size = new ReadSize();
   #asked = 0;
-  /** `performance.now()` at which the read that is on its way was sent. */
+  /** The `performance.now()` at which the read that is on its way was sent. */
   #sentAt = 0;
   #arriving = 0;
   #hasRead = false;
@@ -95,7 +101,7 @@ export class GroupConsumer {
     );
   }
 
-  /** How many entries the read that is on its way may bring. */
+  /** The number of entries that the read on its way may bring. */
   get asked(): number {
     return this.#asked;
   }
@@ -105,7 +111,7 @@ export class GroupConsumer {
     return this.#direct.name;
   }
 
-  /** Takes the next entry, if one is waiting; does not wait for one. */
+  /** Takes the next entry if one is waiting. It does not wait for one. */
   async readOne(): Promise<StreamEntry | undefined> {
     const session = this.#direct;
     const args = ['GROUP', GROUP, session.name, 'COUNT', 1, 'STREAMS', this.#keys.eventStream, '>'];
@@ -123,7 +129,7 @@ export class GroupConsumer {
     }
   }
 
-  /** Credit has come. */
+  /** Reads again, because there is credit. */
   wake(): void {
     this.#reader.wake();
   }
@@ -136,7 +142,7 @@ export class GroupConsumer {
     await this.#handingBack;
   }
 
-  /** Takes nothing more. What a read that is on its way brings in goes back to the queue. */
+  /** Takes nothing more. The entries of a read that is on its way go back to the queue. */
   async stop(): Promise<void> {
     this.#stopping = true;
     await this.#reader.stop(async (clientId) => {
@@ -145,7 +151,7 @@ export class GroupConsumer {
     await this.#handingBack;
   }
 
-  /** Leaves the group, unless something is still pending: that stays for others to recover. */
+  /** Leaves the group, unless something is still pending: others recover that. */
   async leave(): Promise<void> {
     if (this.#connection.isConnected) {
       this.#broken.end(this.#blocking);
@@ -217,7 +223,7 @@ export class GroupConsumer {
   }
 }
 
-/** Makes the consumer group, unless it is there; its first consumers get all that is waiting. */
+/** Makes the consumer group, unless it exists. Its first consumers get all waiting messages. */
 export async function joinGroup(
   connection: Connection,
   keys: QueueKeys,

@@ -1,8 +1,8 @@
-/** Whose an entry must be for it to be taken away. */
+/** The owner that an entry must have, so that it may be taken away. */
 export interface Holder {
-  /** Name in the group; empty for anyone. */
+  /** The name in the group; empty for anyone. */
   readonly consumer: string;
-  /** How long its lease must not have been renewed, ms. */
+  /** The time for which its lease must not have been renewed, ms. */
   readonly unrenewedFor: number;
 }
 

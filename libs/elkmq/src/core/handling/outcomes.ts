@@ -24,12 +24,15 @@ import type { ScriptName } from '../redis/scripts.js';
 import { NO_STRETCH } from './stretch.js';
 import type { ServiceEvent } from '../service-event.js';
 
-/** So many dead letters were dropped: because there were too many, and because of their age. */
+/**
+ * Is called with the numbers of dropped dead letters: those beyond the largest number, and those that were
+ * too old.
+ */
 export type DroppedLetters = (tooMany: number, tooOld: number) => void;
 
-/** The ways for one attempt to end, one call each. A worker's usual one is batched: see `Settler`. */
+/** The outcomes of one attempt, one call each. The usual outcome of a worker is batched: see `Settler`. */
 export class Outcomes {
-  /** For requests that several may wait for. */
+  /** The outcomes of requests for which several callers may wait. */
   readonly sharing: Sharing;
   readonly #connection: Connection;
   readonly #keys: QueueKeys;
@@ -39,9 +42,9 @@ export class Outcomes {
   readonly #dropped: DroppedLetters | undefined;
 
   /**
-   * @param patience how long each is tried while Redis is away, ms
-   * @param cap what is kept of the dead letters when one is added
-   * @param dropped told when others were dropped then
+   * @param patience time for which each call is tried while Redis is away, ms
+   * @param cap the limits of the dead letters, which apply when one is added
+   * @param dropped is called when others were dropped then
    */
   constructor(
     connection: Connection,
@@ -60,20 +63,26 @@ export class Outcomes {
     this.#dropped = dropped;
   }
 
-  /** Handled. @returns false when the attempt was not this consumer's any more */
+  /**
+   * The attempt was handled.
+   * @returns false when the attempt was not this consumer's any more
+   */
   async finish(queued: QueuedEvent): Promise<boolean> {
     if (!queued.isOurs) return this.answerOriginal(queued);
     return this.discard(queued.id);
   }
 
-  /** Nothing more is to be done with an entry. @returns false when it was not this consumer's any more */
+  /**
+   * Removes an entry with which nothing more is to be done.
+   * @returns false when it was not this consumer's any more
+   */
   async discard(id: string): Promise<boolean> {
     const args = [GROUP, ...NO_STRETCH, 0, 1, '', id];
     return this.#isDone('settle', [this.#keys.eventStream], args, (lost) => (lost as string[]).length === 0);
   }
 
   /**
-   * To be tried again later, as another attempt.
+   * Tries the message again later, as another attempt.
    * @param delay whole ms
    * @returns false when the attempt was not this consumer's any more
    */
@@ -84,7 +93,7 @@ export class Outcomes {
     return this.#isDone('delay', [eventStream, delayed, delayedBodies], args, (done) => done === 1);
   }
 
-  /** Handled, for an event of an original client, with the response if one is due. */
+  /** Ends an event of a legacy client that was handled, with the response if one is due. */
   async answerOriginal(
     { id, origin, event, fields }: QueuedEvent,
     response?: ServiceEvent,
@@ -92,17 +101,18 @@ export class Outcomes {
     const { eventStream, messageQueue, responseStream } = this.#keys;
     const keys = [eventStream, messageQueue, responseStream];
     const json = response ? encodeEvent(response) : '';
-    // Whoever won the entry has taken its id; a later entry than the first is in the list only if it was won.
+    // The winner of the entry has taken its id. A later entry than the first is in the list only if it was
+    // won.
     const isListed = origin === id && !this.#competition.concerns([id, [...fields]]);
     const args = [GROUP, id, isListed ? id : '', hyphenated(event.requestId), json];
     return this.#isDone('answerOriginal', keys, args, (done) => done === 1, origin);
   }
 
   /**
-   * Not handled: the message moves to the dead letters.
-   * @param error what its requester is told, if it has one
-   * @param holder when it is another consumer's: whose it must still be, and for how long unrenewed
-   * @returns false when it was not
+   * Moves a message that was not handled to the dead letters.
+   * @param error for its caller, if it has one
+   * @param holder the owner that it must still have, if that is another consumer
+   * @returns false when it had another owner
    */
   async deadLetter(
     dead: Dead,
@@ -132,7 +142,7 @@ export class Outcomes {
     };
     const answer = await write(JSON.stringify(letter), '').catch((failure: unknown) => {
       if (!isReplyError(failure)) throw failure;
-      // It may be too large to be sent. The entry, which has most of it, is in Redis already.
+      // The letter may be too large to be sent. The entry, which has most of it, is in Redis already.
       return write(shortJsonOf(letter), 'fields');
     });
     if ((answer as number[]).length === 0) return false;
@@ -141,17 +151,17 @@ export class Outcomes {
     return true;
   }
 
-  /** To be tried again by whoever is free: the message goes back to the queue, as another attempt. */
+  /** Puts the message back into the queue as another attempt, for any worker that is free. */
   async retry(id: string, holder = ANYONE): Promise<void> {
     await requeue(this.#connection, this.#keys, this.#competition, [id], this.#patience, 1, holder);
   }
 
-  /** Never started by the one who has it: it goes back to the queue. */
+  /** Puts back an entry that its owner never started. */
   async putBack(id: string, holder: Holder): Promise<void> {
     await requeue(this.#connection, this.#keys, this.#competition, [id], this.#patience, 0, holder);
   }
 
-  /** Handled after all: the dead letter of a message that was given up is taken back. */
+  /** Deletes the dead letter of a message that was given up, and was handled after all. */
   async withdraw(origin: string): Promise<void> {
     const { deadLetters, deadLetterBodies } = this.#keys;
     const args = [origin, ABANDONED_LETTER];
@@ -159,8 +169,9 @@ export class Outcomes {
   }
 
   /**
-   * An attempt that is gone after a try in doubt was ended by that try, whose answer was lost.
-   * @param handled the origin of what was handled, and may have been given up by others since
+   * Runs a script. An attempt that is gone after a call in doubt was ended by that call, whose answer was
+   * lost.
+   * @param handled the origin of a handled message, which others may have given up since
    */
   async #isDone(
     script: ScriptName,
@@ -176,7 +187,9 @@ export class Outcomes {
     return doubt.isInDoubt;
   }
 
-  /** Not for this consumer: the entry stays for those it is for, until its time has passed. */
+  /**
+   * Passes over an entry that is not for this consumer. It stays for its readers until its time has passed.
+   */
   async skip(entry: StreamEntry): Promise<void> {
     const keys = [this.#keys.eventStream, this.#keys.leftovers];
     await callReliably(this.#connection, 'skip', keys, [GROUP, entry[0], deletableAt(entry)], this.#patience);

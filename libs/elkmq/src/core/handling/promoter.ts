@@ -4,17 +4,23 @@ import type { RedisClock } from '../redis/redis-clock.js';
 import { isReplyError } from '../redis/redis-errors.js';
 import { runScript, send } from '../redis/scripts.js';
 
-/** Between two looks at when the first delayed message is due, ms: other processes delay messages too. */
+/**
+ * The pause between two looks at the due time of the first delayed message, ms. Other processes delay
+ * messages too.
+ */
 const LOOK = 1_000;
-/** Between two calls of the script at the least, ms: what is due in the meantime goes together. */
+/**
+ * The shortest pause between two calls of the script, ms. Messages that become due in the meantime go
+ * together.
+ */
 const PAUSE = 5;
-/** Messages, and bytes, of one call. */
+/** The number of messages of one call, and their bytes. */
 const COUNT = 200;
 const SIZE = 1024 * 1024;
 
 /**
- * Puts delayed messages into the queue when they are due. It wakes when the first of them is; all workers of a queue
- * have one, and whichever comes first does it.
+ * Puts delayed messages into the queue when they are due. It wakes when the first of them is due. All workers
+ * of a queue have a promoter, and the one that comes first does the work.
  */
 export class Promoter {
   readonly #connection: Connection;
@@ -22,13 +28,13 @@ export class Promoter {
   readonly #clock: RedisClock;
   readonly #onError: (error: Error) => void;
   #timer: NodeJS.Timeout | undefined;
-  /** When the next one is due, as far as is known: `performance.now()`. */
+  /** The known time at which the next message is due: `performance.now()`. */
   #due = 0;
   #isRefused = false;
   #isStopped = false;
   #working: Promise<void> | undefined;
 
-  /** @param onError is told when Redis refuses, once until it does not any more */
+  /** @param onError is called when Redis refuses, once until Redis accepts again */
   constructor(connection: Connection, keys: QueueKeys, clock: RedisClock, onError: (error: Error) => void) {
     this.#connection = connection;
     this.#keys = keys;
@@ -37,10 +43,10 @@ export class Promoter {
     this.#schedule();
   }
 
-  /** A message is due then, ms since 1970 on the clock of Redis. */
+  /** A message is due at this time, ms since 1970 on the clock of Redis. */
   expect(due: number): void {
     const at = performance.now() + due - this.#clock.now();
-    // Whoever can write to the queue can name a time that is none.
+    // The time may not be a number, because others can write to the queue.
     if (!(at < this.#due)) return;
     this.#due = at;
     if (!this.#working) this.#schedule();
@@ -69,27 +75,30 @@ export class Promoter {
   }
 
   async #work(): Promise<void> {
-    // While Redis is away there is nothing to be done; it is looked at again when it is back.
+    // Nothing can be done while Redis is away. The promoter looks again when Redis is back.
     if (!this.#connection.isConnected) {
       this.#due = Infinity;
       return;
     }
     const isDue = this.#due <= performance.now();
-    // What is expected while Redis is asked counts beside what it answers.
+    // A message that is expected while Redis is asked counts beside the answer of Redis.
     this.#due = Infinity;
     try {
       const wait = isDue ? await this.#promote() : await this.#look();
       this.#due = Math.min(this.#due, performance.now() + wait);
       this.#isRefused = false;
     } catch (error) {
-      // Otherwise Redis went away.
+      // Any other error means that Redis went away.
       if (!isReplyError(error) || this.#isRefused) return;
       this.#isRefused = true;
       this.#onError(error);
     }
   }
 
-  /** @returns how long it is until the next message is due, ms */
+  /**
+   * Puts due messages into the queue.
+   * @returns time until the next message is due, ms
+   */
   async #promote(): Promise<number> {
     const { eventStream, delayed, delayedBodies } = this.#keys;
     const keys = [eventStream, delayed, delayedBodies];

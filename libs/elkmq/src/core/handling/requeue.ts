@@ -6,8 +6,8 @@ import { ANYONE, type Holder } from './holder.js';
 
 /**
  * Puts entries back into the queue.
- * @param patience how long it is tried, ms
- * @param attempts what to add to the number of attempts: 0 for what was never started
+ * @param patience time for which it is tried, ms
+ * @param attempts the number to add to the attempts: 0 for entries that were never started
  */
 export async function requeue(
   connection: Connection,

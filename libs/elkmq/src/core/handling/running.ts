@@ -1,11 +1,11 @@
-/** What knows its place among those that are running. */
+/** An item that knows its position among the running ones. */
 export interface Placed {
   place: number;
 }
 
 /**
- * Those that are running, in no order. An array, since a Set that is filled and emptied all the time keeps the dead from
- * being collected, as a Map does (see `RequestLookup`).
+ * The items that are running, in no order. It is an array. A Set that is filled and emptied all the time
+ * would keep dead items from being collected, as a Map does (see `RequestLookup`).
  */
 export class Running<T extends Placed> implements Iterable<T> {
   readonly #all: T[] = [];
@@ -18,7 +18,7 @@ export class Running<T extends Placed> implements Iterable<T> {
     item.place = this.#all.push(item) - 1;
   }
 
-  /** Answers whether it was here. */
+  /** Removes an item. Returns whether it was here. */
   delete(item: T): boolean {
     const { place } = item;
     if (this.#all[place] !== item) return false;

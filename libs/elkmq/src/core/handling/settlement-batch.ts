@@ -6,34 +6,35 @@ import { Stretch, type Placed } from './stretch.js';
 export interface Settlable extends Placed {
   /** The client whose inbox takes the replies. */
   readonly replyTo: string | undefined;
-  /** What is to be said now, about as many characters as `limit` at most. */
+  /** Takes the replies that are to go out now, about as many characters as `limit` at most. */
   take(limit: number): Settlement;
   /**
-   * What was taken is in Redis, or will never be.
+   * The settlement that was taken is in Redis, or will never be.
    * @param error why it will not be
    */
   settled(fate: Fate, error?: unknown): void;
   /**
-   * Redis refuses what was taken, and always will. With what is said in its place the attempt ends.
-   * @returns `undefined` when there is nothing to be said
+   * Redis refuses the settlement that was taken, and always will. The attempt ends with another settlement in
+   * its place.
+   * @returns `undefined` when there is nothing to send
    */
   refused(error: Error): Settlement | undefined;
 }
 
 /**
- * Whose an attempt was when it was settled: its worker's; not its worker's any more; or not any more, when its worker may
- * have ended it by an earlier try.
+ * The owner of an attempt when it was settled. `kept`: its worker still had it. `lost`: its worker did not
+ * have it any more. `in doubt`: its worker may have ended it by an earlier call.
  */
 export type Fate = 'kept' | 'lost' | 'in doubt';
 
 export interface Settlement {
-  /** Replies, each as JSON; may be none. */
+  /** The replies, each as JSON. There may be none. */
   readonly replies: readonly string[];
   /** Whether the attempt ends with this. */
   readonly finished: boolean;
 }
 
-/** A batch has so many characters of replies at the most, or one attempt. */
+/** The largest batch, in characters of replies. One attempt may have more. */
 export const BATCH_SIZE = 512 * 1024;
 
 /** One call of a script. */
@@ -42,13 +43,13 @@ export interface SettlementCall {
   readonly keys: readonly string[];
   readonly args: readonly (string | number)[];
   readonly attempts: readonly Settlable[];
-  /** What each of them has said. */
+  /** The settlement of each attempt. */
   readonly settlements: readonly Settlement[];
 }
 
-/** Attempts that are settled together: those that finish in one call, those that go on in another. */
+/** Attempts that are settled together. Those that finish go in one call, those that go on in another. */
 export class SettlementBatch {
-  /** Characters of replies. */
+  /** The size in characters of replies. */
   size = 0;
   readonly #queueKeys: QueueKeys;
   readonly #most: number;
@@ -57,13 +58,13 @@ export class SettlementBatch {
   readonly #finished: Settlable[] = [];
   readonly #lastWords: Settlement[] = [];
   readonly #stretch = new Stretch();
-  /** The replies and ids of those that finish, by the place of the inbox among the keys. */
+  /** The replies and ids of the attempts that finish, by the key index of the inbox. */
   readonly #endings = new Map<number, { replies: string[]; ids: string[] }>();
   readonly #unfinished: Settlable[] = [];
   readonly #words: Settlement[] = [];
   readonly #parts: (string | number)[] = [];
 
-  /** @param most how many attempts it can have */
+  /** @param most the largest number of attempts */
   constructor(queueKeys: QueueKeys, most: number) {
     this.#queueKeys = queueKeys;
     this.#most = most;
@@ -96,7 +97,7 @@ export class SettlementBatch {
     if (this.#finished.length > 0) {
       const args: (string | number)[] = [GROUP, ...this.#stretch.bounds];
       for (const [place, { replies, ids }] of this.#endings) {
-        // A line for each attempt: JSON has no line break of its own.
+        // Each attempt has a line of its own: JSON has no line break.
         args.push(place, ids.length, place === 0 ? '' : `[${replies.join('\n,')}]`, ...ids);
       }
       calls.push({
@@ -130,12 +131,12 @@ export class SettlementBatch {
     endings.ids.push(id);
   }
 
-  /** The place of the inbox among the keys; 0 when there is none to write to. */
+  /** The key index of the inbox; 0 when there is none to write to. */
   #placeOf(replyTo: string | undefined): number {
     if (replyTo === undefined) return 0;
     const known = this.#places.get(replyTo);
     if (known !== undefined) return known;
-    // An address that is not one of a client, so that it could name another key, is never written to.
+    // An address that is not one of a client could name another key. Nothing is written to it.
     const inbox = this.#queueKeys.inbox(replyTo);
     const place = inbox === undefined ? 0 : this.#keys.push(inbox);
     this.#places.set(replyTo, place);

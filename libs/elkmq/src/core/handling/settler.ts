@@ -11,12 +11,15 @@ import {
   type SettlementCall,
 } from './settlement-batch.js';
 
-/** A call ends so many attempts at the most. */
+/** The largest number of attempts in one call. */
 const MOST = 256;
-/** A worker tries to settle for as long as this, ms. */
+/** The time for which a worker tries to settle, ms. */
 export const PATIENCE = 24 * 60 * 60 * 1_000;
 
-/** Settles attempts in batches: what ends during one tick goes out together, and so do replies to one client. */
+/**
+ * Settles attempts in batches. Attempts that end during one tick go out together, and so do replies to one
+ * client.
+ */
 export class Settler {
   readonly #connection: Connection;
   readonly #keys: QueueKeys;
@@ -33,12 +36,12 @@ export class Settler {
     this.#sent = sent;
   }
 
-  /** How many attempts have ended, which Redis has been told, but has not confirmed. */
+  /** The number of attempts whose outcome was sent to Redis, and which Redis has not confirmed. */
   get ending(): number {
     return this.#ending;
   }
 
-  /** What ends from now on goes out together, at `release`, in the same tick. */
+  /** Holds attempts that end from now on. They go out together, at `release`, in the same tick. */
   hold(): void {
     this.#isHeld = true;
   }
@@ -48,7 +51,7 @@ export class Settler {
     if (this.#waiting.length > 0) whenBatched(this.#inFlight === 0, this.#flush);
   }
 
-  /** `attempt` is asked for what it has to say when the batch goes out. */
+  /** Adds an attempt. Its settlement is taken when the batch goes out. */
   add(attempt: Settlable): void {
     const { length } = this.#waiting;
     this.#waiting.push(attempt);
@@ -75,7 +78,7 @@ export class Settler {
     for (const call of batch.calls()) void this.#call(call, { isInDoubt: false });
   }
 
-  /** @param isLast says what is said in place of what Redis has refused */
+  /** @param isLast whether this replaces a settlement that Redis has refused */
   async #call(call: SettlementCall, doubt: Doubt, isLast = false): Promise<void> {
     const { script, keys, args, attempts } = call;
     const isEnd = script === 'settle';
@@ -88,7 +91,7 @@ export class Settler {
     } catch (error) {
       failure = error;
     }
-    // After a try in doubt, an attempt that is gone may have been ended by that try, whose answer was lost.
+    // An attempt that is gone after a call in doubt may have been ended by that call, whose answer was lost.
     const gone = isEnd && doubt.isInDoubt ? 'in doubt' : 'lost';
     if (isEnd) this.#ending -= attempts.length;
     this.#inFlight--;
@@ -97,8 +100,9 @@ export class Settler {
   }
 
   /**
-   * Redis has refused a call for good: its attempts are settled one by one. One that was alone is to blame, and ends with
-   * other words. @returns false when it has none
+   * Redis has refused a call for good. Its attempts are settled one by one. An attempt that was alone is to
+   * blame, and ends with another settlement.
+   * @returns false when it has none
    */
   #settleOtherwise({ attempts, settlements }: SettlementCall, failure: Error, doubt: Doubt): boolean {
     const [first, ...others] = attempts;

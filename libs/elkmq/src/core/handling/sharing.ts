@@ -10,38 +10,41 @@ import { failureFrame, withoutId } from '../wire/reply-frame.js';
 import type { ServiceEvent, SharedReply } from '../service-event.js';
 import { BATCH_SIZE, type Fate, type Settlement } from './settlement-batch.js';
 
-/** What a deduplicated request is known by. */
+/** The data that identify a deduplicated request. */
 export type SharedRequest = Pick<QueuedEvent, 'id' | 'origin' | 'attempt' | 'event' | 'deduplication'>;
 
 /** See `share.lua`. */
 type How = 'part' | 'end' | 'failed' | 'expired' | 'response';
 
-/** In place of the time: it is gone, and an earlier try, whose answer was lost, may have ended it. */
+/**
+ * Stands in place of the time. The request is gone, and an earlier call, whose answer was lost, may have
+ * ended it.
+ */
 const IN_DOUBT = 1;
 
 /**
- * The ways for a deduplicated request to be answered or to end: all who wait for it are told, and the record of its key
- * remembers what they were told. Such requests do not go through the `Settler`, one call serves one of them.
+ * The outcomes of a deduplicated request. All its callers are notified, and the record of its key remembers
+ * their replies. Such requests do not go through the `Settler`, because one call serves one of them.
  */
 export class Sharing {
   readonly #connection: Connection;
   readonly #keys: QueueKeys;
   readonly #patience: number;
 
-  /** @param patience how long each call is tried while Redis is away, ms */
+  /** @param patience time for which each call is tried while Redis is away, ms */
   constructor(connection: Connection, keys: QueueKeys, patience: number) {
     this.#connection = connection;
     this.#keys = keys;
     this.#patience = patience;
   }
 
-  /** `attempt` is asked for what it has to say at the end of the tick. */
+  /** Adds an attempt. Its settlement is taken at the end of the tick. */
   add(attempt: Delivery): void {
     setImmediate(() => void this.#settle(attempt));
   }
 
   /**
-   * It will not be answered any more. Its entry stays.
+   * Ends a request that will not be answered any more. Its entry stays.
    * @returns false when the attempt was not the holder's any more
    */
   fail(request: SharedRequest, error: EventQueueError, holder: Holder): Promise<boolean> {
@@ -49,7 +52,7 @@ export class Sharing {
     return this.#share(request, 'failed', [frame], holder);
   }
 
-  /** It was not answered in time, and its key is free again. */
+  /** Ends a request that was not answered in time. Its key is free again. */
   async expire(request: SharedRequest): Promise<void> {
     const error = new TimeoutExpiredError(`'${request.event.action}' was not answered within its timeout`);
     const frame = failureFrame(request.event.requestId, request.attempt, error);
@@ -57,15 +60,16 @@ export class Sharing {
   }
 
   /**
-   * Its response, from who has taken it out of the queue. @returns when Redis registered it, ms since 1970
+   * Answers a request that a dequeuer has taken out of the queue.
    * @param body JSON
+   * @returns the time at which Redis registered the response, ms since 1970
    */
   respond(response: ServiceEvent, { origin, deduplication }: SharedReply, body: string): Promise<number> {
     const frame = `["${response.requestId}",1,0,1,${body}]`;
     return this.#call({ id: '', origin, deduplication, event: response }, 'response', [frame], ANYONE);
   }
 
-  /** @param instead says the attempt in place of what Redis has refused */
+  /** @param instead replaces the settlement that Redis has refused */
   async #settle(attempt: Delivery, instead?: Settlement): Promise<void> {
     const { replies, finished } = instead ?? attempt.take(BATCH_SIZE);
     let fate: Fate = 'kept';
@@ -91,7 +95,10 @@ export class Sharing {
     return (await this.#call(request, how, replies, holder)) > 0;
   }
 
-  /** @returns the time; 0 when the attempt was not the holder's any more, or IN_DOUBT */
+  /**
+   * Runs the script.
+   * @returns the time; 0 when the attempt was not the holder's any more, or IN_DOUBT
+   */
   async #call(
     { id, origin, event, deduplication = '' }: Omit<SharedRequest, 'attempt'>,
     how: How,
@@ -103,7 +110,7 @@ export class Sharing {
     const requester = `${event.replyTo ?? ''} ${event.requestId}`;
     const rests = replies.map((reply) => withoutId(reply, event.requestId));
     const doubt = { isInDoubt: false };
-    // Mostly nobody else waits; else the script says who does.
+    // Usually nobody else waits. Otherwise the script returns all callers.
     let waiters = requester;
     for (;;) {
       const { inboxes, places } = this.#addressesOf(waiters);
@@ -116,12 +123,12 @@ export class Sharing {
     }
   }
 
-  /** The inboxes of those who wait, and for each its place in the keys of the script. */
+  /** The inboxes of the callers, and for each caller the key index of its inbox. */
   #addressesOf(waiters: string): { inboxes: string[]; places: string } {
     const inboxes: string[] = [];
     const places: number[] = [];
     for (const [, client = '', requestId = ''] of waiters.matchAll(/(\S+) (\S+)/g)) {
-      // An address that is not one of a client is never written to.
+      // Nothing is written to an address that is not one of a client.
       const inbox = /^\d+$/.test(requestId) ? this.#keys.inbox(client) : undefined;
       const known = inbox === undefined ? -1 : inboxes.indexOf(inbox);
       if (inbox === undefined) places.push(0);

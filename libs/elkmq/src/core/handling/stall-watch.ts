@@ -1,14 +1,17 @@
-/** A process that did not get to its events for this part of a lease has stalled. A timer is due twice in that time. */
+/**
+ * A process that did not get to its events for this part of a lease has stalled. The timer is due twice in
+ * that time.
+ */
 const STALL_LEASES = 1 / 3;
 
 /**
- * Notices that this process did not get to its events for so long that leases may run out: handlers kept the processor,
- * or the process was stopped.
+ * Notices that this process did not get to its events for so long that leases may run out. Handlers kept the
+ * processor, or the process was stopped.
  */
 export class StallWatch {
   readonly #stallMs: number;
   readonly #timer: NodeJS.Timeout;
-  /** `performance.now()` of the last tick, and of the end of the last stall. */
+  /** The `performance.now()` of the last tick, and of the end of the last stall. */
   #ticked = performance.now();
   #stallEnded = -Infinity;
 
@@ -24,7 +27,10 @@ export class StallWatch {
     clearInterval(this.#timer);
   }
 
-  /** Whether a stall has ended since then. @param time `performance.now()` */
+  /**
+   * Whether a stall has ended since then.
+   * @param time `performance.now()`
+   */
   hasStalledSince(time: number): boolean {
     this.#look();
     return time < this.#stallEnded;

@@ -1,22 +1,25 @@
 import { after, type Read } from './consumer-session.js';
 
-/** What knows which read has brought it, and its place among the entries of that read. */
+/** An entry that knows the read that has brought it, and its position in that read. */
 export interface Placed {
-  /** Id of the entry. */
+  /** The id of the entry. */
   readonly id: string;
   readonly read: Read;
   readonly nth: number;
 }
 
-/** With fewer entries one XDEL costs no more than looking whether they can be trimmed. */
+/**
+ * The smallest number of entries for a trim. With fewer entries one XDEL costs no more than the check for
+ * gaps.
+ */
 const FEWEST = 8;
 
-/** What `settle.lua` is told of entries that are no stretch. */
+/** The arguments of `settle.lua` for entries that are no contiguous range. */
 export const NO_STRETCH = ['', ''] as const;
 
 /**
- * Finds out whether entries are a stretch of the stream without a gap. Entries of one read follow each other there, so
- * they are when all between the first and the last are among them.
+ * Finds out whether entries are a contiguous range of the stream. Entries of one read follow each other
+ * there, so they are a range when all between the first and the last are among them.
  */
 export class Stretch {
   #first: Placed | undefined;
@@ -33,7 +36,10 @@ export class Stretch {
     else if (entry.nth > this.#last.nth) this.#last = entry;
   }
 
-  /** The id of the first entry, and the least id after the last; `NO_STRETCH` when there are gaps, or too few. */
+  /**
+   * The id of the first entry, and the least id after the last. It is `NO_STRETCH` when there are gaps or too
+   * few entries.
+   */
   get bounds(): readonly [first: string, end: string] {
     if (!this.#first || !this.#last || this.#count < FEWEST) return NO_STRETCH;
     const hasGaps = this.#last.nth - this.#first.nth + 1 !== this.#count;

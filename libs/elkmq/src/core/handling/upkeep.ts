@@ -13,28 +13,31 @@ import type { Running } from './running.js';
 import { VERSION } from '../version.js';
 import { WorkerRegistration } from '../workers/worker-registration.js';
 
-/** Between two looks at the clock of Redis, ms. */
+/** The pause between two looks at the clock of Redis, ms. */
 const CLOCK_INTERVAL = 15_000;
-/** Between two looks at what original clients have left, ms. */
+/** The pause between two looks at what legacy clients have left, ms. */
 const JANITOR_PACE = 1_000;
 
-/** Whose upkeep it is. */
+/** The worker that needs this maintenance. */
 export interface Upkept {
-  /** What the names of its consumers begin with. */
+  /** The first part of the names of its consumers. */
   readonly worker: string;
-  /** How many messages it handles at once. */
+  /** The number of messages that it handles at once. */
   readonly concurrency: number;
   /** The patterns that it has handlers for. */
   readonly handlers: readonly string[];
-  /** ms */
+  /** The lease, ms. */
   readonly lease: number;
   readonly running: Running<Delivery>;
   readonly recovery: Recovery;
-  /** Something of this does not get on for now. */
+  /** A part of the maintenance is held up for now. */
   heldUp(what: string, error: Error): void;
 }
 
-/** What a worker does from time to time beside handling events: for its own, for those of workers that have gone, for delayed ones. */
+/**
+ * The maintenance of a worker. It serves the messages of this worker, those of workers that have gone, and
+ * delayed ones.
+ */
 export class Upkeep {
   readonly #clockTimer: NodeJS.Timeout;
   readonly #leases: LeaseKeeper;
@@ -47,7 +50,7 @@ export class Upkeep {
   constructor(connection: Connection, keys: QueueKeys, clock: RedisClock, upkept: Upkept) {
     const { worker, lease, running, recovery } = upkept;
     this.#clockTimer = setInterval(() => {
-      // While Redis is away the clock goes on as it was.
+      // The clock goes on as it was while Redis is away.
       if (!connection.isConnected) return;
       clock.synchronise(connection.client, keys).catch(() => undefined);
     }, CLOCK_INTERVAL).unref();
@@ -83,29 +86,38 @@ export class Upkeep {
     });
   }
 
-  /** Renews the leases now, which have run on while Redis was away, and says again who this worker is. */
+  /**
+   * Renews the leases, which have run on while Redis was away, and describes this worker to the registry
+   * again.
+   */
   renew(): void {
     this.#leases.renew();
     void this.#registration.announce();
   }
 
-  /** Enters the worker in the registry. @returns warnings of other workers that it does not fit to */
+  /**
+   * Enters the worker in the registry.
+   * @returns warnings of workers that have other handlers
+   */
   register(): Promise<string[]> {
     return this.#registration.register();
   }
 
-  /** A message is due then, ms since 1970 on the clock of Redis. */
+  /** A message is due at this time, ms since 1970 on the clock of Redis. */
   expect(due: number): void {
     this.#promoter.expect(due);
   }
 
-  /** Takes nothing more out of the queue or from others, and leaves the registry. What is running is looked after until `stop`. */
+  /**
+   * Takes nothing more out of the queue or from others, and leaves the registry. Running messages keep their
+   * leases until `stop`.
+   */
   async stopTaking(): Promise<void> {
     this.#recoverer.stop();
     await Promise.all([this.#promoter.stop(), this.#janitor.stop(), this.#registration.leave()]);
   }
 
-  /** Nothing is running any more: what was handled leaves the original's list. */
+  /** Cleans the legacy list of handled messages, when nothing is running any more. */
   clearList(): Promise<void> {
     return this.#janitor.clearList();
   }

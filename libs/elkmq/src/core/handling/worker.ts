@@ -27,30 +27,33 @@ import { Upkeep } from './upkeep.js';
 export interface WorkerOptions {
   /** The patterns that there are handlers for. */
   readonly handlers: readonly string[];
-  /** How many events are handled at once. */
+  /** The number of messages that are handled at once. */
   readonly concurrency: number;
-  /** How long a worker that has gone keeps its messages, ms. */
+  /** The time for which a worker that has gone keeps its messages, ms. */
   readonly lease: number;
-  /** How often a message is handed out at the most, when it is handed out again. */
+  /** The largest number of times that a message is handed out, if it is handed out again at all. */
   readonly maxDeliveries: number;
   readonly deadLetters: DeadLetterCap;
-  /** Original consumers read the queue too. */
+  /** Whether legacy consumers read the queue too. */
   readonly legacyConsumers: boolean;
 }
 
 export interface WorkerListener extends AttemptListener {
   /** Something is wrong with Redis that the queue can live with. */
   warned(message: string): void;
-  /** Dead letters that made room, since the last time: because there were too many, and because of their age. */
+  /**
+   * Dead letters were dropped to make room, since the last call: those beyond the largest number, and those
+   * that were too old.
+   */
   trimmed(tooMany: number, tooOld: number): void;
-  /** An event to be handled. Whatever comes of it, the delivery must be ended. */
+  /** Handles a message. The delivery must be ended, whatever happens. */
   handle(delivery: Delivery): void;
 }
 
 /**
- * The server's side of a queue: takes events from the consumer group and has so many of them handled at once.
- *
- * An event is running from `handle` until its end is in Redis; `Credit` says how many there may be.
+ * The server's side of a queue. It takes messages from the consumer group and has `concurrency` of them
+ * handled at once. A message is running from `handle` until its outcome is in Redis. `Credit` limits the
+ * number of running messages.
  */
 export class Worker {
   readonly connection: Connection;
@@ -67,7 +70,7 @@ export class Worker {
   readonly #running = new Running<Delivery>();
   #consumer: GroupConsumer | undefined;
   #upkeep: Upkeep | undefined;
-  /** Redis refuses to hand out events. */
+  /** Whether Redis refuses to hand out events. */
   #isRefused = false;
   #isStopped = false;
   #idle: (() => void) | undefined;
@@ -79,7 +82,7 @@ export class Worker {
     this.#listener = listener;
     this.connection = new Connection(source, COMMAND_TIMEOUT, {
       status: (status) => {
-        // Leases that have run on while Redis was away.
+        // The leases have run on while Redis was away.
         if (status === 'connected') this.#upkeep?.renew();
         listener.status?.(status);
       },
@@ -138,13 +141,13 @@ export class Worker {
     );
   }
 
-  /** How many messages are being handled, or settled. */
+  /** The number of messages that are being handled or settled. */
   countRunning(): number {
     return this.#running.size;
   }
 
   /**
-   * Resolves when events are being taken.
+   * Resolves when messages are being taken.
    * @throws {ConnectionError} when Redis is away for longer than `patience` ms, or too old
    * @throws {DequeueError} when Redis refuses to hand out events
    */
@@ -179,7 +182,7 @@ export class Worker {
       intake,
       lease,
       (error) => {
-        // It is tried again and again.
+        // Reading is tried again and again.
         if (!this.#isRefused) this.#listener.error?.(error);
         this.#isRefused = true;
       },
@@ -197,12 +200,14 @@ export class Worker {
   }
 
   /**
-   * Takes nothing more, lets what is running finish for `drainTimeout` ms, gives up the rest, and leaves the group.
-   * @returns how many handlers were still running then, and how many had finished without being settled in Redis
+   * Takes nothing more, lets running messages finish for `drainTimeout` ms, gives up the rest, and leaves the
+   * group.
+   * @returns the number of handlers that were still running then, and of those that had finished without
+   * being settled in Redis
    */
   async stop(drainTimeout: number): Promise<{ running: number; unsettled: number }> {
     this.#isStopped = true;
-    // All at once: from now on nothing is taken, whatever is to be waited for.
+    // All stop at once: nothing is taken from now on, while the rest is waited for.
     await Promise.all([this.#consumer?.stop(), this.#upkeep?.stopTaking()]);
     await this.#intake.stop();
     await this.#drained(drainTimeout);
@@ -214,7 +219,7 @@ export class Worker {
       delivery.abort(new AbandonedError(`the worker stopped; it waited for ${String(drainTimeout)} ms`));
     }
     if (this.connection.isConnected) {
-      // Best effort: what cannot be told to Redis now is found by a recoverer.
+      // This is best effort: a recoverer finds a message that cannot be given up now.
       const givenUp = Promise.allSettled(running.map((delivery) => this.#recovery.giveUp(delivery)));
       await Promise.race([givenUp, sleep(COMMAND_TIMEOUT, undefined, { ref: false })]);
     }
@@ -226,7 +231,10 @@ export class Worker {
     return { running: running.length, unsettled };
   }
 
-  /** @returns what is wrong with Redis; nothing has been joined when that is essential */
+  /**
+   * Joins the group.
+   * @returns the faults of Redis; nothing has been joined when one is essential
+   */
   async #join(client: Connection['client']): Promise<Refusals> {
     const warnings = await checkRedis(client);
     const needs = needsOfWorker(client.isCluster);
@@ -243,7 +251,7 @@ export class Worker {
   };
 
   #ended(delivery: Delivery, error?: unknown): void {
-    // When the worker has stopped, it has told of what was left.
+    // A stopped worker has reported its remaining messages already.
     if (!this.#running.delete(delivery)) return;
     if (error !== undefined) {
       const why = error instanceof Error ? `: ${error.message}` : '';

@@ -5,37 +5,40 @@ import type { Connection } from '../redis/connection.js';
 import { callReliably } from '../redis/reliable-call.js';
 import { deletableAt, isListed } from './competition.js';
 
-/** What becomes of entries for which original consumers compete. */
+/** Is notified of the entries for which legacy consumers compete. */
 export interface Contest {
-  /** It is this worker's. @param isLate it was not at first, and there may be no room for it now */
+  /**
+   * This worker has won the entry.
+   * @param isLate whether it came after the first look; there may be no room for it now
+   */
   won(entry: StreamEntry, consumer: string, isLate: boolean): void;
-  /** Not decided when the worker stopped. */
+  /** Takes the entries that were not decided when the worker stopped. */
   putBack(entries: StreamEntry[]): Promise<unknown>;
-  /** All that were being decided have been, or are looked at again later. */
+  /** Is called when all fresh entries have been decided, or will be looked at again later. */
   decided(): void;
   failed(error: unknown): void;
 }
 
 /**
- * An original producer adds the entry first and then its id to the list: what is not there yet is looked for again, after
- * so many ms. What comes later is put back by the `Janitor` of some worker.
+ * The pauses before further looks, ms. A legacy producer adds the entry first and then its id to the list, so
+ * a missing id is looked for again. When an id comes later, the `Janitor` of some worker puts its entry back.
  */
 const LOOKS = [5, 20, 50];
-/** How many are looked for again at the most. */
+/** The largest number of entries that are looked for again. */
 const MAX_DOUBTFUL = 2_000;
-/** After Redis has refused to decide, ms. */
+/** The pause after Redis has refused to decide, ms. */
 const PAUSE = 1_000;
-/** How long one call is tried, ms. */
+/** The time for which one call is tried, ms. */
 const PATIENCE = 60_000;
 
-/** Decides, with the original's list, which entries are a worker's and which an original consumer has. */
+/** Decides whether a worker or a legacy consumer has an entry. It uses the legacy list. */
 export class Arbiter {
   readonly #connection: Connection;
   readonly #keys: QueueKeys;
   readonly #contest: Contest;
   readonly #deciding = new Set<Promise<void>>();
   readonly #stop = new AbortController();
-  /** Entries that are being decided for the first time. */
+  /** The number of entries that are being decided for the first time. */
   #fresh = 0;
   #doubtful = 0;
 
@@ -45,18 +48,21 @@ export class Arbiter {
     this.#contest = contest;
   }
 
-  /** How many entries may become this worker's at any moment. */
+  /** The number of entries that may become this worker's at any moment. */
   get size(): number {
     return this.#fresh;
   }
 
-  /** Entries that are pending for `consumer`. */
+  /** Adds entries that are pending for `consumer`. */
   add(entries: StreamEntry[], consumer: string): void {
     const deciding = this.#decide(entries, consumer).finally(() => this.#deciding.delete(deciding));
     this.#deciding.add(deciding);
   }
 
-  /** As `add`, for one entry. @returns whether it is this consumer's */
+  /**
+   * Decides on one entry.
+   * @returns whether it is this consumer's
+   */
   async isWon(entry: StreamEntry, consumer: string): Promise<boolean> {
     for (let look = 0; ; look++) {
       const { won, doubtful } = await this.#look([entry], consumer, look === LOOKS.length);
@@ -68,7 +74,7 @@ export class Arbiter {
     }
   }
 
-  /** Looks for nothing again. */
+  /** Ends all further looks. */
   async stop(): Promise<void> {
     this.#stop.abort();
     await Promise.all(this.#deciding);
@@ -93,13 +99,14 @@ export class Arbiter {
     if (doubtful.length > 0) await this.#contest.putBack(doubtful);
   }
 
-  /** @param isLast those that are not found are passed over, and not doubtful any more */
+  /** @param isLast whether entries that are not found are passed over; otherwise they are doubtful */
   async #look(
     entries: StreamEntry[],
     consumer: string,
     isLast: boolean,
   ): Promise<{ won: StreamEntry[]; doubtful: StreamEntry[] }> {
-    // Of this package's entries the id was in the list from the beginning: when it is not, an original consumer has it.
+    // A client of this package puts the id into the list with the entry. A missing id then means that a
+    // legacy consumer has the entry.
     const args = entries.flatMap((entry) => [
       entry[0],
       isLast || isListed(entry[1] ?? []) ? deletableAt(entry) : '',
@@ -112,7 +119,10 @@ export class Arbiter {
     };
   }
 
-  /** @returns `undefined` when the worker stopped before there was an answer */
+  /**
+   * Asks Redis until there is an answer.
+   * @returns `undefined` when the worker stopped before that
+   */
   async #ask(args: (string | number)[]): Promise<number[] | undefined> {
     const { eventStream, messageQueue, leftovers } = this.#keys;
     const keys = [eventStream, messageQueue, leftovers];

@@ -2,25 +2,31 @@ import type { StreamEntry } from '../redis/stream-entries.js';
 import { MAX_TIMEOUT_SECONDS } from '../service-event.js';
 import { timestampOf } from '../wire/entry.js';
 
-/** How much longer than its timeout an entry is kept that an original client may still read, ms. */
+/** The time for which an entry that a legacy client may read is kept after its timeout, ms. */
 export const KEPT_LONGER = 1_000;
 
 /**
- * For which entries original consumers compete. Who takes the id of such an entry out of their list has it; of all others
- * the consumer group alone decides.
+ * Knows for which entries legacy consumers compete. The winner of such an entry is the one who takes its id
+ * out of the legacy list. The consumer group alone decides on all other entries.
  */
 export class Competition {
-  /** The last id that was there before the group: what original consumers have taken of it is only known by the list. */
+  /**
+   * The last id that was there before the group. Only the list shows which entries up to it legacy consumers
+   * have taken.
+   */
   #until = '';
 
   constructor(private readonly legacyConsumers: boolean) {}
 
-  /** Up to which id they compete for events of original producers: `+` for all, '' for none. */
+  /** The last id up to which they compete for events of legacy producers: `+` for all, '' for none. */
   get limit(): string {
     return this.legacyConsumers ? '+' : this.#until;
   }
 
-  /** The group has been joined. @param until see `join.lua` */
+  /**
+   * The group has been joined.
+   * @param until see `join.lua`
+   */
   joined(until: string): void {
     this.#until = until;
   }
@@ -35,15 +41,18 @@ export class Competition {
   }
 }
 
-/** Whether its producer, one of this package's, has put its id into the list of the original's consumers. */
+/** Whether its producer, a client of this package, has put its id into the legacy list. */
 export function isListed(fields: readonly string[]): boolean {
   for (let i = 0; i < fields.length; i += 2) if (fields[i] === 'listed') return true;
   return false;
 }
 
-/** When an entry can be deleted that is left to original clients: its time has passed. @returns ms since 1970 */
+/**
+ * The time from which an entry for legacy clients can be deleted, because its timeout has passed.
+ * @returns ms since 1970
+ */
 export function deletableAt([id, fields]: StreamEntry): number {
-  // Also of an event that cannot be read.
+  // This must work for an event that cannot be read as well.
   const timeout = Number(/"timeout":\s*(\d{1,5})/.exec(fields?.[1] ?? '')?.[1] ?? MAX_TIMEOUT_SECONDS);
   return timestampOf(id) + timeout * 1_000 + KEPT_LONGER;
 }

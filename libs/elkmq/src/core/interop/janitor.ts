@@ -4,25 +4,28 @@ import { isReplyError } from '../redis/redis-errors.js';
 import { runScript, send, type ScriptName } from '../redis/scripts.js';
 import { KEPT_LONGER } from './competition.js';
 
-/** Between two looks where no original client has left anything, ms. */
+/** The pause between two looks when no legacy client has left anything, ms. */
 const IDLE = 5_000;
-/** Between two calls while there is much to do, ms. */
+/** The pause between two calls while there is much to do, ms. */
 const PAUSE = 20;
-/** Entries and ids of one call. */
+/** The number of entries and ids of one call. */
 const COUNT = 200;
-/** Entries of one call that may be deleted, of any size. */
+/** The number of entries of one call that may be deleted, of any size. */
 const DELETED_COUNT = 50;
-/** How long a worker that closes looks through the list at the most, ms. */
+/** The longest time for which a worker that closes looks through the list, ms. */
 const CLEARING_MS = 5_000;
-/** Ids of one of its calls. */
+/** The number of ids of one of its calls. */
 const CLEARING_COUNT = 1_000;
 
-/** What a script has cleaned, and where the next page begins; '' when there is none. */
+/**
+ * The number of things that a script has cleaned, and the beginning of the next page; '' when there is none.
+ */
 type Page = [deleted: number, next: string];
 
 /**
- * Cleans up after original clients, which never delete anything: what was read and whose time has passed, and ids in
- * their list that lead to nothing. All workers of a queue do, so it does not matter which; each call is short.
+ * Cleans up after legacy clients, which never delete anything. It deletes entries that were read and whose
+ * time has passed, and ids in the legacy list that lead to nothing. All workers of a queue have a janitor, so
+ * it does not matter which one cleans. Each call is short.
  */
 export class Janitor {
   readonly #connection: Connection;
@@ -30,7 +33,10 @@ export class Janitor {
   readonly #pace: number;
   readonly #onError: (error: Error) => void;
   #timer: NodeJS.Timeout | undefined;
-  /** From where on the list, and the index of responses, are looked at next, when nothing is to be cleaned where they begin. */
+  /**
+   * The places from which the list and the index of responses are looked at next, when their beginnings need
+   * no cleaning.
+   */
   #nextInList = '';
   #nextResponse = '';
   #isRefused = false;
@@ -38,8 +44,8 @@ export class Janitor {
   #working: Promise<void> | undefined;
 
   /**
-   * @param pace between two looks where there is something, ms
-   * @param onError is told when Redis refuses, once until it does not any more
+   * @param pace pause between two looks while there is something, ms
+   * @param onError is called when Redis refuses, once until Redis accepts again
    */
   constructor(connection: Connection, keys: QueueKeys, pace: number, onError: (error: Error) => void) {
     this.#connection = connection;
@@ -56,8 +62,8 @@ export class Janitor {
   }
 
   /**
-   * Takes all ids out of the list that lead to nothing, for original consumers that come after this worker. Best effort: it
-   * ends when Redis goes away, refuses, or takes too long.
+   * Removes all ids from the list that lead to nothing, for legacy consumers that come after this worker.
+   * This is best effort: it ends when Redis goes away, refuses, or takes too long.
    */
   async clearList(): Promise<void> {
     const deadline = performance.now() + CLEARING_MS;
@@ -76,7 +82,10 @@ export class Janitor {
     }, pause).unref();
   }
 
-  /** @returns when to look again, ms from now */
+  /**
+   * Cleans once.
+   * @returns time until the next look, ms
+   */
   async #work(): Promise<number> {
     if (!this.#connection.isConnected) return this.#pace;
     try {
@@ -87,7 +96,7 @@ export class Janitor {
       this.#isRefused = false;
       return done ? PAUSE : this.#pace;
     } catch (error) {
-      // Otherwise Redis went away.
+      // Any other error means that Redis went away.
       if (isReplyError(error) && !this.#isRefused) {
         this.#isRefused = true;
         this.#onError(error);
@@ -108,7 +117,10 @@ export class Janitor {
     return looked === 1 || stale || due === DELETED_COUNT || responses;
   }
 
-  /** Mostly the oldest are handled first; those that are still being handled are passed by, a page at a time. */
+  /**
+   * Cleans a page of the list. The oldest messages are usually handled first. Those that are still being
+   * handled are passed by, a page at a time.
+   */
   async #cleanListPage(): Promise<boolean> {
     const [deleted, next] = await this.#cleanList('0', COUNT);
     if (next === '') return false;
@@ -123,7 +135,10 @@ export class Janitor {
     return this.#call('cleanList', [eventStream, messageQueue, leftovers], [skip, count]) as Promise<Page>;
   }
 
-  /** Mostly the oldest are deleted first; those that have longer than others are passed by, a page at a time. */
+  /**
+   * Cleans a page of the responses. The oldest are usually deleted first. Those that are kept for longer are
+   * passed by, a page at a time.
+   */
   async #cleanResponses(): Promise<boolean> {
     const { eventStream, responseStream } = this.#keys;
     const clean = (from: string): Promise<Page> =>

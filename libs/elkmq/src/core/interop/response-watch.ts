@@ -5,22 +5,28 @@ import type { RedisSource } from '../redis/redis-source.js';
 import { runScript, send } from '../redis/scripts.js';
 import { hyphenated } from '../wire/request-ids.js';
 
-/** Entries of the index in one read. */
+/** The number of entries of the index in one read. */
 const COUNT = 1_000;
-/** How much earlier than the oldest request the index is read, ms: its clock may have been set back. */
+/**
+ * The time before the oldest request from which the index is read, ms. The clock of Redis may have been set
+ * back.
+ */
 const EARLIER = 5_000;
 
-/** Watches the original's index of responses for answers of original consumers. */
+/** Watches the legacy index of responses for the responses of legacy consumers. */
 export class ResponseWatch {
   readonly #keys: QueueKeys;
   readonly #reader: BlockingReader;
   readonly #receive: (requestId: string, json: string, id: string) => void;
-  /** By the form that the index has: the request, and when it was made, `performance.now()`. */
+  /**
+   * The requests by the form of their ids in the index. Each has the `performance.now()` at which it was
+   * made.
+   */
   readonly #waiting = new Map<string, { requestId: string; since: number }>();
   #last = '0-0';
   #isRefused = false;
 
-  /** @param receive is given the JSON of a response, with the id of its entry */
+  /** @param receive gets the JSON of a response, with the id of its entry */
   constructor(
     source: RedisSource,
     keys: QueueKeys,
@@ -64,7 +70,10 @@ export class ResponseWatch {
     return this.#reader.close();
   }
 
-  /** Reads from when the oldest request was made: what is read twice finds nobody waiting. */
+  /**
+   * Reads from the time at which the oldest request was made. A response that is read twice finds nobody
+   * waiting.
+   */
   async #begin(): Promise<void> {
     const [oldest] = this.#waiting.values();
     const age = oldest ? performance.now() - oldest.since : 0;
@@ -92,7 +101,7 @@ export class ResponseWatch {
       const [name, json] = entries[0]?.[1] ?? [];
       if (name === 'response' && json !== undefined) this.#receive(requestId, json, id);
     } catch {
-      // When the connection broke, the index is read again; an id that is none leads to nothing.
+      // After a broken connection the index is read again. An id that is none leads to nothing.
     }
   }
 }

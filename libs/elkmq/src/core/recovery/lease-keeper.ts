@@ -8,7 +8,7 @@ import { callReliably } from '../redis/reliable-call.js';
 export interface Leased {
   readonly id: string;
   readonly read: Read;
-  /** It is not the consumer's any more. */
+  /** The attempt is not the consumer's any more. */
   abort(reason: Error): void;
 }
 
@@ -20,7 +20,7 @@ export function leasesLost(count: number): string {
   return `${String(count)} messages were given up while they were being handled: ${WHY}`;
 }
 
-/** Ids in one call. */
+/** The number of ids in one call. */
 const CHUNK = 500;
 
 /** Renews the leases of running attempts, at a third of the lease and as soon as Redis is back. */
@@ -72,11 +72,12 @@ export class LeaseKeeper {
           const keys = [this.#keys.eventStream];
           const lost = (await callReliably(this.#connection, 'renew', keys, args, this.#lease)) as string[];
           if (lost.length === 0) continue;
-          // Those that have ended meanwhile are among them; they do not mind.
+          // Attempts that have ended meanwhile are among them. Nothing happens to these.
           for (const attempt of some)
             if (lost.includes(attempt.id)) attempt.abort(new AbandonedError(LEASE_LOST));
         } catch {
-          // Redis is away for longer than a lease, or the group is gone. What matters then is the fence.
+          // Redis is away for longer than a lease, or the group is gone. Then the fence protects the
+          // messages: see `settle.lua`.
           return;
         }
       }

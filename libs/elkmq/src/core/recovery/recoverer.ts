@@ -11,19 +11,19 @@ export interface Unrenewed {
   readonly consumer: string;
   /** The lease of that worker, ms. */
   readonly lease: number;
-  /** That worker has won it, where original consumers compete. */
+  /** Whether that worker has won it, where legacy consumers compete. */
   readonly isWon: boolean;
-  /** A reply to it has gone out already. */
+  /** Whether a reply to it has gone out already. */
   readonly hasAnswered: boolean;
 }
 
-/** The side that looks for such entries, and decides what becomes of them. */
+/** The side that looks for such entries, and decides on them. */
 export interface Finder {
-  /** The beginning of the names of its consumers. They stay in the group. */
+  /** The first part of the names of its consumers. They stay in the group. */
   readonly worker: string;
   /** The lease of its consumers, ms. */
   readonly lease: number;
-  /** An entry is found when it was not renewed for so many leases of its worker. */
+  /** The number of leases of its worker after which an entry that was not renewed is found. */
   readonly patienceLeases: number;
   /** The ids of the entries that it works on. They are never found. */
   inHand(): Iterable<string>;
@@ -35,29 +35,33 @@ type Pending = [id: string, consumer: string, idle: number, deliveries: number];
 interface Sighting {
   readonly consumer: string;
   readonly idle: number;
-  /** `performance.now()` */
+  /** The `performance.now()` at which it was seen. */
   readonly at: number;
 }
 
-/** A consumer that lives reads every few seconds, or renews its leases. After as long as this it has gone, ms. */
+/** A live consumer reads every few seconds, or renews its leases. After this time, ms, it has gone. */
 const CONSUMER_IDLE = 60_000;
-/** Until the first sweep at the most, and so far apart are the sweeps of workers that start together, ms. */
+/**
+ * The longest time until the first sweep, ms. The sweeps of workers that start together are spread over it.
+ */
 const SPREAD = 200;
 /** The shortest lease that a worker can have, ms. */
 const SHORTEST = 100;
-/** Pending entries in one call. */
+/** The number of pending entries in one call. */
 const PAGE = 1_000;
 
 /**
- * Looks for pending entries whose worker has gone, twice a lease: the shortest that a worker of the queue has.
+ * Looks for pending entries whose worker has gone. It looks twice within the shortest lease of the queue's
+ * workers.
  *
- * Time alone does not tell: the idle time that Redis gives includes the time Redis was down. An entry counts as
- * unrenewed when this process has itself seen it twice, at least half of its worker's lease apart on its own clock,
- * with the idle time risen in between and longer than the lease. After an outage it counts anew, once the others have
- * had the time to reconnect and to renew their leases: time in which Redis answered.
+ * Time alone is not enough, because the idle time that Redis gives includes the time in which Redis was down.
+ * An entry counts as unrenewed under these conditions. This process has seen it twice, at least half of its
+ * worker's lease apart on its own clock. The idle time has risen in between, and is at least `patienceLeases`
+ * leases. After an outage the entry counts anew, once the other workers have had the time to reconnect and to
+ * renew their leases. Only time in which Redis answers counts for that.
  *
- * An entry that is pending for this process, which does not work on it, is found as well: a Redis that a failover set
- * back has forgotten that it was settled.
+ * An entry may be pending for this process, although the process does not work on it. It is found as well: a
+ * failover has set Redis back, and Redis has forgotten that the entry was settled.
  */
 export class Recoverer {
   readonly #connection: Connection;
@@ -75,11 +79,11 @@ export class Recoverer {
     this.#finder = finder;
     this.#grace = new GracePeriod(connection);
     this.#shortestLease = finder.lease;
-    // Soon for the first time, to learn what leases others have.
+    // The first sweep comes soon, to learn the leases of others.
     this.#schedule(Math.random() * SPREAD);
   }
 
-  /** A sweep that is under way ends with its connection. */
+  /** Stops the sweeps. A sweep that is under way ends with its connection. */
   stop(): void {
     this.#stopped = true;
     clearTimeout(this.#timer);
@@ -96,9 +100,9 @@ export class Recoverer {
     }, pause).unref();
   }
 
-  /** Until the next sweep, ms. */
+  /** The time until the next sweep, ms. */
   #pause(): number {
-    // Up to a tenth more, so that workers that started together do not sweep together.
+    // The pause is up to a tenth longer. Workers that started together then do not sweep together.
     const usual = (this.#shortestLease / 2) * (1 + Math.random() / 10);
     const { left } = this.#grace;
     return left > 0 ? Math.min(left + Math.random() * SPREAD, usual) : usual;
@@ -108,7 +112,7 @@ export class Recoverer {
     if (!this.#connection.isConnected) return;
     if (await this.#grace.begin()) this.#seen.clear();
     if (this.#grace.left > 0) {
-      // Only to see whether Redis stands still.
+      // This call only shows whether Redis stands still.
       await this.#page('-');
       return;
     }
@@ -145,7 +149,10 @@ export class Recoverer {
     await this.#lookAtConsumers();
   }
 
-  /** Takes those that have gone out of the group, once nothing is pending for them. One that lives just comes back. */
+  /**
+   * Takes consumers that have gone out of the group, once nothing is pending for them. A live consumer just
+   * comes back.
+   */
   async #lookAtConsumers(): Promise<void> {
     const consumers = await send(this.#connection.client, 'xinfo', [
       'CONSUMERS',
@@ -166,7 +173,8 @@ export class Recoverer {
         await runScript(this.#connection.client, 'leave', keys, [GROUP, name]);
       }
     }
-    // Whoever wrote such a name: no more often than for the shortest lease that a worker can have.
+    // Others can write any name. Sweeps are no more frequent than for the shortest lease that a worker can
+    // have.
     this.#shortestLease = Math.max(shortest, SHORTEST);
   }
 
@@ -187,7 +195,7 @@ export class Recoverer {
       const args = [this.#keys.eventStream, GROUP, start, '+', PAGE];
       const page = (await send(this.#connection.client, 'xpending', args)) as Pending[];
       if (performance.now() - asked > this.#shortestLease / 4) {
-        // Redis stood still, and the leases ran on: their owners could not renew them, nor come back.
+        // Redis stood still, and the leases ran on. Their owners could not renew them, nor come back.
         this.#seen.clear();
         this.#grace.prolong(asked);
       }

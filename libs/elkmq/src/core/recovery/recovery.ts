@@ -12,19 +12,22 @@ import type { Unrenewed } from './recoverer.js';
 import type { RedisClock } from '../redis/redis-clock.js';
 import { send } from '../redis/scripts.js';
 
-/** What is done with a message whose worker has gone: it is never started again, or it is handed to another. */
+/**
+ * The treatment of a message whose worker has gone: it is never started again, or it is handed to another
+ * worker.
+ */
 export type DeliveryMode = 'once' | 'at-least-once';
 
 export interface RecoveryListener {
   modeOf(action: string): DeliveryMode;
-  /** A message that ended without being handled; `error` says why it did, or why even that failed. */
+  /** A message ended without being handled. `error` is the reason, or the reason why even that failed. */
   dropped(what: string, reason: DeadLetterReason, error?: unknown): void;
 }
 
 /**
- * Decides what becomes of a message that is given up: with `at-least-once` it goes back to the queue as another
- * attempt, unless there were too many, or its requester has had a part of the answer. Otherwise it ends among the dead
- * letters, and a requester that waits is told.
+ * Decides on a message that is given up. With `at-least-once` it goes back to the queue as another attempt,
+ * unless there were too many attempts, or its caller has had a part of the answer. Otherwise it ends among
+ * the dead letters, and a caller that waits is notified.
  */
 export class Recovery {
   readonly #connection: Connection;
@@ -58,7 +61,7 @@ export class Recovery {
     const holder = { consumer, unrenewedFor: lease };
     const entries = await send(this.#connection.client, 'xrange', [this.#keys.eventStream, id, id]);
     const entry = (entries as StreamEntry[])[0];
-    // It was deleted. Redis 6 keeps it pending all the same.
+    // The entry was deleted. Redis 6 keeps it pending all the same.
     if (!entry) {
       await this.#outcomes.discard(id);
       return;
@@ -79,11 +82,11 @@ export class Recovery {
       return;
     }
     if (queued) await this.#giveUp(queued, hasAnswered, holder);
-    // A response of the original.
+    // The entry is a legacy response.
     else await this.#outcomes.skip(entry);
   }
 
-  /** Gives up an attempt of this worker's own. */
+  /** Gives up an attempt of this worker. */
   async giveUp({ queued, read, hasAnswered }: Delivery): Promise<void> {
     await this.#giveUp(queued, hasAnswered, { consumer: read.consumer, unrenewedFor: 0 });
   }
