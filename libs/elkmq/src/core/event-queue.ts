@@ -17,11 +17,12 @@ import { ServiceEvent, type Timestamp, type TimestampedEvent } from './service-e
 import { decodeReply } from './wire/codec.js';
 import { timestampOf } from './wire/entry.js';
 
-/** What an `EventQueue` can be told. */
+/** The options of an `EventQueue`. */
 export interface EventQueueOptions extends SendingOptions {
   /**
-   * Fetches what Redis is to know this queue by, in place of a password in `redis`: before the first connection, before
-   * `expiresAt`, and when Redis refuses them. All connections share what it answers; those that stand log in again.
+   * Fetches the credentials of this queue, in place of a password in `redis`. It is called before the first
+   * connection, before `expiresAt`, and when Redis refuses the credentials. All connections share its answer.
+   * Those that stand log in again.
    */
   credentials?: CredentialsFunction;
 }

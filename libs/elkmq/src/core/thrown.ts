@@ -10,7 +10,7 @@ export interface DescribedError {
   readonly stack?: string;
 }
 
-/** A value that was thrown. It stands in an object, since `undefined` can be thrown as well. */
+/** A value that was thrown. It stands in an object, because `undefined` can be thrown as well. */
 export interface Failure {
   readonly error: unknown;
 }

@@ -59,7 +59,10 @@ export interface DeadLetter extends StoredDeadLetter {
   readonly event: ServiceEvent | undefined;
   /** The data for the handler: the value of the event's payload if that is JSON, otherwise its text. */
   readonly payload: unknown;
-  /** Further fields of the entry, name and value in turn. The event is among them only when it could not be read. */
+  /**
+   * Further fields of the entry, name and value in turn. The event is among them only when it could not be
+   * read.
+   */
   readonly fields: readonly string[];
 }
 

@@ -30,7 +30,7 @@ export interface QueuedEvent {
   readonly deduplication?: string | undefined;
 }
 
-/** A message as a line of the log names it, so that the line leads to its dead letter. */
+/** The name of a message in a line of the log. The line leads to its dead letter. */
 export function nameOfMessage({ event, origin }: Pick<QueuedEvent, 'event' | 'origin'>): string {
   return `${event.action} (${origin})`;
 }

@@ -19,7 +19,9 @@ export interface WorkerInfo {
   readonly version: string;
   /** The name of its queue. */
   readonly queue: string;
-  /** The patterns that it has handlers for, sorted. A pattern that is an object is in Nest's normalised form. */
+  /**
+   * The patterns that it has handlers for, sorted. A pattern that is an object is in Nest's normalised form.
+   */
   readonly handlers: readonly string[];
   /** The number of messages that it handles at once. */
   readonly concurrency: number;
