@@ -34,7 +34,7 @@ async function startSingle(): Promise<Servers> {
 /** A master, a replica, and one Sentinel that tells where the master is. */
 async function startSentinel(): Promise<Servers> {
   const master = await startRedis();
-  const replica = await startRedis({ args: ['--replicaof', `${HOST} ${master.port}`] });
+  const replica = await startRedis({ args: ['--replicaof', HOST, String(master.port)] });
   const dir = await mkdtemp(join(tmpdir(), 'elkmq-sentinel-'));
   const config = join(dir, 'sentinel.conf');
   const binary = findServer() ?? installServer();
