@@ -170,7 +170,8 @@ export class Producer {
   async #callReplicated(batch: Batch, number: number): Promise<string> {
     const { script, keys, args } = enqueueCall(batch.events, this.#keys, this.#sender, number);
     const wanted = this.#minReplicas;
-    // WAIT blocks the connection. All batches on their way share its timeout and their own.
+    // WAIT blocks the connection. The waits of all batches on their way must fit into the timeout of a
+    // command, and into that of the batch.
     const share = Math.min(COMMAND_TIMEOUT, this.#patience) / (WINDOW + 2);
     const timeout = Math.max(Math.ceil(share) - WAIT_PRECISION, 20);
     const { answer, confirmed } = await this.#reliably(batch, (client) =>

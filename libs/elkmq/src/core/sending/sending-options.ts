@@ -17,8 +17,8 @@ export interface SendingOptions {
    */
   maxQueueLength?: number;
   /**
-   * The amount that may wait for Redis in this process, in characters of JSON. A further message fails at
-   * once with a `BufferFullError`. Default 64 MiB.
+   * The amount that may wait for Redis in this process, counted as characters of JSON. A further message
+   * fails at once with a `BufferFullError`. Default 64 MiB.
    */
   maxBufferedBytes?: number;
   /**
