@@ -1,6 +1,6 @@
 import type { RunReport } from './flaky-report.js';
 
-/** What came of one run of the tests in one environment, or why there was none. */
+/** The result of one run of the tests, or the reason why there was none. */
 export type SuiteRow =
   | {
       readonly name: string;

@@ -11,7 +11,7 @@ import { isGreen, suiteTable, type SuiteRow } from './suite-table.js';
 const NEWEST = DEBIAN_SERVERS.at(-1) as DebianServer;
 const [least, reduced] = publishedUsers(root);
 
-/** What the guide adds for other databases and for Cluster. */
+/** The guide adds these for other databases and for Cluster. */
 const FOR_TESTS = '+select +cluster|slots +cluster|info';
 
 interface Environment {
