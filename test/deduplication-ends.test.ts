@@ -151,7 +151,7 @@ describe('a deduplicated request that nobody has taken in time', () => {
   it('ends for those who still wait, and its key is free again', async () => {
     const queue = newQueueName();
     const client = startClient({ queue });
-    const brief = new ElkMqRecordBuilder(1).setDeduplicationKey('key').setTimeout(1_000).build();
+    const brief = new ElkMqRecordBuilder(1).setDeduplicationKey('key').setTimeout(3_000).build();
     const first = rejection(lastValueFrom(client.send('ask', brief)));
     await until(async () => (await waitersOf(queue)) === 1);
     const other = rejection(lastValueFrom(startClient({ queue }).send('ask', keyed(2))));
@@ -282,7 +282,7 @@ describe('values that nobody waits for any more are no answer: when', () => {
     return { runs, answer };
   }
 
-  const brief = new ElkMqRecordBuilder(1).setDeduplicationKey('key').setTimeout(1_000).build();
+  const brief = new ElkMqRecordBuilder(1).setDeduplicationKey('key').setTimeout(3_000).build();
 
   it.each([
     ['its caller has given up', false],
@@ -363,7 +363,7 @@ describe('values that nobody waits for any more are no answer: when', () => {
     const queue = newQueueName();
     const taker = new EventQueue(queue, url);
     const client = startClient({ queue });
-    const once = new ElkMqRecordBuilder(1).setDeduplicationKey('key', 500).setTimeout(1_000).build();
+    const once = new ElkMqRecordBuilder(1).setDeduplicationKey('key', 500).setTimeout(3_000).build();
     const first = rejection(lastValueFrom(client.send('ask', once)));
     await taker.dequeueBlocking(10);
     await taker.close();

@@ -1,10 +1,11 @@
 import { ElkMqServer } from 'nestjs-elkmq';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { clientOf, ownRedis } from './support/own-redis.js';
-import { newQueueName, redis, until, url } from './support/queue.js';
+import { Proxy } from './support/proxy.js';
+import { closing, newQueueName, redis, until, url } from './support/queue.js';
+import { renewals } from './support/workers.js';
 import { deadLettersOf, listening, logs, startClient } from './support/nest.js';
 
 /** A message in the hands of a worker elsewhere, which is this test. */
@@ -18,62 +19,73 @@ async function takenElsewhere(lease: number, client = redis) {
   await client.xreadgroup('GROUP', 'elkmq', consumer, 'STREAMS', stream, '>');
   return {
     queue,
-    isTaken: async () => (await client.xpending(stream, 'elkmq'))[0] === 1,
     /** As if that worker had renewed its lease so many ms ago. */
-    renew: (idle = 0) => client.xclaim(stream, 'elkmq', consumer, 0, id, 'IDLE', idle, 'JUSTID'),
+    renew: (idle = 0, by = consumer) => client.xclaim(stream, 'elkmq', by, 0, id, 'IDLE', idle, 'JUSTID'),
   };
 }
 
-it('a worker does not take what looks long abandoned, as after an outage of Redis, before it has watched it for half its lease', async () => {
-  const { queue, isTaken, renew } = await takenElsewhere(2_000);
-  await renew(60_000);
-  await listening(new ElkMqServer({ queue, url, lease: 100 }));
-  await sleep(800);
-  expect(await isTaken()).toBe(true);
-  // The others are back.
-  await renew();
-  await sleep(800);
-  expect(await isTaken()).toBe(true);
-  await renew(60_000);
-  await until(async () => (await deadLettersOf(queue)).length === 1);
+describe('a worker does not take what looks long abandoned, as after an outage of Redis, before it has watched it', () => {
+  it('for half its lease', async () => {
+    const { queue, renew } = await takenElsewhere(2_000);
+    await renew(60_000);
+    const start = performance.now();
+    await listening(new ElkMqServer({ queue, url, lease: 100 }));
+    await until(async () => (await deadLettersOf(queue)).length === 1);
+    expect(performance.now() - start).toBeGreaterThanOrEqual(1_000);
+  });
+
+  it('for so long again when its worker was back meanwhile', async () => {
+    const server = await ownRedis();
+    const admin = clientOf(server);
+    const { queue, renew } = await takenElsewhere(2_000, admin);
+    await renew(60_000);
+    // A server that has just started is one after an outage.
+    await until(async () => /^uptime_in_seconds:[5-9]/m.test(await admin.info('server')));
+    await listening(new ElkMqServer({ queue, url: server.url, lease: 100 }));
+    /** Each sweep ends with a look at the consumers. */
+    const sweeps = async () => {
+      const stats = (await admin.info('commandstats')).matchAll(/^cmdstat_xinfo\S*:calls=(\d+)/gm);
+      return [...stats].reduce((sum, [, calls]) => sum + Number(calls), 0);
+    };
+    await until(async () => (await sweeps()) >= 5);
+    const renewed = performance.now();
+    await renew();
+    const before = await sweeps();
+    await until(async () => (await sweeps()) >= before + 2);
+    await renew(60_000);
+    await until(async () => (await admin.hlen(`${queue}(dead_letter_bodies)`)) === 1);
+    expect(performance.now() - renewed).toBeGreaterThanOrEqual(1_000);
+  });
 });
 
 it('a worker that is closing keeps what it is still handling', async () => {
   const queue = newQueueName();
-  const lease = 300;
-  const worker = new ElkMqServer({ queue, url, lease });
-  let isDone = false;
-  let start: (() => void) | undefined;
-  const started = new Promise<void>((resolve) => (start = resolve));
-  worker.addHandler(
-    'note',
-    async () => {
-      start?.();
-      await sleep(5 * lease);
-      isDone = true;
-    },
-    true,
-  );
+  const worker = new ElkMqServer({ queue, url, lease: 1_000 });
+  let finish: (() => void) | undefined;
+  worker.addHandler('note', () => new Promise<void>((resolve) => (finish = resolve)), true);
   await listening(worker);
   startClient({ queue }).emit('note', 1);
-  await started;
-  await listening(new ElkMqServer({ queue, url, lease }));
-  await worker.close();
-  expect(isDone).toBe(true);
+  await until(() => finish !== undefined);
+  let isClosed = false;
+  const closed = worker.close().then(() => (isClosed = true));
+  // For longer than its lease.
+  await renewals(queue, 4);
+  expect(isClosed).toBe(false);
+  finish?.();
+  await closed;
   expect(await deadLettersOf(queue)).toEqual([]);
   expect(logs.filter((line) => line.includes(queue) && line.includes('given up'))).toEqual([]);
 });
 
 it('a worker whose connection was lost gives the others five seconds to come back as well', async () => {
-  const server = await ownRedis();
-  const admin = clientOf(server);
-  const { queue, isTaken, renew } = await takenElsewhere(1_000, admin);
-  await listening(new ElkMqServer({ queue, url: server.url, lease: 200 }));
-  await sleep(600);
-  await renew(600);
-  await admin.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
-  await sleep(3_000);
-  expect(await isTaken()).toBe(true);
+  const proxy = closing(await Proxy.before(url));
+  const { queue, renew } = await takenElsewhere(600_000);
+  await listening(new ElkMqServer({ queue, url: proxy.url, lease: 200 }));
+  const cut = performance.now();
+  proxy.cut();
+  await renew(60_000, 'elsewhere.1.1000');
+  await until(async () => (await deadLettersOf(queue)).length === 1);
+  expect(performance.now() - cut).toBeGreaterThanOrEqual(5_000);
 });
 
 it('a worker that went away an hour ago is no member of the group any more, unless a message is pending for it', async () => {

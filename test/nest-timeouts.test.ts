@@ -4,7 +4,7 @@ import { concat, lastValueFrom, NEVER, of, Subject, take } from 'rxjs';
 import type { ReadPacket, WritePacket } from '@nestjs/microservices';
 import { ConnectionError, ElkMqClient, ElkMqRecordBuilder, TimeoutExpiredError } from 'nestjs-elkmq';
 import { describe, expect, it } from 'vitest';
-import { moduleOf, requests, startApp, startClient, unsettled, valuesOf } from './support/nest.js';
+import { moduleOf, requests, startApp, startClient, told, unsettled, valuesOf } from './support/nest.js';
 import { closing, keysOf, newQueueName, redis, rejection, until, url } from './support/queue.js';
 
 setFlagsFromString('--expose-gc');
@@ -55,18 +55,14 @@ describe('a request without an answer', () => {
 
   it('fails at its timeout although values have come', async () => {
     const queue = newQueueName();
-    const prices = new Subject<number>();
-    await startApp(moduleOf(requests({ prices: () => prices })), { queue });
-    const seen: number[] = [];
-    const ended = new Promise((resolve) => {
-      startClient({ queue, timeout: 1_000 })
-        .send<number>('prices', {})
-        .subscribe({ next: (price) => seen.push(price), error: resolve });
+    await startApp(moduleOf(requests({ prices: () => concat(of(1), NEVER) })), { queue });
+    const client = startClient({ queue, timeout: 1_000 });
+    // A busy machine may need several tries until a value comes in time.
+    await until(async () => {
+      const seen = await told(client.send<number>('prices', {}));
+      expect(seen.at(-1)).toMatchObject({ kind: 'E', error: { code: 'TIMEOUT_EXPIRED' } });
+      return seen.length === 2;
     });
-    await until(() => prices.observed);
-    prices.next(1);
-    expect(await ended).toBeInstanceOf(TimeoutExpiredError);
-    expect(seen).toEqual([1]);
   });
 
   it('ends what its handler goes on with when its time is over, so that it does not keep others waiting', async () => {
@@ -74,7 +70,8 @@ describe('a request without an answer', () => {
     const [endless, silent] = [new Subject<number>(), new Subject<number>()];
     const handlers = { endless: () => concat(of(1, 2), endless), silent: () => silent, echo: () => 'echo' };
     await startApp(moduleOf(requests(handlers)), { queue, concurrency: 2 });
-    const client = startClient({ queue, timeout: 1_000 });
+    const client = startClient({ queue, timeout: 3_000 });
+    await client.connect();
     expect(await valuesOf(client.send('endless', {}).pipe(take(2)))).toEqual([1, 2]);
     expect(await rejection(valuesOf(client.send('silent', {})))).toBeInstanceOf(TimeoutExpiredError);
 
@@ -101,10 +98,18 @@ describe('a request without an answer', () => {
       return new WeakRef(held);
     };
     await client.connect();
-    const asked = ['never', 'never'].map(ask);
-    await until(() => started === 2);
-    gc();
-    expect(asked.every((held) => held.deref())).toBe(true);
+    let asked: WeakRef<object>[] = [];
+    // A busy machine may need several tries until both are seen before their time is over.
+    await until(async () => {
+      started = 0;
+      asked = ['never', 'never'].map(ask);
+      const isHeld = () => {
+        gc();
+        return asked.every((held) => held.deref());
+      };
+      await until(() => started === 2 || !isHeld());
+      return started === 2 && isHeld();
+    });
     await until(() => {
       gc();
       return asked.every((held) => held.deref() === undefined);
@@ -116,10 +121,10 @@ it('a request that has ended leaves nothing in memory, also where what takes it 
   const queue = newQueueName();
   await startApp(moduleOf(requests({ ask: () => 1 })), { queue });
   const kept: unknown[] = [];
-  const told: WeakRef<object>[] = [];
+  const callbacks: WeakRef<object>[] = [];
   class KeepingClient extends ElkMqClient {
     protected override publish(packet: ReadPacket, callback: (packet: WritePacket) => void): () => void {
-      told.push(new WeakRef(callback));
+      callbacks.push(new WeakRef(callback));
       const takeBack = super.publish(packet, callback);
       kept.push(takeBack);
       return takeBack;
@@ -130,6 +135,6 @@ it('a request that has ended leaves nothing in memory, also where what takes it 
   expect(kept).toHaveLength(1);
   await until(() => {
     gc();
-    return told[0]?.deref() === undefined;
+    return callbacks[0]?.deref() === undefined;
   });
 });

@@ -40,7 +40,7 @@ it('an Observable that cannot be ended gives its slot back when nobody waits for
   // Its caller stops waiting; then its time is over, which nobody has to say.
   expect(await firstValueFrom(client.send('odd', 1))).toBe(1);
   expect(await lastValueFrom(client.send('even', 1))).toBe(2);
-  const late = startClient({ queue, timeout: 1_000 });
+  const late = startClient({ queue, timeout: 3_000 });
   expect(await rejection(lastValueFrom(late.send('odd', 1)))).toMatchObject({ code: 'TIMEOUT_EXPIRED' });
   expect(await lastValueFrom(client.send('even', 1))).toBe(2);
   const lines = logs.filter((line) => line.includes('no way out'));

@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import type { Redis } from 'ioredis';
 import { expect, it } from 'vitest';
 import { ownRedis } from './support/own-redis.js';
 import { events, logs, moduleOf, requests, startApp, startClient, valuesOf } from './support/nest.js';
@@ -8,16 +8,21 @@ it('an outage of Redis is two lines in the log, with the queue: one when it is a
   const server = await ownRedis();
   const queue = newQueueName();
   const handlers = [requests({ echo: (data: unknown) => data }), events({ note: () => undefined })];
-  await startApp(moduleOf(...handlers), { queue, url: server.url });
+  const app = await startApp(moduleOf(...handlers), { queue, url: server.url });
   const client = startClient({ queue, url: server.url });
   expect(await valuesOf(client.send('echo', 1))).toEqual([1]);
 
   const before = logs.length;
   const since = (context: string) =>
     logs.slice(before).filter((line) => line.includes(`[${context}]`) && !line.includes('on disk'));
+  const tries = [app.unwrap<Redis>(), client.unwrap<Redis>()].map((connection) => {
+    const count = { made: 0 };
+    connection.on('reconnecting', () => count.made++);
+    return count;
+  });
   await server.kill();
   const late = valuesOf(client.send('echo', 2));
-  await sleep(2_000);
+  await until(() => tries.every(({ made }) => made >= 5));
   await server.restart();
   expect(await late).toEqual([2]);
   const contexts = ['ElkMqServer', 'ElkMqClient'];

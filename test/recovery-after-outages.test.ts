@@ -6,7 +6,7 @@ import { listening, startClient } from './support/nest.js';
 import { clientOf, durableRedis } from './support/own-redis.js';
 import { TestProcess } from './support/processes.js';
 import { Proxy } from './support/proxy.js';
-import { closing, newQueueName, rejection, url } from './support/queue.js';
+import { closing, newQueueName, rejection, until, url } from './support/queue.js';
 
 const LEASE = 1_000;
 /** What workers have to find Redis again, ms. */
@@ -41,7 +41,7 @@ describe('after an outage, workers have five seconds to find Redis again before 
     await startWorker(queue, proxy.url);
     const cut = performance.now();
     proxy.cut();
-    await sleep(GRACE / 2);
+    await until(() => proxy.connections > 0);
     const PAUSE = 3_000;
     await clientOf(server).client('PAUSE', PAUSE);
     // A sweep, twice a lease, may find Redis standing still only after half a lease.
@@ -67,6 +67,7 @@ describe('after an outage, workers have five seconds to find Redis again before 
     proxy.delay = 1_200;
     const started = performance.now();
     const starting = startWorker(queue, proxy.url);
+    // So that its first connection takes its time.
     await sleep(proxy.delay);
     proxy.delay = 0;
     await starting;

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { ElkMqServer, EventQueue, ServiceEvent } from 'nestjs-elkmq';
 import { Subject } from 'rxjs';
@@ -12,7 +11,9 @@ import { listening, valuesOf } from './support/nest.js';
 import { closing, newQueueName, redisMajor, rejection, until } from './support/queue.js';
 
 /** A worker that is ready, and a client, of a server that tests may trouble. */
-async function workerOf({ url }: PrivateRedis) {
+async function workerOf(server: PrivateRedis) {
+  const proxy = closing(await Proxy.before(server.url));
+  const { url } = proxy;
   const queue = newQueueName();
   const noted: unknown[] = [];
   const prices = new Subject<number>();
@@ -29,7 +30,13 @@ async function workerOf({ url }: PrivateRedis) {
       (line) =>
         /^(warn|error)/.test(line) && line.includes(queue) && !/on disk|Redis refuses CLIENT/.test(line),
     );
-  return { queue, client, noted, prices, warnings };
+  return { queue, client, noted, prices, warnings, proxy };
+}
+
+/** Waits until clients have tried again and again. */
+async function moreRequests(proxy: Proxy): Promise<void> {
+  const before = proxy.requests;
+  await until(() => proxy.requests >= before + 10);
 }
 
 describe('while the memory of Redis is full', () => {
@@ -60,7 +67,7 @@ describe('while the memory of Redis is full', () => {
 describe('calls wait, and succeed, ', () => {
   it('while a script of somebody else keeps Redis busy', async () => {
     const server = await ownRedis('--lua-time-limit', '50');
-    const { client, noted, warnings } = await workerOf(server);
+    const { client, noted, warnings, proxy } = await workerOf(server);
     const admin = clientOf(server);
     // While Redis is busy a new connection does not become ready.
     await admin.ping();
@@ -68,7 +75,7 @@ describe('calls wait, and succeed, ', () => {
     await until(async () => /BUSY/.test(String(await rejection(admin.get('key')).catch(() => ''))));
     const answer = valuesOf(client.send('echo', 1));
     const emitted = valuesOf(client.emit('note', 1));
-    await sleep(600);
+    await moreRequests(proxy);
     await admin.script('KILL');
     await busy;
     expect(await answer).toEqual([1]);
@@ -80,12 +87,12 @@ describe('calls wait, and succeed, ', () => {
 
   it('while Redis is a replica, until it is the master again', async () => {
     const server = await ownRedis();
-    const { client, noted, warnings } = await workerOf(server);
+    const { client, noted, warnings, proxy } = await workerOf(server);
     const admin = clientOf(server);
     await admin.replicaof('127.0.0.1', 1);
     const answer = valuesOf(client.send('echo', 1));
     const emitted = valuesOf(client.emit('note', 1));
-    await sleep(600);
+    await moreRequests(proxy);
     await admin.replicaof('NO', 'ONE');
     expect(await answer).toEqual([1]);
     await emitted;
@@ -129,14 +136,14 @@ describe('calls wait, and succeed, ', () => {
 
   it.skipIf(redisMajor < 7)('while Redis has fewer replicas than it wants', async () => {
     const server = await ownRedis();
-    const { client, noted, prices } = await workerOf(server);
+    const { client, noted, prices, proxy } = await workerOf(server);
     const answer = valuesOf(client.send('prices', {}));
     await until(() => prices.observed);
     await clientOf(server).config('SET', 'min-replicas-to-write', 1);
     const emitted = valuesOf(client.emit('note', 1));
     prices.next(1);
     prices.complete();
-    await sleep(200);
+    await moreRequests(proxy);
     expect(noted).toEqual([]);
     await clientOf(server).config('SET', 'min-replicas-to-write', 0);
     expect(await answer).toEqual([1]);
@@ -179,12 +186,13 @@ describe('calls wait, and succeed, ', () => {
   it('of an EventQueue as well', async () => {
     const server = await ownRedis();
     const admin = clientOf(server);
-    const queue = closing(new EventQueue(newQueueName(), server.url));
+    const proxy = closing(await Proxy.before(server.url));
+    const queue = closing(new EventQueue(newQueueName(), proxy.url));
     await queue.enqueue(new ServiceEvent(60, 'a', 'first'));
     await admin.replicaof('127.0.0.1', 1);
     const stored = queue.enqueue(new ServiceEvent(60, 'a', 'second'));
     const taken = queue.dequeueBlocking(10);
-    await sleep(200);
+    await moreRequests(proxy);
     await admin.replicaof('NO', 'ONE');
     await stored;
     expect((await taken)[1].payload).toBe('first');

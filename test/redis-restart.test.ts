@@ -18,6 +18,7 @@ interface Outcome {
 /** Enqueues events, some at a time, until it is stopped. */
 function startProducing(queue: EventQueue) {
   const outcomes: Promise<Outcome>[] = [];
+  const counts = { stored: 0, failed: 0 };
   let isStopped = false;
   const run = async () => {
     while (!isStopped) {
@@ -25,8 +26,14 @@ function startProducing(queue: EventQueue) {
         const payload = String(outcomes.length);
         outcomes.push(
           queue.enqueue(new ServiceEvent(60, 'a', payload)).then(
-            (timestamp) => ({ payload, timestamp }),
-            (error: unknown) => ({ payload, error }),
+            (timestamp) => {
+              counts.stored++;
+              return { payload, timestamp };
+            },
+            (error: unknown) => {
+              counts.failed++;
+              return { payload, error };
+            },
           ),
         );
       }
@@ -40,14 +47,12 @@ function startProducing(queue: EventQueue) {
       await running;
       return Promise.all(outcomes);
     },
-    get stored() {
-      return outcomes.length;
+    /** Waits until so many more have come to this end. */
+    async until(end: 'stored' | 'failed', more: number): Promise<void> {
+      const before = counts[end];
+      await until(() => counts[end] >= before + more);
     },
   };
-}
-
-async function pause(ms: number): Promise<void> {
-  await new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 describe('when Redis is killed and started again, with every write on disk', () => {
@@ -56,8 +61,7 @@ describe('when Redis is killed and started again, with every write on disk', () 
     const queue = newQueue(server);
     const producer = startProducing(queue);
     for (let i = 0; i < 3; i++) {
-      const before = producer.stored;
-      await until(() => producer.stored > before + 100);
+      await producer.until('stored', 100);
       await server.restart();
     }
     const outcomes = await producer.stop();
@@ -97,12 +101,12 @@ describe('when Redis is killed and started again, with every write on disk', () 
     const queue = newQueue(server, newQueueName(), 100);
     const producer = startProducing(queue);
     for (let i = 0; i < 3; i++) {
-      await pause(100);
+      await producer.until('stored', 20);
       await server.kill();
-      await pause(150);
+      await producer.until('failed', 20);
       await server.restart();
     }
-    await pause(500);
+    await producer.until('stored', 20);
     const outcomes = await producer.stop();
 
     const payloads = await payloadsOf(queue.name, clientOf(server));

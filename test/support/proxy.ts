@@ -28,6 +28,8 @@ export class Proxy {
   delay = 0;
   /** Requests or answers that were lost on demand. */
   lost = 0;
+  /** Packets that came from clients: they grow while a client tries again and again. */
+  requests = 0;
   readonly #redisUrl: string;
   #redisPort: number;
   readonly #server: Server;
@@ -138,6 +140,7 @@ export class Proxy {
 
   #request(pair: Pair, data: Buffer): void {
     if (pair.silent) return;
+    this.requests++;
     pair.latest = data.toString('latin1');
     const what = this.#loses(pair.latest);
     if (what === 'request' || what === 'half a request') {
