@@ -2,24 +2,26 @@ import { ElkMqClient, ElkMqServer, EventQueue, ServiceEvent } from 'nestjs-elkmq
 import { firstValueFrom, lastValueFrom } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { SCRIPTS } from '../libs/elkmq/src/core/redis/scripts.generated.js';
-import { startCluster, startUnreliableCluster } from './support/cluster.js';
+import { clusterOf, startCluster, startServers, startUnreliableCluster } from './support/cluster.js';
 import { listening } from './support/nest.js';
+import { clientOf, type PrivateRedis } from './support/own-redis.js';
 import type { Proxy } from './support/proxy.js';
 import { closing, newQueueName, until } from './support/queue.js';
 
 it('all keys of a queue are in one slot', async () => {
-  const redis = await startCluster();
+  const [server] = (await startServers(1)) as [PrivateRedis];
+  const redis = clusterOf([server]);
   const name = newQueueName();
   const queue = closing(new EventQueue(name, redis));
   await queue.enqueue(new ServiceEvent(10, 'greet', 'hello'));
   const [, event] = await queue.dequeue();
   await queue.close();
   expect(event.payload).toBe('hello');
-  expect(await redis.keys('*')).toEqual([`{${name}}(event_stream)`]);
+  expect(await clientOf(server).keys('*')).toEqual([`{${name}}(event_stream)`]);
 
-  const server = new ElkMqServer({ queue: name, redis });
-  server.addHandler('double', (value: number) => Promise.resolve(value * 2));
-  await listening(server);
+  const worker = new ElkMqServer({ queue: name, redis });
+  worker.addHandler('double', (value: number) => Promise.resolve(value * 2));
+  await listening(worker);
   const client = closing(new ElkMqClient({ queue: name, redis }));
   expect(await firstValueFrom(client.send('double', 21))).toBe(42);
 });

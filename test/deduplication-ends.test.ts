@@ -158,6 +158,10 @@ describe('a deduplicated request that nobody has taken in time', () => {
     expect(await first).toMatchObject({ code: 'TIMEOUT_EXPIRED' });
     await until(async () => (await waitersOf(queue)) === 1);
     expect(await unsettled(queue)).toBe(1);
+    // The request was stored later than its caller began to wait.
+    const [entry] = await eventsOf(queue);
+    const storedAt = Number(entry?.id.split('-')[0]);
+    await until(async () => Number((await redis.time())[0]) * 1_000 > storedAt + 1_000);
 
     await startApp(moduleOf(requests({ ask: (data: unknown) => data })), { queue });
     expect(await other).toMatchObject({

@@ -12,7 +12,7 @@ const HOST = '127.0.0.1';
  * Servers of a cluster: masters, and for each of them as many replicas. Each master has one block of slots: clients fetch
  * the list of all ranges, which is short then.
  */
-async function startServers(masters: number, replicas = 0): Promise<PrivateRedis[]> {
+export async function startServers(masters: number, replicas = 0): Promise<PrivateRedis[]> {
   const args = ['--cluster-enabled', 'yes', '--cluster-announce-ip', HOST, '--cluster-node-timeout', '2000'];
   const count = masters * (1 + replicas);
   const servers = await Promise.all(Array.from({ length: count }, () => startTestRedis({ args })));
@@ -72,19 +72,24 @@ function clientOf(urls: readonly string[], options: ClusterOptions = {}): Cluste
   return cluster;
 }
 
+/** A client of the cluster that these servers are. */
+export function clusterOf(servers: readonly PrivateRedis[]): Cluster {
+  return clientOf(urlsOf(servers));
+}
+
 function urlsOf(servers: readonly { readonly url: string }[]): string[] {
   return servers.map(({ url }) => url);
 }
 
 /** A cluster of so many masters. */
-export async function startCluster(masters = 1): Promise<Cluster> {
-  return clientOf(urlsOf(await startServers(masters)));
+export async function startCluster(masters: number): Promise<Cluster> {
+  return clusterOf(await startServers(masters));
 }
 
 /** A cluster of three masters with a replica each. */
 export async function startReplicatedCluster(): Promise<{ cluster: Cluster; servers: PrivateRedis[] }> {
   const servers = await startServers(3, 1);
-  return { cluster: clientOf(urlsOf(servers)), servers };
+  return { cluster: clusterOf(servers), servers };
 }
 
 /** A cluster of so many masters, each behind a network of its own. */
