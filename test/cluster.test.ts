@@ -1,5 +1,7 @@
+import { once } from 'node:events';
+import type { Cluster } from 'ioredis';
 import { ElkMqClient, ElkMqServer, EventQueue, ServiceEvent } from 'nestjs-elkmq';
-import { firstValueFrom, lastValueFrom } from 'rxjs';
+import { filter, firstValueFrom, lastValueFrom, type Observable } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { SCRIPTS } from '../libs/elkmq/src/core/redis/scripts.generated.js';
 import { clusterOf, startCluster, startServers, startUnreliableCluster } from './support/cluster.js';
@@ -39,6 +41,41 @@ it('queues on three servers work, whichever has them, and their workers leave wh
     expect(await redis.xinfo('CONSUMERS', `{${queue}}(event_stream)`, 'elkmq')).toEqual([]);
   });
   await Promise.all(closed);
+});
+
+it('a worker and a client that wait to connect again can be closed', async () => {
+  const redis = await startCluster();
+  const patient = redis.duplicate([], { lazyConnect: true, clusterRetryStrategy: () => 600_000 });
+  const queue = newQueueName();
+  const server = new ElkMqServer({ queue, redis: patient });
+  server.addHandler('double', (value: number) => Promise.resolve(value * 2));
+  await listening(server);
+  const client = closing(new ElkMqClient({ queue, redis: patient }));
+  expect(await firstValueFrom(client.send('double', 21))).toBe(42);
+  const away = [server, client].map(({ status }) =>
+    firstValueFrom((status as Observable<string>).pipe(filter((next) => next === 'reconnecting'))),
+  );
+  await redis.nodes()[0]?.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+  await Promise.all(away);
+  await server.close();
+  await client.close();
+});
+
+it('a client that ioredis has given up while it connected goes on', async () => {
+  const redis = await startCluster();
+  const queue = newQueueName();
+  const server = new ElkMqServer({ queue, redis });
+  server.addHandler('double', (value: number) => Promise.resolve(value * 2));
+  await listening(server);
+  const client = closing(new ElkMqClient({ queue, redis }));
+  await client.connect();
+  const cluster = client.unwrap<Cluster>();
+  cluster.once('connecting', () => {
+    cluster.disconnect(true);
+  });
+  cluster.disconnect(true);
+  await once(cluster, 'connecting');
+  expect(await firstValueFrom(client.send('double', 21))).toBe(42);
 });
 
 describe('when the connection to one of two servers breaks, the other one stands, and', () => {

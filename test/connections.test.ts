@@ -89,6 +89,19 @@ describe('what cannot be right is refused at once, with a message that says what
     ['a number', 6379, /redis must be a URL, ioredis options, .* got 6379/],
     ['null', null, /got null/],
     ['a key prefix', { keyPrefix: 'app:' }, /keyPrefix must not be set, got "app:"/],
+    ['a key prefix in a URL', 'redis://localhost?keyPrefix=app:', /keyPrefix must not be set, got "app:"/],
+    [
+      'a database that is none',
+      'redis://localhost/one',
+      /the database must be a whole number from 0, got "one"/,
+    ],
+    ['a database below 0', { db: -1 }, /the database must be a whole number from 0, got -1/],
+    [
+      'a cluster with a database',
+      new Cluster([], { redisOptions: { db: 1 }, lazyConnect: true }),
+      /db must be 0 on Redis Cluster, got 1/,
+    ],
+    ['a password with a bare %', 'redis://user:50%@localhost', /percent-encoded/],
     [
       'an instance with a key prefix',
       new Redis({ keyPrefix: 'app:', lazyConnect: true }),

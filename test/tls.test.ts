@@ -1,21 +1,12 @@
 import { readFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
-import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
+import { freePort } from './support/free-port.js';
 import { moduleOf, requests, startApp, startClient, valuesOf } from './support/nest.js';
 import { ownRedis } from './support/own-redis.js';
 import { newQueueName, rejection } from './support/queue.js';
 
 const file = (name: string): string => fileURLToPath(new URL(`data/tls/${name}`, import.meta.url));
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 it('TLS: a server whose certificate is of a CA of its own is reached with that CA, and not without it', async () => {
   const port = await freePort();

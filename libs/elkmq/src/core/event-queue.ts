@@ -55,7 +55,11 @@ export class EventQueue {
     this.#keys = new QueueKeys(queueName(name), source.isCluster);
     const sending = sendingOptions(options, source.isCluster);
     this.#patience = sending.enqueueTimeout;
-    this.#requester = new Requester(source, this.#keys, sending);
+    this.#requester = new Requester(source, this.#keys, sending, {
+      status: (status) => {
+        if (status === 'closed') this.#ended();
+      },
+    });
     const { connection } = this.#requester;
     const competition = new Competition(sending.legacyConsumers);
     const outcomes = new Outcomes(connection, this.#keys, competition, this.#patience);
@@ -164,6 +168,14 @@ export class EventQueue {
   close(): Promise<void> {
     this.#closed ??= this.#close();
     return this.#closed;
+  }
+
+  /** The connection does not come back: whoever waits would wait for ever. */
+  #ended(): void {
+    // It rejects with the reason.
+    this.#requester.connect().catch((error: unknown) => {
+      this.#taker.giveUp(error as Error);
+    });
   }
 
   async #close(): Promise<void> {

@@ -70,6 +70,11 @@ export class EventTaker {
     }
   }
 
+  /** Fails the calls that wait. */
+  giveUp(error: Error): void {
+    this.#reader?.giveUp(error);
+  }
+
   /** Ends the calls that wait. */
   async close(): Promise<void> {
     this.#recoverer?.stop();

@@ -47,7 +47,7 @@ export class QueueReader {
         this.#consumer.wake();
       },
       failed: (error) => {
-        this.#fail(error as Error);
+        this.giveUp(error as Error);
       },
     });
     const intake = {
@@ -68,7 +68,7 @@ export class QueueReader {
       DEFAULTS.lease,
       (error) => {
         // Redis refuses for good, so the calls would wait in vain.
-        if (error instanceof DequeueError && !isTransient(error.cause)) this.#fail(error);
+        if (error instanceof DequeueError && !isTransient(error.cause)) this.giveUp(error);
       },
     );
   }
@@ -126,7 +126,7 @@ export class QueueReader {
 
   /** Ends the calls that wait, and leaves the group. */
   async close(): Promise<void> {
-    this.#fail(new ConnectionError('the queue was closed'));
+    this.giveUp(new ConnectionError('the queue was closed'));
     await this.#janitor.stop();
     await this.#consumer.stop();
     await this.#arbiter.stop();
@@ -134,7 +134,8 @@ export class QueueReader {
     await this.#janitor.clearList();
   }
 
-  #fail(error: Error): void {
+  /** Fails the calls that wait. */
+  giveUp(error: Error): void {
     for (const waiter of this.#waiting.splice(0)) waiter.fail(error);
   }
 

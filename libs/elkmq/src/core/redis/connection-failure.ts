@@ -8,6 +8,8 @@ import { isReplyError } from './redis-errors.js';
  */
 const CONSEQUENCE =
   /Stream isn't writeable|^Connection is closed\.?$|max retries per request|^None of startup nodes|after \d+ms\.$/;
+/** Stands for a reason that ioredis keeps to itself. */
+const NO_SERVER = 'none of the servers of the cluster can be reached';
 /** Matches a cut connection. There may be nothing more to know. */
 const CUT = /\b(?:ECONNRESET|EPIPE)\b/;
 
@@ -26,7 +28,7 @@ export function saysNothing(error: Error): boolean {
 
 /** The weight of an error: 0 says nothing; 1 says that the connection was cut; 2 gives a reason. */
 function weight(error: Error): number {
-  const why = whyOf(error);
+  const why = whyOf(nodeErrorOf(error) ?? error);
   if (CONSEQUENCE.test(why)) return 0;
   return CUT.test(why) ? 1 : 2;
 }
@@ -34,7 +36,7 @@ function weight(error: Error): number {
 /** The reason of an error, on one line. */
 export function whyOf(error: Error): string {
   const nodeError = nodeErrorOf(error);
-  if (nodeError) return whyOf(nodeError);
+  if (nodeError) return CONSEQUENCE.test(nodeError.message) ? NO_SERVER : whyOf(nodeError);
   const { errors, reason, library, code } = error as ErrorDetails;
   // There is one error for each address of a name.
   if (error.message === '' && errors?.[0]) return whyOf(errors[0]);
@@ -59,8 +61,7 @@ interface ErrorDetails {
 /** The reason of an error, as of `whyOf`. A hint follows that may help to set the connection up. */
 export function whyNotConnected(error: Error, client: Redis | Cluster): string {
   const why = whyOf(error);
-  const options = 'nodes' in client ? client.options.redisOptions : client.options;
-  if (weight(error) === 2 || options?.tls) return why;
+  if (weight(error) === 2 || 'nodes' in client || client.options.tls) return why;
   return `${why} (if the server wants TLS, the URL begins with rediss://)`;
 }
 
