@@ -1,8 +1,8 @@
--- A worker says who it is. It also drops members that have said nothing for longer than they said they would: some at
--- each call, so that a call is short with many workers too.
+-- Stores the description that a worker gives of itself. Each call also deletes some of the workers that have
+-- been silent for too long. It looks at few, so it is short even with many workers.
 -- KEYS: 1 workers, hash: worker -> JSON
--- ARGV: 1 worker  2 what it says, a JSON object with at least one member  3 after which silence it has gone, ms
---       4 cursor, '0' to begin
+-- ARGV: 1 worker  2 its description, a JSON object with at least one member
+--       3 TTL of the description, ms: a worker that is silent for longer has gone  4 cursor, '0' to begin
 -- Returns the next cursor.
 
 -- include shared/is_live.lua

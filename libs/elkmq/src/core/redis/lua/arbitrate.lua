@@ -1,16 +1,19 @@
--- Decides who gets entries whose ids are in the original's list: whoever takes the id out of it. An entry that was won says
--- so by its count of deliveries, 2, so that nobody takes it for one that an original consumer has.
+-- Decides whether this worker or a legacy consumer has an entry. The one that takes its id out of the message
+-- queue has it. A won entry gets a count of deliveries of 2, so that it does not look like an entry
+-- that a legacy consumer has taken.
 -- KEYS: 1 event stream  2 message queue  3 leftovers, zset: id by when it can be deleted, ms
--- ARGV: 1 group  2 consumer  3.. per entry: id, when it can be deleted, ms, if its id is not in the list; '' to only look
--- Returns per entry: 1 it is this consumer's, 0 its id is not in the list, -1 it is not pending for the consumer any more.
+-- ARGV: 1 group  2 consumer  3.. per entry: id, and the time from which it can be deleted, ms, when a
+--       legacy consumer has it; '' to only look
+-- Returns per entry: 1 it is this consumer's, 0 its id is not in the message queue, -1 it is not pending for
+-- the consumer any more.
 
 local stream, list, group, consumer = KEYS[1], KEYS[2], ARGV[1], ARGV[2]
 
--- Of another type: better known before the first write than after it.
+-- This read fails on a key of another type, before the script has written anything.
 redis.call('ZCARD', KEYS[3])
 
--- A long list is not searched to its end for each id: those that come next are at its tail. What is further away is found
--- when it gets there: see clean_list.
+-- A long message queue is not searched to its end for each id. The next ids are at its tail. An id that is
+-- further away is found when it comes near the tail, see clean_list.
 local NEAR = 1000
 local near
 if redis.call('LLEN', list) > NEAR then
@@ -29,7 +32,7 @@ for i = 3, #ARGV, 2 do
   if not pending or pending[2] ~= consumer then
     result = -1
   elseif pending[4] > 1 then
-    -- Won by a call whose answer was lost.
+    -- An earlier call has won it, and its answer was lost.
     result = 1
   elseif take(id) then
     redis.call('XCLAIM', stream, group, consumer, 0, id, 'RETRYCOUNT', 2, 'JUSTID')

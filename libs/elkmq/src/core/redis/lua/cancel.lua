@@ -1,12 +1,14 @@
--- Withdraws requests that no worker has taken, and those that are put off. The others are marked, so that the worker that
--- runs one learns of it. One that was put back into the queue has another id by now and cannot be told from one that has
--- ended: it is marked too. Marks are few, and go when they are of no use.
--- KEYS: 1 event stream  2 delayed, zset  3 delayed, hash  4 cancelled, zset: origin by until when it is of use, ms
---       6 message queue, when original consumers compete for the requests
+-- Cancels requests. A request that is delayed, or that no worker has taken, is deleted. Every other request
+-- is marked, and the worker that runs it reads the mark. A request that was put back into the queue has
+-- another id by now. The script cannot tell it from a finished one, so it marks both. There are few marks,
+-- and each is deleted when it is of no more use.
+-- KEYS: 1 event stream  2 delayed, zset  3 delayed, hash
+--       4 cancelled, zset: origin by until when it is of use, ms
+--       5 message queue, when legacy consumers may take the requests
 -- ARGV: 1 group  2.. per request: id, deadline in ms
--- Returns the number of requests withdrawn.
+-- Returns the number of requests that were deleted.
 
--- Nearer to its deadline than this, ms, a worker learns of that as soon.
+-- A request gets no mark when its deadline is nearer than this, ms. The worker learns of the end soon.
 local SOON = 500
 local MOST = 10000
 
@@ -17,17 +19,18 @@ for i = 2, #ARGV, 2 do
   local id = ARGV[i]
   local gone = 0
   if KEYS[5] then
-    -- Whoever takes the id out of the list has the request. Original consumers fail on an id without an entry.
+    -- The one that takes the id out of the message queue has the request. So the id goes first: a legacy
+    -- consumer fails on an id without an entry.
     if redis.call('LREM', KEYS[5], 1, id) == 1 then
       gone = redis.call('XDEL', KEYS[1], id)
       redis.pcall('XACK', KEYS[1], ARGV[1], id)
     end
   else
     local pending = redis.pcall('XPENDING', KEYS[1], ARGV[1], id, id, 1)
-    -- An error: there is no group, so nobody has taken anything.
+    -- XPENDING fails when there is no group. Then nobody has taken anything.
     if pending.err or #pending == 0 then gone = redis.call('XDEL', KEYS[1], id) end
   end
-  -- The id is the origin too. Both can be there: see the nudge in enqueue.
+  -- The id is also the origin. A delayed request can be in both places, see put_off in enqueue_with_options.
   if redis.call('ZREM', KEYS[2], id) == 1 then
     redis.call('HDEL', KEYS[3], id)
     gone = 1
@@ -39,7 +42,7 @@ for i = 2, #ARGV, 2 do
   end
 end
 
--- Without memory Redis may refuse it: then the worker learns nothing, and its reply is dropped.
+-- Redis may refuse the marks when its memory is full. Then the worker learns nothing; its reply is dropped.
 if #marks > 0 and type(redis.pcall('ZADD', KEYS[4], unpack(marks))) == 'number' then
   redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', now)
   redis.call('ZREMRANGEBYRANK', KEYS[4], 0, -MOST - 1)

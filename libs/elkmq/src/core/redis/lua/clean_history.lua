@@ -1,9 +1,9 @@
--- Looks through what is older than the group, a page a call. Events of ours go into the queue; what is the original's was
--- taken, and is deleted when its time has passed. In the end, when all that the group was to find has been handed out, it
--- forgets where the group began.
+-- Looks at the entries that are older than the group, a page a call. Messages of this package go into the
+-- queue. Legacy entries were taken by legacy consumers: they are deleted when their time has passed. When
+-- everything that was there before the group has been handed out, the history is deleted.
 -- KEYS: 1 event stream  2 history, hash  3 leftovers, zset: id by when it can be deleted, ms
 -- ARGV: 1 group  2 how much longer than its timeout an entry is kept, ms  3 how many entries at the most
--- Returns 1 when there is more to look through, else 0.
+-- Returns 1 when there is more to look at, else 0.
 
 -- include shared/page.lua
 
@@ -18,7 +18,7 @@ if not until_id then return 0 end
 if not from then
   for _, known in ipairs(redis.call('XINFO', 'GROUPS', stream)) do
     if known[2] == ARGV[1] then
-      -- One beyond: nothing is left to be delivered up to there.
+      -- Nothing may be left between the entry that was delivered last and the end of the history.
       local next_id = redis.call('XRANGE', stream, after(known[8]), until_id, 'COUNT', 1)
       local pending = redis.call('XPENDING', stream, ARGV[1], '-', until_id, 1)
       if #next_id == 0 and #pending == 0 then redis.call('DEL', history) end

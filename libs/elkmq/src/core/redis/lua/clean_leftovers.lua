@@ -1,13 +1,14 @@
--- Deletes entries that original clients have read, or nobody wants any more, when their time has passed: events that
--- original consumers took, and responses.
+-- Deletes entries that are left to legacy clients, when their time has passed. They are the events that
+-- legacy consumers took, and responses.
 -- KEYS: 1 event stream  2 message queue  3 leftovers, zset: id by when it can be deleted, ms
--- ARGV: 1 group  2 how many at the most
--- Returns how many were looked at.
+-- ARGV: 1 group  2 how many entries at the most
+-- Returns the number of entries that were looked at.
 
 local stream, list, leftovers = KEYS[1], KEYS[2], KEYS[3]
--- For an event that waits, or is being handled: when it is looked at again, ms.
+-- An event that waits or is being handled is looked at again after this time, ms.
 local AGAIN = 10000
--- To know what waits, the list must be read. While there is so much of it nothing is deleted.
+-- The script reads the message queue to know which events wait. While the list is longer than this, it is not
+-- read, and every event counts as waiting.
 local LONG = 20000
 local PAGE = 1000
 
@@ -32,7 +33,7 @@ end
 local due = redis.call('ZRANGEBYSCORE', leftovers, '-inf', now, 'LIMIT', 0, ARGV[2])
 local gone, again = {}, {}
 for _, id in ipairs(due) do
-  -- An error: no group, so nobody has it; or no id.
+  -- XPENDING fails when there is no group, so nobody has the entry, and when `id` is not an id.
   local pending = redis.pcall('XPENDING', stream, ARGV[1], id, id, 1)
   if (not pending.err and #pending > 0) or is_waiting(id) then
     again[#again + 1] = string.format('%.0f', now + AGAIN)

@@ -1,9 +1,10 @@
--- Looks at a page of the original's list, from its tail on, for ids that no worker will find there by itself: those whose
--- entry has gone, and those that came so late that their entry had been passed over. The latter is put into the queue again.
+-- Looks at a page of the message queue, from its tail on, for ids that no worker finds by itself. The entry
+-- of such an id is gone, or workers passed the entry over because its id came late. A late id is put into the
+-- queue again.
 -- KEYS: 1 event stream  2 message queue  3 leftovers, zset: id by when it can be deleted, ms
--- ARGV: 1 group  2 how many ids at the tail are passed over  3 how many are looked at, at the most
--- Returns two values: how many of those ids there were; how many to pass over for the next page, '' when there is none.
--- Once it has read many bytes it leaves the rest of the page to another call.
+-- ARGV: 1 group  2 how many ids at the tail are skipped  3 how many ids to look at, at the most
+-- Returns two values: the number of such ids, and the number of ids to skip for the next page, '' when there
+-- is none. A script that has read many bytes leaves the rest of the page to the next call.
 
 -- include shared/page.lua
 
@@ -30,7 +31,7 @@ local groups = redis.pcall('XINFO', 'GROUPS', stream)
 for _, known in ipairs(groups.err and {} or groups) do
   if known[2] == group then delivered = known[8] end
 end
--- Without a group there are original clients only, and what they have in the list is theirs.
+-- Without a group there are only legacy clients, and the message queue is theirs.
 if not delivered then return { 0, '' } end
 local last_time, last_number = parts(delivered)
 

@@ -1,9 +1,9 @@
--- Deletes responses of the original's kind that nobody waits for any more, and what is left in the index of those that have
--- gone: a page of the index.
--- KEYS: 1 event stream  2 response stream
--- ARGV: 1 group  2 how much longer than its timeout an entry is kept, ms  3 id in the index from which on to look
+-- Deletes legacy responses that nobody waits for any more, a page of the index a call. An index entry without
+-- a response is deleted too.
+-- KEYS: 1 event stream  2 response stream, the index
+-- ARGV: 1 group  2 how much longer than its timeout an entry is kept, ms  3 first id of the page in the index
 --       4 how many at the most
--- Returns two values: the number of entries that were deleted; from which id on to go on, '' at the end.
+-- Returns two values: the number of deleted index entries, and the first id of the next page, '' at the end.
 
 -- include shared/page.lua
 
@@ -16,7 +16,7 @@ local deleted, size, count = 0, 0, 0
 for _, entry in ipairs(redis.call('XRANGE', index, ARGV[3], '+', 'COUNT', ARGV[4])) do
   local id, body_id = entry[1], entry[2][2]
   local age = now - string.match(id, '^%d+') - ARGV[2]
-  -- So is all that follows.
+  -- This response is too young to be deleted. All that follow are younger.
   if age < SHORTEST then return { deleted, '' } end
   local is_id = string.match(body_id, '^%d+%-%d+$')
   local body = is_id and redis.call('XRANGE', stream, body_id, body_id)[1]
@@ -28,7 +28,7 @@ for _, entry in ipairs(redis.call('XRANGE', index, ARGV[3], '+', 'COUNT', ARGV[4
   end
   if age >= timeout then
     redis.call('XDEL', index, id)
-    -- Only a response, whatever the index says.
+    -- The index may name any entry, so only a response is deleted.
     if body and body[2][1] == 'response' then
       redis.call('XDEL', stream, body_id)
       redis.pcall('XACK', stream, ARGV[1], body_id)

@@ -1,17 +1,17 @@
--- Ends an attempt by moving its message to the dead letters; a requester that waits is told.
+-- Ends an attempt: it moves the message to the dead letters, and sends the error to a caller that waits.
 -- KEYS: 1 event stream  2 dead letters, zset: origin by time  3 dead letters, hash: origin -> JSON
---       4 message queue, or the inbox of the requester
+--       4 message queue, or the inbox of the caller
 -- ARGV: 1 group  2 id  3 origin  4 time, ms  5 JSON of the dead letter  6 how many dead letters are kept
---       7 for how long, ms  8 consumer that must have the entry, '' for any
---       9 how long its lease must not have been renewed, ms  10 what KEYS[4] is: 'list', 'inbox' or ''
---       11 JSON array of replies, for an inbox  12 'fields': the dead letter has none yet, and gets those of the entry
--- Returns two numbers, of dead letters that were dropped: because there were too many, and because of their age. None
--- when the attempt was not the consumer's any more.
+--       7 for how long they are kept, ms  8 consumer that must own the entry, '' for any
+--       9 least time since the last renewal of its lease, ms  10 type of KEYS[4]: 'list', 'inbox' or ''
+--       11 JSON array of replies, for an inbox  12 'fields': the entry's fields go into the dead letter
+-- Returns two numbers of dead letters that were dropped: those too many, and those too old. Returns an empty
+-- list when the consumer does not own the entry any more.
 
 -- include shared/free.lua
 
 local stream, group, id, origin = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
--- Of another type: better known before the first write than after it.
+-- These reads fail on a key of another type, before the script has written anything.
 redis.call('ZCARD', KEYS[2])
 redis.call('HLEN', KEYS[3])
 if ARGV[10] == 'list' then redis.call('LLEN', KEYS[4]) end
@@ -35,7 +35,8 @@ end
 redis.call('ZADD', KEYS[2], ARGV[4], origin)
 redis.call('HSET', KEYS[3], origin, letter)
 
--- Those that died first, not so many that others have to wait: the next letters drop the rest.
+-- The oldest letters are dropped. One call drops only some, so that other calls need not wait; the next
+-- letters drop the rest.
 local surplus = redis.call('ZCARD', KEYS[2]) - ARGV[6]
 local now = redis.call('TIME')
 local old = redis.call('ZCOUNT', KEYS[2], '-inf', now[1] * 1000 + now[2] / 1000 - ARGV[7])

@@ -1,9 +1,10 @@
--- Ends an attempt by putting its message off: it comes again, as another attempt, when it is due.
+-- Ends an attempt by delaying its message. The message comes again when it is due, as another attempt.
 -- KEYS: 1 event stream  2 delayed, zset: origin by time  3 delayed, hash: origin -> fields as JSON
--- ARGV: 1 group  2 id  3 origin  4 delay, ms  5 JSON array of the fields of the next entry, name and value in turn
--- Returns 1, or 0 when the attempt was not the worker's any more.
+-- ARGV: 1 group  2 id  3 origin  4 delay, ms
+--       5 JSON array of the fields of the next entry, name and value in turn
+-- Returns 1, or 0 when the worker does not own the entry any more.
 
--- Of another type: better known before the first write than after it.
+-- These reads fail on a key of another type, before the script has written anything.
 redis.call('ZCARD', KEYS[2])
 redis.call('HLEN', KEYS[3])
 if redis.call('XDEL', KEYS[1], ARGV[2]) == 0 then return 0 end

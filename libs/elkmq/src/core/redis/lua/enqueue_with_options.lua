@@ -1,37 +1,42 @@
--- As enqueue, for events of which some have more than their JSON, and for queues that are bounded or that original
--- consumers read too.
+-- Stores a batch like enqueue. Messages may have more than their JSON, the queue may be bounded, and legacy
+-- consumers may read it too.
 -- KEYS: 1 event stream  2 producer hash
---       then, when a reply is wanted: inbox; then, when original consumers read the queue too: message queue, leftovers
---       (zset: id by when it can be deleted, ms); then the records of deduplication keys, string (event) or hash
---       (request); then, when the queue is bounded: response stream, leftovers; then, when it is or an event is
---       delayed: delayed zset, delayed hash
--- ARGV: 1 batch number  2 its place in the producer hash  3 TTL of the producer hash, ms
+--       then, when a reply is wanted: inbox
+--       then, when legacy consumers read the queue too: message queue, and leftovers
+--       (zset: id by when it can be deleted, ms)
+--       then the records of deduplication keys: string (event) or hash (request)
+--       then, when the queue is bounded: response stream, leftovers
+--       then, when the queue is bounded or a message is delayed: delayed zset, delayed hash
+-- ARGV: 1 batch number  2 its slot in the producer hash  3 TTL of the producer hash, ms
 --       4 how long the inbox is needed, ms; 0 when no reply is wanted  5 client id
---       6 how many messages the queue may hold, '' for any number  7 place of the message queue in KEYS, '' when only
---       this package's consumers read the queue  8 group  9 how much longer than its timeout an entry is kept, ms
---       10.. per event: KIND JSON [field value]..., KIND being 'r' (reply wanted) or 'e' (event), the number of
---       field-value pairs that follow, when it is delayed ':' and for how long, ms, and, when it has a deduplication
---       key, ';' and joined by ';': place of the record in KEYS, window, ms, how long a reply is waited for, ms, and
---       the request uuid
--- Returns the ids, joined by commas: for a duplicate that of the first, 'FULL' for an event that did not fit. Error
--- STALE: a later batch has taken the place of this one.
+--       6 how many messages the queue may hold, '' for any number  7 index of the message queue in KEYS, ''
+--       when only consumers of this package read the queue  8 group
+--       9 how much longer than its timeout an entry is kept, ms
+--       10.. per message: KIND JSON [field value]...
+--       KIND is 'r' (request) or 'e' (event), and the number of field-value pairs that follow. ':' and the
+--       delay, ms, follow for a delayed message. For a message with a deduplication key these follow, each
+--       after a ';': index of the record in KEYS, window, ms, how long the caller waits, ms, and the request
+--       uuid, '' for an event
+-- Returns the ids, joined by commas: the id of the first message for a duplicate, 'FULL' for a message that
+-- did not fit. Error STALE: a later batch has the slot.
 
 -- include shared/known_batch.lua
 
 local client, ids = ARGV[5], {}
 
--- The original's list, to which the ids are pushed for its consumers.
+-- Ids of messages are pushed to the message queue for legacy consumers.
 local list = ARGV[7] ~= '' and KEYS[tonumber(ARGV[7])]
 local leftovers = list and KEYS[ARGV[7] + 1]
 local waiting = 0
--- Of another type: better known before the first write than after it.
+-- These reads fail on a key of another type, before the script has written anything.
 if list then
   waiting = redis.call('LLEN', list)
   redis.call('ZCARD', leftovers)
 end
 
--- Waiting, in hand and delayed. What the original leaves in the event stream is no message: its responses, and what its
--- consumers have taken. Where they compete, what waits is in the list.
+-- Messages that wait, are in flight or are delayed count. Some entries of the event stream are no messages:
+-- legacy responses, and events that legacy consumers have taken. Where legacy consumers read the queue, the
+-- messages that wait are in the message queue.
 local room = math.huge
 if ARGV[6] ~= '' then
   local messages
@@ -45,9 +50,9 @@ if ARGV[6] ~= '' then
   room = ARGV[6] - messages - redis.call('ZCARD', KEYS[#KEYS - 1])
 end
 
--- A delayed event has its id at once, by an entry that is deleted again. The workers are all waiting for entries, and
--- look at what is delayed now and then only: when they would notice the event late, that entry stays, with nothing but
--- the time. It nudges the worker that takes it.
+-- A delayed message gets its id from an entry that is deleted at once. Workers wait for entries, and look
+-- only now and then for delayed messages. When they would notice this one late, the entry stays, and holds
+-- only the due time: the worker that takes it learns of the delayed message.
 local SOON = 2500
 local function put_off(delay, fields)
   local delayed, bodies = KEYS[#KEYS - 1], KEYS[#KEYS]
@@ -61,7 +66,8 @@ local function put_off(delay, fields)
   return id
 end
 
--- What has been said to a request so far, for another that joins it. Each reply is kept without the request uuid.
+-- Sends the replies so far to a request that joins another one. The record keeps each reply without the
+-- request uuid.
 local LOT = 1000
 local function tell(record, count, request)
   for from = 0, count - 1, LOT do
@@ -74,7 +80,8 @@ local function tell(record, count, request)
   end
 end
 
--- The id of the message that has the deduplication key already. A request joins those who wait for that one's replies.
+-- Returns the id of the message that has the deduplication key already. A new request joins the callers that
+-- wait for the replies to that message.
 local function first_of(record, needed, request)
   if request == '' then
     local first = redis.pcall('GET', record)
@@ -103,7 +110,7 @@ local function remember(record, id, window, needed, request)
   redis.call('PEXPIRE', record, math.max(window, needed))
 end
 
--- An entry that original consumers may take. They leave it where it is.
+-- Adds an entry that legacy consumers may take. They do not delete it, so it is also put into the leftovers.
 local function add_listed(fields)
   fields[#fields + 1], fields[#fields + 2] = 'listed', '1'
   local id = redis.call('XADD', KEYS[1], '*', unpack(fields))
@@ -117,7 +124,8 @@ local i, last = 10, #ARGV
 while i <= last do
   local kind = ARGV[i]
   local reply_to = string.byte(kind) == 114 and client or ''
-  -- Most have nothing but their JSON here, too: taking KIND apart costs a quarter of what storing one takes.
+  -- Most messages have nothing but their JSON here too. To parse KIND takes a quarter of the time
+  -- that it takes to store a message.
   if #kind == 2 and string.byte(kind, 2) == 48 and not list then
     ids[#ids + 1] = room > 0 and redis.call('XADD', KEYS[1], '*', 'event', ARGV[i + 1], 'reply_to', reply_to) or 'FULL'
     room = room - 1
@@ -133,7 +141,8 @@ while i <= last do
     elseif not id then
       room = room - 1
       local fields = { 'event', ARGV[i + 1], 'reply_to', reply_to, unpack(ARGV, i + 2, i + 1 + extras) }
-      -- Of those who share a request only the first is known to an original consumer: that one stays with us.
+      -- A legacy consumer would answer only the first caller of a deduplicated request; it must
+      -- not take the entry.
       if delay ~= '' then id = put_off(delay, fields)
       elseif list and not (record and request ~= '') then id = add_listed(fields)
       else id = redis.call('XADD', KEYS[1], '*', unpack(fields)) end

@@ -1,17 +1,18 @@
--- Makes the consumer group, unless it is there. On a stream that the original has used it starts below the lowest id in
--- the list: the original never deletes what was consumed. What is older is looked through by clean_history; what comes
--- after, and is not newer than the group, is handed out only if its id is in the list.
+-- Makes the consumer group, unless it is there. On a stream that legacy consumers have used, the group starts
+-- below the lowest id in the message queue, because they never delete what they took. Older entries are for
+-- clean_history. Entries between the start and the present end of the stream are handed out only if their ids
+-- are in the message queue.
 -- KEYS: 1 event stream  2 message queue  3 history, hash
 -- ARGV: 1 group
--- Returns the last id that was there before the group, '' when original consumers have taken nothing of that, or when all
--- of it has been handed out.
+-- Returns the last id that was there before the group. Returns '' when legacy consumers had taken nothing
+-- before, and when all entries of that time have been handed out.
 
 -- include shared/page.lua
 
 local stream, list, history, group = KEYS[1], KEYS[2], KEYS[3], ARGV[1]
 local PAGE = 1000
 
--- The original writes one field.
+-- A legacy client writes one field.
 local function is_originals(fields) return #fields == 2 and fields[1] ~= 'due' end
 
 local groups = redis.pcall('XINFO', 'GROUPS', stream)
@@ -22,13 +23,14 @@ for _, known in ipairs(groups.err and {} or groups) do
   end
 end
 
--- Of another type: better known before the first write than after it.
+-- These reads fail on a key of another type, before the script has written anything.
 redis.call('XLEN', stream)
 redis.call('HLEN', history)
 local last = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1]
 local start, until_id = '0', ''
 local first, is_whole = page(stream, '-', '+', PAGE)
--- Whether something may have been consumed. Of a long stream, or list, only the beginning is looked at.
+-- Whether a legacy consumer may have taken something. The script looks only at one page of the stream and of
+-- the message queue: a stream that is longer counts as used.
 local is_used = not is_whole
 local waiting = {}
 for _, id in ipairs(redis.call('LRANGE', list, -PAGE, -1)) do waiting[id] = true end
@@ -37,7 +39,7 @@ for _, entry in ipairs(first) do
 end
 if is_used then
   until_id = last[1]
-  -- A stream that begins with an entry of ours is ours to read from there.
+  -- When the first entry is one of this package, the group can read the stream from its beginning.
   if is_originals(first[1][2]) then
     local lowest = math.huge
     for from = 0, redis.call('LLEN', list) - 1, PAGE do

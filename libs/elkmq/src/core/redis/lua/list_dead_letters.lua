@@ -1,10 +1,10 @@
--- Reads dead letters, those that died last first.
+-- Reads a page of the dead letters, the newest first.
 -- KEYS: 1 dead letters, zset: origin by time  2 dead letters, hash: origin -> JSON
--- ARGV: 1 time of death of the letter after which to go on, '+inf' to begin  2 its origin, which need not be there any
---       more, '' to begin  3 how many at the most  4 bytes of JSON after which no further one is read
+-- ARGV: 1 time of death of the last letter of the page before, '+inf' to begin  2 its origin, '' to begin;
+--       the letter may be gone  3 how many at the most  4 bytes of JSON after which no further letter is read
 -- Returns 1 when there are no more, else 0; then per letter: time of death, origin, JSON.
 
--- By bytes, as Redis orders them; `<` of Lua would follow the server's locale.
+-- Redis orders members by their bytes. `<` of Lua would follow the locale of the server.
 local function precedes(a, b)
   for i = 1, math.min(#a, #b) do
     local x, y = string.byte(a, i), string.byte(b, i)

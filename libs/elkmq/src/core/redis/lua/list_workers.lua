@@ -1,6 +1,6 @@
--- Reads which workers a queue has.
+-- Reads the workers of a queue that have not been silent for too long.
 -- KEYS: 1 workers, hash: worker -> JSON
--- Returns worker and JSON in turn, of those that have not been silent for too long.
+-- Returns worker and JSON in turn.
 
 -- include shared/is_live.lua
 

@@ -1,7 +1,7 @@
--- Puts delayed messages that are due into the queue, the earliest first. Any number of workers may do so at once.
+-- Puts delayed messages that are due into the queue, the earliest first. Many workers may do it at once.
 -- KEYS: 1 event stream  2 delayed, zset: origin by time  3 delayed, hash: origin -> fields as JSON
--- ARGV: 1 how many at the most  2 how many bytes at about the most
--- Returns how long it is until the next one is due, ms: 0 when it is due already, -1 when there is none.
+-- ARGV: 1 how many at the most  2 about how many bytes at the most
+-- Returns the time until the next message is due, ms: 0 when it is due already, -1 when there is none.
 
 -- include shared/are_fields.lua
 
@@ -15,9 +15,9 @@ for _, origin in ipairs(redis.call('ZRANGEBYSCORE', delayed, '-inf', now, 'LIMIT
     size = size + #body
     if size > tonumber(ARGV[2]) and size > #body then break end
     local read, fields = pcall(cjson.decode, body)
-    -- What cannot be read is found malformed by the worker that takes it.
+    -- A message that cannot be read is put into the queue too. The worker that takes it finds it malformed.
     if not read or not are_fields(fields) then fields = { 'event', body, 'origin', origin } end
-    -- The first write: Redis refuses a script for lack of memory at its first write only.
+    -- XADD comes first: when its memory is full, Redis refuses a script only at the first write.
     redis.call('XADD', stream, '*', unpack(fields))
   end
   redis.call('ZREM', delayed, origin)

@@ -1,9 +1,10 @@
--- Tells how a queue is; changes nothing.
--- KEYS: 1 event stream  2 response stream  3 delayed, zset  4 dead letters, zset  5 workers, hash: worker -> JSON
+-- Reads the state of a queue, and writes nothing.
+-- KEYS: 1 event stream  2 response stream  3 delayed, zset  4 dead letters, zset
+--       5 workers, hash: worker -> JSON
 -- ARGV: 1 group
--- Returns { entries, responses, pending, id of the first entry that nobody has taken or '', delayed, dead letters, now in ms,
--- workers }.
--- An original client's responses are entries of the event stream that nobody waits for.
+-- Returns { entries, responses, pending, id of the first entry that nobody has taken or '', delayed, dead
+-- letters, now in ms, workers }.
+-- Legacy responses are entries of the event stream too, but no messages: the caller subtracts them.
 
 -- include shared/is_live.lua
 

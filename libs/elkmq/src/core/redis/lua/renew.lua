@@ -1,8 +1,8 @@
--- Renews the leases of attempts that are still the consumer's: claiming an entry sets its idle time to 0, but would
--- also take it back from another consumer.
+-- Renews the leases of entries that the consumer still owns: XCLAIM sets their idle time to 0. The owner is
+-- checked first, because XCLAIM would also take an entry from another consumer.
 -- KEYS: 1 event stream
 -- ARGV: 1 group  2 consumer  3.. ids
--- Returns the ids that are not the consumer's any more.
+-- Returns the ids that the consumer does not own any more.
 local kept, lost = {}, {}
 for i = 3, #ARGV do
   local id = ARGV[i]

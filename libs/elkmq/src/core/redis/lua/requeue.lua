@@ -1,12 +1,13 @@
--- Puts entries back into the queue as new entries, so that a waiting reader is woken: entries that were handed out but
--- never started, or those of a worker that has gone, which count as an attempt. Their origin (the id of the first
--- entry) stays. An entry for which original consumers compete, and that no worker has won, is put back for them as well;
--- when its id is not in their list, one of them has it, or it will come later: then the entry stays.
+-- Puts entries back into the queue as new entries, so that a waiting reader wakes up. They were handed out
+-- and never started, or their worker is gone, which counts as an attempt. Their origin (the id of the first
+-- entry) stays. An entry that legacy consumers may take, and that no worker has won, is put back for them
+-- too. When its id is not in the message queue, one of them has it or the id comes later: the entry stays.
 -- KEYS: 1 event stream  2 message queue  3 leftovers, zset: id by when it can be deleted, ms
--- ARGV: 1 group  2 what to add to the number of attempts  3 consumer that must have them, '' for any
---       4 how long their lease must not have been renewed, ms  5 up to which id original consumers compete for the events
---       of original producers, '+' for all, '' for none  6 how much longer than its timeout an entry is kept, ms  7.. ids
--- Returns how many of the ids were looked at: the others are for another call.
+-- ARGV: 1 group  2 attempts to add  3 consumer that must own the entries, '' for any
+--       4 least time since the last renewal of their lease, ms
+--       5 up to which id legacy consumers may take events of legacy producers, '+' for all, '' for none
+--       6 how much longer than its timeout an entry is kept, ms  7.. ids
+-- Returns the number of ids that were looked at. The others are for another call.
 
 -- include shared/page.lua
 
@@ -46,7 +47,7 @@ local function is_competed_for(id, fields)
   for f = 1, #fields, 2 do
     if fields[f] == 'listed' then return true end
   end
-  -- The original writes one field.
+  -- A legacy client writes one field.
   return #fields == 2 and fields[1] == 'event' and is_up_to(id, ARGV[5])
 end
 
@@ -59,7 +60,7 @@ for i = 7, #ARGV do
   local pending = redis.pcall('XPENDING', stream, group, id, id, 1)[1]
   local taken = pending and (consumer == '' or pending[2] == consumer) and pending[3] >= tonumber(ARGV[4])
   local entry = taken and redis.call('XRANGE', stream, id, id)[1]
-  -- More fields than Lua can pass on are not an entry of any client: it stays, to be found malformed.
+  -- No client writes more fields than Lua can pass on. Such an entry stays, and a worker finds it malformed.
   if entry and #entry[2] < 7000 then
     local fields = entry[2]
     bytes = bytes + bytes_of(fields)
@@ -77,11 +78,11 @@ for i = 7, #ARGV do
       if more > 0 then set(fields, 'attempt', function(attempt) return (tonumber(attempt) or 1) + more end) end
       if is_open then set(fields, 'listed', function() return '1' end) end
       local again = redis.call('XADD', stream, '*', unpack(fields))
-      -- At the end that is popped: it is older than the others.
+      -- The entry is older than the others, so its id goes to the end from which legacy consumers pop.
       if is_open then redis.call('RPUSH', list, again) end
     end
   elseif taken and not entry then
-    -- Redis 6 keeps an entry pending that was deleted.
+    -- Redis 6 keeps a deleted entry pending.
     redis.call('XACK', stream, group, id)
   end
 end

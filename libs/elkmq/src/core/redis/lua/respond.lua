@@ -1,5 +1,5 @@
--- Writes a response as the original does: the body into the event stream, its id into the index.
--- KEYS: 1 event stream  2 response stream
+-- Writes a legacy response: its body into the event stream, and the id of the body into the index.
+-- KEYS: 1 event stream  2 response stream, the index
 -- ARGV: 1 hyphenated request uuid  2 JSON of the response
 -- Returns the id of the body.
 

@@ -1,8 +1,8 @@
--- Puts dead letters back into the queue, each as a new message: a first attempt with a time of its own, whose reply
--- nobody waits for. Only who finds a letter revives it, so two who try at once revive it once.
+-- Puts dead letters back into the queue, each as a new message: its attempts start at 1, its time is now, and
+-- nobody waits for a reply. Each letter is deleted with that, so two callers at once revive it only once.
 -- KEYS: 1 event stream  2 dead letters, zset  3 dead letters, hash
--- ARGV: 1 bytes of JSON after which no further one is put back  2.. origins
--- Returns two numbers: how many were put back, and how many of the origins were looked at.
+-- ARGV: 1 bytes of JSON after which no further letter is put back  2.. origins
+-- Returns two numbers: of the letters that were put back, and of the origins that were looked at.
 
 -- include shared/are_fields.lua
 
@@ -19,7 +19,7 @@ local function revived(body)
     end
     if not START_ANEW[name] then fields[#fields + 1], fields[#fields + 2] = name, value end
   end
-  -- An original client's has become ours: its id is in no list.
+  -- A legacy event becomes a message of this package, because its id is not in the message queue any more.
   if not is_ours then fields[#fields + 1], fields[#fields + 2] = 'reply_to', '' end
   return fields
 end
@@ -29,9 +29,9 @@ for i = 2, #ARGV do
   if budget <= 0 then return { count, i - 2 } end
   local body = redis.call('HGET', KEYS[3], ARGV[i])
   local readable, fields = pcall(revived, body)
-  -- A letter that is not ours to read stays.
+  -- A letter that this package cannot read stays.
   if body and readable and fields then
-    -- First, since Redis refuses a script for memory only at its first write.
+    -- XADD comes first: when its memory is full, Redis refuses a script only at the first write.
     redis.call('XADD', KEYS[1], '*', unpack(fields))
     redis.call('HDEL', KEYS[3], ARGV[i])
     redis.call('ZREM', KEYS[2], ARGV[i])

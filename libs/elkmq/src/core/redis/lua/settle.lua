@@ -1,17 +1,17 @@
--- Finishes attempts and passes on their last replies. What an attempt has said goes out only while the attempt is its
--- worker's (the fence). Whoever takes an entry away from a worker acknowledges it: so when all are pending, all are the
--- worker's. When not all are (or the group is gone), it is those whose entry could be deleted.
+-- Finishes attempts and stores their last replies. Replies are stored only if the worker still owns the
+-- entry. Every script that takes an entry from a worker acknowledges it. Therefore, when all entries are
+-- pending, the worker owns all of them. When some are not, or the group is gone, it owns those that can still be deleted.
 -- KEYS: 1 event stream  2.. inboxes
--- ARGV: 1 group  2 id of the first entry and  3 least id after the last, when all entries together are a stretch of the
---       stream without a gap; '' otherwise
---       4.. per inbox: its place in KEYS, 0 where nobody is told anything; the number of attempts; their
---       replies as a JSON array, '' where nobody is told anything, in which each attempt has a line of its own; their ids
--- Returns the ids of the attempts that were not the worker's any more.
+-- ARGV: 1 group  2 id of the first entry and  3 least id after the last, when the entries are a contiguous
+--       range of the stream; '' otherwise
+--       4.. per inbox: its index in KEYS, 0 when there are no replies; the number of attempts; their replies
+--       as a JSON array with a line for each attempt, '' when there are none; their ids
+-- Returns the ids of the attempts whose worker does not own the entry any more.
 
 local stream, group = KEYS[1], ARGV[1]
 local lost = {}
 
--- Deletes what is the worker's of ARGV[first] to ARGV[last]. Returns what is left of the replies.
+-- Deletes the entries ARGV[first] to ARGV[last] that the worker owns. Returns the replies of those.
 local function delete_mine(replies, first, last)
   local next_line, mine = string.gmatch(string.sub(replies, 2, -2), ',?([^\n]+)'), {}
   for i = first, last do
@@ -25,12 +25,12 @@ local function delete_mine(replies, first, last)
   return #mine > 0 and '[' .. table.concat(mine, ',') .. ']' or ''
 end
 
--- XDEL looks for each entry in its node, which costs as much as to store it. Where a stretch is the oldest that there
--- is, all before its end can go at once. Answers whether it could: not before Redis 6.2, for one.
+-- XDEL looks for each entry in its node, which costs as much as to store it. When the range is the oldest
+-- part of the stream, one XTRIM can delete all of it. Returns whether it did. Redis before 6.2 cannot do it.
 local function trim(first, stop)
   local older = redis.pcall('XPENDING', stream, group, '-', '(' .. first, 1)
   if older.err or #older > 0 then return false end
-  -- Also what is not pending any more, as that which is left to original consumers.
+  -- Older entries that are not pending must stay too, such as those that are left to legacy clients.
   if #redis.call('XRANGE', stream, '-', '(' .. first, 'COUNT', 1) > 0 then return false end
   return type(redis.pcall('XTRIM', stream, 'MINID', stop)) == 'number'
 end
@@ -44,7 +44,7 @@ while i < #ARGV do
   else
     replies = delete_mine(replies, first, last)
   end
-  -- No inbox: its client is gone. Anything else under its name is not ours to write to, so an error changes nothing.
+  -- When there is no inbox, the client is gone. XADD fails on a key of another type, and nothing changes.
   if replies ~= '' and redis.call('EXISTS', inbox) == 1 then redis.pcall('XADD', inbox, '*', 'replies', replies) end
   i = last + 1
 end

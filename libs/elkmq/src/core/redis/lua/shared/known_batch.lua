@@ -1,9 +1,10 @@
--- A batch that is known is answered as it was then. KEYS: 2 producer hash; ARGV: 1 batch number  2 its place there
+-- Returns the first answer again when the batch is known.
+-- KEYS: 2 producer hash; ARGV: 1 batch number  2 its slot there  3 TTL of the producer hash, ms
 local known = redis.call('HGET', KEYS[2], ARGV[2])
 if known then
   local stored = string.match(known, '^%d+')
   if stored == ARGV[1] then
-    -- A write, after which WAIT counts the replicas that have what was stored before.
+    -- WAIT counts the replicas that have the last write of this connection, so the script has to write here.
     redis.call('PEXPIRE', KEYS[2], ARGV[3])
     return string.sub(known, #stored + 2)
   end

@@ -1,6 +1,7 @@
 -- include shared/after.lua
 
--- A script that has read so many bytes of messages leaves the rest to its next call: Lua takes some ms for each megabyte.
+-- A script that has read so many bytes of messages leaves the rest to the next call. Lua takes some
+-- milliseconds for each megabyte.
 local MAX_BYTES = 1024 * 1024
 
 local function bytes_of(fields)
@@ -9,8 +10,8 @@ local function bytes_of(fields)
   return bytes
 end
 
--- Reads entries from `from` to `last`: at most `count`, and none once MAX_BYTES are full. Each is read by itself, since
--- nobody knows its size before. Returns them, and whether there are no more.
+-- Reads entries from `from` to `last`: at most `count`, and no more once they have MAX_BYTES. It reads one by
+-- one, because the size of an entry is not known before. Returns the entries, and whether there are no more.
 local function page(stream, from, last, count)
   local entries, bytes = {}, 0
   while #entries < count and bytes < MAX_BYTES do

@@ -1,13 +1,15 @@
--- Keeps the inbox for as long as it is needed, and the answer of the batch. KEYS: 2 producer hash  3 inbox;
--- ARGV: 1 batch number  2 its place there  3 TTL of the producer hash, ms  4 how long the inbox is needed, ms, or 0
+-- Keeps the inbox for as long as it is needed, and stores the answer of the batch.
+-- KEYS: 2 producer hash  3 inbox; ARGV: 1 batch number  2 its slot there  3 TTL of the producer hash, ms
+--       4 how long the inbox is needed, ms, or 0
 local needed = tonumber(ARGV[4])
 if needed > 0 then
   local left = redis.call('PTTL', KEYS[3])
   if left == -2 then
-    -- An inbox must be there before a reply: settling writes to inboxes that exist, never to a client that is gone.
+    -- The inbox must exist before the first reply: settle writes only to inboxes that exist, because a client
+    -- without one is gone.
     redis.call('XDEL', KEYS[3], redis.call('XADD', KEYS[3], '*', 'created', ''))
   end
-  -- More than is needed, so that it is not set again with every batch.
+  -- The TTL is longer than needed, so that it need not be set with every batch.
   if left < needed then redis.call('PEXPIRE', KEYS[3], needed + 30000) end
 end
 
