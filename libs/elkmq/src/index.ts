@@ -28,6 +28,7 @@ export type { EventQueueOptions } from './core/event-queue.js';
 export type { DeadLetterPage, DeadLetterQuery, DeadLetters } from './core/dead-letters/dead-letter-office.js';
 export type { DeadLetterFilter } from './core/dead-letters/dead-letter-filter.js';
 export type { DeadLetter, DeadLetterReason } from './core/dead-letters/dead-letters.js';
+export type { DescribedError } from './core/thrown.js';
 export type { QueueState } from './core/queue-state.js';
 export type { WorkerInfo } from './core/workers/worker-info.js';
 export { ServiceEvent } from './core/service-event.js';
