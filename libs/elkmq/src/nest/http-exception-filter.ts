@@ -33,6 +33,7 @@ export class ElkMqHttpExceptionFilter extends BaseExceptionFilter {
   readonly #logger = new Logger('ElkMqHttpExceptionFilter');
   readonly #rpc = new BaseRpcExceptionFilter();
 
+  /** Answers an HTTP request with the status that the code of the error stands for. */
   override catch(exception: unknown, host: ArgumentsHost): unknown {
     switch (host.getType()) {
       case 'http':
