@@ -44,7 +44,8 @@ it('queues on three servers work, whichever has them, and their workers leave wh
 });
 
 it('a worker and a client that wait to connect again can be closed', async () => {
-  const redis = await startCluster();
+  const [node] = (await startServers(1)) as [PrivateRedis];
+  const redis = clusterOf([node]);
   const patient = redis.duplicate([], { lazyConnect: true, clusterRetryStrategy: () => 600_000 });
   const queue = newQueueName();
   const server = new ElkMqServer({ queue, redis: patient });
@@ -55,14 +56,14 @@ it('a worker and a client that wait to connect again can be closed', async () =>
   const away = [server, client].map(({ status }) =>
     firstValueFrom((status as Observable<string>).pipe(filter((next) => next === 'reconnecting'))),
   );
-  await redis.nodes()[0]?.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+  await clientOf(node).call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
   await Promise.all(away);
   await server.close();
   await client.close();
 });
 
 it('a client that ioredis has given up while it connected goes on', async () => {
-  const redis = await startCluster();
+  const redis = await startCluster(1);
   const queue = newQueueName();
   const server = new ElkMqServer({ queue, redis });
   server.addHandler('double', (value: number) => Promise.resolve(value * 2));
