@@ -1,4 +1,4 @@
-// For Nest applications.
+// These are for Nest applications.
 export { ElkMqClient } from './nest/elk-mq.client.js';
 export { ElkMqErrorInterceptor } from './nest/elk-mq.error-interceptor.js';
 export { ElkMqHttpExceptionFilter } from './nest/http-exception-filter.js';
@@ -21,7 +21,7 @@ export type { ElkMqRetryOptions } from './nest/retry-policy.js';
 export type { ElkMqOutcome, ElkMqProcessing, ElkMqSending, ElkMqTelemetry } from './nest/telemetry.js';
 export type { ElkMqEvents, ElkMqStatus } from './nest/connection-events.js';
 
-// For any Node program: the original's API.
+// Any Node program can use these. They are the API of the original ElkMQ.
 export { EventQueue } from './core/event-queue.js';
 export { QueueAdmin } from './core/queue-admin.js';
 export type { EventQueueOptions } from './core/event-queue.js';
@@ -38,7 +38,7 @@ export type { CredentialsFunction, ElkMqCredentials } from './core/redis/credent
 export type { BackoffOptions } from './core/handling/backoff.js';
 export type { DeliveryMode } from './core/recovery/recovery.js';
 
-// For both: what goes wrong.
+// Both throw these errors.
 export {
   AbandonedError,
   AttemptEndedError,

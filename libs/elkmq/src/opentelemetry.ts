@@ -29,11 +29,13 @@ const GAUGES = {
 } as const;
 
 /**
- * Spans and metrics by the semantic conventions for messaging, through the OpenTelemetry SDK of the application; start
- * that first. `new ElkMqServer({ queue, telemetry: new ElkMqOpenTelemetry() })`, and the same for clients.
+ * Makes spans and metrics by the semantic conventions for messaging, with the OpenTelemetry SDK of the
+ * application. Start the SDK first. Servers and clients have it as an option: `new ElkMqServer({ queue,
+ * telemetry: new ElkMqOpenTelemetry() })`.
  *
- * A message carries its trace in its headers, as W3C Trace Context. One request is one trace: `send` when it is stored,
- * `process` for each attempt, `receive` until the last reply. A further attempt also links to where the message was sent.
+ * A message carries its trace in its headers, as W3C Trace Context. One request is one trace with the spans
+ * `send`, until it is stored, `process`, for each attempt, and `receive`, until the last reply. The second
+ * and later attempts also have a link to the span `send`.
  */
 export class ElkMqOpenTelemetry implements ElkMqTelemetry {
   readonly #tracer: Tracer = trace.getTracer(NAME);
@@ -43,7 +45,7 @@ export class ElkMqOpenTelemetry implements ElkMqTelemetry {
   readonly #consumed: Counter;
   readonly #states = new Map<() => Promise<QueueState>, string>();
 
-  /** Takes tracer and meter from the SDK that has been started. */
+  /** Takes the tracer and the meter of the SDK that is running. */
   constructor() {
     const meter = metrics.getMeter(NAME);
     const seconds = { unit: 's' };
@@ -66,7 +68,7 @@ export class ElkMqOpenTelemetry implements ElkMqTelemetry {
     let hasEnded = false;
     let isTold = false;
     const told = (error?: unknown): void => {
-      // A request can end before it is known to be stored.
+      // A request can end before the client knows that it is stored.
       if (isTold) return;
       isTold = true;
       finish(span, error);
@@ -134,7 +136,7 @@ export class ElkMqOpenTelemetry implements ElkMqTelemetry {
     return () => this.#states.delete(state);
   }
 
-  /** Redis is asked when metrics are collected, once for all of them. */
+  /** Reads the state of each queue once in each collection of metrics, for all gauges. */
   #observe(meter: Meter): void {
     const gauges = (Object.keys(GAUGES) as (keyof typeof GAUGES)[]).map((name) => ({
       name,
@@ -148,7 +150,7 @@ export class ElkMqOpenTelemetry implements ElkMqTelemetry {
     meter.addBatchObservableCallback(
       async (result) => {
         for (const [ask, queue] of this.#states) {
-          // A Redis that is away has its own alarms.
+          // The application has other alarms for a Redis that is away.
           const state = await ask().catch(() => undefined);
           if (!state) continue;
           const of = { 'messaging.system': 'elkmq', 'messaging.destination.name': queue };

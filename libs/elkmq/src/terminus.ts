@@ -6,30 +6,31 @@ import type { QueueState } from './core/queue-state.js';
 
 /** An `ElkMqClient`, an `ElkMqServer`, an `EventQueue` or a `QueueAdmin`. */
 export interface ElkMqHealthSource {
-  /** How the queue is. @param timeout how long Redis may take to tell, ms */
+  /**
+   * Reads the state of the queue.
+   * @param timeout the time that Redis may take, ms
+   */
   state(timeout?: number): Promise<QueueState>;
 }
 
-/** From when on a queue is down. Without limits it is down when Redis does not answer. */
+/** The limits beyond which a queue is down. Without limits it is down only when Redis does not answer. */
 export interface ElkMqHealthLimits {
-  /** How long Redis may take to answer, ms. Default 1,000. */
+  /** The time that Redis may take to answer, ms. Default 1,000. */
   timeout?: number;
-  /** How many messages may wait for a worker. */
+  /** The greatest number of messages that may wait for a worker. Default: no limit. */
   maxWaiting?: number;
-  /** For how long the first of them may have been waiting, ms. */
+  /** The longest time that the first of them may have waited, ms. Default: no limit. */
   maxOldestWaiting?: number;
-  /** How many dead letters there may be. */
+  /** The greatest number of dead letters. Default: no limit. */
   maxDeadLetters?: number;
-  /**
-   * How many workers must take messages, as `state().workers` counts them. Default 0: a queue without a worker is up.
-   */
+  /** The least number of workers, by `state().workers`. Default 0: a queue without a worker is up. */
   minWorkers?: number;
 }
 
 const LIMITS = ['timeout', 'maxWaiting', 'maxOldestWaiting', 'maxDeadLetters', 'minWorkers'];
 
 /**
- * Tells `@nestjs/terminus` how a queue is:
+ * Reports the health of a queue to `@nestjs/terminus`:
  * `health.check([() => elkmq.check('orders', client, { maxOldestWaiting: 60_000 })])`.
  */
 @Injectable()
@@ -41,9 +42,11 @@ export class ElkMqHealthIndicator {
   }
 
   /**
-   * Is `up` or `down`, with the state of the queue and `roundTrip`, how long Redis took to tell it, ms.
-   * @param key what the result is filed under
-   * @throws {InvalidOptionError}
+   * Checks a queue.
+   * @param key the name of the result
+   * @returns `up` or `down`, with the state of the queue and `roundTrip`, the time that Redis took to answer,
+   * ms. When Redis does not answer, only the message of the error is there
+   * @throws {InvalidOptionError} when a limit is wrong
    */
   async check<Key extends string>(
     key: Key,

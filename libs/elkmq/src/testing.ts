@@ -8,23 +8,23 @@ import { ElkMqServer, type WorkerLike } from './nest/elk-mq.server.js';
 import type { ElkMqClientOptions, ElkMqServerOptions } from './nest/options.js';
 import { MemoryBroker } from './testing/memory-broker.js';
 
-/** What a test queue can be told. */
+/** The options of a test queue. */
 export interface ElkMqTestQueueOptions {
-  /** As for the server that is tested: `retry`, `concurrency`, `serializer`, … */
+  /** The options of the server, such as `retry`, `concurrency` and `serializer`. */
   server?: Partial<ElkMqServerOptions>;
-  /** As for clients: `timeout`, `eventTimeout`, `serializer`, … */
+  /** The options of the client, such as `timeout`, `eventTimeout` and `serializer`. */
   client?: Partial<ElkMqClientOptions>;
-  /** What the clock shows at first, ms since 1970. Default: now. */
+  /** The first time of the clock, ms since 1970. Default: now. */
   now?: number;
 }
 
-/** So often others get their turn, for what follows from an event to happen. */
+/** The number of turns of the event loop in which the results of a change can come about. */
 const TURNS = 20;
 
 /**
- * A queue for tests of handlers, without Redis. Messages go through the real server and client, with pipes, guards,
- * interceptors, filters, retries and dead letters; only the queue between them is in memory, with a clock that stands still
- * until it is moved.
+ * A queue for tests of handlers, without Redis. Messages go through the real server and client, with pipes,
+ * guards, interceptors, filters, retries and dead letters. Only the queue between them is in memory. Its
+ * clock stands still until it is moved.
  *
  *     const queue = new ElkMqTestQueue();
  *     const app = moduleRef.createNestMicroservice({ strategy: queue.server });
@@ -35,7 +35,7 @@ const TURNS = 20;
 export class ElkMqTestQueue {
   /** The strategy of the microservice that is tested. */
   readonly server: ElkMqServer;
-  /** Sends to it, and replaces the client of a module that is tested. */
+  /** A client of the queue. It replaces the client of a module that is tested. */
   readonly client: ElkMqClient;
   readonly #broker: MemoryBroker;
 
@@ -46,27 +46,27 @@ export class ElkMqTestQueue {
     this.client = new TestClient(broker, { queue: 'test', ...client });
   }
 
-  /** What the clock of the queue shows, ms since 1970. */
+  /** The time on the clock of the queue, ms since 1970. */
   get now(): number {
     return this.#broker.now;
   }
 
-  /** Those that died last come last. */
+  /** The dead letters, the oldest first. */
   get deadLetters(): readonly DeadLetter[] {
     return this.#broker.deadLetters;
   }
 
-  /** How many messages wait for a worker, or are due later. */
+  /** The number of messages that wait for a worker or are due later. */
   get waiting(): number {
     return this.#broker.messages.length;
   }
 
-  /** How many are being handled. */
+  /** The number of messages that are being handled. */
   get running(): number {
     return this.#broker.running.size;
   }
 
-  /** Moves the clock: retries and delayed messages come when they are due, requests time out, each at its time. */
+  /** Moves the clock. Retries and delayed messages come, and requests time out, each at its time. */
   async advance(milliseconds: number): Promise<void> {
     const end = this.now + milliseconds;
     await this.#settle();
@@ -79,7 +79,7 @@ export class ElkMqTestQueue {
     this.#broker.now = end;
   }
 
-  /** Waits until nothing is being handled, however long that takes. What is due later stays. */
+  /** Waits until no message is being handled, without a limit. Messages that are due later stay. */
   async idle(): Promise<void> {
     do await this.#settle();
     while (this.running > 0);

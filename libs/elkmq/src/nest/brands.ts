@@ -1,6 +1,6 @@
 /*
- * An application can have two copies of this package: of two versions, or of two packages that each bring their own.
- * `instanceof` does not know what the other copy has made, so these classes carry a mark that all copies share.
+ * An application can have two copies of this package, for example in two versions. `instanceof` does not know
+ * the objects of the other copy, so these classes carry a mark that all copies share.
  */
 
 /** @internal */

@@ -6,29 +6,36 @@ import { isLoginRefused, isReplyError } from '../core/redis/redis-errors.js';
 import { messageOf } from '../core/thrown.js';
 import type { Log } from './safe-log.js';
 
-/** What `status` tells: `connected`, `reconnecting` while Redis is away, `disconnected` after `close`. */
+/** The values of `status`: `connected`, `reconnecting` while Redis is away, `disconnected` after `close`. */
 export type ElkMqStatus = 'connected' | 'reconnecting' | 'disconnected';
 
 /** Events for `on`. */
 export interface ElkMqEvents extends Record<string, (...args: never[]) => void> {
   /** Redis is there, for the first time or again. */
   connected: () => void;
-  /** Redis is away; it is tried until it is back. */
+  /** Redis is away. The connection is tried again until Redis is back. */
   reconnecting: () => void;
-  /** After `close`. */
+  /** `close` was called. */
   disconnected: () => void;
-  /** Once per outage or fault, not once per attempt to reconnect. */
+  /** Something is wrong. An outage gives one event, not one for each attempt to reconnect. */
   error: (error: Error) => void;
 }
 
-/** After an outage, ms. A Redis that is failing over accepts connections, and refuses what they are for. */
+/**
+ * After an outage the connection counts as back when it has held this long, ms. During a failover Redis
+ * accepts connections, and then refuses the commands.
+ */
 const STABLE = 1_000;
-/** A connection that is back within this time, ms, at the first try, was not an outage: the server may close idle ones. */
+/**
+ * A connection that is back within this time, ms, at the first try, had no outage. A server may close idle
+ * connections.
+ */
 const UNNOTICED_MS = 1_000;
 
 /**
- * Turns what a connection tells into Nest's status, events and log lines, for client and server alike. An outage is two
- * lines: one when Redis is away, one when it is back. A connection that breaks and is back at once is none.
+ * Turns the reports of a connection into Nest's status, events and log lines, for clients and servers. An
+ * outage gives two lines: one when Redis is away, one when it is back. A connection that breaks and is back
+ * at once gives no line.
  */
 export class ConnectionEvents implements ConnectionListener {
   readonly #emitter = new EventEmitter();
@@ -40,7 +47,7 @@ export class ConnectionEvents implements ConnectionListener {
   #isAway = false;
   #awayTimer: NodeJS.Timeout | undefined;
   #backTimer: NodeJS.Timeout | undefined;
-  /** What has broken the connection; it is told before the loss. */
+  /** The error that broke the connection. It is reported before the loss. */
   #reason = '';
 
   constructor(queue: string, next: (status: ElkMqStatus) => void, log: Log) {
@@ -88,7 +95,7 @@ export class ConnectionEvents implements ConnectionListener {
     if (this.#emitter.listenerCount('error') > 0) this.#emit('error', error);
   }
 
-  /** A listener that throws must not harm what goes on in the connection. */
+  /** Calls the listeners. When one throws, the connection goes on. */
   #emit(event: string, ...args: Error[]): void {
     try {
       this.#emitter.emit(event, ...args);

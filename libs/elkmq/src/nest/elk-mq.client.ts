@@ -16,8 +16,9 @@ import { safeLog } from './safe-log.js';
 type CreatePacket = (pattern: unknown, data: unknown) => ReadPacket;
 
 /**
- * Nest's client for a queue: `send` stores a request and answers what its handler does, `emit` stores an event.
- * Errors of the transport are instances of `EventQueueError`; what a handler throws arrives as Nest has it.
+ * A Nest client for a queue: `send` stores a request and emits the replies of its handler, `emit` stores an
+ * event. Errors of the transport are instances of `EventQueueError`. An error of a handler arrives in the
+ * form that Nest gives it.
  */
 export class ElkMqClient extends ClientProxy<ElkMqEvents> {
   readonly #log = safeLog(new Logger('ElkMqClient'));
@@ -28,7 +29,7 @@ export class ElkMqClient extends ClientProxy<ElkMqEvents> {
   readonly #outgoing: OutgoingMessages;
   readonly #events: ConnectionEvents;
   #requester: RequesterLike | undefined;
-  /** Events that are not in Redis yet, and what waits for the last of them. */
+  /** The number of events that are not in Redis yet. The callbacks below wait for the last of them. */
   #emitting = 0;
   readonly #emitted: (() => void)[] = [];
 
@@ -57,18 +58,25 @@ export class ElkMqClient extends ClientProxy<ElkMqEvents> {
     );
   }
 
-  // Narrowed here, not by the base's type parameter: that would make this class no `Type<ClientProxy>`.
+  // The type is narrowed here. With the type parameter of the base, the class would not be a
+  // `Type<ClientProxy>`.
   override get status(): Observable<ElkMqStatus> {
     return super.status as Observable<ElkMqStatus>;
   }
 
-  /** Resolves when connected; `send` and `emit` connect by themselves. @throws {ConnectionError} */
+  /**
+   * Resolves when the client is connected. `send` and `emit` connect by themselves.
+   * @throws {ConnectionError}
+   */
   async connect(): Promise<void> {
     this.#requester ??= this.openRequester();
     await this.#requester.connect();
   }
 
-  /** Fails the requests that still wait, stores the events that are on their way, and closes the connections. */
+  /**
+   * Stores the events that are not in Redis yet, fails the requests that still wait, and closes the
+   * connections.
+   */
   async close(): Promise<void> {
     if (this.#emitting > 0) await new Promise<void>((resolve) => this.#emitted.push(resolve));
     this.#lost.report();
@@ -84,8 +92,8 @@ export class ElkMqClient extends ClientProxy<ElkMqEvents> {
   }
 
   /**
-   * How the queue is now; connects if need be.
-   * @param timeout how long Redis may take, ms; default: the `enqueueTimeout`
+   * Reads the state of the queue. Connects if it has to.
+   * @param timeout the time that Redis may take, ms; default: the `enqueueTimeout`
    * @throws {ConnectionError}
    */
   async state(timeout = this.#options.sending.enqueueTimeout): Promise<QueueState> {
@@ -94,13 +102,19 @@ export class ElkMqClient extends ClientProxy<ElkMqEvents> {
     return readQueueState(this.#requester.connection, new QueueKeys(queue, source.isCluster), timeout);
   }
 
-  /** The ioredis client that stores messages. */
+  /**
+   * @returns the ioredis client that stores messages
+   * @throws {Error} when the client is not connected
+   */
   unwrap<T = Redis | Cluster>(): T {
     if (!this.#requester) throw new Error('Not connected. Call "connect" first.');
     return this.#requester.connection.client as T;
   }
 
-  /** As Nest's `send`, which holds what is sent before there is a connection, any amount of it. */
+  /**
+   * Works like Nest's `send`. Nest's own keeps every message that is sent before there is a connection,
+   * without a limit; here `maxBufferedBytes` is the limit.
+   */
   override send<TResult = unknown, TInput = unknown>(pattern: unknown, data: TInput): Observable<TResult> {
     return new Observable((observer) =>
       isComplete(pattern, data)
@@ -109,7 +123,7 @@ export class ElkMqClient extends ClientProxy<ElkMqEvents> {
     );
   }
 
-  /** As Nest's `emit`; a failure that nobody has subscribed to is logged. */
+  /** Works like Nest's `emit`. A failure is logged when nobody has subscribed. */
   override emit<TResult = unknown, TInput = unknown>(pattern: unknown, data: TInput): Observable<TResult> {
     const emission = new Emission<TResult>();
     this.#emitting++;
@@ -154,7 +168,8 @@ export class ElkMqClient extends ClientProxy<ElkMqEvents> {
     let end: (() => void) | undefined = this.#outgoing.request(packet, callback);
     return () => {
       end?.();
-      // RxJS keeps this function in an array literal (see PlainEvent): it must lead to nothing any more.
+      // RxJS keeps this function in an array literal (see PlainEvent), so it must not hold the request any
+      // more.
       end = undefined;
     };
   }
@@ -169,7 +184,7 @@ export class ElkMqClient extends ClientProxy<ElkMqEvents> {
     return this.#requester;
   }
 
-  /** @internal What stores messages; a test has its own. */
+  /** @internal Makes the object that stores messages. A test queue makes another one. */
   protected openRequester(): RequesterLike {
     const { source, queue, sending } = this.#options;
     const keys = new QueueKeys(queue, source.isCluster);
@@ -177,7 +192,7 @@ export class ElkMqClient extends ClientProxy<ElkMqEvents> {
   }
 }
 
-/** Otherwise Nest's own way is taken, which refuses what is missing. */
+/** Whether nothing is missing. When something is, Nest's own method is called, and refuses it. */
 function isComplete(pattern: unknown, data: unknown): boolean {
   return pattern !== undefined && pattern !== null && data !== undefined && data !== null;
 }

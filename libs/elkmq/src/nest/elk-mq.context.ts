@@ -7,12 +7,12 @@ import { CONTEXT } from './brands.js';
 import { readStrings } from './headers.js';
 import { messageDelay } from './options.js';
 
-/** How long `retry` puts a message off where nothing says it, ms. */
+/** The delay of `retry` when neither the call nor a policy gives one, ms. */
 const DEFAULT_DELAY = 1_000;
 
-/** What a handler can know of the message that it handles: `@Ctx() context: ElkMqContext`. */
+/** Gives a handler the facts about the message that it handles: `@Ctx() context: ElkMqContext`. */
 export class ElkMqContext extends BaseRpcContext<[queue: string, event: ServiceEvent]> {
-  /** @internal What was thrown, where an `ElkMqErrorInterceptor` watches. */
+  /** @internal The error that the handler threw, when an `ElkMqErrorInterceptor` sees it. */
   readonly originalError: { isWatched: boolean; error?: unknown } = { isWatched: false };
   readonly #delivery: Delivery;
   readonly #message: { isRequest: boolean; backoff: Backoff | undefined };
@@ -34,18 +34,20 @@ export class ElkMqContext extends BaseRpcContext<[queue: string, event: ServiceE
   }
 
   /**
-   * Fires when what the handler does has become useless: at the deadline of a request, soon after its caller has stopped
-   * waiting, when its worker shuts down and has waited for `drainTimeout`, and when the message was taken away from the
-   * worker because it seemed dead. Its `reason` is a `TimeoutExpiredError`, a `CancelledError` or an `AbandonedError`.
+   * Aborts when the work of the handler has become useless: at the deadline of a request, soon after its
+   * caller stopped waiting, when the worker has waited for `drainTimeout` at shutdown, and when another
+   * worker took the message because this one seemed dead. Its `reason` is a `TimeoutExpiredError`, a
+   * `CancelledError` or an `AbandonedError`.
    */
   get signal(): AbortSignal {
     return this.#delivery.signal(this.#message.isRequest);
   }
 
   /**
-   * Ends this attempt; the message comes again, as the next one, whatever the handler answers or throws from now on. It
-   * does not look at the attempts of a retry policy: `getAttempt()` tells how many there were.
-   * @param delay ms until then; default: the back-off of the handler's policy, or 1,000
+   * Ends this attempt. The message comes again as the next attempt, whatever the handler returns or throws
+   * from now on. This call ignores the `attempts` of a retry policy; `getAttempt()` returns the number of
+   * attempts so far.
+   * @param delay ms until the next attempt; default: the back-off of the handler's policy, or 1,000
    * @throws {AttemptEndedError} when this attempt has ended, or has answered already
    */
   retry(delay?: number): void {
@@ -56,8 +58,8 @@ export class ElkMqContext extends BaseRpcContext<[queue: string, event: ServiceE
   }
 
   /**
-   * Ends this attempt by moving the message to the dead letters, with the reason `rejected` and this text, whatever the
-   * handler answers or throws from now on. Its requester gets a `RejectedError`.
+   * Ends this attempt. The message becomes a dead letter with the reason `rejected` and this text, whatever
+   * the handler returns or throws from now on. The caller of a request gets a `RejectedError`.
    * @throws {AttemptEndedError} when this attempt has ended, or has answered already
    */
   deadLetter(reason: string): void {
@@ -70,47 +72,49 @@ export class ElkMqContext extends BaseRpcContext<[queue: string, event: ServiceE
     if (this.#delivery.hasAnswered) throw new AttemptEndedError('this attempt has answered already');
   }
 
-  /** The pattern that the message was sent to. */
+  /** Returns the pattern that the message was sent to. */
   getPattern(): string {
     return this.getEvent().action;
   }
 
-  /** The name of the queue. */
+  /** Returns the name of the queue. */
   getQueue(): string {
     return this.args[0];
   }
 
-  /** The message as it is in the queue. */
+  /** Returns the message as it is in the queue. */
   getEvent(): ServiceEvent {
     return this.args[1];
   }
 
-  /** The message's id, the same in each attempt. */
+  /** Returns the message's id. It is the same in each attempt. */
   getOrigin(): string {
     return this.#delivery.queued.origin;
   }
 
-  /** When Redis registered the message, ms since 1970. */
+  /** Returns the time at which Redis stored the message, ms since 1970. */
   getTimestamp(): Timestamp {
     return this.#delivery.queued.timestamp;
   }
 
-  /** When nobody waits for it any more, ms since 1970 on the clock of Redis. */
+  /** Returns the deadline, at which the timeout of the message ends, ms since 1970 on the clock of Redis. */
   getDeadline(): number {
     return this.#delivery.deadline;
   }
 
-  /** 1 for the first attempt at this message. */
+  /** Returns the number of this attempt, from 1. */
   getAttempt(): number {
     return this.#delivery.queued.attempt;
   }
 
-  /** Headers of the record that was sent; empty when it had none. */
+  /** Returns the headers of the record that was sent; empty when it had none. */
   getHeaders(): Record<string, string> {
     return readStrings(this.#delivery.queued.headers);
   }
 
-  /** What `setOnDispatchHook` of the sending client has put into the packet; empty when it has put nothing. */
+  /**
+   * Returns the metadata that the hook of `setOnDispatchHook` put into the packet; empty when there are none.
+   */
   getMetadata(): Record<string, string> {
     return readStrings(this.#delivery.queued.metadata);
   }

@@ -4,14 +4,14 @@ import { CONTEXT, hasBrand } from './brands.js';
 import type { ElkMqContext } from './elk-mq.context.js';
 
 /**
- * Lets the transport see what handlers throw. By the time a failure comes to a transport, Nest has replaced every error
- * but an `RpcException` by "Internal server error". With this interceptor `retry.when` gets the error itself, and a dead
- * letter tells its class, message and stack.
+ * Shows the transport the errors that handlers throw. Before a failure comes to a transport, Nest replaces
+ * every error that is not an `RpcException` by "Internal server error". With this interceptor `retry.when`
+ * gets the error itself, and a dead letter has its class, message and stack.
  *
- * It changes nothing else: exception filters do their work as before, and decide whether there is a failure at all.
+ * It changes nothing else: exception filters work as before, and decide whether there is a failure at all.
  *
- * `ElkMqModule` brings it. A hybrid application that does not pass `inheritAppConfig: true` to `connectMicroservice` puts
- * `@UseInterceptors(ElkMqErrorInterceptor)` on its controllers.
+ * `ElkMqModule` provides it. A hybrid application that does not pass `inheritAppConfig: true` to
+ * `connectMicroservice` puts `@UseInterceptors(ElkMqErrorInterceptor)` on its controllers.
  */
 @Injectable()
 export class ElkMqErrorInterceptor implements NestInterceptor {
@@ -19,7 +19,8 @@ export class ElkMqErrorInterceptor implements NestInterceptor {
     const context: unknown = execution.getType() === 'rpc' ? execution.getArgByIndex(1) : undefined;
     if (!hasBrand(context, CONTEXT)) return next.handle();
     const { originalError } = context as ElkMqContext;
-    // Each `ElkMqModule.register` brings one: the outermost sees what comes to the transport.
+    // Each `ElkMqModule.register` provides one. Only the outermost sees the error that comes to the
+    // transport.
     if (originalError.isWatched) return next.handle();
     originalError.isWatched = true;
     return next.handle().pipe(

@@ -23,27 +23,30 @@ export type ElkMqClientProvider = ElkMqClientOptions & {
   name: string | symbol;
 };
 
-/** Makes the options of a client; for `useClass` and `useExisting`. */
+/** Makes the options of a client. `useClass` and `useExisting` name such a class or provider. */
 export interface ElkMqClientOptionsFactory {
-  /** Is called once, before the client is made. */
+  /** Nest calls it once, before it makes the client. */
   createElkMqOptions(): ElkMqClientOptions | Promise<ElkMqClientOptions>;
 }
 
-/** As in Nest's own modules: one of `useFactory`, `useClass` and `useExisting`. */
+/**
+ * A client whose options come from one of `useFactory`, `useClass` and `useExisting`, like in Nest's own
+ * modules.
+ */
 export interface ElkMqClientAsyncProvider extends Pick<ModuleMetadata, 'imports'> {
   /** The token for `@Inject`. */
   name: string | symbol;
   /** Makes the options. */
   useFactory?: (...dependencies: never[]) => ElkMqClientOptions | Promise<ElkMqClientOptions>;
-  /** What `useFactory` is given. */
+  /** The providers that `useFactory` gets. */
   inject?: InjectionToken[];
-  /** A class that makes them, of which Nest makes an instance. */
+  /** A class that makes the options. Nest makes an instance of it. */
   useClass?: Type<ElkMqClientOptionsFactory>;
-  /** The token of a provider that makes them, an `ElkMqClientOptionsFactory`. */
+  /** The token of a provider that makes the options, an `ElkMqClientOptionsFactory`. */
   useExisting?: InjectionToken;
 }
 
-/** A list of clients, or an object when they are to be global. */
+/** A list of clients, or an object that can also make them global. */
 export type ElkMqClients<Provider> =
   | Provider[]
   | {
@@ -56,12 +59,13 @@ export type ElkMqClients<Provider> =
 /**
  * Provides clients for injection, and closes them when the application shuts down.
  *
- * Where it is imported, as it is or with clients, the application's servers are drained before anything that handlers
- * use is destroyed. Otherwise Nest calls `onModuleDestroy` everywhere first, when a signal ends the application or the
- * application is a hybrid one, and closes the servers later.
+ * An application that imports it, with or without clients, drains its servers before anything that handlers
+ * use is destroyed. Without it, Nest calls `onModuleDestroy` everywhere first and closes the servers later,
+ * when a signal ends the application or when the application is a hybrid one.
  *
- * It also brings `ElkMqErrorInterceptor` for all handlers, so that dead letters and `retry.when` see what was thrown. A
- * hybrid application needs `connectMicroservice(…, { inheritAppConfig: true })` for that.
+ * The module also provides `ElkMqErrorInterceptor` for all handlers, so that dead letters and `retry.when`
+ * get the error that was thrown. A hybrid application needs `connectMicroservice(…, { inheritAppConfig: true
+ * })` for that.
  */
 @Module({ providers: [{ provide: APP_INTERCEPTOR, useClass: ElkMqErrorInterceptor }] })
 export class ElkMqModule implements OnModuleDestroy {
@@ -91,7 +95,10 @@ export class ElkMqModule implements OnModuleDestroy {
     );
   }
 
-  /** As `register`, with options that come from elsewhere. */
+  /**
+   * Provides clients whose options come from a factory.
+   * @throws {InvalidOptionError} when a client has none of `useFactory`, `useClass` and `useExisting`
+   */
   static registerAsync(clients: ElkMqClients<ElkMqClientAsyncProvider>): DynamicModule {
     const { list, isGlobal } = listOf(clients);
     const options: ClientsModuleAsyncOptions = {

@@ -3,22 +3,22 @@ import type { Deduplication } from '../core/sending/batch.js';
 import { deduplicationOf, messageDelay, requestTimeout } from './options.js';
 import { headersOf } from './headers.js';
 
-/** A payload with options of its own; made by `ElkMqRecordBuilder`, sent in place of the payload. */
+/** A payload with its own options. `ElkMqRecordBuilder` makes it; it is sent in place of the payload. */
 export class ElkMqRecord<T = unknown> {
   constructor(
-    /** What the handler gets. */
+    /** The payload that the handler gets. */
     readonly data: T,
-    /** What travels beside it. */
+    /** Strings that travel beside the payload. */
     readonly headers?: Readonly<Record<string, string>>,
-    /** How long a request waits for its last response, or an event is worth handling, ms. */
+    /** The time that a request waits for its last response, or that an event is worth handling, ms. */
     readonly timeout?: number,
-    /** How long after it was sent it is to be handled, ms. */
+    /** The time from sending until the message is due, ms. */
     readonly delay?: number,
-    /** Only the first message with its key is stored. */
+    /** Only the first message with this key is stored. */
     readonly deduplication?: {
-      /** Up to 256 characters. */
+      /** The key, of up to 256 characters. */
       readonly key: string;
-      /** For how long the key is known, ms. */
+      /** The time from the first message for which the key is known, ms. */
       readonly window: number;
     },
   ) {}
@@ -29,7 +29,10 @@ export class ElkMqRecord<T = unknown> {
   }
 }
 
-/** Adds headers, a timeout, a delay or a deduplication key to one message: `client.send('pattern', new ElkMqRecordBuilder(data).….build())`. */
+/**
+ * Adds headers, a timeout, a delay or a deduplication key to one message:
+ * `client.send('pattern', new ElkMqRecordBuilder(data).….build())`.
+ */
 export class ElkMqRecordBuilder<T> {
   #headers: Record<string, string> | undefined;
   #timeout: number | undefined;
@@ -39,8 +42,8 @@ export class ElkMqRecordBuilder<T> {
   constructor(private data: T) {}
 
   /**
-   * Strings that travel beside the payload; handlers read them with `context.getHeaders()`.
-   * @throws {InvalidOptionError} when a value is no string
+   * Sets strings that travel beside the payload. Handlers read them with `context.getHeaders()`.
+   * @throws {InvalidOptionError} when a value is not a string
    */
   setHeaders(headers: Record<string, string>): this {
     this.#headers = headersOf(headers);
@@ -48,8 +51,9 @@ export class ElkMqRecordBuilder<T> {
   }
 
   /**
-   * How long this request waits for its last response, or how long this event is worth handling, ms, up to 65,535,000.
-   * Default: the client's `timeout`, or its `eventTimeout`.
+   * Sets for how long this request waits for its last response, or this event is worth handling.
+   * @param timeout ms, up to 65,535,000. Default: the client's `timeout` for a request, its `eventTimeout`
+   * for an event
    * @throws {InvalidOptionError}
    */
   setTimeout(timeout: number): this {
@@ -58,8 +62,8 @@ export class ElkMqRecordBuilder<T> {
   }
 
   /**
-   * How long after it was sent the message is to be handled, ms, up to 2,000,000,000 (23 days). Its timeout counts from
-   * then. Default 0.
+   * Sets the time from sending until the message is due. Its timeout begins when it is due.
+   * @param delay ms, up to 2,000,000,000 (23 days). Default 0
    * @throws {InvalidOptionError}
    */
   setDelay(delay: number): this {
@@ -68,11 +72,12 @@ export class ElkMqRecordBuilder<T> {
   }
 
   /**
-   * Stores only the first message of the queue with this key: a second `emit` succeeds and adds nothing, a second `send`
-   * gets the replies of the first one, also when they are an error. Requests and events have keys of their own.
+   * Stores only the first message of the queue with this key. A second `emit` succeeds and adds nothing. A
+   * second `send` gets the replies to the first one, also when they are an error. The keys of requests and of
+   * events are separate.
    * @param key up to 256 characters, such as the id of an order
-   * @param window ms since the first message during which the key is known. That of a request is known for as long as
-   * somebody waits for its replies, at the least. Default 60,000
+   * @param window ms from the first message, during which the key is known. The key of a request is known at
+   * least for as long as somebody waits for its replies. Default 60,000
    * @throws {InvalidOptionError}
    */
   setDeduplicationKey(key: string, window?: number): this {
@@ -80,13 +85,13 @@ export class ElkMqRecordBuilder<T> {
     return this;
   }
 
-  /** What the handler gets, in place of what the builder was made with. */
+  /** Replaces the payload that the builder was made with. */
   setData(data: T): this {
     this.data = data;
     return this;
   }
 
-  /** What is given to `send` or `emit` in place of the payload. */
+  /** @returns the record, to be given to `send` or `emit` in place of the payload */
   build(): ElkMqRecord<T> {
     return new ElkMqRecord(this.data, this.#headers, this.#timeout, this.#delay, this.#deduplication);
   }

@@ -22,7 +22,7 @@ import { workerLog } from './worker-log.js';
 /** @internal */
 export type WorkerLike = Pick<Worker, 'connection' | 'countRunning' | 'start' | 'stop'>;
 
-/** The transport's id: handlers can be bound to it, `@MessagePattern('pattern', ELKMQ)`. */
+/** The id of the transport. Handlers can be bound to it: `@MessagePattern('pattern', ELKMQ)`. */
 export const ELKMQ = Symbol('ELKMQ');
 
 /**
@@ -33,7 +33,7 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
   override readonly transportId: symbol;
   protected override readonly logger = new Logger('ElkMqServer');
   readonly #log = safeLog(this.logger);
-  /** A failed event becomes a dead letter, and the log says so; Nest need not log it as well. */
+  /** A failed event becomes a dead letter, and the log says so. Nest need not log it again. */
   override readonly propagatesEventHandlerErrors = true;
   readonly #options: ReturnType<typeof serverOptions>;
   readonly #events: ConnectionEvents;
@@ -44,7 +44,7 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
   #worker: WorkerLike | undefined;
   #handlers: Handlers;
   #unwatch: (() => void) | undefined;
-  /** Closing may be asked for more than once: by a module and by Nest. */
+  /** A module and Nest may both call `close`. They get the same promise. */
   #closed: Promise<void> = Promise.resolve();
 
   /** @throws {InvalidOptionError} */
@@ -79,7 +79,10 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
     return true;
   }
 
-  /** As Nest's, which lets the last of two request handlers of one pattern win and says nothing. */
+  /**
+   * Adds a handler, and warns when a pattern has two and the last one is for requests. Nest calls only that
+   * one, and does not warn.
+   */
   override addHandler(
     pattern: unknown,
     callback: MessageHandler,
@@ -96,7 +99,10 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
     super.addHandler(pattern, callback, isEventHandler, extras);
   }
 
-  /** Takes messages from now on. Calls back with a `ConnectionError` when Redis is away for `connectTimeout`, with a `DequeueError` when it refuses. */
+  /**
+   * Takes messages from now on. The callback gets a `ConnectionError` when Redis is away for
+   * `connectTimeout`, and a `DequeueError` when Redis refuses.
+   */
   listen(callback: (error?: Error) => void): void {
     const { queue, deadLetters, connectTimeout } = this.#options;
     this.#worker = this.openWorker({
@@ -123,7 +129,7 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
     );
   }
 
-  /** @internal What takes messages; a test has its own. */
+  /** @internal Makes the worker that takes messages. A test queue makes another one. */
   protected openWorker(listener: WorkerListener): WorkerLike {
     const { source, queue } = this.#options;
     const options = { ...this.#options, handlers: [...this.messageHandlers.keys()] };
@@ -141,7 +147,10 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
     );
   }
 
-  /** Takes no more messages, lets running handlers finish for `drainTimeout`, and leaves. */
+  /**
+   * Takes no more messages, waits for running handlers for `drainTimeout` at the most, and closes the
+   * connections.
+   */
   close(): Promise<void> {
     const worker = this.#worker;
     this.#worker = undefined;
@@ -172,8 +181,8 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
   }
 
   /**
-   * How the queue is now.
-   * @param timeout how long Redis may take, ms; default: the `connectTimeout`
+   * Reads the state of the queue.
+   * @param timeout the time that Redis may take, ms; default: the `connectTimeout`
    * @throws {ConnectionError}
    */
   async state(timeout = this.#options.connectTimeout): Promise<QueueState> {
@@ -181,7 +190,10 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
     return readQueueState(this.#listening().connection, new QueueKeys(queue, source.isCluster), timeout);
   }
 
-  /** The ioredis client that settles messages. */
+  /**
+   * @returns the ioredis client that settles messages
+   * @throws {Error} when the server does not listen
+   */
   unwrap<T = Redis | Cluster>(): T {
     return this.#listening().connection.client as T;
   }
@@ -195,12 +207,12 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
     this.#log.error(message);
   };
 
-  /** Nest sets them when it likes. */
+  /** Reads the hooks at each call, because Nest may set them at any time. */
   #hooks(): ProcessingHooks {
     return {
       start: (context, run) => (this.onProcessingStartHook as StartHook)(this.transportId, context, run),
       end: () => {
-        // Its type does not say that there may be none.
+        // There may be no hook, which its type does not say.
         const hook = this.onProcessingEndHook as EndHook | undefined;
         return (
           hook &&
@@ -217,11 +229,12 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
     const isEvent = !isOurs || delivery.replyTo === undefined;
     const handler =
       this.#handlers.find(event.action, isEvent) ??
-      // Our clients send the normalised pattern; only another spelling of an object pattern has to be normalised.
+      // Clients of this package send normalised patterns. Other clients may spell an object pattern in
+      // another way.
       this.getHandlerByPattern(event.action);
-    // On the original's wire a request and an event look the same: the handler knows which it is.
+    // A legacy request looks the same as a legacy event. The handler tells which one it is.
     const isRequest = isOurs ? delivery.replyTo !== undefined : handler?.isEventHandler === false;
-    // A later attempt at a request of an original client: only its handler tells that somebody waited for it.
+    // This can be a later attempt at a legacy request. Only the handler tells that somebody waited for it.
     if (isRequest && !isOurs && delivery.timeLeft <= 0) {
       delivery.deadLetter('expired');
       return;

@@ -2,13 +2,13 @@ import type { AsyncResource } from 'node:async_hooks';
 import type { Subscriber } from 'rxjs';
 import { newContext } from '../core/async-context.js';
 
-/** What became of an event that was emitted, for those who subscribe before it is known and for those who do later. */
+/** The result of an `emit`. It reaches everyone who subscribes, before it is known or later. */
 export class Emission<T> {
   #isWatched = false;
   readonly #waiting: { observer: Subscriber<T>; context: AsyncResource }[] = [];
   #tell: ((observer: Subscriber<T>) => void) | undefined;
 
-  /** Somebody has subscribed. */
+  /** Whether somebody has subscribed. */
   get isWatched(): boolean {
     return this.#isWatched;
   }
@@ -35,7 +35,7 @@ export class Emission<T> {
   #end(tell: (observer: Subscriber<T>) => void): void {
     this.#tell = tell;
     for (const { observer, context } of this.#waiting) context.runInAsyncScope(tell, undefined, observer);
-    // An array literal (see PlainEvent) must lead to nothing any more.
+    // The array is a literal (see PlainEvent), so it must not hold the observers any more.
     this.#waiting.length = 0;
   }
 }

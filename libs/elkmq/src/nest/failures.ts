@@ -4,10 +4,10 @@ import { messageOf, readMember } from '../core/thrown.js';
 import type { ElkMqContext } from './elk-mq.context.js';
 import { retryPolicy, type RetryPolicy } from './retry-policy.js';
 
-/** What Nest makes of an error that is not an `RpcException`. */
+/** Nest replaces the message of an error that is not an `RpcException` by this text. */
 const INTERNAL_ERROR = 'Internal server error';
 
-/** Decides what becomes of an attempt whose handler failed. */
+/** Decides the outcome of an attempt whose handler failed. */
 export class Failures {
   readonly #ofServer: RetryPolicy | undefined;
   readonly #policies = new WeakMap<MessageHandler, RetryPolicy | 'none'>();
@@ -20,7 +20,11 @@ export class Failures {
     this.#warn = warn;
   }
 
-  /** Requests have only a policy of their own. @throws {InvalidOptionError} when the extras are wrong */
+  /**
+   * Returns the policy of a handler. A handler of requests has only its own; the server's policy is for
+   * events.
+   * @throws {InvalidOptionError} when the extras are wrong
+   */
   policyOf(handler: MessageHandler): RetryPolicy | undefined {
     let policy = this.#policies.get(handler);
     if (policy === undefined) {
@@ -31,7 +35,7 @@ export class Failures {
     return policy === 'none' ? undefined : policy;
   }
 
-  /** An event: it is tried again, or becomes a dead letter. */
+  /** Retries a failed event, or makes it a dead letter. */
   ofEvent(delivery: Delivery, handler: MessageHandler, context: ElkMqContext, error: unknown): void {
     if (!this.#isRetried(delivery, handler, context, error)) {
       this.#warnIfUnseen(`The dead letter of '${context.getPattern()}'`, context, error);
@@ -39,14 +43,17 @@ export class Failures {
     }
   }
 
-  /** A request that has not answered anything. @returns whether it is tried again; otherwise the error is its answer */
+  /**
+   * Retries a failed request that has not answered anything.
+   * @returns whether it is tried again; otherwise the error is its answer
+   */
   ofRequest(delivery: Delivery, handler: MessageHandler, context: ElkMqContext, error: unknown): boolean {
-    // It may have failed because it learnt that nobody waits for it.
+    // The handler may have failed only because it learnt that nobody waits.
     if (delivery.isCancelled) return false;
     return this.#isRetried(delivery, handler, context, error, delivery.timeLeft);
   }
 
-  /** @param timeLeft a retry that came later than this, ms, would be for nobody */
+  /** @param timeLeft ms until nobody waits any more; a retry that would come later is useless */
   #isRetried(
     delivery: Delivery,
     handler: MessageHandler,
@@ -56,7 +63,7 @@ export class Failures {
   ): boolean {
     const policy = this.policyOf(handler);
     const { attempt, event } = delivery.queued;
-    // The handler may have ended the attempt itself, by its context.
+    // The handler may have ended the attempt itself, through its context.
     if (!policy || delivery.isHandled || attempt >= policy.attempts) return false;
     if (policy.when) {
       this.#warnIfUnseen(`retry.when of '${event.action}'`, context, error);
@@ -68,7 +75,7 @@ export class Failures {
         }
         if (!isWorthIt) return false;
       } catch (failure) {
-        // The message's own failure is what counts.
+        // The failure of the message itself counts, not this one.
         this.#warn(`retry.when of '${event.action}' failed: ${messageOf(failure)}`);
         return false;
       }
@@ -79,7 +86,10 @@ export class Failures {
     return true;
   }
 
-  /** @param what cannot see the error; the log says so once */
+  /**
+   * Warns once when the error that was thrown is not known.
+   * @param what the part that does not get the error
+   */
   #warnIfUnseen(what: string, { originalError }: ElkMqContext, error: unknown): void {
     if (originalError.isWatched || this.#hasWarned) return;
     if (readMember(error, 'message') !== INTERNAL_ERROR) return;
@@ -90,7 +100,7 @@ export class Failures {
   }
 }
 
-/** What was thrown, where that is known. */
+/** Returns the error that the handler threw when it is known, otherwise `error`. */
 export function originalOf({ originalError }: ElkMqContext, error: unknown): unknown {
   return 'error' in originalError ? originalError.error : error;
 }

@@ -4,22 +4,26 @@ import { shown } from '../core/options.js';
 import { deliveryMode, refuseUnknown } from './options.js';
 import { retryPolicy, type ElkMqRetryOptions } from './retry-policy.js';
 
-/** What a handler can have of its own, in place of what its server has. */
+/** Options of one handler. They replace those of its server. */
 export interface ElkMqHandlerExtras {
-  /** What becomes of a message whose worker died. Default: the server's. */
+  /** Whether a message whose worker died is handled again. Default: the server's `delivery`. */
   readonly delivery?: DeliveryMode;
-  /** When a message that failed is tried again. Default: the server's for an event, never for a request. */
+  /**
+   * When a message that failed is tried again. Default: the server's `retry` for an event, never for a
+   * request.
+   */
   readonly retry?: ElkMqRetryOptions;
 }
 
 const MEMBERS = ['delivery', 'retry'];
 
 /**
- * The extras of `@EventPattern` and `@MessagePattern`, with types, and checked when the class is defined:
- * `@EventPattern('order.placed', elkMqExtras({ retry: { attempts: 5 } }))`.
+ * Gives types to the extras of `@EventPattern` and `@MessagePattern`, and checks them when the class is
+ * defined: `@EventPattern('order.placed', elkMqExtras({ retry: { attempts: 5 } }))`.
  *
- * @returns what was given. `undefined` is only in its type: so TypeScript passes over those signatures of Nest 12's
- * `@EventPattern` that refuse a handler whose second parameter, the context, has a type
+ * @returns the same object. It is never `undefined`: the type says so only to make TypeScript skip some
+ * signatures of `@EventPattern` in Nest 12. Those refuse a handler whose second parameter, the context, has a
+ * type
  * @throws {InvalidOptionError}
  */
 export function elkMqExtras(extras: ElkMqHandlerExtras): ElkMqHandlerExtras | undefined {

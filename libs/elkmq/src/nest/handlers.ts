@@ -5,14 +5,14 @@ import { deliveryMode } from './options.js';
 import type { RetryPolicy } from './retry-policy.js';
 import { Wildcards } from './wildcards.js';
 
-/** Finds the handlers of a server, and tells what their extras say. */
+/** Finds the handlers of a server, and reads their extras. */
 export class Handlers {
   readonly #exact: ReadonlyMap<string, MessageHandler>;
   readonly #wildcards: Wildcards;
   readonly #failures: Failures;
   readonly #delivery: DeliveryMode;
 
-  /** @param delivery of handlers that have none of their own */
+  /** @param delivery the mode of handlers that have none of their own */
   constructor(exact: ReadonlyMap<string, MessageHandler>, failures: Failures, delivery: DeliveryMode) {
     this.#exact = exact;
     this.#wildcards = new Wildcards(exact);
@@ -20,7 +20,7 @@ export class Handlers {
     this.#delivery = delivery;
   }
 
-  /** The handler of an exact pattern wins. */
+  /** Returns the handler of an action. One with an exact pattern wins over one with wildcards. */
   find(action: string, isEvent = true): MessageHandler | undefined {
     return this.#exact.get(action) ?? (isEvent ? this.#wildcards.find(action) : undefined);
   }
@@ -36,8 +36,8 @@ export class Handlers {
   }
 
   /**
-   * Looks at all extras, so that a wrong one is told now and not when the first worker dies.
-   * @returns what is likely a mistake
+   * Reads all extras, so that a wrong one fails now and not when the first worker dies.
+   * @returns warnings about likely mistakes
    * @throws {InvalidOptionError}
    */
   check(): string[] {

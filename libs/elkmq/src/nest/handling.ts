@@ -6,20 +6,22 @@ import { valueOf } from '../core/wire/codec.js';
 import type { ElkMqContext } from './elk-mq.context.js';
 import { originalOf, type Failures } from './failures.js';
 
-/** Has one kind of message handled: requests, or events. */
+/** Runs the handlers of one kind of message: of requests, or of events. */
 export interface Handling {
-  /** Whatever comes of it, the delivery is ended, and `end` called. Resolves then, and does not reject. */
+  /**
+   * Runs the handler. In every case it ends the delivery, calls `end` and then resolves; it never rejects.
+   */
   run(
     delivery: Delivery,
     handler: MessageHandler | null,
     context: ElkMqContext,
     end: (failure?: Failure) => void,
   ): Promise<void>;
-  /** What surrounds handlers has failed. */
+  /** Ends the delivery after a failure of the instrumentation around the handler. */
   failed(delivery: Delivery, error: unknown): void;
 }
 
-/** An event is done when its handler is; what it answers is for nobody. */
+/** Handles events. An event is done when its handler has finished, and the result is ignored. */
 export class EventHandling implements Handling {
   readonly #failures: Failures;
   readonly #deserializer: ConsumerDeserializer;
@@ -66,12 +68,12 @@ export class EventHandling implements Handling {
   }
 }
 
-/** Metadata is what a dispatch hook of the client has sent along (Nest 12.1). */
+/** A dispatch hook of the client can send metadata with a message (Nest 12.1). */
 type Packet = IncomingEvent & { metadata?: Readonly<Record<string, string>> | undefined };
 
 /**
- * What `handler` answers; rejects with what it, or the deserializer, throws. Not an async function: its callers are no
- * such either, since each would cost every message a promise and a turn.
+ * Returns the answer of `handler`. Rejects with an error of the handler or of the deserializer. Neither this
+ * function nor its callers are async functions: each one would cost every message a promise and a microtask.
  */
 export function answerOf(
   handler: MessageHandler,
@@ -83,7 +85,7 @@ export function answerOf(
     const data = dataOf(delivery, context, deserializer);
     const answer =
       data instanceof Promise ? data.then((read) => handler(read, context)) : handler(data, context);
-    // Handlers that were not made by Nest may answer a plain value.
+    // A handler that Nest has not wrapped may return a plain value.
     return Promise.resolve(answer);
   } catch (error) {
     const reason = error as Error;
@@ -91,7 +93,7 @@ export function answerOf(
   }
 }
 
-/** What a handler gets. */
+/** Returns the data for the handler. */
 function dataOf(
   { queued: { event, metadata } }: Delivery,
   context: ElkMqContext,

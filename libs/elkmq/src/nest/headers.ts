@@ -1,7 +1,10 @@
 import { InvalidOptionError } from '../core/errors.js';
 import { shown } from '../core/options.js';
 
-/** A copy of `headers`. @throws {InvalidOptionError} unless every value is a string */
+/**
+ * Returns a copy of `headers`.
+ * @throws {InvalidOptionError} unless every value is a string
+ */
 export function headersOf(headers: unknown): Record<string, string> {
   if (typeof headers !== 'object' || headers === null || Array.isArray(headers)) {
     throw new InvalidOptionError(`headers must be an object of strings, got ${shown(headers)}`);
@@ -14,7 +17,7 @@ export function headersOf(headers: unknown): Record<string, string> {
   return { ...headers };
 }
 
-/** What a field of an entry holds: an object of strings as JSON. Anything else counts as nothing. */
+/** Reads a field of an entry, an object of strings as JSON. Returns an empty object for anything else. */
 export function readStrings(json: string | undefined): Record<string, string> {
   if (json === undefined) return {};
   try {

@@ -4,7 +4,10 @@ import { BaseRpcExceptionFilter } from '@nestjs/microservices';
 import { EventQueueError, type EventQueueErrorCode } from '../core/errors.js';
 import { readMember } from '../core/thrown.js';
 
-/** The answer to an HTTP request for which a message has failed. Texts of errors are for the log: they name servers. */
+/**
+ * The answers to HTTP requests whose message has failed. The text of the error goes only to the log: it names
+ * servers.
+ */
 const ANSWERS: Partial<Record<EventQueueErrorCode, [status: HttpStatus, message: string]>> = {
   ABANDONED: [HttpStatus.BAD_GATEWAY, 'The service went away while it was handling this'],
   BUFFER_FULL: [HttpStatus.SERVICE_UNAVAILABLE, 'Too much is waiting for the service'],
@@ -18,15 +21,16 @@ const ANSWERS: Partial<Record<EventQueueErrorCode, [status: HttpStatus, message:
 };
 
 /**
- * Answers HTTP requests whose messages have failed: `providers: [{ provide: APP_FILTER, useClass: ElkMqHttpExceptionFilter }]`
- * in an application that has an `ElkMqClient`.
+ * Answers HTTP requests whose messages have failed, in an application that has an `ElkMqClient`:
+ * `providers: [{ provide: APP_FILTER, useClass: ElkMqHttpExceptionFilter }]`.
  *
  * - An error of the transport is answered by its `code`: `TIMEOUT_EXPIRED` with 504; `CONNECTION_FAILED`,
- *   `ENQUEUE_FAILED`, `QUEUE_FULL` and `BUFFER_FULL` with 503; `ABANDONED` and `JSON_PARSE_FAILED` with 502; `REJECTED`
- *   with 422 and the reason that the handler gave; `PAYLOAD_TOO_LARGE` with 413; `JSON_DUMP_FAILED` with 400. The body is
- *   `{ statusCode, code, message }`.
- * - What a handler has thrown as `new RpcException({ statusCode, … })`, with a status from 400 to 599, is the body.
- * - Everything else is answered as Nest does. So is what is not HTTP.
+ *   `ENQUEUE_FAILED`, `QUEUE_FULL` and `BUFFER_FULL` with 503; `ABANDONED` and `JSON_PARSE_FAILED` with 502;
+ *   `REJECTED` with 422 and the reason that the handler gave; `PAYLOAD_TOO_LARGE` with 413;
+ *   `JSON_DUMP_FAILED` with 400. The body is `{ statusCode, code, message }`.
+ * - A handler can throw `new RpcException({ statusCode, … })`, with a status from 400 to 599. This object is
+ * the body.
+ * - Nest answers everything else, and everything that is not HTTP.
  */
 @Catch()
 export class ElkMqHttpExceptionFilter extends BaseExceptionFilter {
@@ -57,7 +61,7 @@ export class ElkMqHttpExceptionFilter extends BaseExceptionFilter {
     const { code, message } = error;
     if (code === 'REJECTED') return answer(HttpStatus.UNPROCESSABLE_ENTITY, code, message, error);
     const known = ANSWERS[code];
-    // A mistake of the application, such as an option that is wrong.
+    // The application has made a mistake, such as a wrong option.
     if (!known) return error;
     this.#logger.error(`${error.name}: ${message}`);
     const [statusCode, text] = known;

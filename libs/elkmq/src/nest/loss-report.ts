@@ -1,7 +1,10 @@
 import { Summary } from '../core/summary.js';
 import { messageOf, nameOf } from '../core/thrown.js';
 
-/** Tells of events that were not emitted, where nobody is told of each: a line with a count for each kind of failure. */
+/**
+ * Logs events that were not stored and whose `emit` nobody has subscribed to: one line with a count for each
+ * kind of failure.
+ */
 export class LossReport {
   readonly #log: (message: string) => void;
   readonly #kinds = new Map<string, Summary<unknown>>();
@@ -23,7 +26,7 @@ export class LossReport {
     kind.add(error);
   }
 
-  /** Tells now what has not been told yet. */
+  /** Logs at once what is not logged yet. */
   report(): void {
     for (const kind of this.#kinds.values()) kind.report();
   }

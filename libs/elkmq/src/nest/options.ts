@@ -17,83 +17,90 @@ import { MAX_TIMEOUT_SECONDS } from '../core/service-event.js';
 import { retryPolicy, type ElkMqRetryOptions } from './retry-policy.js';
 import { telemetryOf, type ElkMqTelemetry } from './telemetry.js';
 
-/** What client and server have in common. */
+/** The options that clients and servers have in common. */
 export interface ElkMqOptions {
-  /** The queue's name. Clients and servers of one name share it. */
+  /** The name of the queue. Clients and servers with the same name share the queue. */
   queue: string;
-  /** Where Redis is: `redis://`, `rediss://` or `unix://`. Default redis://127.0.0.1:6379. */
+  /** The address of Redis: `redis://`, `rediss://` or `unix://`. Default redis://127.0.0.1:6379. */
   url?: string | undefined;
-  /** Where Redis is, as options of ioredis, an instance (which is never closed), or a function that makes one. */
+  /**
+   * Options of ioredis, an instance of it (which is never closed), or a function that makes one; in place of
+   * `url`.
+   */
   redis?: Exclude<RedisSourceInput, string>;
   /**
-   * Fetches what Redis is to know this client or server by, in place of a password in `url` or `redis`: before the first
-   * connection, before `expiresAt`, and when Redis refuses them. All connections share what it answers; those that stand
-   * log in again.
+   * Fetches credentials, in place of a password in `url` or `redis`. It is called before the first
+   * connection, before `expiresAt`, and when Redis refuses the credentials. All connections share its result.
+   * Open connections log in again with new credentials.
    */
   credentials?: CredentialsFunction;
-  /** The longest payload, in bytes of UTF-8. Default 16 MiB. */
+  /** The greatest size of a payload, in bytes of UTF-8. Default 16 MiB. */
   maxPayloadBytes?: number;
-  /** Follows messages; `new ElkMqOpenTelemetry()` of `nestjs-elkmq/opentelemetry`. */
+  /** Follows messages, such as `new ElkMqOpenTelemetry()` of `nestjs-elkmq/opentelemetry`. */
   telemetry?: ElkMqTelemetry;
 }
 
-/** What a server can be told. */
+/** The options of a server. */
 export interface ElkMqServerOptions extends ElkMqOptions {
-  /** How many messages are handled at once. Default 256. */
+  /** The number of messages that are handled at once. Default 256. */
   concurrency?: number;
   /**
-   * What becomes of a message whose worker died: with `once` it is never started again, but becomes a dead letter, and
-   * its requester is told; with `at-least-once` another worker gets it. A handler can have its own, in the extras of its
-   * decorator: `elkMqExtras({ delivery: 'at-least-once' })`. Default `once`.
+   * Whether a message whose worker died is handled again. With `once` it is not: it becomes a dead letter,
+   * and the caller of a request gets an `AbandonedError`. With `at-least-once` another worker gets it. A
+   * handler can have its own, in the extras of its decorator: `elkMqExtras({ delivery: 'at-least-once' })`.
+   * Default `once`.
    */
   delivery?: DeliveryMode;
   /**
-   * How long a worker keeps its messages after it has stopped renewing its lease, ms. A worker that was killed is found
-   * within two leases. A worker whose handlers keep the processor for two thirds of a lease is taken for dead. Default
-   * 10,000, at least 100.
+   * The time for which a worker keeps its messages after it stopped renewing its lease, ms. A worker that was
+   * killed is found within two leases. A worker counts as dead when its handlers block the event loop for two
+   * thirds of a lease. Default 10,000, at least 100.
    */
   lease?: number;
-  /** How often a message is handed out at the most with `at-least-once`. Default 5. */
+  /** The greatest number of times that a message is handed out with `at-least-once`. Default 5. */
   maxDeliveries?: number;
   /**
-   * What is kept of messages that were not handled: the newest `max` (default 10,000) for `maxAge` ms (default
-   * 1,209,600,000, 14 days). The rest goes when a further one is added, and the log says so.
+   * The limits of the dead letters. When a new one is added, those beyond the limits are dropped, and the log
+   * says so.
    */
   deadLetters?: {
-    /** How many. */
+    /** The number of dead letters that are kept, the newest. Default 10,000. */
     max?: number;
-    /** For how long, ms. */
+    /** The time for which they are kept, ms. Default 1,209,600,000 (14 days). */
     maxAge?: number;
   };
   /**
-   * When events whose handler failed are tried again. A handler can have its own, in the extras of its decorator:
-   * `elkMqExtras({ retry: { attempts: 5 } })`; requests are tried again only by a policy of their own. Default: never; a
-   * failed event becomes a dead letter at once.
+   * When events whose handler failed are tried again. A handler can have its own policy, in the extras of its
+   * decorator: `elkMqExtras({ retry: { attempts: 5 } })`. A request is tried again only if its handler has
+   * one. Default: never; a failed event becomes a dead letter at once.
    */
   retry?: ElkMqRetryOptions;
-  /** Whether consumers of the original ElkMQ read the queue too. Default false. */
+  /** Whether legacy consumers, those of the original ElkMQ, read the queue too. Default false. */
   legacyConsumers?: boolean;
-  /** How long running handlers may take to finish at shutdown, ms. Default 10,000. */
+  /** The time that running handlers may take to finish at shutdown, ms. Default 10,000. */
   drainTimeout?: number;
-  /** How long `listen` waits for Redis, ms. Default 10,000. */
+  /** The time that `listen` waits for Redis, ms. Default 10,000. */
   connectTimeout?: number;
   /** Tells several ElkMQ servers of one application apart. Default `ELKMQ`. */
   transportId?: symbol;
-  /** Changes what handlers answer before it is written as JSON. */
+  /** Changes a reply of a handler before it is written as JSON. */
   serializer?: ConsumerSerializer;
-  /** Changes what was read, `{ pattern, data }`, before handlers get it. */
+  /** Changes a packet that was read, `{ pattern, data }`, before a handler gets it. */
   deserializer?: ConsumerDeserializer;
 }
 
-/** What a client can be told. */
+/** The options of a client. */
 export interface ElkMqClientOptions extends ElkMqOptions, SendingOptions {
-  /** How long `send` waits for the last response, ms. Default 30,000. */
+  /** The time that `send` waits for the last response, ms. Default 30,000. */
   timeout?: number;
-  /** How long after `emit` an event is worth handling, ms. Default 65,535,000 (18 hours), the longest there is. */
+  /**
+   * The time after `emit` for which an event is worth handling, ms. Default 65,535,000 (18 hours), which is
+   * the most.
+   */
   eventTimeout?: number;
   /** Changes `{ pattern, data }` before `data` is written as JSON. */
   serializer?: ProducerSerializer;
-  /** Changes what was read, `{ response }` or `{ err }`, before callers get it. */
+  /** Changes a reply that was read, `{ response }` or `{ err }`, before the caller gets it. */
   deserializer?: ProducerDeserializer;
 }
 
@@ -164,7 +171,7 @@ function deadLetterCap(given: unknown = {}): DeadLetterCap {
   const defaults = DEFAULTS.deadLetters;
   return {
     max: wholeNumber('deadLetters.max', max, defaults.max, 1),
-    // 24 days, the longest of a timer, are not the limit of what is kept.
+    // No timer runs for it, so it may be longer than the 24 days of the longest timer.
     maxAge: milliseconds('deadLetters.maxAge', maxAge, defaults.maxAge, Number.MAX_SAFE_INTEGER),
   };
 }
@@ -226,7 +233,7 @@ function commonOptions(owner: string, given: ElkMqOptions, known: readonly strin
   };
 }
 
-/** @throws {InvalidOptionError} when there is an option that nobody knows */
+/** @throws {InvalidOptionError} when there is an unknown option */
 export function refuseUnknown(owner: string, given: object, known: readonly string[]): void {
   const unknown = Object.keys(given).find((name) => !known.includes(name));
   if (unknown !== undefined) {

@@ -15,7 +15,7 @@ import { guarded, type ElkMqSending } from './telemetry.js';
 /** @internal */
 export type RequesterLike = Pick<Requester, 'connection' | 'connect' | 'close' | 'store' | 'request'>;
 
-/** Makes events of Nest's packets, and hands them to what stores them. */
+/** Makes messages of Nest's packets, and gives them to the requester, which stores them. */
 export class OutgoingMessages {
   readonly #options: ClientSettings;
   readonly #packets: OutgoingPackets;
@@ -41,7 +41,7 @@ export class OutgoingMessages {
     this.#requester = requester;
   }
 
-  /** @returns what ends the request */
+  /** @returns a function that ends the request */
   request(packet: ReadPacket, callback: (packet: WritePacket) => void): () => void {
     const sending = this.#watched(packet, true);
     const reader = new ReplyReader(this.#deserializer, callback, sending);
@@ -94,7 +94,7 @@ export class OutgoingMessages {
     });
   }
 
-  /** @returns what takes the request back */
+  /** @returns a function that cancels the request */
   #request(written: OutgoingPacket, reader: ReplyReader): () => void {
     const { action, payload, timeout = this.#options.timeout } = written;
     return this.#requester().request(
@@ -108,7 +108,8 @@ export class OutgoingMessages {
   #watched({ pattern }: ReadPacket, isRequest: boolean): ElkMqSending | undefined {
     const { telemetry, queue } = this.#options;
     if (!telemetry) return undefined;
-    // Who is told is in the midst of a batch: what it throws would be taken for a failure of the others.
+    // The telemetry is called in the middle of a batch. An error that it throws would look like a failure of
+    // the batch.
     const watching = guarded(() => {
       const sending = telemetry.sending(queue, String(this.#normalise(pattern)), isRequest);
       return { sending, headers: headersOf(sending.headers) };
@@ -131,7 +132,9 @@ export class OutgoingMessages {
   }
 }
 
-/** The wire has whole seconds: rounded up, so that a worker never takes for expired what is still waited for. */
+/**
+ * The wire has whole seconds. They are rounded up, so that no message expires while its caller still waits.
+ */
 function wholeSeconds(milliseconds: number): number {
   return Math.ceil(milliseconds / 1_000);
 }

@@ -6,20 +6,20 @@ import { shown } from '../core/options.js';
 import { hasBrand, RECORD } from './brands.js';
 import type { ElkMqRecord } from './elk-mq.record-builder.js';
 
-/** A Nest packet in the words of the queue. */
+/** A Nest packet in the form that the queue stores. */
 export interface OutgoingPacket {
   readonly action: string;
   readonly payload: string;
   /** Further fields of the entry, name and value in turn. */
   readonly fields: readonly string[];
-  /** Milliseconds, when the record has its own. */
+  /** The timeout of the record, ms. Without one, the client's is used. */
   readonly timeout: number | undefined;
   /** Whole milliseconds; 0 for none. */
   readonly delay: number;
   readonly deduplication: Deduplication | undefined;
 }
 
-/** Metadata is what a dispatch hook of the client has put into the packet (Nest 12.1). */
+/** A dispatch hook of the client can put metadata into the packet (Nest 12.1). */
 type Packet = ReadPacket<unknown> & { metadata?: Record<string, string> };
 
 const NO_FIELDS: readonly string[] = [];
@@ -31,9 +31,9 @@ export class OutgoingPackets {
   ) {}
 
   /**
-   * A promise only when the serializer answers one.
-   * @param extraHeaders go with those of the record, which win
-   * @throws {InvalidEventError} when the pattern is none
+   * Returns a promise only when the serializer does.
+   * @param extraHeaders are added to the headers of the record, which win
+   * @throws {InvalidEventError} when the pattern cannot be one
    * @throws {JsonDumpError} when the data cannot be written as JSON
    */
   write(packet: Packet, extraHeaders?: Record<string, string>): OutgoingPacket | Promise<OutgoingPacket> {
@@ -81,7 +81,7 @@ function fieldsOf(
   return fields;
 }
 
-/** A serializer answers a packet, whose data is the payload, or the payload's text itself. */
+/** A serializer returns a packet with the payload as its data, or the text of the payload itself. */
 function payloadOf(serialized: unknown, action: string): string {
   if (typeof serialized === 'string') return serialized;
   const { data } = serialized as ReadPacket<unknown>;

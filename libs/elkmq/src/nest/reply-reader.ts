@@ -5,10 +5,10 @@ import { decodeEvent, valueOf } from '../core/wire/codec.js';
 import type { ElkMqSending } from './telemetry.js';
 
 /**
- * Hands the replies to one request to Nest, as they come off the wire. A deserializer may be asynchronous: then later
- * replies wait for it.
+ * Hands the replies to one request to Nest, in the order in which they come. When a deserializer is
+ * asynchronous, later replies wait for it.
  *
- * It keeps the async context of who has sent the request: replies come in one of the connection.
+ * It keeps the async context of the caller, because replies come in the context of the connection.
  */
 export class ReplyReader extends AsyncResource implements ReplyListener {
   #before: Promise<void> | undefined;
@@ -67,9 +67,12 @@ export class ReplyReader extends AsyncResource implements ReplyListener {
   }
 }
 
-/** A reply body is what a handler answered, or the JSON of a response event when an `EventQueue` did. */
+/**
+ * The body of a reply is the packet of a handler, or the JSON of a response event when an `EventQueue`
+ * answers.
+ */
 function packetOf(body: unknown, isDisposed: boolean): WritePacket {
   if (typeof body === 'string') return { response: valueOf(decodeEvent(body).payload), isDisposed };
-  // What was just parsed is nobody else's.
+  // The packet was just parsed and nobody else has it, so it can be changed.
   return Object.assign((body as WritePacket | null) ?? {}, { isDisposed });
 }

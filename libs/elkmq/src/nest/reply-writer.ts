@@ -6,10 +6,10 @@ import { PayloadTooLargeError } from '../core/errors.js';
 import { ServiceEvent } from '../core/service-event.js';
 import { messageOf } from '../core/thrown.js';
 
-/** Nest's answer where a failure is not the handler's own, or says nothing. */
+/** Nest's answer when a failure is not the handler's own, or is empty. */
 export const INTERNAL_ERROR = { status: 'error', message: 'Internal server error' };
 
-/** How the servers of one queue write. */
+/** The means by which a server writes its replies. */
 export interface ReplyFormat {
   readonly serializer: ConsumerSerializer;
   readonly maxPayloadBytes: number;
@@ -17,14 +17,14 @@ export interface ReplyFormat {
 }
 
 /**
- * Writes what a handler answers: values, then the end or an error. An original client reads one response only: it
- * gets the last value, or the error.
+ * Writes the replies of a handler: values, then the end or an error. A legacy client reads only one response:
+ * it gets the last value, or the error.
  */
 export class ReplyWriter {
   readonly #delivery: Delivery;
   readonly #format: ReplyFormat;
   #latest: string | null = null;
-  /** A serializer may be asynchronous: then what follows waits for it. */
+  /** Set when the serializer is asynchronous: later replies wait for it. */
   #before: Promise<void> | undefined;
   #failed = false;
 
@@ -33,7 +33,7 @@ export class ReplyWriter {
     this.#format = format;
   }
 
-  /** Whether something could not be written: then what follows is not either. */
+  /** Whether a reply could not be written. Then the later ones are not written either. */
   get hasFailed(): boolean {
     return this.#failed;
   }
@@ -51,7 +51,10 @@ export class ReplyWriter {
     this.#inTurn(undefined);
   }
 
-  /** @param packet the end when there is none. What cannot be written ends the reply with an error */
+  /**
+   * Writes after the replies before it. A packet that cannot be written ends the replies with an error.
+   * @param packet `undefined` for the end
+   */
   #inTurn(packet: WritePacket | undefined): void {
     try {
       const written = this.#before ? this.#before.then(() => this.#write(packet)) : this.#write(packet);
@@ -112,7 +115,10 @@ export class ReplyWriter {
   }
 }
 
-/** Nest's clients look for an error that is truthy, and JSON has no functions. */
+/**
+ * Errors that a client does not see, as JSON: Nest's clients ignore an error that is falsy, and JSON has no
+ * functions.
+ */
 const NOTHING: ReadonlySet<string | undefined> = new Set(['null', 'false', '0', '""', undefined]);
 
 /** Whether a client would take this error for none. */
@@ -120,7 +126,7 @@ function saysNothing(err: unknown): boolean {
   try {
     return NOTHING.has(toJson(err));
   } catch {
-    // It cannot be written as JSON, unless by the serializer.
+    // JSON cannot hold it. The serializer may still be able to write it.
     return false;
   }
 }

@@ -8,10 +8,10 @@ import { nameOfMessage } from '../core/wire/entry.js';
 import { answerOf, type Handling } from './handling.js';
 import { INTERNAL_ERROR, ReplyWriter, type ReplyFormat } from './reply-writer.js';
 
-/** What Nest's own transports say. */
+/** Nest's own transports use this text. */
 const NO_MESSAGE_HANDLER = 'There is no matching message handler defined in the remote service.';
 
-/** A request is answered with the values of its handler, one by one, then with their end or an error. */
+/** Answers a request with the values of its handler, one by one, then with their end or an error. */
 export class RequestHandling implements Handling {
   readonly #failures: Failures;
   readonly #deserializer: ConsumerDeserializer;
@@ -35,7 +35,8 @@ export class RequestHandling implements Handling {
       end({ error: NO_MESSAGE_HANDLER });
       return Promise.resolve();
     }
-    // What a handler throws is an Observable by now: this is the deserializer's, or an exception filter's.
+    // Nest makes an Observable of an error of a handler. This error is the deserializer's, or an exception
+    // filter's.
     const failed = (error: unknown): void => {
       this.failed(delivery, error);
       end({ error });
@@ -52,13 +53,16 @@ export class RequestHandling implements Handling {
           this.#failures.ofRequest(delivery, handler, context, error),
         );
       } catch (error) {
-        // It only looks like an Observable: those of RxJS tell their subscriber.
+        // It only looks like an Observable: one of RxJS would give the error to its subscriber.
         failed(error);
       }
     }, failed);
   }
 
-  /** Answers a failure that Nest knows nothing of, as Nest answers one that is not the handler's own. */
+  /**
+   * Answers a failure that Nest does not know of, with Nest's text for a failure that is not the handler's
+   * own.
+   */
   failed(delivery: Delivery, error: unknown): void {
     this.#format.log(`${nameOfMessage(delivery.queued)} was not handled: ${messageOf(error)}`);
     new ReplyWriter(delivery, this.#format).error(INTERNAL_ERROR);
@@ -80,7 +84,7 @@ export class RequestHandling implements Handling {
       try {
         answer.unsubscribe();
       } catch (error) {
-        // Nobody above is the handler's.
+        // The caller of this function is not the handler, so the error must not reach it.
         this.#format.log(
           `What ends the values of '${delivery.queued.event.action}' has failed: ${messageOf(error)}`,
         );
@@ -103,11 +107,11 @@ export class RequestHandling implements Handling {
       },
     });
     answer.add(values);
-    // Most handlers have answered by now.
+    // Most handlers have finished by now.
     if (values.closed) return;
     const giveUp = (): void => {
       stop();
-      // The end is no answer: who asks with the key later must not get it for one.
+      // This end is no answer, so a later caller with the same key must not get it.
       if (delivery.queued.deduplication !== undefined) delivery.expire();
       else writer.end();
     };
@@ -116,12 +120,15 @@ export class RequestHandling implements Handling {
   }
 }
 
-/** Its error may be that nobody waits: no answer for those who ask with the key later. */
+/**
+ * Whether a deduplicated request was cancelled. Then its error may only say that nobody waits, and a later
+ * caller with the same key must not get it.
+ */
 function isSharedInVain({ isCancelled, queued }: Delivery): boolean {
   return isCancelled && queued.deduplication !== undefined;
 }
 
-/** Nobody waits for longer than this. Without it, values without end would keep their slot for ever. */
+/** Ends the values when nobody waits any more. Without that, endless values would take up a slot for ever. */
 function endWhenOver({ queued }: Delivery, values: Subscription, end: () => void): void {
   const timer = setTimeout(end, queued.event.timeout * 1_000).unref();
   values.add(() => {

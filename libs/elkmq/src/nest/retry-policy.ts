@@ -5,16 +5,17 @@ import type { ElkMqContext } from './elk-mq.context.js';
 
 /** When a message that failed is tried again. */
 export interface ElkMqRetryOptions {
-  /** How often a message is tried at the most, the first time included. */
+  /** The greatest number of attempts at a message. The first one counts too. */
   attempts: number;
   /**
-   * How long it is until the next attempt: always so many milliseconds, or as `{ type, delay, max, jitter }` says.
+   * The time until the next attempt, ms: a fixed number, or `{ type, delay, max, jitter }`.
    * Default `{ type: 'exponential', delay: 1000 }`.
    */
   backoff?: number | BackoffOptions;
   /**
-   * Which errors are worth another attempt. Default: all. The error is the one that was thrown, with its class and
-   * fields, where an `ElkMqErrorInterceptor` is in place; elsewhere it is what Nest makes of it.
+   * Returns whether an error is worth another attempt. Default: every error is. With an
+   * `ElkMqErrorInterceptor` the error is the one that was thrown, with its class and fields. Without one it
+   * is the error that Nest makes of it.
    */
   when?: (error: unknown, context: ElkMqContext) => boolean;
 }
@@ -27,7 +28,10 @@ export interface RetryPolicy {
 
 const MEMBERS = ['attempts', 'backoff', 'when'];
 
-/** @returns `undefined` when nothing is given @throws {InvalidOptionError} */
+/**
+ * @returns `undefined` when nothing is given
+ * @throws {InvalidOptionError}
+ */
 export function retryPolicy(given: unknown): RetryPolicy | undefined {
   if (given === undefined) return undefined;
   if (typeof given !== 'object' || given === null || Array.isArray(given)) {

@@ -8,8 +8,8 @@ export interface Log {
 }
 
 /**
- * A log that never throws. The logger of an application can, and a message must not suffer for it: its line goes to the
- * console then.
+ * Returns a log that never throws. The logger of an application may throw, and the message must be handled
+ * all the same. Then the line goes to the console.
  */
 export function safeLog(logger: Log): Log {
   const write = (level: keyof Log, message: string): void => {

@@ -4,38 +4,55 @@ import type { QueueState } from '../core/queue-state.js';
 import type { ElkMqContext } from './elk-mq.context.js';
 import { messageOf } from '../core/thrown.js';
 
-/** What became of an attempt: for a request `failed` is an error as its answer. */
+/** The outcome of an attempt. A request has `failed` when its answer is an error. */
 export type ElkMqOutcome = 'handled' | 'failed' | 'retried' | 'dead-lettered';
 
 /** Watches one message that a client sends. */
 export interface ElkMqSending {
-  /** They go with the message, beside its own. */
+  /** Headers that are added to those of the message. */
   readonly headers: Record<string, string>;
-  /** Redis has it. An event has ended then. @param id of the message, its origin */
+  /**
+   * Is called when Redis has the message. Nothing follows for an event.
+   * @param id the origin of the message
+   */
   stored(id: string): void;
-  /** A request has its last reply, or the message has failed, or nobody waits any more. */
+  /**
+   * Is called when a request has its last reply, when the message has failed, or when nobody waits any more.
+   */
   ended(error?: unknown): void;
 }
 
 /** Watches one attempt at a message. */
 export interface ElkMqProcessing {
-  /** What is done in it, handlers above all, runs inside `work`, which must be called. */
+  /** Must call `work`, which runs the handler, and return its result. */
   run<T>(work: () => T): T;
-  /** Is called once. @param error what was thrown, or why the attempt ended like that */
+  /**
+   * Is called once, when the attempt has ended.
+   * @param error the error that was thrown, or another reason for the outcome
+   */
   ended(outcome: ElkMqOutcome, error?: unknown): void;
 }
 
-/** Follows messages: `ElkMqOpenTelemetry` of `nestjs-elkmq/opentelemetry` is one. What it throws is logged. */
+/**
+ * Follows messages, like `ElkMqOpenTelemetry` of `nestjs-elkmq/opentelemetry`. An error that it throws is
+ * logged.
+ */
 export interface ElkMqTelemetry {
-  /** A client is about to send a message; a request waits for replies. */
+  /** Is called when a client is about to send a message. */
   sending(queue: string, pattern: string, isRequest: boolean): ElkMqSending;
-  /** A server is about to handle a message. */
+  /** Is called when a server is about to handle a message. */
   processing(context: ElkMqContext): ElkMqProcessing;
-  /** A server has begun to take messages. @returns what is called when it stops */
+  /**
+   * Is called when a server has begun to take messages.
+   * @returns a function that the server calls when it stops
+   */
   watching(queue: string, state: () => Promise<QueueState>): () => void;
 }
 
-/** A telemetry or a hook that throws is told in the log, and harms no message. @returns `undefined` then */
+/**
+ * Calls a telemetry or a hook. An error that it throws is logged, and the message is handled all the same.
+ * @returns the result, or `undefined` after an error
+ */
 export function guarded<T>(call: () => T, log: (message: string) => void): T | undefined {
   try {
     return call();

@@ -7,13 +7,13 @@ import { guarded, watcherFailed, type ElkMqProcessing, type ElkMqTelemetry } fro
 
 /** The hooks that Nest's instrumentation sets on a server. */
 export interface ProcessingHooks {
-  /** Calls `run`. Answers its promise, or one of its own. */
+  /** Calls `run`. Returns its promise, or another one. */
   start(context: ElkMqContext, run: () => Promise<void>): unknown;
-  /** Without instrumentation there is none. */
+  /** Returns the hook for the end, if the instrumentation has set one. */
   end(): ((context: ElkMqContext) => void) | undefined;
 }
 
-/** Has attempts handled inside what watches them: the hooks of Nest, and the telemetry. */
+/** Runs attempts inside their instrumentation: the hooks of Nest, and the telemetry. */
 export class WatchedProcessing {
   readonly #telemetry: ElkMqTelemetry | undefined;
   readonly #hooks: ProcessingHooks;
@@ -36,14 +36,14 @@ export class WatchedProcessing {
     };
     try {
       const processed = this.#run(processing, () => this.#hooks.start(context, run));
-      // `run` itself does not fail.
+      // The promise of `run` never rejects, so only that of a hook needs a handler.
       if (processed instanceof Promise && processed !== running) processed.catch(hookFailed);
     } catch (error) {
       hookFailed(error);
     }
   }
 
-  /** Calls `start` once, whatever the telemetry does. */
+  /** Calls `start` exactly once, whatever the telemetry does. */
   #run(processing: ElkMqProcessing | undefined, start: () => unknown): unknown {
     if (!processing) return start();
     const started = { isCalled: false, hasReturned: false, processed: undefined as unknown };
@@ -63,7 +63,7 @@ export class WatchedProcessing {
         });
       }
     } catch (error) {
-      // A hook's own failure.
+      // The error comes from `start`, which calls the hook, and not from the telemetry.
       if (started.isCalled && !started.hasReturned) throw error;
       this.#log(watcherFailed(error));
     }
@@ -89,5 +89,5 @@ export class WatchedProcessing {
 }
 
 function nobodyWatches(): void {
-  // Nothing to tell.
+  // There is no instrumentation to call.
 }

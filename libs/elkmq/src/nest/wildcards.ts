@@ -1,12 +1,16 @@
 import type { MessageHandler } from '@nestjs/microservices';
 import { isObservable, lastValueFrom } from 'rxjs';
 
-/** Actions may be without number, such as one for each order. */
+/**
+ * The number of actions that are remembered. A service may use any number of them, such as one for each
+ * order.
+ */
 const REMEMBERED = 1_000;
 
 /**
- * Event handlers whose pattern has wildcards, as RabbitMQ and MQTT know them: words are separated by dots, `*` is one
- * word, `#` is any number of them. They get what no handler has an exact pattern for.
+ * The event handlers whose pattern has wildcards, like those of RabbitMQ and MQTT. Dots separate the words,
+ * `*` is one word, `#` is any number of words. These handlers get the events for which no handler has an
+ * exact pattern.
  */
 export class Wildcards {
   readonly #patterns: {
@@ -26,7 +30,7 @@ export class Wildcards {
     }
   }
 
-  /** The patterns that match events which go to a handler of the exact pattern, and to that only. */
+  /** Returns the patterns that match an event and do not get it, because an exact pattern has a handler. */
   missed(): { pattern: string; actions: string[] }[] {
     const events = [...this.#exact].filter(([, handler]) => handler.isEventHandler === true);
     return this.#patterns
@@ -40,7 +44,7 @@ export class Wildcards {
       .filter(({ actions }) => actions.length > 0);
   }
 
-  /** One handler that calls all those whose pattern matches. */
+  /** Returns one handler. It calls every handler whose pattern matches. */
   find(action: string): MessageHandler | undefined {
     if (this.#patterns.length === 0) return undefined;
     if (this.#found.has(action)) return this.#found.get(action);
@@ -53,7 +57,10 @@ export class Wildcards {
   }
 }
 
-/** Whether a method that has several patterns is among the handlers of one: Nest gives all of them the same extras. */
+/**
+ * Whether two patterns belong to one method: then `handler` is among the handlers of the exact pattern. Nest
+ * gives the handlers of one method the same extras.
+ */
 function isAmong({ extras }: MessageHandler, first: MessageHandler): boolean {
   for (let handler: MessageHandler | undefined = first; handler; handler = nextOf(handler)) {
     if (handler.extras === extras && extras !== undefined) return true;
@@ -65,7 +72,7 @@ function nextOf({ next }: MessageHandler): MessageHandler | undefined {
   return next as MessageHandler | undefined;
 }
 
-/** One pass over the words, whatever the pattern: an action comes from outside. */
+/** Takes one pass over the words for any pattern, because an action comes from outside and may be long. */
 function matches(pattern: readonly string[], words: readonly string[]): boolean {
   let places = from(pattern, 0);
   for (const word of words) {
@@ -81,14 +88,17 @@ function matches(pattern: readonly string[], words: readonly string[]): boolean 
   return places.includes(pattern.length);
 }
 
-/** Where in a pattern one may be at `place`: each `#` may stand for nothing. */
+/** Returns `place` and the places after it that need no further word, because a `#` may stand for nothing. */
 function from(pattern: readonly string[], place: number): number[] {
   const places = [place];
   while (pattern[place] === '#') places.push(++place);
   return places;
 }
 
-/** All of them run to their end; when one fails, the event has failed. The extras of the first one that has them count. */
+/**
+ * Returns a handler that runs all handlers to their end. When one fails, the event has failed. For each
+ * extra, the first handler that has it decides.
+ */
 function together(handlers: MessageHandler[]): MessageHandler | undefined {
   if (handlers.length < 2) return handlers[0];
   const run = async (data: unknown, context: unknown): Promise<void> => {

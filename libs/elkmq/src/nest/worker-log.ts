@@ -4,15 +4,15 @@ import { messageOf } from '../core/thrown.js';
 import { nameOfMessage } from '../core/wire/entry.js';
 import type { Log } from './safe-log.js';
 
-/** Why a message was not handled, where no error says it. */
+/** The reasons for which a message was not handled without an error. */
 const EXPLAINED: Partial<Record<DeadLetterReason, string>> = {
   unhandled: 'no handler has this pattern',
   expired: 'its timeout passed before a worker had it',
 };
 
 /**
- * The lines that a worker's log has of its queue.
- * @param attemptsOf how many attempts the retry policy of an action allows
+ * Writes the reports of a worker to the log.
+ * @param attemptsOf returns how many attempts the retry policy of an action allows
  */
 export function workerLog(
   queue: string,

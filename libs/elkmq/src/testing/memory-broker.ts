@@ -18,23 +18,23 @@ interface Request {
 }
 
 interface Message {
-  /** When it may be handled. */
+  /** The time from which it may be handled, ms. */
   readonly due: number;
   readonly origin: string;
   readonly fields: string[];
 }
 
-/** Nothing is read; who handles a message has this name. */
+/** The broker reads nothing from Redis, so every delivery has this as its read. */
 const READ = { consumer: 'test', sentAt: 0 };
 
-/** A queue in memory, whose clock stands still unless it is moved. Messages are written and read as in Redis. */
+/** A queue in memory. Its clock stands still until it is moved. Messages have the same form as in Redis. */
 export class MemoryBroker {
   readonly deadLetters: DeadLetter[] = [];
   readonly running = new Set<Delivery>();
   now: number;
   messages: Message[] = [];
   readonly #requests = new Map<string, Request>();
-  /** Origin of the first event with a deduplication key, and until when it is known. */
+  /** The first event with a deduplication key: its origin, and the time until which the key is known. */
   readonly #known = new Map<string, { origin: string; until: number }>();
   #worker: { readonly listener: WorkerListener; readonly concurrency: number } | undefined;
   #sequence = 0;
@@ -66,7 +66,8 @@ export class MemoryBroker {
       this.running.delete(delivery);
       this.handOut();
     },
-    // Of original clients, of deduplicated requests that have expired, and of workers that lost their lease: none is here.
+    // Of original clients, of deduplicated requests that have expired, and of workers that lost their lease:
+    // none is here.
     answerOriginal: () => Promise.resolve(),
     expire: () => Promise.resolve(),
     lost: () => undefined,
@@ -110,7 +111,7 @@ export class MemoryBroker {
     };
   }
 
-  /** @returns what takes the request back */
+  /** @returns a function that cancels the request */
   request(
     event: ServiceEvent,
     timeout: number,
@@ -131,7 +132,7 @@ export class MemoryBroker {
     this.handOut();
   }
 
-  /** Has what is due handled. */
+  /** Starts the messages that are due. */
   handOut(): void {
     for (;;) {
       const next = this.messages.findIndex(({ due }) => due <= this.now);
@@ -142,7 +143,7 @@ export class MemoryBroker {
     }
   }
 
-  /** The next time, until `limit`, at which something is due or nobody waits for an answer any more. */
+  /** Returns the next time, up to `limit`, at which a message is due or a request times out. */
   nextDue(limit: number): number | undefined {
     const dues = [...this.messages, ...this.#requests.values()].map((each) =>
       'due' in each ? each.due : each.deadline,
@@ -151,7 +152,7 @@ export class MemoryBroker {
     return ahead.length === 0 ? undefined : Math.min(...ahead);
   }
 
-  /** Ends the requests whose time is over. */
+  /** Ends the requests whose deadline has passed. */
   expireRequests(): void {
     for (const [id, { event, deadline }] of this.#requests) {
       if (deadline > this.now) continue;
