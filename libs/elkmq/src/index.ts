@@ -21,7 +21,7 @@ export type { ElkMqRetryOptions } from './nest/retry-policy.js';
 export type { ElkMqOutcome, ElkMqProcessing, ElkMqSending, ElkMqTelemetry } from './nest/telemetry.js';
 export type { ElkMqEvents, ElkMqStatus } from './nest/connection-events.js';
 
-// Any Node program can use these. They are the API of the original ElkMQ.
+// Any Node program can use these: the API of the original ElkMQ, and the admin of a queue.
 export { EventQueue } from './core/event-queue.js';
 export { QueueAdmin } from './core/queue-admin.js';
 export type { EventQueueOptions } from './core/event-queue.js';

@@ -30,8 +30,8 @@ const GAUGES = {
 
 /**
  * Makes spans and metrics by the semantic conventions for messaging, with the OpenTelemetry SDK of the
- * application. Start the SDK first. Servers and clients have it as an option: `new ElkMqServer({ queue,
- * telemetry: new ElkMqOpenTelemetry() })`.
+ * application. Start the SDK first. Servers and clients have it as an option:
+ * `new ElkMqServer({ queue, telemetry: new ElkMqOpenTelemetry() })`.
  *
  * A message carries its trace in its headers, as W3C Trace Context. One request is one trace with the spans
  * `send`, until it is stored, `process`, for each attempt, and `receive`, until the last reply. The second

@@ -234,7 +234,7 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
       this.getHandlerByPattern(event.action);
     // A legacy request looks the same as a legacy event. The handler tells which one it is.
     const isRequest = isOurs ? delivery.replyTo !== undefined : handler?.isEventHandler === false;
-    // This can be a later attempt at a legacy request. Only the handler tells that somebody waited for it.
+    // A later attempt can come after the deadline. Only the handler tells that the legacy message is a request.
     if (isRequest && !isOurs && delivery.timeLeft <= 0) {
       delivery.deadLetter('expired');
       return;

@@ -29,7 +29,7 @@ const ANSWERS: Partial<Record<EventQueueErrorCode, [status: HttpStatus, message:
  *   `REJECTED` with 422 and the reason that the handler gave; `PAYLOAD_TOO_LARGE` with 413;
  *   `JSON_DUMP_FAILED` with 400. The body is `{ statusCode, code, message }`.
  * - A handler can throw `new RpcException({ statusCode, … })`, with a status from 400 to 599. This object is
- * the body.
+ *   the body.
  * - Nest answers everything else, and everything that is not HTTP.
  */
 @Catch()

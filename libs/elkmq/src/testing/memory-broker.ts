@@ -66,8 +66,8 @@ export class MemoryBroker {
       this.running.delete(delivery);
       this.handOut();
     },
-    // Of original clients, of deduplicated requests that have expired, and of workers that lost their lease:
-    // none is here.
+    // These are for legacy clients, deduplicated requests that expire, and workers that lose their lease.
+    // None of them exists here.
     answerOriginal: () => Promise.resolve(),
     expire: () => Promise.resolve(),
     lost: () => undefined,

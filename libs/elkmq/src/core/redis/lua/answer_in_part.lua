@@ -1,5 +1,4 @@
--- Stores replies of attempts that are not finished. It takes only those whose worker still owns
--- the entry.
+-- Stores replies of attempts that are not finished, if their worker still owns the entry.
 -- KEYS: 1 event stream  2.. inboxes
 -- ARGV: 1 group  2.. per attempt: id, index of its inbox in KEYS or 0, its consumer, its replies: JSON values
 --       joined by commas

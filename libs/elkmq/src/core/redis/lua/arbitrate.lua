@@ -1,6 +1,6 @@
 -- Decides whether this worker or a legacy consumer has an entry. The one that takes its id out of the message
--- queue has it. A won entry gets a count of deliveries of 2, so that it does not look like an entry
--- that a legacy consumer has taken.
+-- queue has it. An entry that the worker has won gets 2 as its count of deliveries, so that it does not look
+-- like an entry that a legacy consumer has taken.
 -- KEYS: 1 event stream  2 message queue  3 leftovers, zset: id by when it can be deleted, ms
 -- ARGV: 1 group  2 consumer  3.. per entry: id, and the time from which it can be deleted, ms, when a
 --       legacy consumer has it; '' to only look

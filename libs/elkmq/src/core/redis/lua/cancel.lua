@@ -8,7 +8,7 @@
 -- ARGV: 1 group  2.. per request: id, deadline in ms
 -- Returns the number of requests that were deleted.
 
--- A request gets no mark when its deadline is nearer than this, ms. The worker learns of the end soon.
+-- A request gets no mark when its deadline is nearer than this, ms. Its handler is told at the deadline.
 local SOON = 500
 local MOST = 10000
 

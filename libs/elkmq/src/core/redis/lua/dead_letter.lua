@@ -5,8 +5,8 @@
 --       7 for how long they are kept, ms  8 consumer that must own the entry, '' for any
 --       9 least time since the last renewal of its lease, ms  10 type of KEYS[4]: 'list', 'inbox' or ''
 --       11 JSON array of replies, for an inbox  12 'fields': the entry's fields go into the dead letter
--- Returns two numbers of dead letters that were dropped: those too many, and those too old. Returns an empty
--- list when the consumer does not own the entry any more.
+-- Returns two numbers of dropped letters: of those beyond the number that is kept, and of those too old.
+-- Returns an empty list when the consumer does not own the entry any more.
 
 -- include shared/free.lua
 

@@ -124,8 +124,8 @@ local i, last = 10, #ARGV
 while i <= last do
   local kind = ARGV[i]
   local reply_to = string.byte(kind) == 114 and client or ''
-  -- Most messages have nothing but their JSON here too. To parse KIND takes a quarter of the time
-  -- that it takes to store a message.
+  -- Most messages have nothing but their JSON here too. To parse KIND takes a quarter of the time that it
+  -- takes to store a message.
   if #kind == 2 and string.byte(kind, 2) == 48 and not list then
     ids[#ids + 1] = room > 0 and redis.call('XADD', KEYS[1], '*', 'event', ARGV[i + 1], 'reply_to', reply_to) or 'FULL'
     room = room - 1
@@ -141,8 +141,7 @@ while i <= last do
     elseif not id then
       room = room - 1
       local fields = { 'event', ARGV[i + 1], 'reply_to', reply_to, unpack(ARGV, i + 2, i + 1 + extras) }
-      -- A legacy consumer would answer only the first caller of a deduplicated request; it must
-      -- not take the entry.
+      -- A legacy consumer must not take a deduplicated request: it would answer only the first caller.
       if delay ~= '' then id = put_off(delay, fields)
       elseif list and not (record and request ~= '') then id = add_listed(fields)
       else id = redis.call('XADD', KEYS[1], '*', unpack(fields)) end

@@ -1,7 +1,7 @@
 -- Deletes dead letters.
 -- KEYS: 1 dead letters, zset  2 dead letters, hash
 -- ARGV: origins
--- Returns two numbers: of the letters that were deleted, and of the origins that were looked at.
+-- Returns two values: the number of deleted letters, and the number of origins that were looked at.
 
 -- include shared/free.lua
 

@@ -2,7 +2,7 @@
 -- nobody waits for a reply. Each letter is deleted with that, so two callers at once revive it only once.
 -- KEYS: 1 event stream  2 dead letters, zset  3 dead letters, hash
 -- ARGV: 1 bytes of JSON after which no further letter is put back  2.. origins
--- Returns two numbers: of the letters that were put back, and of the origins that were looked at.
+-- Returns two values: the number of letters put back, and the number of origins that were looked at.
 
 -- include shared/are_fields.lua
 

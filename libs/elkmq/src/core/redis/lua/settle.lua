@@ -1,7 +1,7 @@
 -- Finishes attempts and stores their last replies. Replies are stored only if the worker still owns the
 -- entry. Every script that takes an entry from a worker acknowledges it. Therefore, when all entries are
--- pending, the worker owns all of them. When some are not, or the group is
--- gone, it owns those that can still be deleted.
+-- pending, the worker owns all of them. When some are not, or the group is gone, it owns those that can still
+-- be deleted.
 -- KEYS: 1 event stream  2.. inboxes
 -- ARGV: 1 group  2 id of the first entry and  3 least id after the last, when the entries are a contiguous
 --       range of the stream; '' otherwise
