@@ -64,7 +64,7 @@ export type ElkMqClients<Provider> =
  * when a signal ends the application or when the application is a hybrid one.
  *
  * The module also provides `ElkMqErrorInterceptor` for all handlers, so that dead letters and `retry.when`
- * get the error that was thrown. For that, a hybrid application needs
+ * get the error that was thrown. A hybrid application needs this for it:
  * `connectMicroservice(…, { inheritAppConfig: true })`.
  */
 @Module({ providers: [{ provide: APP_INTERCEPTOR, useClass: ElkMqErrorInterceptor }] })

@@ -234,7 +234,7 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
       this.getHandlerByPattern(event.action);
     // A legacy request looks the same as a legacy event. The handler tells which one it is.
     const isRequest = isOurs ? delivery.replyTo !== undefined : handler?.isEventHandler === false;
-    // A later attempt can come after the deadline. Only the handler tells that the legacy message is a request.
+    // A later attempt can come after the deadline. Only the handler tells that the message is a request.
     if (isRequest && !isOurs && delivery.timeLeft <= 0) {
       delivery.deadLetter('expired');
       return;
