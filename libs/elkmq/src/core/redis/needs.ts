@@ -28,14 +28,13 @@ export function needsOfWorker(isCluster: boolean): Need[] {
   return [
     {
       isEssential: true,
-      commands: ['eval', 'xreadgroup', ...commandsOf('join', 'time'), 'xack', 'xdel', 'xadd', 'exists'],
-      cost: 'no message can be taken, answered and settled',
+      commands: [
+        ...['eval', 'xreadgroup', 'xpending', 'xclaim', 'xack', 'xdel', 'xadd', 'exists'],
+        ...commandsOf('join', 'time'),
+      ],
+      cost: 'no message can be taken, kept, answered and settled',
     },
     EVALSHA,
-    {
-      commands: commandsOf('renew'),
-      cost: 'leases are not renewed, so what runs for longer than its lease is given to another worker',
-    },
     {
       commands: commandsOf('deadLetter', 'withdraw'),
       cost: 'what fails is not kept as a dead letter, and stays pending',
