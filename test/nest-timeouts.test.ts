@@ -80,6 +80,17 @@ describe('a request without an answer', () => {
     await until(async () => (await unsettled(queue)) === 0);
   });
 
+  it('is not answered when its time is over, so that a late caller does not see a success without a value', async () => {
+    const queue = newQueueName();
+    await startApp(moduleOf(requests({ silent: () => NEVER })), { queue });
+    const inbox = `${queue}(inbox):caller`;
+    await redis.xadd(inbox, '*', 'created', '');
+    const json = '{"request_uuid":1,"timeout":1,"action":"silent","payload":null}';
+    await redis.xadd(`${queue}(event_stream)`, '*', 'event', json, 'reply_to', 'caller');
+    await until(async () => (await redis.xlen(`${queue}(event_stream)`)) === 0);
+    expect(await redis.xlen(inbox)).toBe(1);
+  });
+
   it('leaves nothing in memory', async () => {
     const queue = newQueueName();
     let started = 0;

@@ -2,7 +2,7 @@ import { EventQueue, ServiceEvent } from 'nestjs-elkmq';
 import { describe, expect, it } from 'vitest';
 import { type PrivateRedis } from '../scripts/redis.js';
 import { eventsOf, millisecondsOf, payloadsOf } from './support/entries.js';
-import { clientOf, durableRedis, ownRedis } from './support/own-redis.js';
+import { clientOf, durableRedis, ownRedis, restartDurable } from './support/own-redis.js';
 import { closing, newQueueName, rejection, until } from './support/queue.js';
 
 function newQueue({ url }: PrivateRedis, name = newQueueName(), enqueueTimeout = 20_000): EventQueue {
@@ -62,7 +62,7 @@ describe('when Redis is killed and started again, with every write on disk', () 
     const producer = startProducing(queue);
     for (let i = 0; i < 3; i++) {
       await producer.until('stored', 100);
-      await server.restart();
+      await restartDurable(server);
     }
     const outcomes = await producer.stop();
 
@@ -107,7 +107,7 @@ describe('when Redis is killed and started again, with every write on disk', () 
       await producer.until('stored', 20);
       await server.kill();
       await producer.until('failed', 20);
-      await server.restart();
+      await restartDurable(server);
     }
     await producer.until('stored', 20);
     const outcomes = await producer.stop();

@@ -111,8 +111,11 @@ export class RequestHandling implements Handling {
     if (values.closed) return;
     const giveUp = (): void => {
       stop();
-      // This end is no answer, so a later caller with the same key must not get it.
-      if (delivery.queued.deduplication !== undefined) delivery.expire();
+      const { deduplication, isOurs } = delivery.queued;
+      // This end is no answer. A later caller with the same key must not get it, and a caller that is late must not
+      // take it for one: it would see a request that succeeded without a value.
+      if (deduplication !== undefined) delivery.expire();
+      else if (isOurs) delivery.drop();
       else writer.end();
     };
     endWhenOver(delivery, values, giveUp);
