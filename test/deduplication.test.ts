@@ -213,8 +213,8 @@ describe('what deduplication keeps in Redis', () => {
     const queue = newQueueName();
     const client = startClient({ queue });
     await counting(queue, (data) => data);
-    await emitted(client.emit('ask', keyed(1, 'key', 500)));
-    const asked = client.send('ask', keyed(1, 'key', 500));
+    await emitted(client.emit('ask', keyed(1, 'key', 3_000)));
+    const asked = client.send('ask', keyed(1, 'key', 3_000));
     await lastValueFrom(asked);
     const kept = Object.keys(await keysOf(queue)).filter((key) => key.startsWith('(deduplication)'));
     expect(kept).toEqual(['(deduplication):event:key', '(deduplication):request:key']);
