@@ -221,7 +221,7 @@ describe('what deduplication keeps in Redis', () => {
     for (const key of kept) {
       const left = await redis.pttl(queue + key);
       expect(left).toBeGreaterThan(0);
-      expect(left).toBeLessThanOrEqual(500);
+      expect(left).toBeLessThanOrEqual(3_000);
     }
     await until(async () => (await redis.exists(...kept.map((key) => queue + key))) === 0);
   });
