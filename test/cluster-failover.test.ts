@@ -33,4 +33,4 @@ it('Cluster: the master of a queue is killed under load, its replica takes over,
   const since = load.stored.length;
   await load.stores(50);
   expect(await load.end([...before, ...load.stored.slice(since)])).toEqual([]);
-}, 120_000);
+});

@@ -109,7 +109,7 @@ it('a connection that Redis closes because it is idle is worth no line in the lo
   const statuses: string[] = [];
   client.status.subscribe((status) => statuses.push(status));
   await client.connect();
-  await until(() => statuses.filter((status) => status === 'connected').length >= 3, 20_000);
+  await until(() => statuses.filter((status) => status === 'connected').length >= 3);
   expect(linesOf(queue)).toEqual([]);
 });
 

@@ -76,7 +76,7 @@ describe('credentials', () => {
     const before = await connections();
     given.current = { username: 'app-2', password: 'p2' };
     const after = before.map((connection) => connection.replace('app-1', 'app-2'));
-    await until(async () => String(await connections()) === String(after), 20_000);
+    await until(async () => String(await connections()) === String(after));
     // The server cuts the connections of a user who is deleted.
     await admin.call('ACL', 'DELUSER', 'app-1');
     await answered(queue);

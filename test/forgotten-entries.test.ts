@@ -65,7 +65,7 @@ describe('an entry that is pending for a worker that lives, and that does not ru
     await until(async () => (await before.xlen(stream)) === 0);
     proxy.leadTo(replica.url);
     proxy.cut();
-    await until(async () => (await after.hlen(`${queue}(dead_letter_bodies)`)) === 1, 20_000);
+    await until(async () => (await after.hlen(`${queue}(dead_letter_bodies)`)) === 1);
     expect(await isPending()).toBe(false);
   });
 });

@@ -103,7 +103,7 @@ it('a worker that was stopped does not start what it was given meanwhile, and ot
   await until(async () => (await admin.xpending(stream, 'elkmq'))[0] === 1);
   const other = await startWorker({ queue, url });
   const isDead = async () => (await admin.hlen(`${queue}(dead_letter_bodies)`)) === 1;
-  await until(isDead, 20_000);
+  await until(isDead);
   await other.close();
   stalled.kill('SIGCONT');
   await emit('after');

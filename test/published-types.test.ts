@@ -9,4 +9,4 @@ it('the published types compile in a strict project that checks its dependencies
   const { stdout, status } = spawnSync(process.execPath, [compiler, '-p', project], { encoding: 'utf8' });
   expect(stdout).toBe('');
   expect(status).toBe(0);
-}, 120_000);
+});

@@ -53,7 +53,7 @@ class StartedApp {
 
   async stop(): Promise<void> {
     if (!this.#ended) process.kill(-Number(this.#child.pid), 'SIGTERM');
-    await until(() => this.#ended, 60_000);
+    await until(() => this.#ended);
   }
 }
 
