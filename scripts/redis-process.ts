@@ -31,6 +31,9 @@ export interface Running {
   readonly lifeline: Socket;
 }
 
+/** A guard against hanging: on a busy machine some servers need long. */
+const START_MS = 120_000;
+
 export class PortTaken extends Error {}
 
 /**
@@ -58,7 +61,7 @@ export async function launch(
   lifeline.resume();
   child.once('exit', () => lifeline.write('gone\n'));
 
-  const deadline = Date.now() + 30_000;
+  const deadline = Date.now() + START_MS;
   while (!(await isReady(port, pid))) {
     if (hasEnded(child) || Date.now() > deadline) {
       const what = hasEnded(child) ? 'ended at its start' : 'does not answer';

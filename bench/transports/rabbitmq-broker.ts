@@ -1,8 +1,9 @@
 import { existsSync, readdirSync } from 'node:fs';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { findOnPath } from '../../scripts/install-redis.js';
 import type { Broker } from './bench-transport.js';
-import { accepts, startProcess } from './broker-process.js';
+import { startProcess } from './broker-process.js';
 
 const HOME = '/usr/lib/rabbitmq/lib';
 
@@ -27,7 +28,7 @@ export async function startRabbitBroker(): Promise<Broker> {
   try {
     const broker = await startProcess(
       (port, folder) => ['env', ...settings(port, folder, mapper.port), rabbit.script],
-      accepts,
+      greets,
     );
     return {
       url: `amqp://127.0.0.1:${broker.port}`,
@@ -42,6 +43,21 @@ export async function startRabbitBroker(): Promise<Broker> {
     await mapper.stop();
     throw error;
   }
+}
+
+/** Whether it speaks AMQP: it accepts connections before it does. */
+function greets(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1', () => socket.write('AMQP\0\0\x09\x01'));
+    socket.setTimeout(1_000, () => socket.destroy());
+    // A frame of the type "method": its question which login is wanted. An older protocol is named otherwise.
+    socket.once('data', ([type]) => {
+      resolve(type === 1);
+      socket.destroy();
+    });
+    socket.on('error', () => undefined);
+    socket.on('close', () => resolve(false));
+  });
 }
 
 function settings(port: number, folder: string, mapperPort: number): string[] {

@@ -24,10 +24,15 @@ export async function keysOf(queue: string, client: Redis = redis): Promise<Reco
   );
 }
 
-/** Closes `resource` when the test is over, whatever came of it. */
+/**
+ * Closes `resource` when the test is over, whatever came of it. When the test has failed, nobody waits for that: handlers
+ * may still wait for what the test has not come to.
+ */
 export function closing<T extends { close(): Promise<unknown> }>(resource: T): T {
-  onTestFinished(async () => {
-    await resource.close();
+  onTestFinished(async ({ task }) => {
+    const closed = resource.close();
+    if (task.result?.state === 'fail') closed.catch(() => undefined);
+    else await closed;
   });
   return resource;
 }
