@@ -16,7 +16,7 @@ import { Credentials } from '../libs/elkmq/src/core/redis/credentials.js';
 import { startRedis } from '../scripts/redis.js';
 import { listening, logger, logs } from './support/nest.js';
 import { clientOf } from './support/own-redis.js';
-import { closing, newQueueName, rejection, until } from './support/queue.js';
+import { closing, failureWith, newQueueName, until } from './support/queue.js';
 
 /** A server that lets in its admin, and users who are given a password. */
 async function serverWithUsers() {
@@ -180,11 +180,8 @@ describe('a function for credentials', () => {
     const { url } = await serverWithUsers();
     const options = { credentials: credentials as () => Promise<ElkMqCredentials>, enqueueTimeout: 200 };
     const queue = closing(new EventQueue('orders', url, options));
-    const error = await rejection(queue.enqueue(new ServiceEvent(10, 'a')));
-    expect(error).toMatchObject({
-      code: 'CONNECTION_FAILED',
-      message: expect.stringMatching(message) as string,
-    });
+    const error = await failureWith(message, () => queue.enqueue(new ServiceEvent(10, 'a')));
+    expect(error).toMatchObject({ code: 'CONNECTION_FAILED' });
     expect(String(error)).not.toContain('s3cret');
   });
 
@@ -210,11 +207,8 @@ describe('a function for credentials', () => {
     await allow('app', 'p1');
     const given = provider({ username: 'app', password: 'wr0ng' });
     const queue = closing(new EventQueue('orders', url, { ...given, enqueueTimeout: 500 }));
-    const error = await rejection(queue.enqueue(new ServiceEvent(10, 'a')));
-    expect(error).toMatchObject({
-      code: 'CONNECTION_FAILED',
-      message: expect.stringContaining('WRONGPASS') as string,
-    });
+    const error = await failureWith(/WRONGPASS/, () => queue.enqueue(new ServiceEvent(10, 'a')));
+    expect(error).toMatchObject({ code: 'CONNECTION_FAILED' });
     expect(JSON.stringify((error as Error).cause)).not.toContain('wr0ng');
     await until(() => given.asked >= 3);
     given.current = { username: 'app', password: 'p1' };

@@ -57,6 +57,19 @@ export async function rejection(promise: Promise<unknown>): Promise<unknown> {
   throw new Error('it did not reject');
 }
 
+/**
+ * Makes an attempt until its failure has the reason: on a busy machine the first ones may end before Redis has refused.
+ * @returns the failure that has it
+ */
+export async function failureWith(reason: RegExp, attempt: () => Promise<unknown>): Promise<unknown> {
+  let failure: unknown;
+  await until(async () => {
+    failure = await rejection(attempt());
+    return reason.test(String(failure));
+  });
+  return failure;
+}
+
 /** Redis cuts the connection of `client`. */
 export async function killConnection(client: Redis): Promise<void> {
   const { localPort } = client.stream;
