@@ -2,12 +2,47 @@ import js from '@eslint/js';
 import globals from 'globals';
 import tseslint from 'typescript-eslint';
 
-/** The core knows no framework, and nothing knows the demo. */
-const FRAMEWORK = [
-  { group: ['@nestjs/*', 'rxjs', 'rxjs/*', 'reflect-metadata'], message: 'The core imports no framework.' },
-  { group: ['**/nest/**'], message: 'The core does not know the Nest transport.' },
+/**
+ * The folders of libs/elkmq/src from the bottom to the top: a folder imports from itself and from the lines before its
+ * own. Folders of one line do not know each other.
+ */
+const LAYERS = [
+  ['model'],
+  ['redis'],
+  ['dead-letters', 'legacy'],
+  ['producer', 'consumer'],
+  ['settling', 'requests', 'admin'],
+  ['maintenance'],
+  ['event-queue', 'worker'],
+  ['testing'],
 ];
+const FRAMEWORK = {
+  group: ['@nestjs/*', 'rxjs', 'rxjs/*', 'reflect-metadata', 'nestjs-elkmq', '**/nestjs-elkmq/**'],
+  message: 'The queue imports no framework.',
+};
 const DEMO = { group: ['**/apps/**'], message: 'Nothing imports the demo.' };
+
+/**
+ * @param {{ group: string[], message: string }[]} patterns
+ * @returns {import('@typescript-eslint/utils').TSESLint.FlatConfig.Rules}
+ */
+function restrictImports(...patterns) {
+  return { '@typescript-eslint/no-restricted-imports': ['error', { patterns }] };
+}
+
+/**
+ * @param {string} folder
+ * @returns {{ group: string[], message: string }[]} what files of the folder may not import
+ */
+function foldersAbove(folder) {
+  const layer = LAYERS.findIndex((folders) => folders.includes(folder));
+  const above = LAYERS.slice(layer)
+    .flat()
+    .filter((other) => other !== folder);
+  if (above.length === 0) return [];
+  const message = `${folder}/ imports only from folders below it: see LAYERS in eslint.config.mjs.`;
+  return [{ group: above.map((other) => `../${other}/*`), message }];
+}
 
 export default tseslint.config(
   {
@@ -29,7 +64,7 @@ export default tseslint.config(
         'error',
         { allowWithDecorator: true, allowStaticOnly: true },
       ],
-      '@typescript-eslint/no-restricted-imports': ['error', { patterns: [DEMO] }],
+      ...restrictImports(DEMO),
       '@typescript-eslint/consistent-type-imports': ['error', { fixStyle: 'inline-type-imports' }],
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
       '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
@@ -41,13 +76,14 @@ export default tseslint.config(
       'no-console': 'error',
     },
   },
-  {
-    files: ['libs/elkmq/src/core/**'],
-    rules: { '@typescript-eslint/no-restricted-imports': ['error', { patterns: [...FRAMEWORK, DEMO] }] },
-  },
+  { files: ['libs/elkmq/src/**'], rules: restrictImports(FRAMEWORK, DEMO) },
+  ...LAYERS.flat().map((folder) => ({
+    files: [`libs/elkmq/src/${folder}/**`],
+    rules: restrictImports(FRAMEWORK, DEMO, ...foldersAbove(folder)),
+  })),
   {
     // Nest reads the types of constructor and method parameters at run time, so those imports are values.
-    files: ['apps/**', 'test/**', 'bench/**', 'chaos/**', 'libs/elkmq/src/nest/**'],
+    files: ['apps/**', 'test/**', 'bench/**', 'chaos/**', 'libs/nestjs-elkmq/src/**'],
     rules: {
       '@typescript-eslint/consistent-type-imports': 'off',
       // @EventPattern<string>(…) means another overload than @EventPattern(…).

@@ -15,9 +15,9 @@ export default defineConfig({
     expect: { poll: { timeout: 60_000 } },
     projects: [
       // Files of one process share what they import: Nest takes longer to load than most tests to run.
-      { extends: true, test: { name: 'all', include: ['test/*.test.ts'], isolate: false } },
+      { extends: true, test: { name: 'all', include: ['test/*/*.test.ts'], isolate: false } },
       // These replace Nest's logger, and the like.
-      { extends: true, test: { name: 'transports', include: ['test/transports/*.test.ts'] } },
+      { extends: true, test: { name: 'transports', include: ['test/nest/transports/*.test.ts'] } },
     ],
   },
 });

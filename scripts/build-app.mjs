@@ -1,4 +1,4 @@
-// Builds a demo app and the package, if their sources have changed since they were built like this: `build-app.mjs api`.
+// Builds a demo app and the packages, if their sources have changed since they were built like this: `build-app.mjs api`.
 // Several of these may run at once. One builds at a time, so that no app starts from files that are just being written.
 import { execSync } from 'node:child_process';
 import {
@@ -22,7 +22,10 @@ const folder = join(root, 'dist/built');
 const lock = join(folder, 'lock');
 const LOOK_MS = 100;
 const CONFIGURATION = ['package.json', 'package-lock.json', 'tsconfig.json', 'nest-cli.json'];
-const LIBRARY = ['libs/elkmq/src', 'libs/elkmq/package.json', 'libs/elkmq/tsconfig.lib.json'];
+const PACKAGES = ['libs/elkmq', 'libs/nestjs-elkmq'];
+const LIBRARIES = PACKAGES.flatMap((path) =>
+  ['src', 'package.json', 'tsconfig.lib.json'].map((part) => `${path}/${part}`),
+);
 
 const app = process.argv[2] ?? '';
 if (!existsSync(join(root, 'apps', app, 'src/main.ts'))) {
@@ -32,8 +35,8 @@ if (!existsSync(join(root, 'apps', app, 'src/main.ts'))) {
 mkdirSync(folder, { recursive: true });
 while (!isLocked()) await sleep(LOOK_MS);
 try {
-  build('libs/elkmq', 'libs/elkmq/dist/index.js', LIBRARY, 'npm run --silent build:lib');
-  build(`apps/${app}`, `dist/apps/${app}/main.js`, [...LIBRARY, `apps/${app}`], `npx nest build ${app}`);
+  build('libs', 'libs/nestjs-elkmq/dist/index.js', LIBRARIES, 'npm run --silent build:lib');
+  build(`apps/${app}`, `dist/apps/${app}/main.js`, [...LIBRARIES, `apps/${app}`], `npx nest build ${app}`);
 } finally {
   rmSync(lock);
 }

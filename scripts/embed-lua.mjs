@@ -5,14 +5,14 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const folder = fileURLToPath(new URL('../libs/elkmq/src/core/redis/', import.meta.url));
+const folder = fileURLToPath(new URL('../libs/elkmq/src/redis/', import.meta.url));
 const target = join(folder, 'scripts.generated.ts');
 
 /** Redis 6 would repeat a script on replicas and make other ids there. Later versions do so by themselves, and may lack this. */
 const PROLOGUE = 'if redis.replicate_commands then redis.replicate_commands() end\n';
 
-const entries = readdirSync(join(folder, 'lua'))
-  .filter((file) => file.endsWith('.lua'))
+const entries = readdirSync(join(folder, 'lua'), { recursive: true, encoding: 'utf8' })
+  .filter((file) => file.endsWith('.lua') && !file.startsWith('shared'))
   .sort()
   .map((file) => {
     // Without the comments, of which Redis knows nothing.

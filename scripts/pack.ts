@@ -1,13 +1,28 @@
 import { execFileSync } from 'node:child_process';
-import { readdirSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const root = fileURLToPath(new URL('../../..', import.meta.url));
 
-/** The package as it would be published. @returns the tarball, in `folder` */
-export function pack(folder: string): string {
-  const args = ['pack', '--silent', '--workspace', 'nestjs-elkmq', '--pack-destination', folder];
+/** The names of the packages; each depends on those before it. */
+export const PACKAGES = ['elkmq', 'nestjs-elkmq'] as const;
+
+export type Tarballs = Record<(typeof PACKAGES)[number], string>;
+
+/** Packs the packages as they would be published. @returns the path of each tarball, in `folder` */
+export function pack(folder: string): Tarballs {
+  const workspaces = PACKAGES.flatMap((name) => ['--workspace', name]);
+  const args = ['pack', '--silent', ...workspaces, '--pack-destination', folder];
   execFileSync('npm', args, { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] });
-  return join(folder, String(readdirSync(folder).find((file) => file.endsWith('.tgz'))));
+  const tarballOf = (name: string): string => {
+    const manifest = readFileSync(join(root, 'libs', name, 'package.json'), 'utf8');
+    return join(folder, `${name}-${(JSON.parse(manifest) as { version: string }).version}.tgz`);
+  };
+  return { elkmq: tarballOf('elkmq'), 'nestjs-elkmq': tarballOf('nestjs-elkmq') };
+}
+
+/** The dependencies of a project that installs the tarballs. */
+export function dependenciesOn(tarballs: Tarballs): Record<string, string> {
+  return Object.fromEntries(Object.entries(tarballs).map(([name, tarball]) => [name, `file:${tarball}`]));
 }

@@ -5,7 +5,7 @@ import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pack, root } from './pack.js';
+import { dependenciesOn, pack, PACKAGES, root, type Tarballs } from './pack.js';
 import { startRedis } from './redis.js';
 
 /** What is used here of a package.json. */
@@ -17,25 +17,30 @@ interface Manifest {
 const folder = mkdtempSync(join(tmpdir(), 'elkmq-package-'));
 const redis = await startRedis();
 try {
-  const tarball = pack(folder);
+  const tarballs = pack(folder);
+  for (const name of PACKAGES) check(name, tarballs[name]);
+  console.log(fresh(tarballs));
+  withoutNest(tarballs.elkmq);
+  inJest(tarballs);
+} finally {
+  await redis.stop();
+  rmSync(folder, { recursive: true, force: true });
+}
+
+function check(name: string, tarball: string): void {
   const files = run(folder, 'tar', '-tzf', tarball).split('\n');
   for (const file of ['README.md', 'LICENSE', 'CHANGELOG.md', 'dist/index.js', 'dist/index.d.ts']) {
-    if (!files.includes(`package/${file}`)) throw new Error(`${file} is not in the package`);
+    if (!files.includes(`package/${file}`)) throw new Error(`${file} is not in the package ${name}`);
   }
   console.log(run(root, 'npx', 'publint', '--strict', tarball));
   // Every Node that is supported can require ES modules; docs/decisions.md has why there are no others.
   console.log(
     run(root, 'npx', 'attw', tarball, '--format', 'ascii', '--ignore-rules', 'cjs-resolves-to-esm'),
   );
-  console.log(fresh(tarball));
-  inJest(tarball);
-} finally {
-  await redis.stop();
-  rmSync(folder, { recursive: true, force: true });
 }
 
 /** @returns what the application has written */
-function fresh(tarball: string): string {
+function fresh(tarballs: Tarballs): string {
   const app = join(folder, 'app');
   mkdirSync(app);
   const { devDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
@@ -45,7 +50,7 @@ function fresh(tarball: string): string {
   const names = [...needed, 'ioredis', 'reflect-metadata', 'rxjs', 'typescript', '@types/node'];
   const dependencies = {
     ...Object.fromEntries(names.map((name) => [name, devDependencies[name]])),
-    'nestjs-elkmq': `file:${tarball}`,
+    ...dependenciesOn(tarballs),
   };
   writeFileSync(join(app, 'package.json'), JSON.stringify({ private: true, type: 'commonjs', dependencies }));
   cpSync(join(root, 'test/commonjs-app/src'), join(app, 'src'), { recursive: true });
@@ -58,14 +63,40 @@ function fresh(tarball: string): string {
   return written;
 }
 
+/** Sends and takes an event in a program that has installed `elkmq` and ioredis, and nothing else. */
+function withoutNest(tarball: string): void {
+  const program = join(folder, 'without-nest');
+  mkdirSync(program);
+  const { devDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+    devDependencies: Record<string, string>;
+  };
+  const dependencies = { elkmq: `file:${tarball}`, ioredis: devDependencies['ioredis'] };
+  writeFileSync(
+    join(program, 'package.json'),
+    JSON.stringify({ private: true, type: 'module', dependencies }),
+  );
+  writeFileSync(
+    join(program, 'main.js'),
+    `import { EventQueue, ServiceEvent } from 'elkmq';
+const queue = new EventQueue('without-nest', process.env.REDIS_URL);
+await queue.enqueue(new ServiceEvent(60, 'hello', 'nobody else'));
+console.log((await queue.dequeue()).payload);
+await queue.close();
+`,
+  );
+  run(program, 'npm', 'install', '--silent', '--no-audit', '--no-fund', '--prefer-offline');
+  const written = run(program, process.execPath, 'main.js');
+  if (written !== 'nobody else\n') throw new Error(`the program without Nest has written ${written}`);
+}
+
 /** Runs the tests of a project that `nest new` of Nest 11 has made. */
-function inJest(tarball: string): void {
+function inJest(tarballs: Tarballs): void {
   const project = join(folder, 'jest');
   cpSync(join(root, 'test/jest-project'), project, { recursive: true });
   const guide = readFileSync(join(root, 'docs/guides/testing.md'), 'utf8');
   const told = JSON.parse(String(/^```json\n(.+?)^```$/ms.exec(guide)?.[1])) as Manifest;
   const made = JSON.parse(readFileSync(join(project, 'package.json'), 'utf8')) as Manifest;
-  const dependencies = { ...made.dependencies, 'nestjs-elkmq': `file:${tarball}` };
+  const dependencies = { ...made.dependencies, ...dependenciesOn(tarballs) };
   const manifest = { ...made, dependencies, jest: { ...made.jest, ...told.jest } };
   writeFileSync(join(project, 'package.json'), JSON.stringify(manifest));
   run(project, 'npm', 'install', '--silent', '--no-audit', '--no-fund', '--prefer-offline');

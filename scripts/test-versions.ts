@@ -6,7 +6,7 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fetchNode, NODE_LINES } from './node-versions.js';
-import { pack, root } from './pack.js';
+import { dependenciesOn, pack, root } from './pack.js';
 import { runSuite } from './run-suite.js';
 import { isGreen, suiteTable, type SuiteRow } from './suite-table.js';
 
@@ -32,18 +32,20 @@ const TOOLS = [
   ...['@types/node', 'prettier', 'reflect-metadata', 'rxjs', 'typescript', 'vitest'],
 ];
 const TESTS = [
-  ...['transports/elkmq', 'commonjs-app', 'nest-app', 'nest-client', 'nest-events', 'nest-hybrid'],
-  ...['nest-messages', 'nest-module', 'nest-requests', 'nest-serializers', 'nest-shutdown', 'nest-timeouts'],
-  ...['event-queue', 'request-reply', 'stored-once', 'retries', 'delays', 'cancelling', 'context-control'],
-  ...['nest-dead-letters', 'redis-restart', 'handed-out-once', 'connections', 'health'],
-  ...['opentelemetry', 'nest-wildcards', 'nest-extras', 'published-types'],
+  ...['nest/transports/elkmq', 'nest/commonjs-app', 'nest/nest-app', 'nest/nest-client', 'nest/nest-events'],
+  ...['nest/nest-hybrid', 'nest/nest-messages', 'nest/nest-module', 'nest/nest-requests'],
+  ...['nest/nest-serializers', 'nest/nest-shutdown', 'nest/nest-timeouts', 'nest/nest-dead-letters'],
+  ...['nest/nest-wildcards', 'nest/nest-extras', 'nest/health', 'nest/opentelemetry'],
+  ...['queue/event-queue', 'queue/request-reply', 'queue/stored-once', 'queue/retries', 'queue/delays'],
+  ...['queue/cancelling', 'queue/context-control', 'queue/handed-out-once', 'queue/connections'],
+  ...['faults/redis-restart', 'repo/published-types'],
 ].map((name) => `test/${name}.test.ts`);
 
 const folder = mkdtempSync(join(tmpdir(), 'elkmq-versions-'));
 process.on('exit', () => {
   rmSync(folder, { recursive: true, force: true });
 });
-const tarball = pack(folder);
+const tarballs = pack(folder);
 const asked = process.argv[2] ?? '';
 const rows: SuiteRow[] = [];
 for (const combination of COMBINATIONS) {
@@ -73,7 +75,7 @@ function testCombination({ nest, ioredis, name }: (typeof COMBINATIONS)[number])
     ...Object.fromEntries(OF_NEST.map((part) => [`@nestjs/${part}`, nest])),
     ...Object.fromEntries(TOOLS.map((tool) => [tool, own.devDependencies[tool]])),
     ioredis,
-    'nestjs-elkmq': `file:${tarball}`,
+    ...dependenciesOn(tarballs),
   };
   write(join(project, 'package.json'), { type: 'module', private: true, dependencies });
   for (const part of ['test', 'scripts', 'vitest.config.ts', 'tsconfig.json']) {

@@ -20,8 +20,7 @@ const EARLY = 32;
 const COUNT = 128;
 const BLOCK = 1_000;
 /** No part of the package's interface. */
-const GENERATED = new URL('../../../../libs/elkmq/dist/core/redis/scripts.generated.js', import.meta.url)
-  .href;
+const GENERATED = new URL('../../../../libs/elkmq/dist/redis/scripts.generated.js', import.meta.url).href;
 
 type Read = [string, [id: string, fields: string[]][]][] | null;
 type Frame = [requestId: string, attempt: number, number: number, last: number, body: { response: unknown }];

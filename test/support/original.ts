@@ -1,6 +1,6 @@
 import { lastValueFrom } from 'rxjs';
 import type { ElkMqClientOptions, ElkMqServerOptions } from 'nestjs-elkmq';
-import { hyphenated } from '../../libs/elkmq/src/core/wire/request-ids.js';
+import { hyphenated } from '../../libs/elkmq/src/model/request-ids.js';
 import { events, moduleOf, startApp, startClient } from './nest.js';
 import { redis, until } from './queue.js';
 

@@ -1,9 +1,9 @@
 import { fileURLToPath } from 'node:url';
-import { needsOfClient, needsOfWorker } from '../../libs/elkmq/src/core/redis/needs.js';
-import { commandsOf, type Need } from '../../libs/elkmq/src/core/redis/rights.js';
-import { SCRIPTS } from '../../libs/elkmq/src/core/redis/scripts.generated.js';
+import { needsOfClient, needsOfWorker } from '../../libs/elkmq/src/redis/needs.js';
+import { commandsOf, type Need } from '../../libs/elkmq/src/redis/rights.js';
+import { SCRIPTS } from '../../libs/elkmq/src/redis/scripts.generated.js';
 import { publishedUsers } from '../../scripts/published-users.js';
-import type { ScriptName } from '../../libs/elkmq/src/core/redis/scripts.js';
+import type { ScriptName } from '../../libs/elkmq/src/redis/scripts.js';
 
 /** Commands that are asked for and not needed: `INFO` and `CONFIG GET`, with which a start looks for settings to warn of. */
 const ASKED = ['info', 'config|get'];

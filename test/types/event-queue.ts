@@ -9,7 +9,7 @@ import {
   type DeadLetter,
   type DeadLetterPage,
   type DeadLetterReason,
-  type DeadLetters,
+  type DeadLetterQueue,
   type EventQueueErrorCode,
   type QueueState,
   type Timestamp,
@@ -59,7 +59,7 @@ expectTypeOf<EventQueue['awaitResponse']>().toEqualTypeOf<
 expectTypeOf<EventQueue['enqueueResponse']>().toEqualTypeOf<(response: ServiceEvent) => Promise<Timestamp>>();
 expectTypeOf<EventQueue['state']>().toEqualTypeOf<(timeout?: number) => Promise<QueueState>>();
 expectTypeOf<EventQueue['close']>().toEqualTypeOf<() => Promise<void>>();
-expectTypeOf(queue.deadLetters).toEqualTypeOf<DeadLetters>();
+expectTypeOf(queue.deadLetters).toEqualTypeOf<DeadLetterQueue>();
 
 // Who works on it.
 new QueueAdmin('name', 'redis://127.0.0.1:6379');

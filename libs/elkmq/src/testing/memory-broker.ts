@@ -1,14 +1,14 @@
-import { letterOf, letterWith, type DeadLetter } from '../core/dead-letters/dead-letters.js';
-import { TimeoutExpiredError, type RejectedError } from '../core/errors.js';
-import { Delivery, type DeliveryEnds } from '../core/handling/delivery.js';
-import type { WorkerListener } from '../core/handling/worker.js';
-import type { QueueState } from '../core/queue-state.js';
-import type { MessageOptions } from '../core/sending/requester.js';
-import type { ReplyListener } from '../core/sending/waiting-request.js';
-import type { ServiceEvent } from '../core/service-event.js';
-import { encodeEvent } from '../core/wire/codec.js';
-import { fieldsOfNext, nameOfMessage, readEntry } from '../core/wire/entry.js';
-import type { ReplyFrame } from '../core/wire/reply-frame.js';
+import { createLetter, letterWith, type DeadLetter } from '../dead-letters/dead-letter.js';
+import { TimeoutExpiredError, type RejectedError } from '../model/errors.js';
+import { Delivery, type DeliveryEnds } from '../settling/delivery.js';
+import type { WorkerListener } from '../worker/worker.js';
+import type { QueueState } from '../admin/queue-state.js';
+import type { MessageOptions } from '../requests/requester.js';
+import type { ReplyListener } from '../requests/waiting-request.js';
+import type { ServiceEvent } from '../model/service-event.js';
+import { encodeEvent } from '../model/codec.js';
+import { fieldsOfNext, nameOfMessage, readEntry } from '../model/entry.js';
+import type { ReplyFrame } from '../model/reply-frame.js';
 
 interface Request {
   readonly event: ServiceEvent;
@@ -43,15 +43,15 @@ export class MemoryBroker {
     now: () => this.now,
     settle: (delivery) => {
       queueMicrotask(() => {
-        const { replies } = delivery.take(Infinity);
+        const { replies } = delivery.takeReplies(Infinity);
         for (const reply of replies) this.#reply(JSON.parse(reply) as ReplyFrame);
-        delivery.settled('kept');
+        delivery.onSettled('kept');
       });
     },
     deadLetter: (delivery, reason, error) => {
       const { queued } = delivery;
       this.#worker?.listener.dropped(nameOfMessage(queued), reason, error);
-      const letter = letterOf(queued, reason, error, delivery.read.consumer, this.now);
+      const letter = createLetter(queued, reason, error, delivery.read.consumer, this.now);
       this.deadLetters.push(letterWith(letter, queued.event));
       if (reason === 'rejected') this.#fail(queued.event.requestId, error as RejectedError);
       return Promise.resolve();

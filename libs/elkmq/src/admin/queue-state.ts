@@ -1,0 +1,59 @@
+import { DequeueError } from '../model/errors.js';
+import { GROUP, type QueueKeys } from '../model/keys.js';
+import type { Connection } from '../redis/connection.js';
+import { isReplyError } from '../redis/redis-errors.js';
+import { callReliably } from '../redis/reliable-call.js';
+
+/** The state of a queue at one moment. */
+export interface QueueState {
+  /**
+   * Messages that no worker has taken. Those that legacy consumers have taken count too, because they never
+   * delete them.
+   */
+  readonly waiting: number;
+  /** Messages that workers have taken and not settled. */
+  readonly running: number;
+  /** Messages that are due later. */
+  readonly delayed: number;
+  /** Messages that were not handled and are kept. */
+  readonly deadLetters: number;
+  /** The time for which the first of the waiting messages has been waiting, ms; 0 when there is none. */
+  readonly oldestWaiting: number;
+  /**
+   * The workers (`ElkMqServer`) that take messages from the queue. A worker that was killed counts for 15
+   * seconds more. These do not count: a process that takes events with an `EventQueue`, a legacy consumer,
+   * and a worker of a version without a registry.
+   */
+  readonly workers: number;
+}
+
+/**
+ * @param patience the time that Redis may take, ms
+ * @throws {ConnectionError} when it takes longer
+ * @throws {DequeueError} when it refuses
+ */
+export async function readQueueState(
+  connection: Connection,
+  keys: QueueKeys,
+  patience: number,
+): Promise<QueueState> {
+  const touched = [keys.eventStream, keys.responseStream, keys.delayed, keys.deadLetters, keys.workers];
+  try {
+    const answer = await callReliably(connection, 'queueState', touched, [GROUP], patience);
+    const [entries, responses, running, oldest, delayed, deadLetters, now, workers] = answer as [
+      ...[number, number, number, string, number, number, number, number],
+    ];
+    return {
+      waiting: Math.max(entries - responses - running, 0),
+      running,
+      delayed,
+      deadLetters,
+      oldestWaiting: oldest === '' ? 0 : Math.max(now - Number.parseInt(oldest), 0),
+      workers,
+    };
+  } catch (error) {
+    if (isReplyError(error))
+      throw new DequeueError(`Redis refuses to tell: ${error.message}`, { cause: error });
+    throw error;
+  }
+}

@@ -1,0 +1,83 @@
+import { DequeueError } from '../model/errors.js';
+import type { QueueKeys } from '../model/keys.js';
+import type { Connection } from '../redis/connection.js';
+import { isReplyError } from '../redis/redis-errors.js';
+import { callReliably } from '../redis/reliable-call.js';
+
+/** One worker of a queue, as it described itself a few seconds ago. */
+export interface WorkerInfo {
+  /**
+   * The name, which is unique. The worker's consumers in the group, and so `consumer` of a dead letter, begin
+   * with it.
+   */
+  readonly name: string;
+  /** The name of its host. */
+  readonly host: string;
+  /** The id of its process. */
+  readonly pid: number;
+  /** The version of its package `nestjs-elkmq`. */
+  readonly version: string;
+  /** The name of its queue. */
+  readonly queue: string;
+  /**
+   * The patterns that it has handlers for, sorted. A pattern that is an object is in Nest's normalised form.
+   */
+  readonly handlers: readonly string[];
+  /** The number of messages that it handles at once. */
+  readonly concurrency: number;
+  /** The number of messages that it was handling. */
+  readonly running: number;
+  /** The time at which it started: ms since 1970 on the clock of Redis. */
+  readonly since: number;
+  /** Its option `lease`, ms. */
+  readonly lease: number;
+  /** Whether it takes no messages for now. Always false in this version. */
+  readonly paused: boolean;
+  /** The time at which it described itself: ms since 1970 on the clock of Redis. */
+  readonly seen: number;
+}
+
+/** The description that a worker gives of itself. */
+export type WorkerDescription = Omit<WorkerInfo, 'name' | 'seen'>;
+
+/**
+ * The workers of a queue that have described themselves lately, in the order in which they started.
+ * @param patience time that Redis may take, ms
+ * @throws {ConnectionError} when it takes longer
+ * @throws {DequeueError} when it refuses
+ */
+export async function readWorkers(
+  connection: Connection,
+  keys: QueueKeys,
+  patience: number,
+): Promise<WorkerInfo[]> {
+  try {
+    const answer = (await callReliably(connection, 'listWorkers', [keys.workers], [], patience)) as string[];
+    const workers: WorkerInfo[] = [];
+    for (let index = 0; index < answer.length; index += 2) {
+      const info = workerInfo(answer[index], answer[index + 1]);
+      if (info) workers.push(info);
+    }
+    return workers.sort((one, other) => one.since - other.since || (one.name < other.name ? -1 : 1));
+  } catch (error) {
+    if (!isReplyError(error)) throw error;
+    throw new DequeueError(`Redis refuses to tell the workers: ${error.message}`, { cause: error });
+  }
+}
+
+/** Reads one member; `undefined` when something else wrote it. */
+function workerInfo(name = '', json = ''): WorkerInfo | undefined {
+  try {
+    const said = JSON.parse(json) as Omit<WorkerInfo, 'name'> & { readonly ttl: number };
+    const { host, pid, version, queue, concurrency, running, since, lease, paused, seen } = said;
+    const numbers = [pid, concurrency, running, since, lease, seen];
+    const isRight =
+      [host, version, queue, ...said.handlers].every((text) => typeof text === 'string') &&
+      numbers.every((number) => typeof number === 'number');
+    const handlers = [...said.handlers];
+    if (!isRight) return undefined;
+    return { name, host, pid, version, queue, handlers, concurrency, running, since, lease, paused, seen };
+  } catch {
+    return undefined;
+  }
+}

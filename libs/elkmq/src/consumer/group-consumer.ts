@@ -1,0 +1,236 @@
+import { BlockingReader } from '../redis/blocking-reader.js';
+import type { Connection } from '../redis/connection.js';
+import {
+  BrokenSessions,
+  consumerName,
+  recordArrival,
+  workerName,
+  type ConsumerSession,
+  type Read,
+} from './session.js';
+import { DequeueError } from '../model/errors.js';
+import type { LegacyOwnership } from '../legacy/ownership.js';
+import { GROUP, type QueueKeys } from '../model/keys.js';
+import { isNoGroup, isReplyError } from '../redis/redis-errors.js';
+import type { RedisSource } from '../redis/redis-source.js';
+import { runScript, send } from '../redis/scripts.js';
+import { ReadSize } from '../redis/read-size.js';
+import { takeEntries, type StreamEntry } from '../model/stream-entries.js';
+
+export interface Intake {
+  /**
+   * The number of entries that can be taken now.
+   * @param arriving the number of other entries that have come and are about to be taken
+   */
+  grantCredit(arriving: number): number;
+  /**
+   * The time that a read may wait for the first entry, ms. Without this method a read waits as long as it
+   * likes.
+   */
+  maxWaitMs?(): number;
+  /** Takes the entries that `read` has brought, of `asked` ones. There are none when the time was up. */
+  takeEntries(entries: StreamEntry[], asked: number, read: Read): void;
+}
+
+/**
+ * Takes entries of the event stream out of the consumer group. Each entry goes to one consumer, and is
+ * pending for it until it is settled. Reads go on while there is credit, one at a time. When a read comes
+ * back full, the next one is sent before the entries of the first are started.
+ */
+export class GroupConsumer {
+  /** The first part of the names of its sessions. */
+  readonly worker = workerName();
+  readonly #keys: QueueKeys;
+  readonly #connection: Connection;
+  readonly #competition: LegacyOwnership;
+  readonly #intake: Intake;
+  readonly #lease: number;
+  readonly #reader: BlockingReader;
+  readonly #broken: BrokenSessions;
+  readonly #onError: (error: Error) => void;
+  #sessions = 0;
+  /** The session of the blocking reads, and that of the reads that do not block. */
+  #blocking: ConsumerSession;
+  #direct: ConsumerSession;
+  readonly #size = new ReadSize();
+  #asked = 0;
+  /** The `performance.now()` at which the read that is on its way was sent. */
+  #sentAt = 0;
+  #arriving = 0;
+  #hasRead = false;
+  #stopping = false;
+  #handingBack: Promise<unknown> = Promise.resolve();
+
+  /**
+   * @param connection for everything but the blocking reads
+   * @param lease ms
+   */
+  constructor(
+    source: RedisSource,
+    keys: QueueKeys,
+    connection: Connection,
+    competition: LegacyOwnership,
+    intake: Intake,
+    lease: number,
+    onError: (error: Error) => void,
+  ) {
+    this.#keys = keys;
+    this.#connection = connection;
+    this.#competition = competition;
+    this.#intake = intake;
+    this.#lease = lease;
+    this.#blocking = this.#newSession();
+    this.#direct = this.#newSession();
+    this.#onError = onError;
+    this.#broken = new BrokenSessions(connection, keys, competition);
+    this.#reader = new BlockingReader(
+      source,
+      {
+        read: (client) => this.#read(client),
+        entries: (entries, readAhead) => {
+          this.#arrived(entries, readAhead);
+          return entries.length > 1;
+        },
+        refused: (error) => this.#refused(error),
+        disconnected: (error) => {
+          this.#failed('has no connection for', error);
+        },
+        connected: () => this.#connected(),
+      },
+      connection,
+    );
+  }
+
+  /** The number of entries that the read on its way may bring. */
+  get asked(): number {
+    return this.#asked;
+  }
+
+  /** The name for which `readOne` takes entries. */
+  get directName(): string {
+    return this.#direct.name;
+  }
+
+  /** Takes the next entry if one is waiting. It does not wait for one. */
+  async readOne(): Promise<StreamEntry | undefined> {
+    const session = this.#direct;
+    const args = ['GROUP', GROUP, session.name, 'COUNT', 1, 'STREAMS', this.#keys.eventStream, '>'];
+    try {
+      const entries = takeEntries(await send(this.#connection.client, 'xreadgroup', args, 'bytes'));
+      recordArrival(session, entries);
+      return entries[0];
+    } catch (error) {
+      // The answer may be lost, and with it an entry.
+      if (!isReplyError(error) && session === this.#direct) {
+        this.#direct = this.#newSession();
+        this.#broken.endSession(session);
+      }
+      throw error;
+    }
+  }
+
+  /** Reads again, because there is credit. */
+  wakeReader(): void {
+    this.#reader.wake();
+  }
+
+  /** Puts entries that were not started back into the queue. */
+  async handBack(entries: StreamEntry[]): Promise<void> {
+    if (entries.length === 0) return;
+    const call = this.#broken.putBack(entries.map(([id]) => id));
+    this.#handingBack = Promise.all([this.#handingBack, call.catch(this.#onError)]);
+    await this.#handingBack;
+  }
+
+  /** Takes nothing more. The entries of a read that is on its way go back to the queue. */
+  async stopReading(): Promise<void> {
+    this.#stopping = true;
+    await this.#reader.stopReading(async (clientId) => {
+      await send(this.#connection.client, 'client', ['UNBLOCK', clientId]).catch(() => undefined);
+    });
+    await this.#handingBack;
+  }
+
+  /** Leaves the group, unless something is still pending: others recover that. */
+  async leaveGroup(): Promise<void> {
+    if (this.#connection.isConnected) {
+      this.#broken.endSession(this.#blocking);
+      this.#broken.endSession(this.#direct);
+    }
+    await this.#broken.stopEnding();
+  }
+
+  #newSession(): ConsumerSession {
+    return { name: consumerName(this.worker, ++this.#sessions, this.#lease), arrived: '0-0' };
+  }
+
+  #arrived(entries: StreamEntry[], readAhead: () => void): void {
+    recordArrival(this.#blocking, entries);
+    this.#size.note(entries);
+    if (this.#stopping) {
+      void this.handBack(entries);
+      return;
+    }
+    const asked = this.#asked;
+    const read: Read = { consumer: this.#blocking.name, sentAt: this.#sentAt };
+    if (asked > 1 && entries.length === asked) {
+      this.#arriving = asked;
+      readAhead();
+      this.#arriving = 0;
+    }
+    this.#intake.takeEntries(entries, asked, read);
+  }
+
+  #connected(): Promise<void> {
+    if (this.#hasRead) {
+      this.#broken.endSession(this.#blocking);
+      this.#blocking = this.#newSession();
+    }
+    this.#hasRead = true;
+    return Promise.resolve();
+  }
+
+  #read(client: Connection['client']): Promise<unknown> | undefined {
+    this.#asked = this.#stopping ? 0 : Math.min(this.#intake.grantCredit(this.#arriving), this.#size.limit);
+    if (this.#asked <= 0) return undefined;
+    this.#sentAt = performance.now();
+    const { longestBlock } = this.#reader;
+    const patience = Math.max(
+      1,
+      Math.ceil(Math.min(this.#intake.maxWaitMs?.() ?? longestBlock, longestBlock)),
+    );
+    const how = ['COUNT', this.#asked, 'BLOCK', patience];
+    const args = ['GROUP', GROUP, this.#blocking.name, ...how, 'STREAMS', this.#keys.eventStream, '>'];
+    return send(client, 'xreadgroup', args, 'bytes');
+  }
+
+  #failed(what: string, cause: Error): void {
+    this.#onError(new DequeueError(`Redis ${what} events: ${cause.message}`, { cause }));
+  }
+
+  async #refused(error: Error): Promise<void> {
+    let refusal = error;
+    if (isNoGroup(error)) {
+      try {
+        await joinGroup(this.#reader.connection, this.#keys, this.#competition);
+        return;
+      } catch (failure) {
+        if (!isReplyError(failure)) throw failure;
+        refusal = failure;
+      }
+    }
+    this.#failed('refused to hand out', refusal);
+  }
+}
+
+/** Makes the consumer group, unless it exists. Its first consumers get all waiting messages. */
+export async function joinGroup(
+  connection: Connection,
+  keys: QueueKeys,
+  competition: LegacyOwnership,
+): Promise<void> {
+  const { eventStream, messageQueue, history } = keys;
+  const used = [eventStream, messageQueue, history];
+  const until = await runScript(connection.client, 'join', used, [GROUP]);
+  competition.recordJoin(String(until));
+}

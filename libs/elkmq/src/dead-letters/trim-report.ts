@@ -1,0 +1,47 @@
+/**
+ * Is called with the numbers of dropped dead letters: those beyond the largest number, and those that were
+ * too old.
+ */
+export type DroppedLetters = (tooMany: number, tooOld: number) => void;
+
+/** The time between two reports, ms. */
+const REPORT_INTERVAL_MS = 60_000;
+
+/**
+ * Reports dropped dead letters: at once for the first time, then once in `REPORT_INTERVAL_MS`. When many messages die,
+ * each letter drops another one.
+ */
+export class TrimReport {
+  readonly #tell: DroppedLetters;
+  #tooMany = 0;
+  #tooOld = 0;
+  #pause: NodeJS.Timeout | undefined;
+
+  constructor(tell: DroppedLetters) {
+    this.#tell = tell;
+  }
+
+  countTrimmed(tooMany: number, tooOld: number): void {
+    this.#tooMany += tooMany;
+    this.#tooOld += tooOld;
+    if (!this.#pause) this.#report();
+  }
+
+  /** Reports what has not been reported. */
+  stopReporting(): void {
+    this.#report();
+    clearTimeout(this.#pause);
+  }
+
+  #report(): void {
+    clearTimeout(this.#pause);
+    this.#pause = undefined;
+    if (this.#tooMany + this.#tooOld === 0) return;
+    this.#tell(this.#tooMany, this.#tooOld);
+    this.#tooMany = 0;
+    this.#tooOld = 0;
+    this.#pause = setTimeout(() => {
+      this.#report();
+    }, REPORT_INTERVAL_MS).unref();
+  }
+}

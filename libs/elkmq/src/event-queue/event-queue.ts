@@ -1,0 +1,206 @@
+import { DeadLetterQueue } from '../dead-letters/dead-letter-queue.js';
+import { ConnectionError, EmptyQueueError, InvalidEventError, InvalidOptionError } from '../model/errors.js';
+import { EventDequeuer } from './event-taker.js';
+import { Outcomes } from '../settling/outcomes.js';
+import { LegacyOwnership } from '../legacy/ownership.js';
+import { QueueKeys } from '../model/keys.js';
+import { parseQueueName, formatValue } from '../model/options.js';
+import type { Dequeuer } from './queue-reader.js';
+import { readQueueState, type QueueState } from '../admin/queue-state.js';
+import type { CredentialsFunction } from '../redis/credentials.js';
+import { RedisSource, type RedisSourceInput } from '../redis/redis-source.js';
+import type { StreamEntry } from '../model/stream-entries.js';
+import { Responder } from './responder.js';
+import { Requester } from '../requests/requester.js';
+import { sendingOptions, type SendingOptions } from '../requests/sending-options.js';
+import { ServiceEvent, type Timestamp, type TimestampedEvent } from '../model/service-event.js';
+import { decodeReply } from '../model/codec.js';
+import { timestampOf } from '../model/entry.js';
+
+/** The options of an `EventQueue`. */
+export interface EventQueueOptions extends SendingOptions {
+  /**
+   * Fetches the credentials of this queue, in place of a password in `redis`. It is called before the first
+   * connection, before `expiresAt`, and when Redis refuses the credentials. All connections share its answer.
+   * Those that stand log in again.
+   */
+  credentials?: CredentialsFunction;
+}
+
+/**
+ * A queue of events in Redis. Any number of producers and consumers share it. Each event goes to one
+ * consumer, once. The queue connects at once; call `close` in the end.
+ */
+export class EventQueue {
+  /** The messages that were not handled. They can be read, retried and removed. */
+  readonly deadLetters: DeadLetterQueue;
+  readonly #keys: QueueKeys;
+  readonly #requester: Requester;
+  readonly #patience: number;
+  readonly #taker: EventDequeuer;
+  readonly #responder: Responder;
+  #closed: Promise<void> | undefined;
+
+  /**
+   * @param name any text; legacy clients find the queue by the same name
+   * @param redis address of Redis; default redis://127.0.0.1:6379
+   * @throws {InvalidOptionError}
+   */
+  constructor(
+    readonly name: string,
+    redis?: RedisSourceInput,
+    options: EventQueueOptions = {},
+  ) {
+    const source = new RedisSource(redis, options.credentials);
+    this.#keys = new QueueKeys(parseQueueName(name), source.isCluster);
+    const sending = sendingOptions(options, source.isCluster);
+    this.#patience = sending.enqueueTimeout;
+    this.#requester = new Requester(source, this.#keys, sending, {
+      status: (status) => {
+        if (status === 'closed') this.#ended();
+      },
+    });
+    const { connection } = this.#requester;
+    const competition = new LegacyOwnership(sending.legacyConsumers);
+    const outcomes = new Outcomes(connection, this.#keys, competition, this.#patience);
+    this.#taker = new EventDequeuer(source, this.#keys, connection, competition, outcomes);
+    this.#responder = new Responder(connection, this.#keys, outcomes.deduplicated, this.#patience);
+    this.deadLetters = new DeadLetterQueue(connection, this.#keys, this.#patience);
+  }
+
+  /**
+   * Stores an event.
+   * @returns the time at which Redis registered it, ms since 1970
+   * @throws {EnqueueError} when Redis refuses it
+   * @throws {QueueFullError} when the queue is full
+   * @throws {BufferFullError} when too much is waiting for Redis
+   * @throws {PayloadTooLargeError}
+   * @throws {ConnectionError} when Redis was away for too long; the event may have been stored, but is not
+   * sent again
+   */
+  async enqueue(event: ServiceEvent): Promise<Timestamp> {
+    this.#check(event);
+    return timestampOf(await this.#requester.enqueue(event));
+  }
+
+  /**
+   * Takes the next event. The event leaves the queue, and no other caller gets it.
+   * @throws {EmptyQueueError} when none is waiting
+   * @throws {JsonParseError} when the entry is not an event; it is among the dead letters then
+   * @throws {DequeueError} when Redis refuses
+   * @throws {ConnectionError}
+   */
+  async dequeue(): Promise<TimestampedEvent> {
+    return this.#take(async (reader) => {
+      const entry = await reader.next();
+      if (!entry) throw new EmptyQueueError(`no event is waiting in the queue ${formatValue(this.name)}`);
+      return entry;
+    });
+  }
+
+  /**
+   * Takes the next event, as `dequeue` does, and waits for one if none is there.
+   * @param seconds time to wait; 0 waits for ever
+   */
+  async dequeueBlocking(seconds: number): Promise<TimestampedEvent> {
+    if (typeof seconds !== 'number' || !(seconds >= 0)) {
+      throw new InvalidOptionError(
+        `seconds must be a number of at least 0 (0 waits for ever), got ${formatValue(seconds)}`,
+      );
+    }
+    const deadline = seconds === 0 ? Infinity : performance.now() + seconds * 1_000;
+    return this.#take((reader) => reader.nextBy(deadline));
+  }
+
+  /**
+   * Stores an event and waits for the response to it, for `event.timeout` seconds from now.
+   * @returns the time at which Redis registered the response, ms since 1970, and the response
+   * @throws {TimeoutExpiredError} when none came; the event is cancelled if nobody has taken it yet
+   * @throws {EnqueueError}
+   * @throws {QueueFullError}
+   * @throws {BufferFullError}
+   * @throws {PayloadTooLargeError}
+   * @throws {ConnectionError}
+   */
+  async awaitResponse(event: ServiceEvent): Promise<TimestampedEvent> {
+    this.#check(event);
+    return new Promise((resolve, reject) => {
+      let latest: unknown = null;
+      this.#requester.request(event, event.timeout * 1_000, {
+        reply: (body, last, id) => {
+          latest = body ?? latest;
+          if (!last) return;
+          try {
+            resolve([timestampOf(id), decodeReply(latest, event)]);
+          } catch (error) {
+            reject(error instanceof Error ? error : new Error(String(error)));
+          }
+        },
+        failed: reject,
+      });
+    });
+  }
+
+  /**
+   * Answers a request, with `ServiceEvent.responseTo(request, …)`. A caller that does not wait any more gets
+   * nothing.
+   * @returns the time at which Redis registered the response, ms since 1970
+   * @throws {EnqueueError}
+   * @throws {PayloadTooLargeError}
+   * @throws {ConnectionError}
+   */
+  async enqueueResponse(response: ServiceEvent): Promise<Timestamp> {
+    this.#check(response);
+    return this.#responder.respond(response, this.#requester.encode(response));
+  }
+
+  /**
+   * The state of the queue now.
+   * @param timeout time that Redis may take, ms; default: the `enqueueTimeout`
+   * @throws {ConnectionError}
+   */
+  async state(timeout = this.#patience): Promise<QueueState> {
+    if (this.#closed) throw this.#wasClosed();
+    return readQueueState(this.#requester.connection, this.#keys, timeout);
+  }
+
+  /** Sends what is waiting, ends calls that wait, and closes the connections. It can be called again. */
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  /** The connection does not come back: whoever waits would wait for ever. */
+  #ended(): void {
+    // It rejects with the reason.
+    this.#requester.connect().catch((error: unknown) => {
+      this.#taker.giveUp(error as Error);
+    });
+  }
+
+  async #close(): Promise<void> {
+    await this.#taker.closeDequeuer();
+    await this.#requester.close(new ConnectionError(`the queue ${formatValue(this.name)} was closed`));
+  }
+
+  /** Asks for entries until one holds an event for this caller. */
+  async #take(ask: (reader: Dequeuer) => Promise<StreamEntry>): Promise<TimestampedEvent> {
+    for (;;) {
+      if (!this.#closed) await this.#requester.connectToTake();
+      if (this.#closed) throw this.#wasClosed();
+      const taken = await this.#taker.dequeueEvent(ask);
+      if (taken) return taken;
+    }
+  }
+
+  #check(event: ServiceEvent): void {
+    if (this.#closed) throw this.#wasClosed();
+    if (!(event instanceof ServiceEvent)) {
+      throw new InvalidEventError(`event must be a ServiceEvent, got ${formatValue(event)}`);
+    }
+  }
+
+  #wasClosed(): ConnectionError {
+    return new ConnectionError(`the queue ${formatValue(this.name)} is closed`);
+  }
+}

@@ -1,0 +1,158 @@
+import type { StreamEntry } from '../model/stream-entries.js';
+import type { Connection } from '../redis/connection.js';
+import { ConnectionError, DequeueError, EmptyQueueError } from '../model/errors.js';
+import { Arbiter } from '../legacy/arbiter.js';
+import type { LegacyOwnership } from '../legacy/ownership.js';
+import { Janitor } from '../legacy/janitor.js';
+import type { Read } from '../consumer/session.js';
+import { GroupConsumer, joinGroup } from '../consumer/group-consumer.js';
+import type { QueueKeys } from '../model/keys.js';
+import { DEFAULTS } from '../model/options.js';
+import { Deadline } from '../redis/deadline.js';
+import { isNoGroup, isTransient } from '../redis/redis-errors.js';
+import type { RedisSource } from '../redis/redis-source.js';
+
+/** The pause between two looks at what legacy clients have left, ms. */
+const JANITOR_INTERVAL_MS = 1_000;
+
+interface Waiter {
+  /** The `performance.now()` at which it gives up. */
+  readonly deadline: number;
+  take(entry: StreamEntry): void;
+  fail(error: Error): void;
+}
+
+/** Takes entries one by one, at once or as soon as one comes. Calls that wait share one blocking read. */
+export class Dequeuer {
+  readonly #consumer: GroupConsumer;
+  readonly #connection: Connection;
+  readonly #keys: QueueKeys;
+  readonly #competition: LegacyOwnership;
+  readonly #janitor: Janitor;
+  readonly #arbiter: Arbiter;
+  readonly #waiting: Waiter[] = [];
+
+  constructor(source: RedisSource, keys: QueueKeys, connection: Connection, competition: LegacyOwnership) {
+    this.#connection = connection;
+    this.#keys = keys;
+    this.#competition = competition;
+    // Nobody is there to notify. Everything that is left stays, and is looked at again.
+    this.#janitor = new Janitor(connection, keys, JANITOR_INTERVAL_MS, () => undefined);
+    this.#arbiter = new Arbiter(connection, keys, {
+      won: (entry) => {
+        this.#serve([entry]);
+      },
+      putBack: (entries) => this.#consumer.handBack(entries),
+      decided: () => {
+        this.#consumer.wakeReader();
+      },
+      failed: (error) => {
+        this.giveUp(error as Error);
+      },
+    });
+    const intake = {
+      grantCredit: (arriving: number) => this.#waiting.length - this.#arbiter.size - arriving,
+      maxWaitMs: () => Math.min(...this.#waiting.map(({ deadline }) => deadline)) - performance.now(),
+      takeEntries: (entries: StreamEntry[], _asked: number, { consumer }: Read) => {
+        const contested = entries.filter((entry) => competition.isContested(entry));
+        if (contested.length > 0) this.#arbiter.decideEntries(contested, consumer);
+        this.#serve(contested.length === 0 ? entries : entries.filter((entry) => !contested.includes(entry)));
+      },
+    };
+    this.#consumer = new GroupConsumer(
+      source,
+      keys,
+      connection,
+      competition,
+      intake,
+      DEFAULTS.lease,
+      (error) => {
+        // Redis refuses for good, so the calls would wait in vain.
+        if (error instanceof DequeueError && !isTransient(error.cause)) this.giveUp(error);
+      },
+    );
+  }
+
+  /** The first part of the names of its consumers. */
+  get worker(): string {
+    return this.#consumer.worker;
+  }
+
+  /** Takes the next entry, if one is waiting. */
+  async next(): Promise<StreamEntry | undefined> {
+    for (;;) {
+      const entry = await this.#readOne();
+      if (!entry || !this.#competition.isContested(entry)) return entry;
+      if (await this.#arbiter.isWon(entry, this.#consumer.directName)) return entry;
+    }
+  }
+
+  /**
+   * Takes the next entry as soon as there is one.
+   * @param deadline `performance.now()` at which to give up; `Infinity` for never
+   * @throws {EmptyQueueError} when none has come by then
+   * @throws {ConnectionError} when Redis is away by then
+   * @throws {DequeueError} when Redis refuses for good
+   */
+  async nextBy(deadline: number): Promise<StreamEntry> {
+    return new Promise((resolve, reject) => {
+      const patience = deadline - performance.now();
+      const timeout = patience === Infinity ? undefined : new Deadline(Math.max(patience, 1), giveUp);
+      const waiter: Waiter = {
+        deadline,
+        take: (entry) => {
+          timeout?.stop();
+          resolve(entry);
+        },
+        fail: (error) => {
+          timeout?.stop();
+          reject(error);
+        },
+      };
+      const waiting = this.#waiting;
+      const connection = this.#connection;
+      waiting.push(waiter);
+      this.#consumer.wakeReader();
+      function giveUp(): void {
+        waiting.splice(waiting.indexOf(waiter), 1);
+        reject(
+          connection.isConnected
+            ? new EmptyQueueError('no event came in time')
+            : new ConnectionError('Redis was away when the time was up'),
+        );
+      }
+    });
+  }
+
+  /** Ends the calls that wait, and leaves the group. */
+  async closeReader(): Promise<void> {
+    this.giveUp(new ConnectionError('the queue was closed'));
+    await this.#janitor.stopCleaning();
+    await this.#consumer.stopReading();
+    await this.#arbiter.stopDeciding();
+    await this.#consumer.leaveGroup();
+    await this.#janitor.clearList();
+  }
+
+  /** Fails the calls that wait. */
+  giveUp(error: Error): void {
+    for (const waiter of this.#waiting.splice(0)) waiter.fail(error);
+  }
+
+  async #readOne(): Promise<StreamEntry | undefined> {
+    try {
+      return await this.#consumer.readOne();
+    } catch (error) {
+      if (!isNoGroup(error)) throw error;
+      await joinGroup(this.#connection, this.#keys, this.#competition);
+      return this.#consumer.readOne();
+    }
+  }
+
+  #serve(entries: StreamEntry[]): void {
+    const served = this.#waiting.splice(0, entries.length);
+    for (const [index, waiter] of served.entries()) waiter.take(entries[index] as StreamEntry);
+    // The callers of the remaining entries have given up meanwhile.
+    void this.#consumer.handBack(entries.slice(served.length));
+  }
+}

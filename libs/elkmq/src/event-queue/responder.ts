@@ -1,0 +1,57 @@
+import { EnqueueError, EventQueueError } from '../model/errors.js';
+import type { DeduplicatedRequests } from '../settling/deduplicated-requests.js';
+import type { QueueKeys } from '../model/keys.js';
+import type { Connection } from '../redis/connection.js';
+import { callReliably } from '../redis/reliable-call.js';
+import type { ServiceEvent, Timestamp } from '../model/service-event.js';
+import { timestampOf } from '../model/entry.js';
+import { hyphenated } from '../model/request-ids.js';
+
+/** Stores responses where their callers look for them. */
+export class Responder {
+  readonly #connection: Connection;
+  readonly #keys: QueueKeys;
+  readonly #sharing: DeduplicatedRequests;
+  readonly #patience: number;
+
+  /** @param patience time for which each response is tried while Redis is away, ms */
+  constructor(connection: Connection, keys: QueueKeys, sharing: DeduplicatedRequests, patience: number) {
+    this.#connection = connection;
+    this.#keys = keys;
+    this.#sharing = sharing;
+    this.#patience = patience;
+  }
+
+  /**
+   * @param json the response, encoded
+   * @throws {EnqueueError}
+   * @throws {ConnectionError}
+   */
+  async respond(response: ServiceEvent, json: string): Promise<Timestamp> {
+    try {
+      const { shared } = response;
+      return shared
+        ? await this.#sharing.respond(response, shared, JSON.stringify(json))
+        : await this.#toOne(response, json);
+    } catch (error) {
+      if (error instanceof EventQueueError) throw error;
+      throw new EnqueueError(`Redis refused to store the response: ${(error as Error).message}`, {
+        cause: error,
+      });
+    }
+  }
+
+  async #toOne({ replyTo, requestId }: ServiceEvent, json: string): Promise<Timestamp> {
+    const inbox = replyTo === undefined ? undefined : this.#keys.inbox(replyTo);
+    if (inbox !== undefined) {
+      return this.#call('reply', [inbox], [`[["${requestId}",1,0,1,${JSON.stringify(json)}]]`]);
+    }
+    // A legacy client waits for it.
+    const { eventStream, responseStream } = this.#keys;
+    return this.#call('respond', [eventStream, responseStream], [hyphenated(requestId), json]);
+  }
+
+  async #call(script: 'reply' | 'respond', keys: string[], args: string[]): Promise<Timestamp> {
+    return timestampOf(String(await callReliably(this.#connection, script, keys, args, this.#patience)));
+  }
+}

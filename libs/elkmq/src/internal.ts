@@ -1,0 +1,39 @@
+/*
+ * The Nest transport is built on these. They are not for applications: they change without notice, together with
+ * the transport, which depends on exactly this version.
+ */
+export { readQueueState } from './admin/queue-state.js';
+export type { DeadLetterCap } from './dead-letters/dead-letter.js';
+export { backoff } from './model/backoff.js';
+export type { Backoff } from './model/backoff.js';
+export { decodeEvent, textOf, valueOf } from './model/codec.js';
+export { nameOfMessage } from './model/entry.js';
+export { toJson } from './model/json.js';
+export { QueueKeys } from './model/keys.js';
+export {
+  DEFAULTS,
+  MAX_DELAY_MS,
+  parseBoolean,
+  parseMilliseconds,
+  parseQueueName,
+  formatValue,
+  parseInteger,
+} from './model/options.js';
+export { MAX_TIMEOUT_SECONDS } from './model/service-event.js';
+export { Summary } from './model/summary.js';
+export { describeThrown, isError, messageOf, nameOf, readMember } from './model/thrown.js';
+export type { Failure } from './model/thrown.js';
+export type { Deduplication } from './producer/batch.js';
+export { whyOf } from './redis/connection-failure.js';
+export type { ConnectionListener, ConnectionStatus } from './redis/connection.js';
+export { isLoginRefused, isReplyError } from './redis/redis-errors.js';
+export { RedisSource } from './redis/redis-source.js';
+export { Requester } from './requests/requester.js';
+export type { RequesterOptions } from './requests/requester.js';
+export { sendingOptions } from './requests/sending-options.js';
+export type { SendingOptions } from './requests/sending-options.js';
+export type { ReplyListener } from './requests/waiting-request.js';
+export { Delivery } from './settling/delivery.js';
+export { MemoryBroker } from './testing/memory-broker.js';
+export { Worker } from './worker/worker.js';
+export type { WorkerListener } from './worker/worker.js';

@@ -1,0 +1,165 @@
+import { GROUP, type QueueKeys } from '../model/keys.js';
+import type { Connection } from '../redis/connection.js';
+import { isReplyError } from '../redis/redis-errors.js';
+import { runScript, send, type ScriptName } from '../redis/scripts.js';
+import { KEPT_LONGER_MS } from './ownership.js';
+
+/** The pause between two looks when no legacy client has left anything, ms. */
+const IDLE_PAUSE_MS = 5_000;
+/** The pause between two calls while there is much to do, ms. */
+const BUSY_PAUSE_MS = 20;
+/** The number of entries and ids of one call. */
+const ENTRIES_PER_CALL = 200;
+/** The number of entries of one call that may be deleted, of any size. */
+const DELETED_COUNT = 50;
+/** The longest time for which a worker that closes looks through the list, ms. */
+const CLEARING_MS = 5_000;
+/** The number of ids of one of its calls. */
+const CLEARING_COUNT = 1_000;
+
+/**
+ * The number of things that a script has cleaned, and the beginning of the next page; '' when there is none.
+ */
+type Page = [deleted: number, next: string];
+
+/**
+ * Cleans up after legacy clients, which never delete anything. It deletes entries that were read and whose
+ * time has passed, and ids in the legacy list that lead to nothing. All workers of a queue have a janitor, so
+ * it does not matter which one cleans. Each call is short.
+ */
+export class Janitor {
+  readonly #connection: Connection;
+  readonly #keys: QueueKeys;
+  readonly #pace: number;
+  readonly #onError: (error: Error) => void;
+  #timer: NodeJS.Timeout | undefined;
+  /**
+   * The places from which the list and the index of responses are looked at next, when their beginnings need
+   * no cleaning.
+   */
+  #nextInList = '';
+  #nextResponse = '';
+  #isRefused = false;
+  #isStopped = false;
+  #working: Promise<void> | undefined;
+
+  /**
+   * @param pace pause between two looks while there is something, ms
+   * @param onError is called when Redis refuses, once until Redis accepts again
+   */
+  constructor(connection: Connection, keys: QueueKeys, pace: number, onError: (error: Error) => void) {
+    this.#connection = connection;
+    this.#keys = keys;
+    this.#pace = pace;
+    this.#onError = onError;
+    this.#schedule(pace);
+  }
+
+  async stopCleaning(): Promise<void> {
+    this.#isStopped = true;
+    clearTimeout(this.#timer);
+    await this.#working;
+  }
+
+  /**
+   * Removes all ids from the list that lead to nothing, for legacy consumers that come after this worker.
+   * This is best effort: it ends when Redis goes away, refuses, or takes too long.
+   */
+  async clearList(): Promise<void> {
+    const deadline = performance.now() + CLEARING_MS;
+    let next = '0';
+    while (next !== '' && this.#connection.isConnected && performance.now() < deadline) {
+      [, next] = await this.#cleanList(next, CLEARING_COUNT).catch((): Page => [0, '']);
+    }
+  }
+
+  #schedule(pause: number): void {
+    if (this.#isStopped) return;
+    this.#timer = setTimeout(() => {
+      this.#working = this.#work().then((next) => {
+        this.#schedule(next);
+      });
+    }, pause).unref();
+  }
+
+  /**
+   * Cleans once.
+   * @returns time until the next look, ms
+   */
+  async #work(): Promise<number> {
+    if (!this.#connection.isConnected) return this.#pace;
+    try {
+      const { messageQueue, responseStream, leftovers, history } = this.#keys;
+      const used = [messageQueue, responseStream, leftovers, history];
+      if ((await send(this.#connection.client, 'exists', used)) === 0)
+        return Math.max(IDLE_PAUSE_MS, this.#pace);
+      const done = await this.#clean();
+      this.#isRefused = false;
+      return done ? BUSY_PAUSE_MS : this.#pace;
+    } catch (error) {
+      // Any other error means that Redis went away.
+      if (isReplyError(error) && !this.#isRefused) {
+        this.#isRefused = true;
+        this.#onError(error);
+      }
+      return this.#pace;
+    }
+  }
+
+  /** @returns whether there is more to do at once */
+  async #clean(): Promise<boolean> {
+    const { eventStream, messageQueue, leftovers, history } = this.#keys;
+    const histories = [eventStream, history, leftovers];
+    const lists = [eventStream, messageQueue, leftovers];
+    const looked = await this.#call('cleanHistory', histories, [KEPT_LONGER_MS, ENTRIES_PER_CALL]);
+    const stale = await this.#cleanListPage();
+    const due = await this.#call('cleanLeftovers', lists, [DELETED_COUNT]);
+    const responses = await this.#cleanResponses();
+    return looked === 1 || stale || due === DELETED_COUNT || responses;
+  }
+
+  /**
+   * Cleans a page of the list. The oldest messages are usually handled first. Those that are still being
+   * handled are passed by, a page at a time.
+   */
+  async #cleanListPage(): Promise<boolean> {
+    const [deleted, next] = await this.#cleanList('0', ENTRIES_PER_CALL);
+    if (next === '') return false;
+    if (deleted > 0) return true;
+    const [more, place] = await this.#cleanList(
+      this.#nextInList === '' ? next : this.#nextInList,
+      ENTRIES_PER_CALL,
+    );
+    this.#nextInList = place;
+    return more > 0;
+  }
+
+  #cleanList(skip: string, count: number): Promise<Page> {
+    const { eventStream, messageQueue, leftovers } = this.#keys;
+    return this.#call('cleanList', [eventStream, messageQueue, leftovers], [skip, count]) as Promise<Page>;
+  }
+
+  /**
+   * Cleans a page of the responses. The oldest are usually deleted first. Those that are kept for longer are
+   * passed by, a page at a time.
+   */
+  async #cleanResponses(): Promise<boolean> {
+    const { eventStream, responseStream } = this.#keys;
+    const clean = (from: string): Promise<Page> =>
+      this.#call(
+        'cleanResponses',
+        [eventStream, responseStream],
+        [KEPT_LONGER_MS, from, ENTRIES_PER_CALL],
+      ) as Promise<Page>;
+    const [deleted, next] = await clean('-');
+    if (next === '') return false;
+    if (deleted > 0) return true;
+    const [more, place] = await clean(this.#nextResponse === '' ? next : this.#nextResponse);
+    this.#nextResponse = place;
+    return more > 0;
+  }
+
+  #call(script: ScriptName, keys: string[], args: (string | number)[]): Promise<unknown> {
+    return runScript(this.#connection.client, script, keys, [GROUP, ...args]);
+  }
+}

@@ -1,0 +1,79 @@
+import type { QueueKeys } from '../model/keys.js';
+import type { Connection } from '../redis/connection.js';
+import { runScript, send } from '../redis/scripts.js';
+import type { Delivery } from '../settling/delivery.js';
+
+/** The pause between two looks, ms. Requests that end between two looks are never asked about. */
+const POLL_INTERVAL_MS = 250;
+/** The number of origins in one call. */
+const REQUESTS_PER_CALL = 1_000;
+
+/** Asks whether the callers of slow requests still wait, and cancels the requests that nobody waits for. */
+export class CancellationPoller {
+  readonly #connection: Connection;
+  readonly #keys: QueueKeys;
+  readonly #running: () => Iterable<Delivery>;
+  readonly #timer: NodeJS.Timeout;
+  /** The requests that were running at the last look. A request that still runs at the next one is slow. */
+  #seen = new Set<Delivery>();
+  #isAsking = false;
+
+  constructor(connection: Connection, keys: QueueKeys, running: () => Iterable<Delivery>) {
+    this.#connection = connection;
+    this.#keys = keys;
+    this.#running = running;
+    this.#timer = setInterval(() => {
+      this.#look();
+    }, POLL_INTERVAL_MS).unref();
+  }
+
+  stopPolling(): void {
+    clearInterval(this.#timer);
+    this.#seen.clear();
+  }
+
+  #look(): void {
+    const requests = new Set<Delivery>();
+    for (const delivery of this.#running()) {
+      if (delivery.replyTo !== undefined && !delivery.isHandled && !delivery.isCancelled)
+        requests.add(delivery);
+    }
+    const slow = [...requests].filter((delivery) => this.#seen.has(delivery));
+    this.#seen = requests;
+    if (slow.length === 0 || this.#isAsking || !this.#connection.isConnected) return;
+    this.#isAsking = true;
+    void this.#ask(slow).finally(() => {
+      this.#isAsking = false;
+    });
+  }
+
+  /** Whether a caller has joined a deduplicated request since the others left it. */
+  async #isAwaited({ queued: { origin, deduplication } }: Delivery): Promise<boolean> {
+    if (deduplication === undefined) return false;
+    const record = this.#keys.deduplication('request', deduplication);
+    const answer = await send(this.#connection.client, 'hmget', [record, 'origin', 'waiters']);
+    const [first, waiters] = answer as (string | null)[];
+    return first === origin && Boolean(waiters);
+  }
+
+  async #ask(requests: Delivery[]): Promise<void> {
+    const { client } = this.#connection;
+    const keys = [this.#keys.cancelled];
+    const byOrigin = new Map(requests.map((delivery) => [delivery.queued.origin, delivery]));
+    const origins = [...byOrigin.keys()];
+    try {
+      // Usually there are none.
+      if ((await send(client, 'exists', keys)) === 0) return;
+      for (let start = 0; start < origins.length; start += REQUESTS_PER_CALL) {
+        const some = origins.slice(start, start + REQUESTS_PER_CALL);
+        const cancelled = (await runScript(client, 'takeCancelled', keys, some)) as string[];
+        for (const origin of cancelled) {
+          const delivery = byOrigin.get(origin);
+          if (delivery && !(await this.#isAwaited(delivery))) delivery.cancel();
+        }
+      }
+    } catch {
+      // Redis went away or refuses. The next look asks again.
+    }
+  }
+}

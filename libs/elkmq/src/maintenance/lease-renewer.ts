@@ -1,0 +1,79 @@
+import type { Connection } from '../redis/connection.js';
+import { AbandonedError } from '../model/errors.js';
+import { GROUP, type QueueKeys } from '../model/keys.js';
+import type { Read } from '../consumer/session.js';
+import { LEASE_LOST } from '../settling/attempt-signal.js';
+import { callReliably } from '../redis/reliable-call.js';
+
+/** An attempt whose lease is to be renewed. */
+export interface Leased {
+  readonly id: string;
+  readonly read: Read;
+  /** The attempt is not the consumer's any more. */
+  abort(reason: Error): void;
+}
+
+/** The number of ids in one call. */
+const IDS_PER_CALL = 500;
+
+/** Renews the leases of running attempts, at a third of the lease and as soon as Redis is back. */
+export class LeaseRenewer {
+  readonly #connection: Connection;
+  readonly #keys: QueueKeys;
+  readonly #lease: number;
+  readonly #running: () => Iterable<Leased>;
+  readonly #timer: NodeJS.Timeout;
+  #renewing = false;
+
+  /** @param lease ms */
+  constructor(connection: Connection, keys: QueueKeys, lease: number, running: () => Iterable<Leased>) {
+    this.#connection = connection;
+    this.#keys = keys;
+    this.#lease = lease;
+    this.#running = running;
+    this.#timer = setInterval(() => {
+      this.renew();
+    }, lease / 3).unref();
+  }
+
+  stopRenewing(): void {
+    clearInterval(this.#timer);
+  }
+
+  /** Renews all leases now, unless that is under way. */
+  renew(): void {
+    if (this.#renewing) return;
+    this.#renewing = true;
+    void this.#renewAll().finally(() => {
+      this.#renewing = false;
+    });
+  }
+
+  async #renewAll(): Promise<void> {
+    const byConsumer = new Map<string, Leased[]>();
+    for (const attempt of this.#running()) {
+      const { consumer } = attempt.read;
+      const attempts = byConsumer.get(consumer);
+      if (attempts) attempts.push(attempt);
+      else byConsumer.set(consumer, [attempt]);
+    }
+    for (const [consumer, attempts] of byConsumer) {
+      for (let start = 0; start < attempts.length; start += IDS_PER_CALL) {
+        const some = attempts.slice(start, start + IDS_PER_CALL);
+        const args = [GROUP, consumer, ...some.map(({ id }) => id)];
+        try {
+          const keys = [this.#keys.eventStream];
+          const lost = (await callReliably(this.#connection, 'renew', keys, args, this.#lease)) as string[];
+          if (lost.length === 0) continue;
+          // Attempts that have ended meanwhile are among them. Nothing happens to these.
+          for (const attempt of some)
+            if (lost.includes(attempt.id)) attempt.abort(new AbandonedError(LEASE_LOST));
+        } catch {
+          // Redis is away for longer than a lease, or the group is gone. Then the fence protects the
+          // messages: see `settle.lua`.
+          return;
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,138 @@
+import { hostname } from 'node:os';
+import { CancellationPoller } from './cancellation-poller.js';
+import type { Connection } from '../redis/connection.js';
+import type { Delivery } from '../settling/delivery.js';
+import { Janitor } from '../legacy/janitor.js';
+import type { QueueKeys } from '../model/keys.js';
+import { LeaseRenewer } from './lease-renewer.js';
+import { Promoter } from './promoter.js';
+import { Recoverer } from './recoverer.js';
+import type { AbandonmentPolicy } from './abandonment-policy.js';
+import type { RedisClock } from '../redis/clock.js';
+import type { InFlight } from '../settling/in-flight.js';
+import { VERSION } from '../model/version.js';
+import { WorkerRegistration } from './worker-registration.js';
+
+/** The pause between two looks at the clock of Redis, ms. */
+const CLOCK_INTERVAL_MS = 15_000;
+/** The pause between two looks at what legacy clients have left, ms. */
+const JANITOR_INTERVAL_MS = 1_000;
+
+/** The worker that needs this maintenance. */
+export interface MaintainedWorker {
+  /** The first part of the names of its consumers. */
+  readonly worker: string;
+  /** The number of messages that it handles at once. */
+  readonly concurrency: number;
+  /** The patterns that it has handlers for. */
+  readonly handlers: readonly string[];
+  /** The lease, ms. */
+  readonly lease: number;
+  readonly running: InFlight<Delivery>;
+  readonly recovery: AbandonmentPolicy;
+  /** A part of the maintenance is held up for now. */
+  heldUp(what: string, error: Error): void;
+}
+
+/**
+ * The maintenance of a worker. It serves the messages of this worker, those of workers that have gone, and
+ * delayed ones.
+ */
+export class Maintenance {
+  readonly #clockTimer: NodeJS.Timeout;
+  readonly #leases: LeaseRenewer;
+  readonly #cancellations: CancellationPoller;
+  readonly #recoverer: Recoverer;
+  readonly #promoter: Promoter;
+  readonly #janitor: Janitor;
+  readonly #registration: WorkerRegistration;
+
+  constructor(connection: Connection, keys: QueueKeys, clock: RedisClock, upkept: MaintainedWorker) {
+    const { worker, lease, running, recovery } = upkept;
+    this.#clockTimer = setInterval(() => {
+      // The clock goes on as it was while Redis is away.
+      if (!connection.isConnected) return;
+      clock.synchronise(connection.client, keys).catch(() => undefined);
+    }, CLOCK_INTERVAL_MS).unref();
+    this.#leases = new LeaseRenewer(connection, keys, lease, () => running);
+    this.#cancellations = new CancellationPoller(connection, keys, () => running);
+    this.#recoverer = new Recoverer(connection, keys, {
+      worker,
+      lease,
+      patienceLeases: 1,
+      inHand: () => idsOf(running),
+      found: (entry) => recovery.recover(entry),
+    });
+    this.#promoter = new Promoter(connection, keys, clock, (error) => {
+      upkept.heldUp('delayed messages', error);
+    });
+    this.#janitor = new Janitor(connection, keys, JANITOR_INTERVAL_MS, (error) => {
+      upkept.heldUp('cleaning up after original clients', error);
+    });
+    const description = {
+      host: hostname(),
+      pid: process.pid,
+      version: VERSION,
+      queue: keys.queue,
+      handlers: [...upkept.handlers].sort(),
+      concurrency: upkept.concurrency,
+      since: Math.floor(clock.now()),
+      lease,
+      paused: false,
+    };
+    const describe = () => ({ ...description, running: running.size });
+    this.#registration = new WorkerRegistration(connection, keys, worker, describe, (error) => {
+      upkept.heldUp("the registry of the queue's workers", error);
+    });
+  }
+
+  /**
+   * Renews the leases, which have run on while Redis was away, and describes this worker to the registry
+   * again.
+   */
+  renew(): void {
+    this.#leases.renew();
+    void this.#registration.announce();
+  }
+
+  /**
+   * Enters the worker in the registry.
+   * @returns warnings of workers that have other handlers
+   */
+  register(): Promise<string[]> {
+    return this.#registration.register();
+  }
+
+  /** A message is due at this time, ms since 1970 on the clock of Redis. */
+  expect(due: number): void {
+    this.#promoter.expectDue(due);
+  }
+
+  /**
+   * Takes nothing more out of the queue or from others, and leaves the registry. Running messages keep their
+   * leases until `stop`.
+   */
+  async stopTaking(): Promise<void> {
+    this.#recoverer.stopAll();
+    await Promise.all([
+      this.#promoter.stopPromoting(),
+      this.#janitor.stopCleaning(),
+      this.#registration.leave(),
+    ]);
+  }
+
+  /** Cleans the legacy list of handled messages, when nothing is running any more. */
+  clearList(): Promise<void> {
+    return this.#janitor.clearList();
+  }
+
+  stop(): void {
+    this.#cancellations.stopPolling();
+    this.#leases.stopRenewing();
+    clearInterval(this.#clockTimer);
+  }
+}
+
+function* idsOf(running: Iterable<Delivery>): Iterable<string> {
+  for (const { id } of running) yield id;
+}

@@ -1,0 +1,122 @@
+import type { Connection } from '../redis/connection.js';
+import type { QueueKeys } from '../model/keys.js';
+import type { RedisClock } from '../redis/clock.js';
+import { isReplyError } from '../redis/redis-errors.js';
+import { runScript, send } from '../redis/scripts.js';
+
+/**
+ * The pause between two looks at the due time of the first delayed message, ms. Other processes delay
+ * messages too.
+ */
+const LOOK_INTERVAL_MS = 1_000;
+/**
+ * The shortest pause between two calls of the script, ms. Messages that become due in the meantime go
+ * together.
+ */
+const PROMOTE_PAUSE_MS = 5;
+/** The number of messages of one call, and their bytes. */
+const MESSAGES_PER_CALL = 200;
+const BYTES_PER_CALL = 1024 * 1024;
+
+/**
+ * Puts delayed messages into the queue when they are due. It wakes when the first of them is due. All workers
+ * of a queue have a promoter, and the one that comes first does the work.
+ */
+export class Promoter {
+  readonly #connection: Connection;
+  readonly #keys: QueueKeys;
+  readonly #clock: RedisClock;
+  readonly #onError: (error: Error) => void;
+  #timer: NodeJS.Timeout | undefined;
+  /** The known time at which the next message is due: `performance.now()`. */
+  #due = 0;
+  #isRefused = false;
+  #isStopped = false;
+  #working: Promise<void> | undefined;
+
+  /** @param onError is called when Redis refuses, once until Redis accepts again */
+  constructor(connection: Connection, keys: QueueKeys, clock: RedisClock, onError: (error: Error) => void) {
+    this.#connection = connection;
+    this.#keys = keys;
+    this.#clock = clock;
+    this.#onError = onError;
+    this.#schedule();
+  }
+
+  /** A message is due at this time, ms since 1970 on the clock of Redis. */
+  expectDue(due: number): void {
+    const at = performance.now() + due - this.#clock.now();
+    // The time may not be a number, because others can write to the queue.
+    if (!(at < this.#due)) return;
+    this.#due = at;
+    if (!this.#working) this.#schedule();
+  }
+
+  /** Puts nothing more into the queue. */
+  async stopPromoting(): Promise<void> {
+    this.#isStopped = true;
+    clearTimeout(this.#timer);
+    await this.#working;
+  }
+
+  #schedule(): void {
+    if (this.#isStopped) return;
+    clearTimeout(this.#timer);
+    const pause = Math.min(this.#due - performance.now(), LOOK_INTERVAL_MS);
+    this.#timer = setTimeout(
+      () => {
+        this.#working = this.#work().finally(() => {
+          this.#working = undefined;
+          this.#schedule();
+        });
+      },
+      Math.max(pause, PROMOTE_PAUSE_MS),
+    ).unref();
+  }
+
+  async #work(): Promise<void> {
+    // Nothing can be done while Redis is away. The promoter looks again when Redis is back.
+    if (!this.#connection.isConnected) {
+      this.#due = Infinity;
+      return;
+    }
+    const isDue = this.#due <= performance.now();
+    // A message that is expected while Redis is asked counts beside the answer of Redis.
+    this.#due = Infinity;
+    try {
+      const wait = isDue ? await this.#promote() : await this.#look();
+      this.#due = Math.min(this.#due, performance.now() + wait);
+      this.#isRefused = false;
+    } catch (error) {
+      // Any other error means that Redis went away.
+      if (!isReplyError(error) || this.#isRefused) return;
+      this.#isRefused = true;
+      this.#onError(error);
+    }
+  }
+
+  /**
+   * Puts due messages into the queue.
+   * @returns time until the next message is due, ms
+   */
+  async #promote(): Promise<number> {
+    const { eventStream, delayed, delayedBodies } = this.#keys;
+    const keys = [eventStream, delayed, delayedBodies];
+    const wait = (await runScript(this.#connection.client, 'promote', keys, [
+      MESSAGES_PER_CALL,
+      BYTES_PER_CALL,
+    ])) as number;
+    return wait < 0 ? Infinity : wait;
+  }
+
+  async #look(): Promise<number> {
+    const args = [this.#keys.delayed, 0, 0, 'WITHSCORES'];
+    const [, due] = (await send(this.#connection.client, 'zrange', args)) as string[];
+    return due === undefined ? Infinity : timeOf(due) - this.#clock.now();
+  }
+}
+
+/** Redis writes `inf` and `-inf`. */
+function timeOf(score: string): number {
+  return Number(score.replace('inf', 'Infinity'));
+}

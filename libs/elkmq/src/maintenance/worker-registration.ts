@@ -1,0 +1,95 @@
+import type { QueueKeys } from '../model/keys.js';
+import { COMMAND_TIMEOUT_MS, type Connection } from '../redis/connection.js';
+import { isReplyError, isTransient } from '../redis/redis-errors.js';
+import { runScript, send } from '../redis/scripts.js';
+import { warningsOfDifferentHandlers } from './different-handlers.js';
+import { readWorkers, type WorkerDescription } from '../admin/worker-info.js';
+
+const INTERVAL_MS = 5_000;
+/** A worker that has been silent for this time has gone. */
+const SILENCE_MS = 3 * INTERVAL_MS;
+
+/** Keeps a worker in the registry of its queue: describes it every five seconds, until it leaves. */
+export class WorkerRegistration {
+  readonly #connection: Connection;
+  readonly #keys: QueueKeys;
+  readonly #name: string;
+  readonly #describe: () => WorkerDescription;
+  readonly #onError: (error: Error) => void;
+  readonly #timer: NodeJS.Timeout;
+  /** The cursor with which `announce.lua` goes on to look for workers that have gone. */
+  #cursor = '0';
+  #isRefused = false;
+  #hasLeft = false;
+  #announcing: Promise<void> | undefined;
+
+  /**
+   * @param name of the worker
+   * @param onError is called when Redis refuses, once until Redis accepts again
+   */
+  constructor(
+    connection: Connection,
+    keys: QueueKeys,
+    name: string,
+    describe: () => WorkerDescription,
+    onError: (error: Error) => void,
+  ) {
+    this.#connection = connection;
+    this.#keys = keys;
+    this.#name = name;
+    this.#describe = describe;
+    this.#onError = onError;
+    this.#timer = setInterval(() => {
+      void this.announce();
+    }, INTERVAL_MS).unref();
+  }
+
+  /**
+   * Describes the worker for the first time.
+   * @returns warnings of workers of the queue that have other handlers
+   */
+  async register(): Promise<string[]> {
+    await this.announce();
+    try {
+      const workers = await readWorkers(this.#connection, this.#keys, COMMAND_TIMEOUT_MS);
+      return warningsOfDifferentHandlers(this.#name, workers);
+    } catch {
+      // Redis refuses, or went away. Messages are handled all the same.
+      return [];
+    }
+  }
+
+  /** Describes the worker now, unless that is under way. Never fails: messages are handled without it too. */
+  announce(): Promise<void> {
+    if (this.#hasLeft || !this.#connection.isConnected) return Promise.resolve();
+    this.#announcing ??= this.#announce().finally(() => {
+      this.#announcing = undefined;
+    });
+    return this.#announcing;
+  }
+
+  /**
+   * Takes the worker out of the registry. When Redis cannot be reached, the other workers remove it later.
+   */
+  async leave(): Promise<void> {
+    this.#hasLeft = true;
+    clearInterval(this.#timer);
+    await this.#announcing;
+    if (!this.#connection.isConnected) return;
+    await send(this.#connection.client, 'hdel', [this.#keys.workers, this.#name]).catch(() => undefined);
+  }
+
+  async #announce(): Promise<void> {
+    const args = [this.#name, JSON.stringify(this.#describe()), SILENCE_MS, this.#cursor];
+    try {
+      this.#cursor = String(await runScript(this.#connection.client, 'announce', [this.#keys.workers], args));
+      this.#isRefused = false;
+    } catch (error) {
+      // Any other error is followed by a new try: at the next interval, or as soon as Redis is back.
+      if (isReplyError(error) && !isTransient(error) && !this.#isRefused) {
+        this.#isRefused = true;
+        this.#onError(error);
+      }
+    }
+  }
+}

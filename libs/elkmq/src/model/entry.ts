@@ -1,0 +1,135 @@
+import { decodeEvent } from './codec.js';
+import type { StreamEntry } from './stream-entries.js';
+import { JsonParseError } from './errors.js';
+import type { ServiceEvent, Timestamp } from './service-event.js';
+
+/** An entry of the event stream that holds an event. */
+export interface QueuedEvent {
+  /** The id of this entry. Settling it takes this id. */
+  readonly id: string;
+  /**
+   * The id of the message's first entry. It is the identity of the message, however often the message is
+   * tried.
+   */
+  readonly origin: string;
+  /** The number of the attempt, from 1. */
+  readonly attempt: number;
+  /** The time at which Redis registered the message, ms. */
+  readonly timestamp: Timestamp;
+  /** The time from which the timeout counts: the timestamp, or the due time of a delayed message, ms. */
+  readonly due: number;
+  readonly event: ServiceEvent;
+  /** A client of this package wrote it. A legacy client pushes the id to the message queue as well. */
+  readonly isOurs: boolean;
+  /** All fields of the entry, name and value in turn. */
+  readonly fields: readonly string[];
+  /** The content of further fields of the entry, as it is. */
+  readonly headers: string | undefined;
+  readonly metadata: string | undefined;
+  /** The deduplication key of a request that has one. Other callers may wait for its replies too. */
+  readonly deduplication?: string | undefined;
+}
+
+/** The name of a message in a line of the log. The line leads to its dead letter. */
+export function nameOfMessage({ event, origin }: Pick<QueuedEvent, 'event' | 'origin'>): string {
+  return `${event.action} (${origin})`;
+}
+
+/** The milliseconds of an entry's id: the time at which Redis registered it. */
+export function timestampOf(id: string): Timestamp {
+  return Number.parseInt(id, 10);
+}
+
+/**
+ * Reads an entry that is no message. It tells the worker that takes it when the first delayed message is due,
+ * ms.
+ * @returns `undefined` for any other entry
+ */
+export function nudgeOf([, fields]: StreamEntry): number | undefined {
+  return fields?.[0] === 'due' ? Number(fields[1]) : undefined;
+}
+
+/** The fields of the entry for the next attempt at a message. */
+export function fieldsOfNext({ fields, origin, attempt }: QueuedEvent): string[] {
+  const next = new Map<string, string>();
+  for (let i = 0; i < fields.length; i += 2) next.set(fields[i] as string, fields[i + 1] as string);
+  // The message has been won: legacy consumers do not compete for it any more.
+  next.delete('listed');
+  next.set('origin', origin).set('attempt', String(attempt + 1));
+  return [...next].flat();
+}
+
+/**
+ * The number in `text`; `NaN` for anything but digits. `Number` alone would accept `Infinity`, which JSON
+ * cannot hold.
+ */
+function wholeNumber(text: string): number {
+  return /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+}
+
+/**
+ * Reads an entry.
+ * @returns `undefined` for a legacy response, because the event stream holds these as well
+ * @throws {JsonParseError} when the entry does not hold a service event
+ */
+export function readEntry([id, fields]: StreamEntry): QueuedEvent | undefined {
+  if (!fields) throw new JsonParseError(`entry ${id} was deleted`);
+  let json: string | undefined;
+  let replyTo: string | undefined;
+  let origin = id;
+  let attempt = 1;
+  let due: number | undefined;
+  let headers: string | undefined;
+  let metadata: string | undefined;
+  let deduplication: string | undefined;
+  if (fields[0] === 'response' && fields.length === 2) return undefined;
+  for (let i = 0; i < fields.length; i += 2) {
+    const value = fields[i + 1] as string;
+    switch (fields[i]) {
+      case 'event':
+        json = value;
+        break;
+      case 'reply_to':
+        replyTo = value;
+        break;
+      case 'origin':
+        origin = value;
+        break;
+      case 'attempt':
+        attempt = wholeNumber(value);
+        break;
+      case 'due':
+        due = wholeNumber(value);
+        break;
+      case 'headers':
+        headers = value;
+        break;
+      case 'metadata':
+        metadata = value;
+        break;
+      case 'deduplication':
+        deduplication = value;
+        break;
+    }
+  }
+  if (json === undefined) throw new JsonParseError(`entry ${id} has no field 'event'`);
+  if (origin !== id && !/^\d{1,20}-\d{1,20}$/.test(origin))
+    throw new JsonParseError(`entry ${id} has an origin that is no id: ${origin}`);
+  if (!(attempt >= 1)) throw new JsonParseError(`entry ${id} has an attempt that is no number`);
+  if (Number.isNaN(due)) throw new JsonParseError(`entry ${id} has a due time that is no number`);
+  const timestamp = timestampOf(origin);
+  return {
+    id,
+    origin,
+    attempt,
+    timestamp,
+    due: due ?? timestamp,
+    event: decodeEvent(json, replyTo === '' ? undefined : replyTo),
+    isOurs: replyTo !== undefined,
+    fields,
+    headers,
+    metadata,
+    // The key of an event matters to its producer only.
+    deduplication: replyTo ? deduplication : undefined,
+  };
+}

@@ -1,0 +1,77 @@
+import { InvalidOptionError } from './errors.js';
+
+/** Formats any value for an error message: short, and on one line. */
+export function formatValue(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value.length > 80 ? `${value.slice(0, 80)}…` : value);
+  if (typeof value === 'function') return 'a function';
+  if (Array.isArray(value)) return `an array of ${String(value.length)}`;
+  if (typeof value === 'object' && value !== null) return 'an object';
+  return String(value);
+}
+
+/** Checks that an option is a whole number from `min` to `max`. */
+export function parseInteger(
+  name: string,
+  value: unknown,
+  fallback: number,
+  min: number,
+  max = 2 ** 31 - 1,
+): number {
+  if (value === undefined) return fallback;
+  if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max) return value;
+  throw new InvalidOptionError(
+    `${name} must be a whole number from ${String(min)} to ${String(max)}, got ${formatValue(value)}`,
+  );
+}
+
+/** Checks that an option is `true` or `false`. */
+export function parseBoolean(name: string, value: unknown): boolean {
+  if (value === undefined) return false;
+  if (typeof value === 'boolean') return value;
+  throw new InvalidOptionError(`${name} must be true or false, got ${formatValue(value)}`);
+}
+
+/** The longest time that a timer can wait, ms. */
+export const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+/** Checks that an option is a duration in milliseconds. */
+export function parseMilliseconds(
+  name: string,
+  value: unknown,
+  fallback: number,
+  max = LONGEST_TIMER_MS,
+  min = 1,
+): number {
+  if (value === undefined) return fallback;
+  if (typeof value === 'number' && value >= min && value <= max) return value;
+  throw new InvalidOptionError(
+    `${name} must be a number of milliseconds from ${String(min)} to ${String(max)}, got ${formatValue(value)}`,
+  );
+}
+
+/** Checks the name of a queue. It is any text; the original ElkMQ uses it verbatim. */
+export function parseQueueName(value: unknown): string {
+  if (typeof value === 'string' && value.isWellFormed()) return value;
+  throw new InvalidOptionError(`queue must be a string of well-formed Unicode, got ${formatValue(value)}`);
+}
+
+/**
+ * The longest delay of a message, ms: 23 days. A timer can wait for this delay and the longest timeout
+ * together.
+ */
+export const MAX_DELAY_MS = 2_000_000_000;
+
+export const DEFAULTS = {
+  /**
+   * The time that a worker keeps its messages without renewing its lease, ms: a third of the default timeout.
+   */
+  lease: 10_000,
+  /** The time for which storing an event is tried while Redis is away, ms. */
+  enqueueTimeout: 10_000,
+  /** The longest payload, in bytes of UTF-8. */
+  maxPayloadBytes: 16 * 1024 * 1024,
+  /** The amount of sent messages that may wait for Redis, counted as characters of JSON. */
+  maxBufferedBytes: 64 * 1024 * 1024,
+  /** The number of dead letters that are kept, and the time for which they are kept, ms (14 days). */
+  deadLetters: { max: 10_000, maxAge: 1_209_600_000 },
+} as const;

@@ -1,0 +1,106 @@
+import type { EnqueueError } from '../model/errors.js';
+import { LARGE_CHARACTERS } from '../redis/call-apart.js';
+
+/**
+ * Marks a message as the same as another one: within `window` ms only the first message with this key is
+ * stored.
+ */
+export interface Deduplication {
+  readonly key: string;
+  readonly window: number;
+}
+
+/** An event on its way into the queue. */
+export interface OutgoingEvent {
+  readonly requestId: string;
+  /** JSON of the service event. */
+  readonly json: string;
+  /** Further fields of the entry, name and value in turn. */
+  readonly fields: readonly string[];
+  /** The time that the reply to a request can take, ms. `0` means that no reply is wanted. */
+  readonly replyWithin: number;
+  /** The delay of the message, whole ms. */
+  readonly delay: number;
+  readonly deduplication: Deduplication | undefined;
+  /**
+   * Called when the event is in the queue.
+   * @param id of its entry, or of the entry of which it is a duplicate
+   */
+  stored(id: string): void;
+  /**
+   * Called when the event is not in the queue. After a `ConnectionError` it may be there, but it is not sent
+   * again.
+   */
+  failed(error: Error): void;
+}
+
+/**
+ * An event without a reply.
+ *
+ * It is a class for the sake of V8's garbage collector. After a burst of object literals that all survive, V8
+ * allocates the next ones among its old objects. An old object that is dead still keeps alive everything that
+ * it refers to, so each message would be copied long after its end. Instances of a class stay among the young
+ * objects.
+ */
+export class PlainEvent implements OutgoingEvent {
+  readonly replyWithin = 0;
+
+  constructor(
+    readonly requestId: string,
+    readonly json: string,
+    readonly fields: readonly string[],
+    readonly delay: number,
+    readonly deduplication: Deduplication | undefined,
+    readonly stored: (id: string) => void,
+    readonly failed: (error: Error) => void,
+  ) {}
+}
+
+/** The answer of the script for an event when the queue is full. It stands in the place of the id. */
+export const QUEUE_IS_FULL = 'FULL';
+
+/**
+ * The largest batch, in events and in characters. A large event gets a batch of its own, because Redis may
+ * refuse it.
+ */
+const MAX_EVENTS = 128;
+const MAX_CHARACTERS = 512 * 1024;
+
+/** Events that go out together. */
+export class Batch {
+  readonly events: OutgoingEvent[] = [];
+  /**
+   * The `attentiveNow()` at which the batch was to go out: the end of the tick in which its first event was
+   * added.
+   */
+  since: number | undefined;
+  /** The size in characters of JSON. */
+  size = 0;
+  /** The error when the batch is stored, but too few replicas have confirmed it. */
+  unconfirmed: EnqueueError | undefined;
+
+  hasRoomFor(event: OutgoingEvent): boolean {
+    const [first] = this.events;
+    if (!first) return true;
+    if (isLarge(first) || isLarge(event)) return false;
+    return this.events.length < MAX_EVENTS && this.size + event.json.length <= MAX_CHARACTERS;
+  }
+
+  addEvent(event: OutgoingEvent): void {
+    this.events.push(event);
+    this.size += event.json.length;
+  }
+
+  /** Removes an event. Returns whether it was in this batch. */
+  removeEvent(event: OutgoingEvent): boolean {
+    const place = this.events.indexOf(event);
+    if (place < 0) return false;
+    this.events.splice(place, 1);
+    this.size -= event.json.length;
+    return true;
+  }
+}
+
+function isLarge({ json }: OutgoingEvent): boolean {
+  return json.length >= LARGE_CHARACTERS;
+}

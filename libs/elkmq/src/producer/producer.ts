@@ -1,0 +1,211 @@
+import { scheduleFlush } from '../redis/batching.js';
+import { Batch, QUEUE_IS_FULL, type OutgoingEvent } from './batch.js';
+import { enqueueCall, type Sender } from './enqueue-call.js';
+import { COMMAND_TIMEOUT_MS, type Connection } from '../redis/connection.js';
+import { attentiveNow } from '../redis/deadline.js';
+import { BufferFullError, ConnectionError, EnqueueError, QueueFullError } from '../model/errors.js';
+import type { QueueKeys } from '../model/keys.js';
+import { reliably } from '../redis/reliable-call.js';
+import { isReplyError } from '../redis/redis-errors.js';
+import { runReplicated, runScript } from '../redis/scripts.js';
+
+export interface ProducerOptions {
+  /** The time that an event waits to be stored before it fails with a `ConnectionError`, ms. */
+  readonly enqueueTimeout: number;
+  /** The number of messages that the queue may hold; any number when it is not given. */
+  readonly maxQueueLength: number | undefined;
+  /** The number of replicas that must have a message before it counts as stored. */
+  readonly minReplicas: number;
+  /** Whether legacy consumers read the queue too. */
+  readonly legacyConsumers: boolean;
+  /** The amount that may be waiting and on its way, counted as characters of JSON. */
+  readonly maxBufferedBytes: number;
+}
+
+/** The number of batches on their way at once. The script remembers as many answers. */
+const BATCHES_IN_FLIGHT = 8;
+/** The delay of Redis when WAIT is out of time, ms: Redis looks ten times a second. */
+const WAIT_PRECISION_MS = 100;
+/** The time for which the script remembers its answers after the producer has given up, ms. */
+const MEMORY_MARGIN_MS = 60_000;
+
+/**
+ * Stores events, once each, in batches. Events that are added during one tick go out together. Batches are
+ * numbered, and are sent again when their answer was lost. The script gives its first answer again when it
+ * has seen the number before.
+ */
+export class Producer {
+  readonly #connection: Connection;
+  readonly #keys: QueueKeys;
+  readonly #sender: Sender;
+  readonly #patience: number;
+  readonly #minReplicas: number;
+  readonly #maxBuffered: number;
+  #buffered = 0;
+  #waiting: Batch[] = [];
+  #inFlight = 0;
+  #nextNumber = 1;
+  #scheduled = false;
+  #idle: (() => void)[] = [];
+  /** The `attentiveNow()` at which Redis answered last. */
+  #answeredAt = 0;
+  readonly #prepare: () => Promise<void> | undefined;
+  /**
+   * The numbers of the batches on their way. A number may go out only when the number WINDOW before it is
+   * done.
+   */
+  readonly #open = new Set<number>();
+
+  /** @param prepare checks a Redis that is new to this process, before anything is stored there */
+  constructor(
+    connection: Connection,
+    keys: QueueKeys,
+    clientId: string,
+    options: ProducerOptions,
+    prepare: () => Promise<void> | undefined,
+  ) {
+    const { enqueueTimeout, maxQueueLength, minReplicas, maxBufferedBytes, legacyConsumers } = options;
+    this.#connection = connection;
+    this.#prepare = prepare;
+    this.#keys = keys;
+    const memory = Math.ceil(enqueueTimeout) + MEMORY_MARGIN_MS;
+    this.#sender = { clientId, window: BATCHES_IN_FLIGHT, memory, maxQueueLength, legacyConsumers };
+    this.#patience = enqueueTimeout;
+    this.#minReplicas = minReplicas;
+    this.#maxBuffered = maxBufferedBytes;
+  }
+
+  /** Puts `event` in the batch of this tick. The event fails at once when too much is waiting already. */
+  produce(event: OutgoingEvent): void {
+    const buffered = this.#buffered + event.json.length;
+    if (buffered > this.#maxBuffered) {
+      event.failed(this.#bufferFull(event.json.length));
+      return;
+    }
+    this.#buffered = buffered;
+    let batch = this.#waiting.at(-1);
+    if (!batch?.hasRoomFor(event)) {
+      batch = new Batch();
+      this.#waiting.push(batch);
+    }
+    batch.addEvent(event);
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    scheduleFlush(this.#inFlight === 0, () => {
+      this.#scheduled = false;
+      const now = attentiveNow();
+      for (const waiting of this.#waiting) waiting.since ??= now;
+      this.#flush();
+    });
+  }
+
+  /** Takes back an event that has not been sent. Returns whether that was possible. */
+  takeBack(event: OutgoingEvent): boolean {
+    if (!this.#waiting.some((batch) => batch.removeEvent(event))) return false;
+    this.#buffered -= event.json.length;
+    return true;
+  }
+
+  /** Resolves when nothing is waiting or on its way. */
+  async drained(): Promise<void> {
+    while (this.#waiting.length > 0 || this.#inFlight > 0) {
+      await new Promise<void>((resolve) => this.#idle.push(resolve));
+    }
+  }
+
+  #flush(): void {
+    while (this.#waiting.length > 0 && !this.#open.has(this.#nextNumber - BATCHES_IN_FLIGHT)) {
+      const batch = this.#waiting.shift() as Batch;
+      if (batch.events.length > 0) void this.#send(batch, this.#nextNumber++);
+    }
+    if (this.#waiting.length > 0 || this.#inFlight > 0) return;
+    const idle = this.#idle;
+    this.#idle = [];
+    for (const wake of idle) wake();
+  }
+
+  async #send(batch: Batch, number: number): Promise<void> {
+    const { events } = batch;
+    this.#inFlight++;
+    this.#open.add(number);
+    try {
+      const ids = await (this.#minReplicas === 0
+        ? this.#call(batch, number)
+        : this.#callReplicated(batch, number));
+      this.#answeredAt = attentiveNow();
+      const each = ids.split(',');
+      for (let n = 0; n < events.length; n++)
+        this.#answered(events[n] as OutgoingEvent, each[n] as string, batch);
+    } catch (error) {
+      const failure = asEnqueueFailure(error);
+      for (const event of events) event.failed(failure);
+    } finally {
+      this.#buffered -= batch.size;
+      this.#open.delete(number);
+      this.#inFlight--;
+      this.#flush();
+    }
+  }
+
+  #answered(event: OutgoingEvent, id: string, { unconfirmed }: Batch): void {
+    if (id === QUEUE_IS_FULL) {
+      const limit = `maxQueueLength is ${String(this.#sender.maxQueueLength)}`;
+      event.failed(new QueueFullError(`the queue '${this.#keys.queue}' is full: ${limit}`));
+    } else if (unconfirmed) event.failed(unconfirmed);
+    else event.stored(id);
+  }
+
+  #bufferFull(size: number): BufferFullError {
+    return new BufferFullError(
+      `the event was not stored: with its ${String(size)} bytes, more than maxBufferedBytes (${String(this.#maxBuffered)}) would wait for Redis`,
+    );
+  }
+
+  async #call(batch: Batch, number: number): Promise<string> {
+    const { script, keys, args } = enqueueCall(batch.events, this.#keys, this.#sender, number);
+    const run = (client: Connection['client']): Promise<unknown> => runScript(client, script, keys, args);
+    return (await this.#reliably(batch, run)) as string;
+  }
+
+  async #callReplicated(batch: Batch, number: number): Promise<string> {
+    const { script, keys, args } = enqueueCall(batch.events, this.#keys, this.#sender, number);
+    const wanted = this.#minReplicas;
+    // WAIT blocks the connection. The waits of all batches on their way must fit into the timeout of a
+    // command, and into that of the batch.
+    const share = Math.min(COMMAND_TIMEOUT_MS, this.#patience) / (BATCHES_IN_FLIGHT + 2);
+    const timeout = Math.max(Math.ceil(share) - WAIT_PRECISION_MS, 20);
+    const { answer, confirmed } = await this.#reliably(batch, (client) =>
+      runReplicated(client, script, keys, args, wanted, timeout),
+    );
+    if (confirmed < wanted) {
+      const who = `${String(confirmed)} of ${String(wanted)} replicas`;
+      batch.unconfirmed = new EnqueueError(
+        `the event is stored, but was confirmed by only ${who} within ${String(timeout)} ms`,
+      );
+    }
+    return answer as string;
+  }
+
+  /**
+   * Runs the call of a batch. The time that the batch has waited for a place in the window counts, except the
+   * time in which Redis answered other batches.
+   */
+  #reliably<T>(batch: Batch, run: (client: Connection['client']) => Promise<T>): Promise<T> {
+    const prepared = (client: Connection['client']): Promise<T> => {
+      const preparing = this.#prepare();
+      return preparing ? preparing.then(() => run(client)) : run(client);
+    };
+    return reliably(this.#connection, prepared, this.#patience, {
+      since: Math.max(batch.since ?? 0, this.#answeredAt),
+      size: () => batch.size,
+    });
+  }
+}
+
+function asEnqueueFailure(error: unknown): Error {
+  if (error instanceof ConnectionError) return error;
+  const why = error instanceof Error ? error.message : String(error);
+  return isReplyError(error)
+    ? new EnqueueError(`Redis refused to store the event: ${why}`, { cause: error })
+    : new EnqueueError(`the event was not stored: ${why}`, { cause: error });
+}

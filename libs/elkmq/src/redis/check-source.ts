@@ -1,0 +1,71 @@
+import type { ClusterOptions, RedisOptions } from 'ioredis';
+import { InvalidOptionError } from '../model/errors.js';
+import { formatValue } from '../model/options.js';
+
+const ACCEPTED_URL =
+  'a URL such as redis://127.0.0.1:6379, rediss://user:password@host:6380/1 or unix:///path';
+
+/** @throws {InvalidOptionError} */
+export function checkUrl(url: string): void {
+  if (!URL.canParse(url)) {
+    throw new InvalidOptionError(`url must be ${ACCEPTED_URL}, got ${formatValue(withoutSecret(url))}`);
+  }
+  const { protocol, username, password, pathname, searchParams } = new URL(url);
+  if (!['redis:', 'rediss:', 'unix:'].includes(protocol)) {
+    throw new InvalidOptionError(
+      `url must be ${ACCEPTED_URL}, got one with the protocol ${formatValue(protocol)}`,
+    );
+  }
+  if (!canDecode(username) || !canDecode(password)) {
+    throw new InvalidOptionError(
+      'url must have its user and password percent-encoded: a % is written as %25',
+    );
+  }
+  // ioredis reads all its own options from there.
+  checkKeyPrefix(searchParams.get('keyPrefix'));
+  const path = protocol === 'unix:' ? '' : pathname.slice(1);
+  checkDatabase(path === '' ? (searchParams.get('db') ?? undefined) : path);
+}
+
+function withoutSecret(url: string): string {
+  return url.replace(/^(\w+:\/\/)?.*@/s, '$1…@').replace(/\?.*/s, '?…');
+}
+
+/** @throws {InvalidOptionError} */
+export function checkOptions({ keyPrefix, db }: RedisOptions): void {
+  checkKeyPrefix(keyPrefix);
+  checkDatabase(db);
+}
+
+/** @throws {InvalidOptionError} */
+export function checkCluster({ keyPrefix, redisOptions, scaleReads }: ClusterOptions): void {
+  checkKeyPrefix(keyPrefix ?? redisOptions?.keyPrefix);
+  const db: unknown = redisOptions?.db ?? 0;
+  if (Number(db) !== 0) throw new InvalidOptionError(`db must be 0 on Redis Cluster, got ${formatValue(db)}`);
+  if (scaleReads !== undefined && scaleReads !== 'master') {
+    throw new InvalidOptionError(`scaleReads must be 'master', got ${formatValue(scaleReads)}`);
+  }
+}
+
+function canDecode(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function checkKeyPrefix(keyPrefix: string | null | undefined): void {
+  if (!keyPrefix) return;
+  throw new InvalidOptionError(
+    `keyPrefix must not be set, got ${formatValue(keyPrefix)}: the original's clients would not find the keys. Put it into the name of the queue`,
+  );
+}
+
+/** Refuses a wrong database: ioredis would use database 0 in its place. */
+function checkDatabase(db: unknown): void {
+  if (db === undefined || db === null || (typeof db === 'number' && Number.isInteger(db) && db >= 0)) return;
+  if (typeof db === 'string' && /^\d+$/.test(db)) return;
+  throw new InvalidOptionError(`the database must be a whole number from 0, got ${formatValue(db)}`);
+}

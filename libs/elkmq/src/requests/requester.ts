@@ -1,0 +1,276 @@
+import { randomBytes } from 'node:crypto';
+import { encodeEvent } from '../model/codec.js';
+import { COMMAND_TIMEOUT_MS, Connection, type ConnectionListener } from '../redis/connection.js';
+import { ConnectionError, InvalidEventError, PayloadTooLargeError } from '../model/errors.js';
+import { Janitor } from '../legacy/janitor.js';
+import { ResponseWatch } from '../legacy/response-watch.js';
+import type { QueueKeys } from '../model/keys.js';
+import { PlainEvent, type Deduplication } from '../producer/batch.js';
+import { Producer, type ProducerOptions } from '../producer/producer.js';
+import { needsOfClient } from '../redis/needs.js';
+import { checkVersion } from '../redis/check.js';
+import type { RedisSource } from '../redis/redis-source.js';
+import { findRefusals } from '../redis/rights.js';
+import { failureOf, type ReplyFrame } from '../model/reply-frame.js';
+import { ReplyInbox } from './reply-inbox.js';
+import { RequestTable } from './request-table.js';
+import { send } from '../redis/scripts.js';
+import type { ServiceEvent } from '../model/service-event.js';
+import { RequestCanceller } from './canceller.js';
+import { WaitingRequest, type ReplyListener, type RequestCallbacks } from './waiting-request.js';
+
+export interface RequesterOptions extends ProducerOptions {
+  /** The longest payload, in bytes of UTF-8. */
+  readonly maxPayloadBytes: number;
+}
+
+/** The janitor's pace in a client, ms. There may be no worker to clean up after legacy clients. */
+const JANITOR_INTERVAL_MS = 5_000;
+
+/** The options of one message. */
+export interface MessageOptions {
+  /** Further fields of the entry, name and value in turn. */
+  readonly fields?: readonly string[];
+  /** The delay of the message, whole ms. */
+  readonly delay?: number;
+  readonly deduplication?: Deduplication | undefined;
+}
+
+/**
+ * The client's side of a queue: it stores events, and hands replies to their callers. One table of waiting
+ * requests and one inbox serve all calls.
+ */
+export class Requester {
+  readonly clientId = randomBytes(12).toString('base64url');
+  readonly connection: Connection;
+  readonly #source: RedisSource;
+  readonly #keys: QueueKeys;
+  readonly #options: RequesterOptions;
+  readonly #listener: ConnectionListener;
+  readonly #producer: Producer;
+  readonly #waiting = new RequestTable<WaitingRequest>();
+  readonly #table: RequestCallbacks = {
+    ended: (request) => {
+      this.#waiting.removeRequest(request);
+      this.#responses?.forget(request.requestId);
+    },
+    takeBack: (request) => this.#producer.takeBack(request),
+    cancelStored: ({ deduplication, requestId }, id, deadline) => {
+      if (!deduplication) this.#withdrawals.cancelRequest(id, deadline);
+      else this.#withdrawals.leaveRequest(id, deadline, deduplication, `${this.clientId} ${requestId}`);
+    },
+  };
+  readonly #withdrawals: RequestCanceller;
+  /** The requests of this tick. Their time begins at the end of the tick, because nothing is sent before. */
+  readonly #starting: WaitingRequest[] = [];
+  readonly #startTimeouts = (): void => {
+    for (const request of this.#starting) request.startTimeout();
+    this.#starting.length = 0;
+  };
+  #inbox: ReplyInbox | undefined;
+  /** Reads the responses of legacy consumers. */
+  #responses: ResponseWatch | undefined;
+  readonly #janitor: Janitor | undefined;
+  #checked: Promise<void> | undefined;
+  #hasConnected = false;
+  #isNewEnough = false;
+
+  constructor(
+    source: RedisSource,
+    keys: QueueKeys,
+    options: RequesterOptions,
+    listener: ConnectionListener = {},
+  ) {
+    this.#source = source;
+    this.#keys = keys;
+    this.#options = options;
+    this.#listener = listener;
+    this.connection = new Connection(source, COMMAND_TIMEOUT_MS, listener);
+    this.#withdrawals = new RequestCanceller(this.connection, keys, options.legacyConsumers);
+    this.#producer = new Producer(this.connection, keys, this.clientId, options, () => this.#prepare());
+    if (options.legacyConsumers) {
+      this.#janitor = new Janitor(this.connection, keys, JANITOR_INTERVAL_MS, (error) =>
+        this.#listener.error?.(error),
+      );
+    }
+  }
+
+  /**
+   * Stores an event, as `store` does.
+   * @returns the id of its entry
+   */
+  enqueue(event: ServiceEvent): Promise<string> {
+    return new Promise((stored, failed) => {
+      this.store(event, {}, stored, failed);
+    });
+  }
+
+  /**
+   * Stores an event. One of the callbacks is called later.
+   * @param stored gets the id of its entry, or that of the first message when this one is a duplicate
+   * @throws {PayloadTooLargeError}
+   */
+  store(
+    event: ServiceEvent,
+    { fields = [], delay = 0, deduplication }: MessageOptions,
+    stored: (id: string) => void,
+    failed: (error: Error) => void,
+  ): void {
+    const json = this.encode(event);
+    this.#producer.produce(
+      new PlainEvent(event.requestId, json, fields, delay, deduplication, stored, failed),
+    );
+  }
+
+  /**
+   * Stores a request and hands its replies to `listener`. A duplicate gets the replies to the first request.
+   * @param timeout ms until the last reply, not counting the delay
+   * @returns a function that cancels the request when nobody waits for it any more
+   * @throws {PayloadTooLargeError}
+   * @throws {InvalidEventError} when the same event is waiting already
+   */
+  request(
+    event: ServiceEvent,
+    timeout: number,
+    listener: ReplyListener,
+    options: MessageOptions = {},
+  ): () => void {
+    const json = this.encode(event);
+    const { delay = 0, deduplication } = options;
+    let { fields = [] } = options;
+    // This field tells the worker that other callers may wait too.
+    if (deduplication) fields = [...fields, 'deduplication', deduplication.key];
+    if (this.#waiting.get(event.requestId)) {
+      throw new InvalidEventError(`a response to the event ${event.requestId} is being awaited already`);
+    }
+    this.#inbox ??= this.#openInbox();
+    if (this.#options.legacyConsumers) this.#responses ??= this.#openResponses();
+    const request = new WaitingRequest(
+      event,
+      json,
+      fields,
+      delay,
+      deduplication,
+      timeout,
+      listener,
+      this.#table,
+    );
+    this.#waiting.addRequest(request);
+    this.#responses?.watchRequest(event.requestId);
+    this.#producer.produce(request);
+    if (this.#starting.push(request) === 1) process.nextTick(this.#startTimeouts);
+    return () => {
+      request.stopWaiting();
+    };
+  }
+
+  /**
+   * Resolves when connected.
+   * @throws {ConnectionError} also when Redis is too old, or refuses what sending needs
+   */
+  async connect(): Promise<void> {
+    await this.connection.whenConnected(this.#options.enqueueTimeout);
+    await this.#prepare();
+  }
+
+  /** Resolves when connected, as `connect` does. The user of Redis needs no right to send. */
+  async connectToTake(): Promise<void> {
+    await this.connection.whenConnected(this.#options.enqueueTimeout);
+    if (this.#hasConnected || this.#isNewEnough) return;
+    try {
+      await checkVersion(this.connection.client);
+      this.#isNewEnough = true;
+    } catch (error) {
+      // Any other error means that the connection broke: the caller waits for the next one.
+      if (error instanceof ConnectionError) throw error;
+    }
+  }
+
+  /**
+   * Sends what is waiting, fails with `error` the requests that still wait for a reply, and leaves nothing in
+   * Redis.
+   */
+  async close(error: Error): Promise<void> {
+    for (const request of this.#waiting.all()) request.stopWaiting(error);
+    await this.#producer.drained();
+    await this.#withdrawals.drained();
+    await this.#inbox?.closeInbox();
+    await this.#responses?.stopWatching();
+    await this.#janitor?.stopCleaning();
+    if (this.connection.isConnected) {
+      const own = [this.#keys.producer(this.clientId)];
+      if (this.#inbox) own.push(this.#keys.inbox(this.clientId) as string);
+      // This is best effort: both keys have a TTL.
+      await send(this.connection.client, 'del', own).catch(() => undefined);
+    }
+    await this.connection.closeConnection();
+  }
+
+  /**
+   * The JSON of `event`.
+   * @throws {PayloadTooLargeError}
+   */
+  encode(event: ServiceEvent): string {
+    const { maxPayloadBytes } = this.#options;
+    const { payload } = event;
+    // A character is at most three bytes of UTF-8, so most payloads need no counting.
+    if (payload !== null && payload.length * 3 > maxPayloadBytes) {
+      const bytes = Buffer.byteLength(payload);
+      if (bytes > maxPayloadBytes) {
+        throw new PayloadTooLargeError(
+          `the payload of '${event.action}' has ${String(bytes)} bytes; maxPayloadBytes is ${String(maxPayloadBytes)}`,
+        );
+      }
+    }
+    return encodeEvent(event);
+  }
+
+  /**
+   * Checks a Redis that is new to this process.
+   * @returns `undefined` when an earlier connection has led to a Redis that this package can work with
+   */
+  #prepare(): Promise<void> | undefined {
+    if (this.#hasConnected) return undefined;
+    this.#checked ??= this.#check();
+    return this.#checked.then(() => {
+      this.#hasConnected = true;
+    });
+  }
+
+  async #check(): Promise<void> {
+    try {
+      const { client } = this.connection;
+      await checkVersion(client);
+      const { essential, warnings } = await findRefusals(
+        client,
+        this.#keys.rights,
+        needsOfClient(this.#options),
+      );
+      if (essential !== undefined) throw new ConnectionError(`queue '${this.#keys.queue}': ${essential}`);
+      for (const warning of warnings) this.#listener.warned?.(warning);
+    } catch (error) {
+      this.#checked = undefined;
+      // Any other error means that the connection broke: messages wait for the next one.
+      if (error instanceof ConnectionError) throw error;
+    }
+  }
+
+  #openResponses(): ResponseWatch {
+    const receive = (requestId: string, json: string, id: string): void => {
+      this.#waiting.get(requestId)?.receiveResponse(json, id);
+    };
+    return new ResponseWatch(this.#source, this.#keys, receive, (error) => this.#listener.error?.(error));
+  }
+
+  #openInbox(): ReplyInbox {
+    const key = this.#keys.inbox(this.clientId) as string;
+    const receive = ([requestId, attempt, number, last, body]: ReplyFrame, id: string): void => {
+      const request = this.#waiting.get(requestId);
+      if (last === 2) request?.failed(failureOf(body));
+      else request?.receive(attempt, number, last === 1, body, id);
+    };
+    return new ReplyInbox(this.#source, this.connection, key, receive, (error) =>
+      this.#listener.error?.(error),
+    );
+  }
+}

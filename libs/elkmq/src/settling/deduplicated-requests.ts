@@ -1,0 +1,144 @@
+import type { Connection } from '../redis/connection.js';
+import type { Delivery } from './delivery.js';
+import type { QueuedEvent } from '../model/entry.js';
+import { TimeoutExpiredError, type EventQueueError } from '../model/errors.js';
+import { ANY_OWNER, type OwnerGuard } from '../model/owner-guard.js';
+import { GROUP, type QueueKeys } from '../model/keys.js';
+import { isReplyError } from '../redis/redis-errors.js';
+import { callReliably } from '../redis/reliable-call.js';
+import { failureFrame, withoutId } from '../model/reply-frame.js';
+import type { ServiceEvent, DeduplicatedReply } from '../model/service-event.js';
+import { BATCH_CHARACTERS, type SettlementResult, type Settlement } from './settlement-batch.js';
+
+/** The data that identify a deduplicated request. */
+export type DeduplicatedRequest = Pick<QueuedEvent, 'id' | 'origin' | 'attempt' | 'event' | 'deduplication'>;
+
+/** See `share.lua`. */
+type How = 'part' | 'end' | 'failed' | 'expired' | 'response';
+
+/**
+ * Stands in place of the time. The request is gone, and an earlier call, whose answer was lost, may have
+ * ended it.
+ */
+const IN_DOUBT = 1;
+
+/**
+ * The outcomes of a deduplicated request. All its callers are notified, and the record of its key remembers
+ * their replies. Such requests do not go through the `Settler`, because one call serves one of them.
+ */
+export class DeduplicatedRequests {
+  readonly #connection: Connection;
+  readonly #keys: QueueKeys;
+  readonly #patience: number;
+
+  /** @param patience time for which each call is tried while Redis is away, ms */
+  constructor(connection: Connection, keys: QueueKeys, patience: number) {
+    this.#connection = connection;
+    this.#keys = keys;
+    this.#patience = patience;
+  }
+
+  /** Adds an attempt. Its settlement is taken at the end of the tick. */
+  settleAttempt(attempt: Delivery): void {
+    setImmediate(() => void this.#settle(attempt));
+  }
+
+  /**
+   * Ends a request that will not be answered any more. Its entry stays.
+   * @returns false when the attempt was not the holder's any more
+   */
+  failRequest(request: DeduplicatedRequest, error: EventQueueError, holder: OwnerGuard): Promise<boolean> {
+    const frame = failureFrame(request.event.requestId, request.attempt, error);
+    return this.#share(request, 'failed', [frame], holder);
+  }
+
+  /** Ends a request that was not answered in time. Its key is free again. */
+  async expireRequest(request: DeduplicatedRequest): Promise<void> {
+    const error = new TimeoutExpiredError(`'${request.event.action}' was not answered within its timeout`);
+    const frame = failureFrame(request.event.requestId, request.attempt, error);
+    await this.#share(request, 'expired', [frame], ANY_OWNER);
+  }
+
+  /**
+   * Answers a request that a dequeuer has taken out of the queue.
+   * @param body JSON
+   * @returns the time at which Redis registered the response, ms since 1970
+   */
+  respond(
+    response: ServiceEvent,
+    { origin, deduplication }: DeduplicatedReply,
+    body: string,
+  ): Promise<number> {
+    const frame = `["${response.requestId}",1,0,1,${body}]`;
+    return this.#call({ id: '', origin, deduplication, event: response }, 'response', [frame], ANY_OWNER);
+  }
+
+  /** @param instead replaces the settlement that Redis has refused */
+  async #settle(attempt: Delivery, instead?: Settlement): Promise<void> {
+    const { replies, finished } = instead ?? attempt.takeReplies(BATCH_CHARACTERS);
+    let fate: SettlementResult = 'kept';
+    let failure: unknown;
+    try {
+      const holder = { consumer: attempt.read.consumer, minIdleMs: 0 };
+      const answer = await this.#call(attempt.queued, finished ? 'end' : 'part', replies, holder);
+      if (answer <= IN_DOUBT) fate = answer === IN_DOUBT ? 'in doubt' : 'lost';
+    } catch (error) {
+      failure = error;
+    }
+    const otherwise = isReplyError(failure) && !instead ? attempt.refused(failure) : undefined;
+    if (otherwise) return this.#settle(attempt, otherwise);
+    attempt.onSettled(fate, failure);
+  }
+
+  async #share(
+    request: Omit<DeduplicatedRequest, 'attempt'>,
+    how: How,
+    replies: readonly string[],
+    holder: OwnerGuard,
+  ): Promise<boolean> {
+    return (await this.#call(request, how, replies, holder)) > 0;
+  }
+
+  /**
+   * Runs the script.
+   * @returns the time; 0 when the attempt was not the holder's any more, or IN_DOUBT
+   */
+  async #call(
+    { id, origin, event, deduplication = '' }: Omit<DeduplicatedRequest, 'attempt'>,
+    how: How,
+    replies: readonly string[],
+    { consumer, minIdleMs }: OwnerGuard,
+  ): Promise<number> {
+    const { eventStream } = this.#keys;
+    const record = this.#keys.deduplication('request', deduplication);
+    const requester = `${event.replyTo ?? ''} ${event.requestId}`;
+    const rests = replies.map((reply) => withoutId(reply, event.requestId));
+    const doubt = { isInDoubt: false };
+    // Usually nobody else waits. Otherwise the script returns all callers.
+    let waiters = requester;
+    for (;;) {
+      const { inboxes, places } = this.#addressesOf(waiters);
+      const args = [GROUP, id, origin, consumer, minIdleMs, how, waiters, requester, places, ...rests];
+      const keys = [eventStream, record, ...inboxes];
+      const answer = await callReliably(this.#connection, 'share', keys, args, this.#patience, doubt);
+      if (typeof answer === 'number')
+        return answer === 0 && doubt.isInDoubt && how !== 'part' ? IN_DOUBT : answer;
+      waiters = String(answer);
+    }
+  }
+
+  /** The inboxes of the callers, and for each caller the key index of its inbox. */
+  #addressesOf(waiters: string): { inboxes: string[]; places: string } {
+    const inboxes: string[] = [];
+    const places: number[] = [];
+    for (const [, client = '', requestId = ''] of waiters.matchAll(/(\S+) (\S+)/g)) {
+      // Nothing is written to an address that is not one of a client.
+      const inbox = /^\d+$/.test(requestId) ? this.#keys.inbox(client) : undefined;
+      const known = inbox === undefined ? -1 : inboxes.indexOf(inbox);
+      if (inbox === undefined) places.push(0);
+      // The first two keys are no inboxes.
+      else places.push(known < 0 ? inboxes.push(inbox) + 2 : known + 3);
+    }
+    return { inboxes, places: places.join(' ') };
+  }
+}

@@ -1,0 +1,40 @@
+/** An item that knows its position among the running ones. */
+export interface Indexed {
+  inFlightIndex: number;
+}
+
+/**
+ * The items that are running, in no order. It is an array. A Set that is filled and emptied all the time
+ * would keep dead items from being collected, as a Map does (see `RequestLookup`).
+ */
+export class InFlight<T extends Indexed> implements Iterable<T> {
+  readonly #all: T[] = [];
+
+  get size(): number {
+    return this.#all.length;
+  }
+
+  addDelivery(item: T): void {
+    item.inFlightIndex = this.#all.push(item) - 1;
+  }
+
+  /** Removes an item. Returns whether it was here. */
+  removeDelivery(item: T): boolean {
+    const { inFlightIndex } = item;
+    if (this.#all[inFlightIndex] !== item) return false;
+    const last = this.#all.pop() as T;
+    if (last !== item) {
+      last.inFlightIndex = inFlightIndex;
+      this.#all[inFlightIndex] = last;
+    }
+    return true;
+  }
+
+  removeAll(): void {
+    this.#all.length = 0;
+  }
+
+  [Symbol.iterator](): Iterator<T> {
+    return this.#all[Symbol.iterator]();
+  }
+}

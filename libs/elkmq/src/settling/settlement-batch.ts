@@ -1,0 +1,145 @@
+import { GROUP, type QueueKeys } from '../model/keys.js';
+import type { ScriptName } from '../redis/scripts.js';
+import { ContiguousRange, type ReadEntry } from './stretch.js';
+
+/** An attempt that has something to settle. */
+export interface Settlable extends ReadEntry {
+  /** The client whose inbox takes the replies. */
+  readonly replyTo: string | undefined;
+  /** Takes the replies that are to go out now, about as many characters as `limit` at most. */
+  takeReplies(limit: number): Settlement;
+  /**
+   * The settlement that was taken is in Redis, or will never be.
+   * @param error why it will not be
+   */
+  onSettled(fate: SettlementResult, error?: unknown): void;
+  /**
+   * Redis refuses the settlement that was taken, and always will. The attempt ends with another settlement in
+   * its place.
+   * @returns `undefined` when there is nothing to send
+   */
+  refused(error: Error): Settlement | undefined;
+}
+
+/**
+ * The owner of an attempt when it was settled. `kept`: its worker still had it. `lost`: its worker did not
+ * have it any more. `in doubt`: its worker may have ended it by an earlier call.
+ */
+export type SettlementResult = 'kept' | 'lost' | 'in doubt';
+
+export interface Settlement {
+  /** The replies, each as JSON. There may be none. */
+  readonly replies: readonly string[];
+  /** Whether the attempt ends with this. */
+  readonly finished: boolean;
+}
+
+/** The largest batch, in characters of replies. One attempt may have more. */
+export const BATCH_CHARACTERS = 512 * 1024;
+
+/** One call of a script. */
+export interface SettlementCall {
+  readonly script: ScriptName;
+  readonly keys: readonly string[];
+  readonly args: readonly (string | number)[];
+  readonly attempts: readonly Settlable[];
+  /** The settlement of each attempt. */
+  readonly settlements: readonly Settlement[];
+}
+
+/** Attempts that are settled together. Those that finish go in one call, those that go on in another. */
+export class SettlementBatch {
+  /** The size in characters of replies. */
+  size = 0;
+  readonly #queueKeys: QueueKeys;
+  readonly #most: number;
+  readonly #keys: string[];
+  readonly #places = new Map<string, number>();
+  readonly #finished: Settlable[] = [];
+  readonly #lastWords: Settlement[] = [];
+  readonly #stretch = new ContiguousRange();
+  /** The replies and ids of the attempts that finish, by the key index of the inbox. */
+  readonly #endings = new Map<number, { replies: string[]; ids: string[] }>();
+  readonly #unfinished: Settlable[] = [];
+  readonly #words: Settlement[] = [];
+  readonly #parts: (string | number)[] = [];
+
+  /** @param most the largest number of attempts */
+  constructor(queueKeys: QueueKeys, most: number) {
+    this.#queueKeys = queueKeys;
+    this.#most = most;
+    this.#keys = [queueKeys.eventStream];
+  }
+
+  get isFull(): boolean {
+    return this.size >= BATCH_CHARACTERS || this.#finished.length + this.#unfinished.length >= this.#most;
+  }
+
+  addAttempt(attempt: Settlable, settlement: Settlement): void {
+    const { replies, finished } = settlement;
+    const joined = replies.join(',');
+    const place = joined === '' ? 0 : this.#placeOf(attempt.replyTo);
+    this.size += joined.length;
+    if (finished) {
+      this.#finished.push(attempt);
+      this.#lastWords.push(settlement);
+      this.#stretch.addEntry(attempt);
+      this.#addEnding(place, attempt.id, joined);
+    } else {
+      this.#unfinished.push(attempt);
+      this.#words.push(settlement);
+      this.#parts.push(attempt.id, place, attempt.read.consumer, joined);
+    }
+  }
+
+  calls(): SettlementCall[] {
+    const calls: SettlementCall[] = [];
+    if (this.#finished.length > 0) {
+      const args: (string | number)[] = [GROUP, ...this.#stretch.bounds];
+      for (const [place, { replies, ids }] of this.#endings) {
+        // Each attempt has a line of its own: JSON has no line break.
+        args.push(place, ids.length, place === 0 ? '' : `[${replies.join('\n,')}]`, ...ids);
+      }
+      calls.push({
+        script: 'settle',
+        keys: this.#keys,
+        args,
+        attempts: this.#finished,
+        settlements: this.#lastWords,
+      });
+    }
+    if (this.#unfinished.length > 0) {
+      const args = [GROUP, ...this.#parts];
+      calls.push({
+        script: 'answerInPart',
+        keys: this.#keys,
+        args,
+        attempts: this.#unfinished,
+        settlements: this.#words,
+      });
+    }
+    return calls;
+  }
+
+  #addEnding(place: number, id: string, replies: string): void {
+    let endings = this.#endings.get(place);
+    if (!endings) {
+      endings = { replies: [], ids: [] };
+      this.#endings.set(place, endings);
+    }
+    endings.replies.push(replies);
+    endings.ids.push(id);
+  }
+
+  /** The key index of the inbox; 0 when there is none to write to. */
+  #placeOf(replyTo: string | undefined): number {
+    if (replyTo === undefined) return 0;
+    const known = this.#places.get(replyTo);
+    if (known !== undefined) return known;
+    // An address that is not one of a client could name another key. Nothing is written to it.
+    const inbox = this.#queueKeys.inbox(replyTo);
+    const place = inbox === undefined ? 0 : this.#keys.push(inbox);
+    this.#places.set(replyTo, place);
+    return place;
+  }
+}

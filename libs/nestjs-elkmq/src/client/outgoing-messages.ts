@@ -1,0 +1,140 @@
+import type {
+  ProducerDeserializer,
+  ProducerSerializer,
+  ReadPacket,
+  WritePacket,
+} from '@nestjs/microservices';
+import { ServiceEvent } from 'elkmq';
+import type { Requester } from 'elkmq/internal';
+import { headersOf } from '../headers.js';
+import type { ClientSettings } from '../options.js';
+import { OutgoingPackets, type OutgoingPacket } from './packet.js';
+import { ReplyReader } from './reply-reader.js';
+import { callSafely, type ElkMqSendObserver } from '../instrumentation.js';
+
+/** @internal */
+export type RequesterLike = Pick<Requester, 'connection' | 'connect' | 'close' | 'store' | 'request'>;
+
+/** Makes messages of Nest's packets, and gives them to the requester, which stores them. */
+export class OutgoingMessages {
+  readonly #options: ClientSettings;
+  readonly #packets: OutgoingPackets;
+  readonly #deserializer: ProducerDeserializer;
+  readonly #normalise: (pattern: unknown) => unknown;
+  readonly #log: (message: string) => void;
+  readonly #requester: () => RequesterLike;
+
+  /** @param requester throws when the client is closed */
+  constructor(
+    options: ClientSettings,
+    serializer: ProducerSerializer,
+    deserializer: ProducerDeserializer,
+    normalise: (pattern: unknown) => unknown,
+    log: (message: string) => void,
+    requester: () => RequesterLike,
+  ) {
+    this.#options = options;
+    this.#packets = new OutgoingPackets(serializer, normalise);
+    this.#deserializer = deserializer;
+    this.#normalise = normalise;
+    this.#log = log;
+    this.#requester = requester;
+  }
+
+  /** @returns a function that ends the request */
+  request(packet: ReadPacket, callback: (packet: WritePacket) => void): () => void {
+    const sending = this.#watched(packet, true);
+    const reader = new ReplyReader(this.#deserializer, callback, sending);
+    let cancel: (() => void) | undefined;
+    let isCancelled = false;
+    try {
+      const written = this.#packets.write(packet, sending?.headers);
+      if (written instanceof Promise) {
+        const start = (later: OutgoingPacket): void => {
+          if (!isCancelled) cancel = this.#request(later, reader);
+        };
+        written.then(start).catch((error: unknown) => {
+          reader.failed(error);
+        });
+      } else cancel = this.#request(written, reader);
+    } catch (error) {
+      reader.failed(error);
+    }
+    return () => {
+      isCancelled = true;
+      cancel?.();
+      sending?.ended();
+    };
+  }
+
+  /** Resolves when Redis has the event. */
+  store(packet: ReadPacket): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const sending = this.#watched(packet, false);
+      const stored = (id: string): void => {
+        sending?.stored(id);
+        resolve();
+      };
+      const failed = (error: Error): void => {
+        sending?.ended(error);
+        reject(error);
+      };
+      const store = (written: OutgoingPacket): void => {
+        const { action, payload, timeout = this.#options.eventTimeout } = written;
+        const event = new ServiceEvent(wholeSeconds(timeout), action, payload);
+        this.#requester().store(event, written, stored, failed);
+      };
+      try {
+        const written = this.#packets.write(packet, sending?.headers);
+        if (written instanceof Promise) written.then(store).catch(failed);
+        else store(written);
+      } catch (error) {
+        failed(error as Error);
+      }
+    });
+  }
+
+  /** @returns a function that cancels the request */
+  #request(written: OutgoingPacket, reader: ReplyReader): () => void {
+    const { action, payload, timeout = this.#options.timeout } = written;
+    return this.#requester().request(
+      new ServiceEvent(wholeSeconds(timeout), action, payload),
+      timeout,
+      reader,
+      written,
+    );
+  }
+
+  #watched({ pattern }: ReadPacket, isRequest: boolean): ElkMqSendObserver | undefined {
+    const { telemetry, queue } = this.#options;
+    if (!telemetry) return undefined;
+    // The telemetry is called in the middle of a batch. An error that it throws would look like a failure of
+    // the batch.
+    const watching = callSafely(() => {
+      const sending = telemetry.startSend(queue, String(this.#normalise(pattern)), isRequest);
+      return { sending, headers: headersOf(sending.headers) };
+    }, this.#log);
+    if (!watching) return undefined;
+    const { sending, headers } = watching;
+    return {
+      headers,
+      stored: (id) => {
+        callSafely(() => {
+          sending.stored(id);
+        }, this.#log);
+      },
+      ended: (error) => {
+        callSafely(() => {
+          sending.ended(error);
+        }, this.#log);
+      },
+    };
+  }
+}
+
+/**
+ * The wire has whole seconds. They are rounded up, so that no message expires while its caller still waits.
+ */
+function wholeSeconds(milliseconds: number): number {
+  return Math.ceil(milliseconds / 1_000);
+}

@@ -1,0 +1,95 @@
+import type { ProducerSerializer, ReadPacket } from '@nestjs/microservices';
+import { InvalidEventError, JsonDumpError } from 'elkmq';
+import { type Deduplication, formatValue, toJson } from 'elkmq/internal';
+import { hasBrand, RECORD } from '../brands.js';
+import type { ElkMqRecord } from '../message-options.js';
+
+/** A Nest packet in the form that the queue stores. */
+export interface OutgoingPacket {
+  readonly action: string;
+  readonly payload: string;
+  /** Further fields of the entry, name and value in turn. */
+  readonly fields: readonly string[];
+  /** The timeout of the record, ms. Without one, the client's is used. */
+  readonly timeout: number | undefined;
+  /** Whole milliseconds; 0 for none. */
+  readonly delay: number;
+  readonly deduplication: Deduplication | undefined;
+}
+
+/** A dispatch hook of the client can put metadata into the packet (Nest 12.1). */
+type Packet = ReadPacket<unknown> & { metadata?: Record<string, string> };
+
+const NO_FIELDS: readonly string[] = [];
+
+export class OutgoingPackets {
+  constructor(
+    private readonly serializer: ProducerSerializer,
+    private readonly normalise: (pattern: unknown) => unknown,
+  ) {}
+
+  /**
+   * Returns a promise only when the serializer does.
+   * @param extraHeaders are added to the headers of the record, which win
+   * @throws {InvalidEventError} when the pattern cannot be one
+   * @throws {JsonDumpError} when the data cannot be written as JSON
+   */
+  write(packet: Packet, extraHeaders?: Record<string, string>): OutgoingPacket | Promise<OutgoingPacket> {
+    const action = this.normalise(packet.pattern);
+    if (typeof action !== 'string' || action === '') {
+      throw new InvalidEventError(
+        `pattern must be a string that is not empty, a number or an object; got ${formatValue(packet.pattern)}`,
+      );
+    }
+    const { data, metadata } = packet;
+    const record = hasBrand(data, RECORD) ? (data as ElkMqRecord) : undefined;
+    const headers = extraHeaders ? { ...extraHeaders, ...record?.headers } : record?.headers;
+    const fields = headers || metadata ? fieldsOf(headers, metadata) : NO_FIELDS;
+    const plain = record ? { ...packet, data: record.data } : packet;
+    const serialized: unknown = this.serializer.serialize(plain as never, record);
+    return serialized instanceof Promise
+      ? serialized.then((value: unknown) => outgoing(action, value, fields, record))
+      : outgoing(action, serialized, fields, record);
+  }
+}
+
+function outgoing(
+  action: string,
+  serialized: unknown,
+  fields: readonly string[],
+  record: ElkMqRecord | undefined,
+): OutgoingPacket {
+  return {
+    action,
+    payload: payloadOf(serialized, action),
+    fields,
+    timeout: record?.timeout,
+    delay: Math.ceil(record?.delay ?? 0),
+    deduplication: record?.deduplication,
+  };
+}
+
+function fieldsOf(
+  headers: Readonly<Record<string, string>> | undefined,
+  metadata: Record<string, string> | undefined,
+): string[] {
+  const fields: string[] = [];
+  if (headers) fields.push('headers', JSON.stringify(headers));
+  if (metadata) fields.push('metadata', JSON.stringify(metadata));
+  return fields;
+}
+
+/** A serializer returns a packet with the payload as its data, or the text of the payload itself. */
+function payloadOf(serialized: unknown, action: string): string {
+  if (typeof serialized === 'string') return serialized;
+  const { data } = serialized as ReadPacket<unknown>;
+  const failed = `the payload of '${action}' cannot be written as JSON: `;
+  let json: string | undefined;
+  try {
+    json = toJson(data);
+  } catch (error) {
+    throw new JsonDumpError(failed + (error as Error).message, { cause: error });
+  }
+  if (json === undefined) throw new JsonDumpError(`${failed}it is ${formatValue(data)}`);
+  return json;
+}

@@ -1,0 +1,77 @@
+import { AsyncResource } from 'node:async_hooks';
+import type { ProducerDeserializer, WritePacket } from '@nestjs/microservices';
+import { decodeEvent, type ReplyListener, valueOf } from 'elkmq/internal';
+import type { ElkMqSendObserver } from '../instrumentation.js';
+
+/**
+ * Hands the replies to one request to Nest, in the order in which they come. When a deserializer is
+ * asynchronous, later replies wait for it.
+ *
+ * It keeps the async context of the caller, because replies come in the context of the connection.
+ */
+export class ReplyReader extends AsyncResource implements ReplyListener {
+  #before: Promise<void> | undefined;
+
+  constructor(
+    private readonly deserializer: ProducerDeserializer,
+    private readonly callback: (packet: WritePacket) => void,
+    private readonly sending: ElkMqSendObserver | undefined,
+  ) {
+    super('ElkMqRequest');
+  }
+
+  stored(id: string): void {
+    this.sending?.stored(id);
+  }
+
+  reply(body: unknown, last: boolean): void {
+    if (this.#before) {
+      this.#before = this.#before
+        .then(() => this.#read(body, last))
+        .catch((error: unknown) => {
+          this.failed(error);
+        });
+      return;
+    }
+    try {
+      this.#before = this.#read(body, last)?.catch((error: unknown) => {
+        this.failed(error);
+      });
+    } catch (error) {
+      this.failed(error);
+    }
+  }
+
+  failed(err: unknown): void {
+    this.sending?.ended(err);
+    this.runInAsyncScope(this.callback, undefined, { err });
+  }
+
+  #read(body: unknown, last: boolean): Promise<void> | undefined {
+    const read = this.deserializer.deserialize(packetOf(body, last));
+    if (!(read instanceof Promise)) {
+      this.#tell(read, last);
+      return undefined;
+    }
+    return read.then((packet) => {
+      this.#tell(packet, last);
+    });
+  }
+
+  #tell({ err, response, isDisposed = false }: WritePacket, last: boolean): void {
+    const isLast = last || isDisposed;
+    if (this.sending && (err !== undefined || isLast)) this.sending.ended(err);
+    const told = { err: err as unknown, response: response as unknown, isDisposed: isLast };
+    this.runInAsyncScope(this.callback, undefined, told);
+  }
+}
+
+/**
+ * The body of a reply is the packet of a handler, or the JSON of a response event when an `EventQueue`
+ * answers.
+ */
+function packetOf(body: unknown, isDisposed: boolean): WritePacket {
+  if (typeof body === 'string') return { response: valueOf(decodeEvent(body).payload), isDisposed };
+  // The packet was just parsed and nobody else has it, so it can be changed.
+  return Object.assign((body as WritePacket | null) ?? {}, { isDisposed });
+}

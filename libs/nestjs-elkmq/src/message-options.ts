@@ -1,0 +1,98 @@
+import { RECORD } from './brands.js';
+import type { Deduplication } from 'elkmq/internal';
+import { deduplicationOf, messageDelay, requestTimeout } from './options.js';
+import { headersOf } from './headers.js';
+
+/** A payload with its own options. `ElkMqRecordBuilder` makes it; it is sent in place of the payload. */
+export class ElkMqRecord<T = unknown> {
+  constructor(
+    /** The payload that the handler gets. */
+    readonly data: T,
+    /** Strings that travel beside the payload. */
+    readonly headers?: Readonly<Record<string, string>>,
+    /** The time that a request waits for its last response, or that an event is worth handling, ms. */
+    readonly timeout?: number,
+    /** The time from sending until the message is due, ms. */
+    readonly delay?: number,
+    /** Only the first message with this key is stored. */
+    readonly deduplication?: {
+      /** The key, of up to 256 characters. */
+      readonly key: string;
+      /** The time from the first message for which the key is known, ms. */
+      readonly window: number;
+    },
+  ) {}
+
+  /** @internal */
+  get [RECORD](): true {
+    return true;
+  }
+}
+
+/**
+ * Adds headers, a timeout, a delay or a deduplication key to one message:
+ * `client.send('pattern', new ElkMqRecordBuilder(data).….build())`.
+ */
+export class ElkMqRecordBuilder<T> {
+  #headers: Record<string, string> | undefined;
+  #timeout: number | undefined;
+  #delay: number | undefined;
+  #deduplication: Deduplication | undefined;
+
+  constructor(private data: T) {}
+
+  /**
+   * Sets strings that travel beside the payload. Handlers read them with `context.getHeaders()`.
+   * @throws {InvalidOptionError} when a value is not a string
+   */
+  setHeaders(headers: Record<string, string>): this {
+    this.#headers = headersOf(headers);
+    return this;
+  }
+
+  /**
+   * Sets for how long this request waits for its last response, or this event is worth handling.
+   * @param timeout ms, up to 65,535,000. Default: the client's `timeout` for a request, its `eventTimeout`
+   * for an event
+   * @throws {InvalidOptionError}
+   */
+  setTimeout(timeout: number): this {
+    this.#timeout = requestTimeout(timeout, timeout);
+    return this;
+  }
+
+  /**
+   * Sets the time from sending until the message is due. Its timeout begins when it is due.
+   * @param delay ms, up to 2,000,000,000 (23 days). Default 0
+   * @throws {InvalidOptionError}
+   */
+  setDelay(delay: number): this {
+    this.#delay = messageDelay(delay);
+    return this;
+  }
+
+  /**
+   * Stores only the first message of the queue with this key. A second `emit` succeeds and adds nothing. A
+   * second `send` gets the replies to the first one, also when they are an error. The keys of requests and of
+   * events are separate.
+   * @param key up to 256 characters, such as the id of an order
+   * @param window ms from the first message, during which the key is known. The key of a request is known at
+   * least for as long as somebody waits for its replies. Default 60,000
+   * @throws {InvalidOptionError}
+   */
+  setDeduplicationKey(key: string, window?: number): this {
+    this.#deduplication = deduplicationOf(key, window);
+    return this;
+  }
+
+  /** Replaces the payload that the builder was made with. */
+  setData(data: T): this {
+    this.data = data;
+    return this;
+  }
+
+  /** @returns the record, to be given to `send` or `emit` in place of the payload */
+  build(): ElkMqRecord<T> {
+    return new ElkMqRecord(this.data, this.#headers, this.#timeout, this.#delay, this.#deduplication);
+  }
+}

@@ -1,0 +1,247 @@
+import { Logger } from '@nestjs/common';
+import { Server, type CustomTransportStrategy, type MessageHandler } from '@nestjs/microservices';
+import type { Cluster, Redis } from 'ioredis';
+import { inOwnContext } from '../async-context.js';
+import type { QueueState } from 'elkmq';
+import { type Delivery, QueueKeys, readQueueState, Worker, type WorkerListener } from 'elkmq/internal';
+import { SERVER } from '../brands.js';
+import { ConnectionEvents, type ElkMqEvents, type ElkMqStatus } from '../connection-events.js';
+import { ElkMqContext } from './elk-mq.context.js';
+import { serverOptions, type ElkMqServerOptions } from '../options.js';
+import { Failures } from './failures.js';
+import { Handlers } from './handlers.js';
+import { EventHandling, type Handling } from './event-handling.js';
+import { RequestHandling } from './request-handling.js';
+import { safeLog } from '../safe-log.js';
+import { callSafely } from '../instrumentation.js';
+import { Instrumentation, type ProcessingHooks } from './watched-processing.js';
+import { workerLog } from './worker-log.js';
+
+/** @internal */
+export type WorkerLike = Pick<Worker, 'connection' | 'countRunning' | 'start' | 'stop'>;
+
+/** The id of the transport. Handlers can be bound to it: `@MessagePattern('pattern', ELKMQ)`. */
+export const ELKMQ = Symbol('ELKMQ');
+
+/**
+ * The strategy of a Nest microservice that takes its messages from a queue:
+ * `NestFactory.createMicroservice(AppModule, { strategy: new ElkMqServer({ queue: 'orders' }) })`.
+ */
+export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements CustomTransportStrategy {
+  override readonly transportId: symbol;
+  protected override readonly logger = new Logger('ElkMqServer');
+  readonly #log = safeLog(this.logger);
+  /** A failed event becomes a dead letter, and the log says so. Nest need not log it again. */
+  override readonly propagatesEventHandlerErrors = true;
+  readonly #options: ReturnType<typeof serverOptions>;
+  readonly #events: ConnectionEvents;
+  readonly #failures: Failures;
+  readonly #processing: Instrumentation;
+  readonly #ofRequests: Handling;
+  readonly #ofEvents: Handling;
+  #worker: WorkerLike | undefined;
+  #handlers: Handlers;
+  #unwatch: (() => void) | undefined;
+  /** A module and Nest may both call `close`. They get the same promise. */
+  #closed: Promise<void> = Promise.resolve();
+
+  /** @throws {InvalidOptionError} */
+  constructor(options: ElkMqServerOptions) {
+    super();
+    this.#options = serverOptions(options);
+    this.#events = new ConnectionEvents(
+      this.#options.queue,
+      (status) => {
+        this._status$.next(status);
+      },
+      this.#log,
+    );
+    this.#failures = new Failures(this.#options.retry, (message) => {
+      this.#log.warn(message);
+    });
+    this.#handlers = new Handlers(new Map(), this.#failures, this.#options.delivery);
+    this.transportId = this.#options.transportId ?? ELKMQ;
+    this.initializeSerializer(options);
+    this.initializeDeserializer(options);
+    this.#processing = new Instrumentation(this.#options.telemetry, this.#hooks(), this.#logError);
+    this.#ofRequests = new RequestHandling(this.#failures, this.deserializer, {
+      serializer: this.serializer,
+      maxPayloadBytes: this.#options.maxPayloadBytes,
+      log: this.#logError,
+    });
+    this.#ofEvents = new EventHandling(this.#failures, this.deserializer);
+  }
+
+  /** @internal */
+  get [SERVER](): true {
+    return true;
+  }
+
+  /**
+   * Adds a handler, and warns when a pattern has two and the last one is for requests. Nest calls only that
+   * one, and does not warn.
+   */
+  override addHandler(
+    pattern: unknown,
+    callback: MessageHandler,
+    isEventHandler = false,
+    extras: Record<string, unknown> = {},
+  ): void {
+    const action = this.normalizePattern(pattern as never);
+    if (!isEventHandler && this.messageHandlers.has(action)) {
+      const { queue } = this.#options;
+      this.#log.warn(
+        `Queue '${queue}' has more than one handler for '${action}', and the last one is a request handler: only that one is called. Give each a pattern of its own`,
+      );
+    }
+    super.addHandler(pattern, callback, isEventHandler, extras);
+  }
+
+  /**
+   * Takes messages from now on. The callback gets a `ConnectionError` when Redis is away for
+   * `connectTimeout`, and a `DequeueError` when Redis refuses.
+   */
+  listen(callback: (error?: Error) => void): void {
+    const { queue, deadLetters, connectTimeout } = this.#options;
+    this.#worker = this.openWorker({
+      ...workerLog(queue, deadLetters, (action) => this.#handlers.policyOf(action)?.attempts, this.#log),
+      status: (status) => {
+        this.#events.status(status);
+      },
+      error: (error) => {
+        this.#events.error(error);
+      },
+      modeOf: (action) => this.#handlers.modeOf(action),
+      handle: (delivery) => {
+        inOwnContext(this.#handle, delivery);
+      },
+    });
+    this.#start(this.#worker, connectTimeout).then(
+      () => {
+        callback();
+      },
+      async (error: unknown) => {
+        await this.close();
+        callback(error as Error);
+      },
+    );
+  }
+
+  /** @internal Makes the worker that takes messages. A test queue makes another one. */
+  protected openWorker(listener: WorkerListener): WorkerLike {
+    const { source, queue } = this.#options;
+    const options = { ...this.#options, handlers: [...this.messageHandlers.keys()] };
+    return new Worker(source, new QueueKeys(queue, source.isCluster), options, listener);
+  }
+
+  async #start(worker: WorkerLike, connectTimeout: number): Promise<void> {
+    const { queue, delivery } = this.#options;
+    this.#handlers = new Handlers(this.messageHandlers, this.#failures, delivery);
+    for (const mistake of this.#handlers.check()) this.#log.warn(`Queue '${queue}': ${mistake}`);
+    await worker.start(connectTimeout);
+    this.#unwatch = callSafely(
+      () => this.#options.telemetry?.observeQueue(this.#options.queue, () => this.state()),
+      this.#logError,
+    );
+  }
+
+  /**
+   * Takes no more messages, waits for running handlers for `drainTimeout` at the most, and closes the
+   * connections.
+   */
+  close(): Promise<void> {
+    const worker = this.#worker;
+    this.#worker = undefined;
+    callSafely(() => this.#unwatch?.(), this.#logError);
+    if (worker) this.#closed = this.#stop(worker);
+    return this.#closed;
+  }
+
+  async #stop(worker: WorkerLike): Promise<void> {
+    const { queue, drainTimeout } = this.#options;
+    const count = worker.countRunning();
+    if (count > 0) {
+      const handled = `${String(count)} message(s) are being handled`;
+      this.#log.log(
+        `Queue '${queue}' drains: ${handled}, for ${String(drainTimeout)} ms (drainTimeout) at the most`,
+      );
+    }
+    const { running, unsettled } = await worker.stop(drainTimeout);
+    const after = `after ${String(drainTimeout)} ms (drainTimeout)`;
+    if (running > 0) this.#log.warn(`${String(running)} handler(s) still running ${after}`);
+    if (unsettled > 0) {
+      this.#log.warn(`${String(unsettled)} handled message(s) not settled in Redis ${after}`);
+    }
+  }
+
+  on<Event extends keyof ElkMqEvents>(event: Event, callback: ElkMqEvents[Event]): void {
+    this.#events.on(event, callback);
+  }
+
+  /**
+   * Reads the state of the queue.
+   * @param timeout the time that Redis may take, ms; default: the `connectTimeout`
+   * @throws {ConnectionError}
+   */
+  async state(timeout = this.#options.connectTimeout): Promise<QueueState> {
+    const { source, queue } = this.#options;
+    return readQueueState(this.#listening().connection, new QueueKeys(queue, source.isCluster), timeout);
+  }
+
+  /**
+   * @returns the ioredis client that settles messages
+   * @throws {Error} when the server does not listen
+   */
+  unwrap<T = Redis | Cluster>(): T {
+    return this.#listening().connection.client as T;
+  }
+
+  #listening(): WorkerLike {
+    if (!this.#worker) throw new Error('Not listening. Call "listen" or "startAllMicroservices" first.');
+    return this.#worker;
+  }
+
+  readonly #logError = (message: string): void => {
+    this.#log.error(message);
+  };
+
+  /** Reads the hooks at each call, because Nest may set them at any time. */
+  #hooks(): ProcessingHooks {
+    return {
+      start: (context, run) => (this.onProcessingStartHook as StartHook)(this.transportId, context, run),
+      end: () => {
+        // There may be no hook, which its type does not say.
+        const hook = this.onProcessingEndHook as EndHook | undefined;
+        return (
+          hook &&
+          ((context) => {
+            hook(this.transportId, context);
+          })
+        );
+      },
+    };
+  }
+
+  readonly #handle = (delivery: Delivery): void => {
+    const { event, isOurs } = delivery.queued;
+    const isEvent = !isOurs || delivery.replyTo === undefined;
+    const handler =
+      this.#handlers.find(event.action, isEvent) ??
+      // Clients of this package send normalised patterns. Other clients may spell an object pattern in
+      // another way.
+      this.getHandlerByPattern(event.action);
+    // A legacy request looks the same as a legacy event. The handler tells which one it is.
+    const isRequest = isOurs ? delivery.replyTo !== undefined : handler?.isEventHandler === false;
+    // A later attempt can come after the deadline. Only the handler tells that the message is a request.
+    if (isRequest && !isOurs && delivery.timeLeft <= 0) {
+      delivery.deadLetter('expired');
+      return;
+    }
+    const backoff = handler ? this.#failures.policyOf(handler)?.backoff : undefined;
+    const context = new ElkMqContext(this.#options.queue, delivery, { isRequest, backoff });
+    this.#processing.run(isRequest ? this.#ofRequests : this.#ofEvents, delivery, handler, context);
+  };
+}
+
+type StartHook = (transportId: symbol, context: ElkMqContext, run: () => Promise<void>) => unknown;
+type EndHook = (transportId: symbol, context: ElkMqContext) => void;

@@ -1,0 +1,104 @@
+import type { ConsumerDeserializer, IncomingEvent, MessageHandler } from '@nestjs/microservices';
+import { isObservable, lastValueFrom } from 'rxjs';
+import { type Delivery, type Failure, valueOf } from 'elkmq/internal';
+import type { ElkMqContext } from './elk-mq.context.js';
+import { originalOf, type Failures } from './failures.js';
+
+/** Runs the handlers of one kind of message: of requests, or of events. */
+export interface Handling {
+  /**
+   * Runs the handler. In every case it ends the delivery, calls `end` and then resolves; it never rejects.
+   */
+  run(
+    delivery: Delivery,
+    handler: MessageHandler | null,
+    context: ElkMqContext,
+    end: (failure?: Failure) => void,
+  ): Promise<void>;
+  /** Ends the delivery after a failure of the instrumentation around the handler. */
+  failed(delivery: Delivery, error: unknown): void;
+}
+
+/** Handles events. An event is done when its handler has finished, and the result is ignored. */
+export class EventHandling implements Handling {
+  readonly #failures: Failures;
+  readonly #deserializer: ConsumerDeserializer;
+
+  constructor(failures: Failures, deserializer: ConsumerDeserializer) {
+    this.#failures = failures;
+    this.#deserializer = deserializer;
+  }
+
+  run(
+    delivery: Delivery,
+    handler: MessageHandler | null,
+    context: ElkMqContext,
+    end: (failure?: Failure) => void,
+  ): Promise<void> {
+    if (!handler) {
+      delivery.deadLetter('unhandled');
+      end();
+      return Promise.resolve();
+    }
+    const handled = (): void => {
+      delivery.end();
+      end();
+    };
+    const failed = (error: unknown): void => {
+      this.#failures.ofEvent(delivery, handler, context, error);
+      end({ error: originalOf(context, error) });
+    };
+    return callHandler(handler, delivery, context, this.#deserializer).then((answer) => {
+      try {
+        if (isObservable(answer))
+          return lastValueFrom(answer, { defaultValue: undefined }).then(handled, failed);
+        handled();
+      } catch (error) {
+        // It only looks like an Observable.
+        failed(error);
+      }
+      return undefined;
+    }, failed);
+  }
+
+  failed(delivery: Delivery, error: unknown): void {
+    delivery.deadLetter('failed', error);
+  }
+}
+
+/** A dispatch hook of the client can send metadata with a message (Nest 12.1). */
+type Packet = IncomingEvent & { metadata?: Readonly<Record<string, string>> | undefined };
+
+/**
+ * Returns the answer of `handler`. Rejects with an error of the handler or of the deserializer. Neither this
+ * function nor its callers are async functions: each one would cost every message a promise and a microtask.
+ */
+export function callHandler(
+  handler: MessageHandler,
+  delivery: Delivery,
+  context: ElkMqContext,
+  deserializer: ConsumerDeserializer,
+): Promise<unknown> {
+  try {
+    const data = dataOf(delivery, context, deserializer);
+    const answer =
+      data instanceof Promise ? data.then((read) => handler(read, context)) : handler(data, context);
+    // A handler that Nest has not wrapped may return a plain value.
+    return Promise.resolve(answer);
+  } catch (error) {
+    const reason = error as Error;
+    return Promise.reject(reason);
+  }
+}
+
+/** Returns the data for the handler. */
+function dataOf(
+  { queued: { event, metadata } }: Delivery,
+  context: ElkMqContext,
+  deserializer: ConsumerDeserializer,
+): unknown {
+  const packet: Packet = { pattern: event.action, data: valueOf(event.payload) };
+  if (metadata !== undefined) packet.metadata = context.getMetadata();
+  const read = deserializer.deserialize(packet, { channel: event.action });
+  return read instanceof Promise ? read.then(({ data }) => data as unknown) : (read.data as unknown);
+}

@@ -1,0 +1,38 @@
+import { type DeliveryMode, InvalidOptionError } from 'elkmq';
+import { formatValue } from 'elkmq/internal';
+import { deliveryMode, refuseUnknown } from '../options.js';
+import { retryPolicy, type ElkMqRetryOptions } from './retry-policy.js';
+
+/** Options of one handler. They replace those of its server. */
+export interface ElkMqHandlerExtras {
+  /** Whether a message whose worker died is handled again. Default: the server's `delivery`. */
+  readonly delivery?: DeliveryMode;
+  /**
+   * When a message that failed is tried again. Default: the server's `retry` for an event, never for a
+   * request.
+   */
+  readonly retry?: ElkMqRetryOptions;
+}
+
+const MEMBERS = ['delivery', 'retry'];
+
+/**
+ * Gives types to the extras of `@EventPattern` and `@MessagePattern`, and checks them when the class is
+ * defined: `@EventPattern('order.placed', elkMqExtras({ retry: { attempts: 5 } }))`.
+ *
+ * @returns the same object. It is never `undefined`: the type says so only to make TypeScript skip some
+ * signatures of `@EventPattern` in Nest 12. Those refuse a handler whose second parameter, the context, has a
+ * type
+ * @throws {InvalidOptionError}
+ */
+export function elkMqExtras(extras: ElkMqHandlerExtras): ElkMqHandlerExtras | undefined {
+  if (typeof extras !== 'object' || (extras as unknown) === null) {
+    throw new InvalidOptionError(
+      `elkMqExtras needs an object of ${MEMBERS.join(', ')}, got ${formatValue(extras)}`,
+    );
+  }
+  refuseUnknown('elkMqExtras', extras, MEMBERS);
+  deliveryMode(extras.delivery);
+  retryPolicy(extras.retry);
+  return extras;
+}

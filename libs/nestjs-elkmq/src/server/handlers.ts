@@ -1,0 +1,53 @@
+import type { MessageHandler } from '@nestjs/microservices';
+import type { DeliveryMode } from 'elkmq';
+import type { Failures } from './failures.js';
+import { deliveryMode } from '../options.js';
+import type { RetryPolicy } from './retry-policy.js';
+import { Wildcards } from './wildcards.js';
+
+/** Finds the handlers of a server, and reads their extras. */
+export class Handlers {
+  readonly #exact: ReadonlyMap<string, MessageHandler>;
+  readonly #wildcards: Wildcards;
+  readonly #failures: Failures;
+  readonly #delivery: DeliveryMode;
+
+  /** @param delivery the mode of handlers that have none of their own */
+  constructor(exact: ReadonlyMap<string, MessageHandler>, failures: Failures, delivery: DeliveryMode) {
+    this.#exact = exact;
+    this.#wildcards = new Wildcards(exact);
+    this.#failures = failures;
+    this.#delivery = delivery;
+  }
+
+  /** Returns the handler of an action. One with an exact pattern wins over one with wildcards. */
+  find(action: string, isEvent = true): MessageHandler | undefined {
+    return this.#exact.get(action) ?? (isEvent ? this.#wildcards.find(action) : undefined);
+  }
+
+  modeOf(action: string): DeliveryMode {
+    const given: unknown = this.find(action)?.extras?.['delivery'];
+    return given === undefined ? this.#delivery : deliveryMode(given);
+  }
+
+  policyOf(action: string): RetryPolicy | undefined {
+    const handler = this.find(action);
+    return handler && this.#failures.policyOf(handler);
+  }
+
+  /**
+   * Reads all extras, so that a wrong one fails now and not when the first worker dies.
+   * @returns warnings about likely mistakes
+   * @throws {InvalidOptionError}
+   */
+  check(): string[] {
+    for (const [action, handler] of this.#exact) {
+      this.modeOf(action);
+      this.#failures.policyOf(handler);
+    }
+    return this.#wildcards.missed().map(({ pattern, actions }) => {
+      const names = actions.map((action) => `'${action}'`).join(', ');
+      return `the handler of '${pattern}' does not get ${names}: an exact pattern wins. To get both, give it the list ['${pattern}', ${names}]`;
+    });
+  }
+}

@@ -1,0 +1,46 @@
+import type { DeadLetterReason } from 'elkmq';
+import { type DeadLetterCap, messageOf, nameOfMessage, type WorkerListener } from 'elkmq/internal';
+import type { Log } from '../safe-log.js';
+
+/** The reasons for which a message was not handled without an error. */
+const EXPLAINED: Partial<Record<DeadLetterReason, string>> = {
+  unhandled: 'no handler has this pattern',
+  expired: 'its timeout passed before a worker had it',
+};
+
+/**
+ * Writes the reports of a worker to the log.
+ * @param attemptsOf returns how many attempts the retry policy of an action allows
+ */
+export function workerLog(
+  queue: string,
+  { max, maxAge }: DeadLetterCap,
+  attemptsOf: (action: string) => number | undefined,
+  log: Log,
+): Pick<WorkerListener, 'dropped' | 'retried' | 'warned' | 'trimmed'> {
+  const warnOfTrimmed = (count: number, why: string): void => {
+    if (count > 0) log.warn(`${String(count)} dead letters of queue '${queue}' were dropped: ${why}`);
+  };
+  return {
+    dropped(what, reason, error) {
+      const why = EXPLAINED[reason] ?? messageOf(error);
+      log.error(`Queue '${queue}': ${what} was not handled (${reason}): ${why}`);
+    },
+    retried(queued, delay, failure) {
+      const { attempt, event } = queued;
+      const attempts = attemptsOf(event.action);
+      const count = attempts === undefined ? String(attempt) : `${String(attempt)} of ${String(attempts)}`;
+      const what = `Queue '${queue}': ${nameOfMessage(queued)}`;
+      const next = `next in ${String(delay)} ms`;
+      if (failure) log.warn(`${what} failed in attempt ${count}, ${next}: ${messageOf(failure.error)}`);
+      else log.log(`${what} was put off by its handler in attempt ${count}, ${next}`);
+    },
+    warned(message) {
+      log.warn(`Queue '${queue}': ${message}`);
+    },
+    trimmed(tooMany, tooOld) {
+      warnOfTrimmed(tooMany, `more than deadLetters.max (${String(max)})`);
+      warnOfTrimmed(tooOld, `older than deadLetters.maxAge (${String(maxAge)} ms)`);
+    },
+  };
+}

@@ -1,0 +1,112 @@
+import { once } from 'node:events';
+import type { Cluster } from 'ioredis';
+import { ElkMqClient, ElkMqServer, EventQueue, ServiceEvent } from 'nestjs-elkmq';
+import { filter, firstValueFrom, lastValueFrom, type Observable } from 'rxjs';
+import { describe, expect, it } from 'vitest';
+import { SCRIPTS } from '../../libs/elkmq/src/redis/scripts.generated.js';
+import { clusterOf, startCluster, startServers, startUnreliableCluster } from '../support/cluster.js';
+import { listening } from '../support/nest.js';
+import { clientOf, type PrivateRedis } from '../support/own-redis.js';
+import type { Proxy } from '../support/proxy.js';
+import { closing, newQueueName, until } from '../support/queue.js';
+
+it('all keys of a queue are in one slot', async () => {
+  const [server] = (await startServers(1)) as [PrivateRedis];
+  const redis = clusterOf([server]);
+  const name = newQueueName();
+  const queue = closing(new EventQueue(name, redis));
+  await queue.enqueue(new ServiceEvent(10, 'greet', 'hello'));
+  const [, event] = await queue.dequeue();
+  await queue.close();
+  expect(event.payload).toBe('hello');
+  expect(await clientOf(server).keys('*')).toEqual([`{${name}}(event_stream)`]);
+
+  const worker = new ElkMqServer({ queue: name, redis });
+  worker.addHandler('double', (value: number) => Promise.resolve(value * 2));
+  await listening(worker);
+  const client = closing(new ElkMqClient({ queue: name, redis }));
+  expect(await firstValueFrom(client.send('double', 21))).toBe(42);
+});
+
+it('queues on three servers work, whichever has them, and their workers leave when they are closed', async () => {
+  const redis = await startCluster(3);
+  const queues = Array.from({ length: 6 }, () => newQueueName());
+  const closed = queues.map(async (queue) => {
+    const server = new ElkMqServer({ queue, redis });
+    server.addHandler('double', (value: number) => Promise.resolve(value * 2));
+    await listening(server);
+    const client = closing(new ElkMqClient({ queue, redis }));
+    expect(await firstValueFrom(client.send('double', 21))).toBe(42);
+    await server.close();
+    expect(await redis.xinfo('CONSUMERS', `{${queue}}(event_stream)`, 'elkmq')).toEqual([]);
+  });
+  await Promise.all(closed);
+});
+
+it('a worker and a client that wait to connect again can be closed', async () => {
+  const [node] = (await startServers(1)) as [PrivateRedis];
+  const redis = clusterOf([node]);
+  const patient = redis.duplicate([], { lazyConnect: true, clusterRetryStrategy: () => 600_000 });
+  const queue = newQueueName();
+  const server = new ElkMqServer({ queue, redis: patient });
+  server.addHandler('double', (value: number) => Promise.resolve(value * 2));
+  await listening(server);
+  const client = closing(new ElkMqClient({ queue, redis: patient }));
+  expect(await firstValueFrom(client.send('double', 21))).toBe(42);
+  const away = [server, client].map(({ status }) =>
+    firstValueFrom((status as Observable<string>).pipe(filter((next) => next === 'reconnecting'))),
+  );
+  await clientOf(node).call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+  await Promise.all(away);
+  await server.close();
+  await client.close();
+});
+
+it('a client that ioredis has given up while it connected goes on', async () => {
+  const redis = await startCluster(1);
+  const queue = newQueueName();
+  const server = new ElkMqServer({ queue, redis });
+  server.addHandler('double', (value: number) => Promise.resolve(value * 2));
+  await listening(server);
+  const client = closing(new ElkMqClient({ queue, redis }));
+  await client.connect();
+  const cluster = client.unwrap<Cluster>();
+  cluster.once('connecting', () => {
+    cluster.disconnect(true);
+  });
+  cluster.disconnect(true);
+  await once(cluster, 'connecting');
+  expect(await firstValueFrom(client.send('double', 21))).toBe(42);
+});
+
+describe('when the connection to one of two servers breaks, the other one stands, and', () => {
+  const lost = (proxies: Proxy[]) => proxies.reduce((sum, proxy) => sum + proxy.lost, 0);
+
+  it('an event that was just being taken comes to who takes it', async () => {
+    const { cluster, proxies } = await startUnreliableCluster(2);
+    const queue = closing(new EventQueue(newQueueName(), cluster));
+    await queue.enqueue(new ServiceEvent(60, 'greet', 'hello'));
+    for (const proxy of proxies) proxy.loseAnswers(new RegExp(SCRIPTS.settle.sha1));
+    const [, event] = await queue.dequeueBlocking(10);
+    expect(event.payload).toBe('hello');
+    expect(lost(proxies)).toBeGreaterThan(0);
+  });
+
+  it('what was handed out, and did not arrive, is handled', async () => {
+    const { cluster, proxies } = await startUnreliableCluster(2);
+    const queue = newQueueName();
+    const seen: unknown[] = [];
+    const server = new ElkMqServer({ queue, redis: cluster });
+    server.addHandler('count', (data: unknown) => Promise.resolve(seen.push(data)), true);
+    await listening(server);
+    const client = closing(new ElkMqClient({ queue, redis: cluster }));
+    const emitted = (data: number) => lastValueFrom(client.emit('count', data), { defaultValue: undefined });
+    await emitted(0);
+    await until(() => seen.length === 1);
+    for (const proxy of proxies) proxy.loseAnswers(/xreadgroup/i, 2);
+    for (let data = 1; data <= 50; data++) await emitted(data);
+    await until(() => seen.length === 51);
+    expect(lost(proxies)).toBeGreaterThan(0);
+    expect(seen.map(Number).sort((a, b) => a - b)).toEqual(Array.from({ length: 51 }, (_, data) => data));
+  });
+});

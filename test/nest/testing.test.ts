@@ -1,0 +1,154 @@
+import { Controller, Inject, Injectable, type CanActivate, UseGuards } from '@nestjs/common';
+import { Test } from '@nestjs/testing';
+import { ClientProxy, Ctx, EventPattern, MessagePattern, Payload, RpcException } from '@nestjs/microservices';
+import { CancelledError, ElkMqContext, ElkMqRecordBuilder, TimeoutExpiredError } from 'nestjs-elkmq';
+import { ElkMqTestQueue, type ElkMqTestQueueOptions } from 'nestjs-elkmq/testing';
+import { interval, lastValueFrom, take, type Observable } from 'rxjs';
+import { expect, it } from 'vitest';
+import { logger } from '../support/nest.js';
+import { closing, rejection } from '../support/queue.js';
+
+@Injectable()
+class Bank {
+  readonly charged: [number, number][] = [];
+  failures = 0;
+}
+
+const noTroll: CanActivate = { canActivate: (execution) => execution.switchToRpc().getData() !== 'troll' };
+
+@Controller()
+@UseGuards(noTroll)
+class Orders {
+  constructor(
+    @Inject(Bank) private readonly bank: Bank,
+    @Inject('QUEUE') private readonly client: ClientProxy,
+  ) {}
+
+  @MessagePattern('total')
+  total(@Payload() prices: number[]): number {
+    return prices.reduce((sum, price) => sum + price, 0);
+  }
+
+  @MessagePattern('ticks')
+  ticks(): Observable<number> {
+    return interval(1).pipe(take(3));
+  }
+
+  @MessagePattern('for ever')
+  async forEver(@Payload() _data: unknown, @Ctx() context: ElkMqContext): Promise<void> {
+    await new Promise((resolve) => {
+      context.signal.addEventListener('abort', resolve);
+    });
+    reasons.push(context.signal.reason);
+  }
+
+  @EventPattern<string>('charge', {
+    retry: { attempts: 3, backoff: { type: 'fixed', delay: 60_000, jitter: 0 } },
+  })
+  charge(@Payload() order: number, @Ctx() context: ElkMqContext): void {
+    if (this.bank.failures-- > 0) throw new RpcException('closed');
+    this.bank.charged.push([order, context.getAttempt()]);
+  }
+
+  @EventPattern('place')
+  place(@Payload() order: number): void {
+    this.client.emit('charge', order);
+  }
+}
+const reasons: unknown[] = [];
+
+async function started(options?: ElkMqTestQueueOptions): Promise<{ queue: ElkMqTestQueue; bank: Bank }> {
+  const queue = new ElkMqTestQueue(options);
+  const providers = [Bank, { provide: 'QUEUE', useValue: queue.client }];
+  const builder = Test.createTestingModule({ controllers: [Orders], providers });
+  const module = await builder.setLogger(logger).compile();
+  const app = closing(module.createNestMicroservice({ strategy: queue.server }));
+  await app.listen();
+  return { queue, bank: module.get(Bank) };
+}
+
+it('handlers answer through the real pipeline, guards and errors as well', async () => {
+  const { queue } = await started();
+  expect(await lastValueFrom(queue.client.send('total', [5, 10]))).toBe(15);
+  expect(await lastValueFrom(queue.client.send('ticks', {}))).toBe(2);
+  expect(await rejection(lastValueFrom(queue.client.send('total', 'troll')))).toEqual({
+    status: 'error',
+    message: 'Forbidden resource',
+  });
+  expect(await rejection(lastValueFrom(queue.client.send('unknown', {})))).toContain(
+    'no matching message handler',
+  );
+});
+
+it('a failed event is tried again when the clock says so, not before', async () => {
+  const { queue, bank } = await started();
+  bank.failures = 2;
+  queue.client.emit('place', 7);
+  await queue.advance(59_999);
+  expect([bank.charged, bank.failures, queue.waiting]).toEqual([[], 1, 1]);
+  await queue.advance(60_001);
+  expect([bank.charged, queue.waiting, queue.running]).toEqual([[[7, 3]], 0, 0]);
+});
+
+it('what is not handled is among the dead letters', async () => {
+  const { queue, bank } = await started({ now: 1_000 });
+  bank.failures = 3;
+  queue.client.emit('charge', 7);
+  queue.client.emit('nobody', 8);
+  await queue.advance(120_000);
+  expect(queue.deadLetters).toMatchObject([
+    { reason: 'unhandled', event: { action: 'nobody', payload: '8' } },
+    { reason: 'failed', attempts: 3, firstAt: 1_000, lastAt: 121_000, event: { action: 'charge' } },
+  ]);
+});
+
+it('a delayed message comes when it is due', async () => {
+  const { queue, bank } = await started();
+  queue.client.emit('charge', new ElkMqRecordBuilder(9).setDelay(3_600_000).build());
+  await queue.advance(3_599_999);
+  expect(bank.charged).toEqual([]);
+  await queue.advance(1);
+  expect(bank.charged).toEqual([[9, 1]]);
+});
+
+it('an event with the same deduplication key comes once in its window', async () => {
+  const { queue, bank } = await started();
+  const record = new ElkMqRecordBuilder(1).setDeduplicationKey('one', 10_000).build();
+  queue.client.emit('charge', record);
+  queue.client.emit('charge', record);
+  await queue.advance(10_000);
+  queue.client.emit('charge', record);
+  await queue.idle();
+  expect(bank.charged).toHaveLength(2);
+});
+
+it('a request times out by the clock, and its handler learns it; unsubscribing reaches it too', async () => {
+  const { queue } = await started({ client: { timeout: 5_000 } });
+  const error = rejection(lastValueFrom(queue.client.send('for ever', {})));
+  await queue.advance(4_999);
+  expect(queue.running).toBe(1);
+  await queue.advance(1);
+  expect(await error).toBeInstanceOf(TimeoutExpiredError);
+  const waiting = queue.client.send('for ever', {}).subscribe();
+  await queue.advance(0);
+  waiting.unsubscribe();
+  await queue.idle();
+  expect(reasons).toEqual([expect.any(TimeoutExpiredError), expect.any(CancelledError)]);
+});
+
+it('keys of requests and of events do not meet, and the state of the queue can be asked for', async () => {
+  const queue = new ElkMqTestQueue();
+  const noted: unknown[] = [];
+  queue.server.addHandler('ask', (data: unknown) => Promise.resolve(data));
+  queue.server.addHandler('note', (data: unknown) => Promise.resolve(noted.push(data)), true);
+  const keyed = (data: number) => new ElkMqRecordBuilder(data).setDeduplicationKey('key').build();
+  queue.server.listen(() => undefined);
+  expect(await lastValueFrom(queue.client.send('ask', keyed(1)))).toBe(1);
+  queue.client.emit('note', keyed(2));
+  queue.client.emit('note', keyed(3));
+  queue.client.emit('note', new ElkMqRecordBuilder(4).setDelay(1_000).build());
+  await queue.idle();
+  expect(noted).toEqual([2]);
+  const state = { waiting: 0, running: 0, delayed: 1, deadLetters: 0, oldestWaiting: 0, workers: 1 };
+  expect([await queue.client.state(), await queue.server.state()]).toEqual([state, state]);
+});

@@ -1,0 +1,233 @@
+import { ElkMqRecordBuilder, EventQueue, type ElkMqContext } from 'nestjs-elkmq';
+import { lastValueFrom } from 'rxjs';
+import { describe, expect, it } from 'vitest';
+import { eventsOf } from '../support/entries.js';
+import { deadLettersOf, events, moduleOf, requests } from '../support/nest.js';
+import { startApp, startClient, unsettled } from '../support/nest.js';
+import { clientOf, durableRedis } from '../support/own-redis.js';
+import { closing, keysOf, newQueueName, redis, rejection, until, url } from '../support/queue.js';
+
+/** A message is on time when it is late by less. Workers look once a second for what nobody has told them of. */
+const LATE_MS = 500;
+
+interface Arrival {
+  readonly data: unknown;
+  /** `Date.now()` */
+  readonly at: number;
+  readonly attempt: number;
+}
+
+/** A controller that notes what comes to `note` (event) and `ask` (request). */
+function noting() {
+  const arrivals: Arrival[] = [];
+  const note = (data: unknown, context: ElkMqContext): unknown => {
+    arrivals.push({ data, at: Date.now(), attempt: context.getAttempt() });
+    return data;
+  };
+  // A function of its own for each: decorators keep what they say on the function.
+  const ask: typeof note = (data, context) => note(data, context);
+  return { arrivals, module: moduleOf(events({ note }), requests({ ask })) };
+}
+
+function delayed<T>(data: T, delay: number): ElkMqRecordBuilder<T> {
+  return new ElkMqRecordBuilder(data).setDelay(delay);
+}
+
+function delayedCount(queue: string, client = redis): Promise<number> {
+  return client.zcard(`${queue}(delayed)`);
+}
+
+describe('a delayed message comes when it is due', () => {
+  it.each([50, 400, 1_600, 3_000])('an event after %d ms', async (delay) => {
+    const queue = newQueueName();
+    const { arrivals, module } = noting();
+    await startApp(module, { queue });
+    const client = startClient({ queue });
+    // A busy machine may need several tries to be on time.
+    await until(async () => {
+      const before = Date.now();
+      await lastValueFrom(client.emit('note', delayed('later', delay).build()), { defaultValue: undefined });
+      const stored = Date.now();
+      await until(() => arrivals.length === 1);
+      const [arrival] = arrivals.splice(0) as [Arrival];
+      expect(arrival).toMatchObject({ data: 'later', attempt: 1 });
+      expect(arrival.at - before).toBeGreaterThanOrEqual(delay);
+      return arrival.at - stored < delay + LATE_MS;
+    });
+    await until(async () => (await unsettled(queue)) === 0);
+    expect(Object.keys(await keysOf(queue))).not.toContain('(delayed)');
+  });
+
+  it('a request, whose timeout counts from then', async () => {
+    const queue = newQueueName();
+    await startApp(noting().module, { queue });
+    const client = startClient({ queue });
+    await client.connect();
+    const record = delayed('later', 1_500).setTimeout(1_000).build();
+    // A busy machine may need several tries to answer in time.
+    await until(async () => {
+      const before = Date.now();
+      const answer = await lastValueFrom(client.send('ask', record)).catch((error: unknown) => error);
+      expect(Date.now() - before).toBeGreaterThanOrEqual(1_500);
+      return answer === 'later';
+    });
+  });
+
+  it('beside others, in the order in which they are due', async () => {
+    const queue = newQueueName();
+    const { arrivals, module } = noting();
+    await startApp(module, { queue });
+    const client = startClient({ queue });
+    for (const delay of [600, 200, 400]) client.emit('note', delayed(delay, delay).build());
+    client.emit('note', 'now');
+    await until(() => arrivals.length === 4);
+    expect(arrivals.map(({ data }) => data)).toEqual(['now', 200, 400, 600]);
+  });
+
+  it('with its headers', async () => {
+    const queue = newQueueName();
+    const headers: unknown[] = [];
+    const note = (_data: unknown, context: ElkMqContext) => headers.push(context.getHeaders());
+    await startApp(moduleOf(events({ note })), { queue });
+    startClient({ queue }).emit('note', delayed(1, 20).setHeaders({ tenant: 'blue' }).build());
+    await until(() => headers.length === 1);
+    expect(headers).toEqual([{ tenant: 'blue' }]);
+  });
+});
+
+describe('a delayed message is safe', () => {
+  it('when there is no worker yet', async () => {
+    const queue = newQueueName();
+    const client = startClient({ queue });
+    await lastValueFrom(client.emit('note', delayed('kept', 100).build()), { defaultValue: undefined });
+    const first = noting();
+    const app = await startApp(first.module, { queue });
+    await app.close();
+    const second = noting();
+    if (first.arrivals.length === 0) await startApp(second.module, { queue });
+    await until(() => first.arrivals.length + second.arrivals.length === 1);
+  });
+
+  it('when Redis is killed and started again', async () => {
+    const server = await durableRedis();
+    const queue = newQueueName();
+    const { arrivals, module } = noting();
+    await startApp(module, { queue, url: server.url });
+    const client = startClient({ queue, url: server.url });
+    const before = Date.now();
+    const stored = [300, 900, 1_500].map((delay) =>
+      lastValueFrom(client.emit('note', delayed(delay, delay).build()), { defaultValue: undefined }),
+    );
+    await Promise.all(stored);
+    await server.restart();
+    await until(() => arrivals.length === 3);
+    for (const { data, at } of arrivals) expect(at - before).toBeGreaterThanOrEqual(Number(data));
+    expect(arrivals.map(({ data }) => data)).toEqual([300, 900, 1_500]);
+    await until(async () => (await eventsOf(queue, clientOf(server))).length === 0);
+  });
+
+  it('when many workers look for it at once: each is handed out once', async () => {
+    const queue = newQueueName();
+    const workers = Array.from({ length: 6 }, noting);
+    for (const { module } of workers) await startApp(module, { queue });
+    const client = startClient({ queue });
+    const ids = Array.from({ length: 600 }, (_, id) => id);
+    for (const id of ids) client.emit('note', delayed(id, 200 + (id % 7)).build());
+    const seen = () => workers.flatMap(({ arrivals }) => arrivals.map(({ data }) => Number(data)));
+    await until(() => seen().length >= ids.length);
+    await until(async () => (await unsettled(queue)) === 0);
+    expect(seen().sort((a, b) => a - b)).toEqual(ids);
+  });
+
+  it.each([
+    ['no JSON', 'no JSON'],
+    ['no array', '7'],
+    ['no fields', '[]'],
+    ['an object', '{"event":"x"}'],
+    ['a name without a value', '["event"]'],
+    ['values that are no text', '["event",{}]'],
+    ['more fields than Redis can take', JSON.stringify(Array<string>(10_000).fill('x'))],
+  ])('when its place in Redis was damaged: %s is a dead letter, and holds up nothing', async (_, body) => {
+    const queue = newQueueName();
+    await redis.zadd(`${queue}(delayed)`, 1, '1-1');
+    await redis.hset(`${queue}(delayed_bodies)`, '1-1', body);
+    const { arrivals, module } = noting();
+    await startApp(module, { queue });
+    startClient({ queue }).emit('note', delayed('good', 10).build());
+    await until(() => arrivals.length === 1);
+    await until(async () => (await deadLettersOf(queue)).length === 1);
+    expect(await deadLettersOf(queue)).toMatchObject([{ reason: 'malformed' }]);
+  });
+});
+
+it('a time before all times holds up no delayed message', async () => {
+  const queue = newQueueName();
+  const { arrivals, module } = noting();
+  await startApp(module, { queue });
+  startClient({ queue }).emit('note', delayed('good', 10).build());
+  await until(() => arrivals.length === 1);
+  // From now on nothing wakes the worker: it finds these by itself.
+  await redis.hset(`${queue}(delayed_bodies)`, '1-1', 'no JSON', '2-2', 'nor this');
+  await redis.zadd(`${queue}(delayed)`, '-inf', '1-1', Date.now() + 300, '2-2');
+  await until(async () => (await deadLettersOf(queue)).length === 2);
+  expect(await delayedCount(queue)).toBe(0);
+});
+
+describe('a delayed request that nobody waits for any more is withdrawn', () => {
+  it.each([
+    ['soon', 2_000],
+    ['much later', 60_000],
+  ])('when it would be due %s', async (_when, delay) => {
+    const queue = newQueueName();
+    const subscription = startClient({ queue }).send('ask', delayed(1, delay).build()).subscribe();
+    await until(async () => (await delayedCount(queue)) === 1);
+    subscription.unsubscribe();
+    await until(async () => (await delayedCount(queue)) === 0);
+    await until(async () => (await unsettled(queue)) === 0);
+    expect(await redis.exists(`${queue}(delayed_bodies)`)).toBe(0);
+  });
+
+  it('when its client closes', async () => {
+    const queue = newQueueName();
+    const client = startClient({ queue });
+    const outcome = rejection(lastValueFrom(client.send('ask', delayed(1, 60_000).build())));
+    await until(async () => (await delayedCount(queue)) === 1);
+    await client.close();
+    expect(await outcome).toMatchObject({ code: 'CONNECTION_FAILED' });
+    expect(await delayedCount(queue)).toBe(0);
+  });
+});
+
+it('a delayed event expires when no worker took it within its timeout from when it was due', async () => {
+  const queue = newQueueName();
+  const client = startClient({ queue });
+  const record = delayed('late', 300).setTimeout(1_000).build();
+  await lastValueFrom(client.emit('note', record), { defaultValue: undefined });
+  const body = await redis.hgetall(`${queue}(delayed_bodies)`);
+  const [origin, json] = Object.entries(body)[0] as [string, string];
+  const long = Date.now() - 1_500;
+  const aged = json.replace(/"due","\d+"/, `"due","${long}"`);
+  await redis.hset(`${queue}(delayed_bodies)`, origin, aged);
+  const { arrivals, module } = noting();
+  await startApp(module, { queue });
+  await until(async () => (await deadLettersOf(queue)).length === 1);
+  expect(await deadLettersOf(queue)).toMatchObject([{ reason: 'expired', origin }]);
+  expect(arrivals).toEqual([]);
+});
+
+it('an EventQueue that shares the queue is not given what only tells workers of a delay', async () => {
+  const queue = newQueueName();
+  const client = startClient({ queue });
+  await lastValueFrom(client.emit('note', delayed('later', 500).build()), { defaultValue: undefined });
+  expect(await unsettled(queue)).toBe(1);
+  const consumer = closing(new EventQueue(queue, url));
+  expect(await rejection(consumer.dequeue())).toMatchObject({ code: 'QUEUE_EMPTY' });
+  expect(await unsettled(queue)).toBe(0);
+  expect(await delayedCount(queue)).toBe(1);
+});
+
+it.each([-1, NaN, '5s', 3e9])('a delay of %j is refused', (delay) => {
+  expect(() => new ElkMqRecordBuilder(1).setDelay(delay as number)).toThrow(
+    'delay must be a number of milliseconds from 0 to 2000000000',
+  );
+});

@@ -1,0 +1,179 @@
+import { execFile, fork, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { timer } from 'rxjs';
+import { applyLoad } from '../../bench/load.js';
+import { results, summary } from '../../bench/markdown.js';
+import type { Report } from '../../bench/report.js';
+import { until } from '../support/queue.js';
+
+const program = (name: string) =>
+  fileURLToPath(new URL(`../../dist/tools/bench/${name}.js`, import.meta.url));
+const run = (name: string, args: string[], env: NodeJS.ProcessEnv = {}) =>
+  promisify(execFile)(process.execPath, [program(name), ...args], { env: { ...process.env, ...env } });
+const bench = (...args: string[]) => run('run', args);
+const compare = (...args: string[]) => run('compare', args);
+type Refusal = { code: number; stdout: string; stderr: string };
+const refusalOf = (running: Promise<unknown>) => running.catch((error: unknown) => error as Refusal);
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'elkmq-bench-'));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+test('prints a table and writes a report that are complete', async () => {
+  const file = join(folder, 'report.json');
+  const { stdout } = await bench(
+    '--quick',
+    '--rounds',
+    '1',
+    '--only',
+    'elkmq,raw,tcp,bullmq',
+    '--json',
+    file,
+    '--charts',
+    folder,
+  );
+
+  for (const inFlight of [1, 64, 256]) {
+    const figures = String.raw`[\d,]+ +[\d.]+ +[\d.]+ +[\d.]+ +[\d,]+ … [\d,]+`;
+    expect(stdout).toMatch(new RegExp(`^ *${inFlight} +ElkMQ +${figures}`, 'm'));
+    expect(stdout).toMatch(
+      new RegExp(String.raw`^ *${inFlight} +Nest TCP +${figures} +[\d.]+ × +[\d.]+ ×`, 'm'),
+    );
+  }
+
+  expect(stdout).toMatch(/^ +req\/s at 64, ElkMQ \/ Nest TCP +[\d.]+ +≥ 0\.6 +(NOT MET|met)$/m);
+
+  const report = JSON.parse(await readFile(file, 'utf8')) as Report;
+  const { machine, versions, settings, skipped, failed, requestReply } = report;
+  expect(machine.cpu).not.toBe('');
+  expect(machine.cores).toBeGreaterThan(0);
+  expect(machine.memoryGiB).toBeGreaterThan(0);
+  expect(versions.node).toBe(process.versions.node);
+  expect(versions.brokers.join()).toMatch(/^(Redis|Valkey) \d/);
+  expect(Object.keys(versions.packages)).toEqual(
+    expect.arrayContaining(['nestjs-elkmq', '@nestjs/core', '@nestjs/microservices', 'ioredis']),
+  );
+  expect(settings).toMatchObject({ rounds: 1, levels: [1, 64, 256] });
+  expect([skipped, failed]).toEqual([[], []]);
+
+  expect(requestReply.map(({ transport }) => transport)).toEqual(['elkmq', 'raw', 'tcp', 'bullmq']);
+  for (const { levels, emit } of requestReply) {
+    expect(emit.median).toBeGreaterThan(0);
+    expect(emit.lost).toBe(0);
+    expect(levels.map(({ inFlight }) => inFlight)).toEqual([1, 64, 256]);
+    for (const { rounds, median, min, max, p50Ms, p99Ms, p999Ms, usage } of levels) {
+      expect(rounds).toEqual([median]);
+      expect([min, max]).toEqual([median, median]);
+      for (const figure of [median, p50Ms, p99Ms, p999Ms]) expect(figure).toBeGreaterThan(0);
+      if (process.platform === 'linux') expect(usage.workerCpu).toBeGreaterThan(0);
+    }
+  }
+  expect(requestReply[0]?.levels[0]?.usage.commands).toBeGreaterThan(1);
+
+  for (const chart of ['throughput', 'latency', 'latency-p99', 'cpu', 'emit']) {
+    expect(await readFile(join(folder, `${chart}.svg`), 'utf8')).toMatch(/^<svg .*ElkMQ.*<\/svg>\n$/s);
+  }
+  expect(summary(report)).toMatch(/^\| BullMQ \| [\d.]+ \| [\d,]+ \| [\d,]+ \| [\d,]+ \| yes \|$/m);
+  expect(results(report)).toMatch(
+    /^\| req\/s at 64, ElkMQ \/ BullMQ \| [\d.]+ \| ≥ 7 \| (\*\*not met\*\*|met) \|$/m,
+  );
+
+  await writeFile(join(folder, 'slower.json'), JSON.stringify(slowed(report)));
+  expect((await compare(file, file)).stdout).toBe('Nothing changed by more than the noise.\n');
+  expect((await compare(file, join(folder, 'slower.json'))).stdout).toMatch(
+    /^ +-50 % {2}ElkMQ, 64 in flight: req\/s: [\d.]+ → [\d.]+ \(noise 3 %\)\n$/,
+  );
+});
+
+/** With half of what ElkMQ came to at 64 in flight. */
+function slowed(report: Report): Report {
+  const copy = structuredClone(report);
+  const rounds = copy.requestReply[0]?.levels[1]?.rounds ?? [];
+  rounds.forEach((figure, round) => (rounds[round] = figure / 2));
+  return copy;
+}
+
+test('a transport that breaks is named with the reason, and costs the others nothing', async () => {
+  const server = `#!${process.execPath}
+    if (process.argv[2] === '--version') console.log('nats-server: v0.0.0');
+    else require('net').createServer((socket) => socket.destroy()).listen(Number(process.argv[5]), '127.0.0.1');
+  `;
+  const file = join(folder, 'broken.json');
+  const programs = join(folder, 'programs');
+  await mkdir(programs);
+  await writeFile(join(programs, 'nats-server'), server, { mode: 0o755 });
+
+  const args = ['--quick', '--rounds', '1', '--only', 'nats,tcp', '--json', file];
+  const broken = await refusalOf(
+    run('run', args, { PATH: programs + delimiter + (process.env['PATH'] ?? '') }),
+  );
+
+  expect(broken).toHaveProperty('code', 1);
+  const { stdout } = broken as Refusal;
+  expect(stdout).toMatch(/^nats: failed in round 1: the worker of nats ended too early: error connecting/m);
+  expect(stdout).toMatch(/^ *256 +Nest TCP +[\d,]+/m);
+  const { requestReply, failed } = JSON.parse(await readFile(file, 'utf8')) as Report;
+  expect(failed).toMatchObject([{ transport: 'nats', round: 0 }]);
+  expect(requestReply.map(({ transport, emit }) => [transport, emit.rounds.length])).toEqual([['tcp', 1]]);
+});
+
+test('Ctrl-C ends all that it has started', async () => {
+  const place = join(folder, 'interrupted');
+  await mkdir(place);
+  const child = spawn(process.execPath, [program('run'), '--quick', '--only', 'elkmq'], {
+    env: { ...process.env, TMPDIR: place },
+  });
+  let output = '';
+  child.stderr.on('data', (text) => (output += String(text)));
+  await until(() => output.includes('req/s at'));
+  expect(await readdir(place)).toHaveLength(1);
+  child.kill('SIGINT');
+
+  expect(await once(child, 'exit')).toEqual([1, null]);
+  expect(output).toMatch(/stopped by SIGINT\n$/);
+  // Redis removes nothing itself: its folder goes when it has ended.
+  expect(await readdir(place)).toEqual([]);
+});
+
+test('a measurement goes on until enough has been answered, however long that takes', async () => {
+  const load = { inFlight: 2, leadInMs: 0, measureMs: 1, leastAnswers: 5 };
+  const { total, requestsPerSecond, p50Ms } = await applyLoad(() => timer(20), load);
+  expect(total).toBeGreaterThanOrEqual(5);
+  expect(requestsPerSecond).toBeGreaterThan(0);
+  expect(p50Ms).toBeGreaterThan(10);
+});
+
+test('a process that the bench has no more use for ends well, also when it has not started yet', async () => {
+  const child = fork(program('worker'), ['tcp', 'tcp://127.0.0.1:0'], {
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+  });
+  let output = '';
+  child.stderr?.on('data', (text) => (output += String(text)));
+  child.disconnect();
+  expect([await once(child, 'exit'), output]).toEqual([[0, null], '']);
+});
+
+test('the pages and charts show what the reports say', async () => {
+  expect(await run('docs', ['--check'])).toEqual({ stdout: '', stderr: '' });
+});
+
+describe('a flag that cannot be followed is refused with its name', () => {
+  test.each([
+    [['--only', 'tcp,pigeon'], 'unknown transport "pigeon"; known: elkmq, elkmq-aof, raw, tcp, redis'],
+    [['--rounds', '0'], '--rounds "0": a whole number'],
+    [['--json', 'no/such/folder/report.json'], '--json "no/such/folder/report.json"'],
+    [['--slow'], "Unknown option '--slow'"],
+  ])('%j', async (args, message) => {
+    const refusal = await refusalOf(bench(...args));
+    expect(refusal).toHaveProperty('code', 2);
+    expect((refusal as Refusal).stderr).toContain(message);
+  });
+});
