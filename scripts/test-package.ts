@@ -80,7 +80,8 @@ function withoutNest(tarball: string): void {
     `import { EventQueue, ServiceEvent } from 'elkmq';
 const queue = new EventQueue('without-nest', process.env.REDIS_URL);
 await queue.enqueue(new ServiceEvent(60, 'hello', 'nobody else'));
-console.log((await queue.dequeue()).payload);
+const [, event] = await queue.dequeue();
+console.log(event.payload);
 await queue.close();
 `,
   );
