@@ -8,6 +8,7 @@
 -- Returns two numbers of dropped letters: of those beyond the number that is kept, and of those too old.
 -- Returns an empty list when the consumer does not own the entry any more.
 
+-- include shared/end_attempt.lua
 -- include shared/free.lua
 
 local stream, group, id, origin = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
@@ -25,8 +26,7 @@ if ARGV[12] == 'fields' then
   if not entry then return {} end
   letter = string.sub(letter, 1, -2) .. ',"fields":' .. cjson.encode(entry[2]) .. '}'
 end
-if redis.call('XDEL', stream, id) == 0 then return {} end
-redis.pcall('XACK', stream, group, id)
+if not end_attempt(stream, group, id) then return {} end
 if ARGV[10] == 'list' then
   redis.call('LREM', KEYS[4], -1, origin)
 elseif ARGV[10] == 'inbox' and redis.call('EXISTS', KEYS[4]) == 1 then

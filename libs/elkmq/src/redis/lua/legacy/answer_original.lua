@@ -4,11 +4,12 @@
 --       4 hyphenated request uuid  5 JSON of the response, or '' when none is due
 -- Returns 1, or 0 when the worker does not own the entry any more.
 
+-- include shared/end_attempt.lua
+
 -- These reads fail on a key of another type, before the script has written anything.
 redis.call('LLEN', KEYS[2])
 redis.call('XLEN', KEYS[3])
-if redis.call('XDEL', KEYS[1], ARGV[2]) == 0 then return 0 end
-redis.pcall('XACK', KEYS[1], ARGV[1], ARGV[2])
+if not end_attempt(KEYS[1], ARGV[1], ARGV[2]) then return 0 end
 -- The oldest ids are at the tail.
 if ARGV[3] ~= '' then redis.call('LREM', KEYS[2], -1, ARGV[3]) end
 if ARGV[5] ~= '' then

@@ -7,6 +7,8 @@
 -- Returns per entry: 1 it is this consumer's, 0 its id is not in the message queue, -1 it is not pending for
 -- the consumer any more.
 
+-- include shared/end_attempt.lua
+
 local stream, list, group, consumer = KEYS[1], KEYS[2], ARGV[1], ARGV[2]
 
 -- This read fails on a key of another type, before the script has written anything.
@@ -40,7 +42,7 @@ for i = 3, #ARGV, 2 do
     result = 1
   elseif deletable ~= '' then
     redis.call('ZADD', KEYS[3], deletable, id)
-    redis.call('XACK', stream, group, id)
+    acknowledge_attempt(stream, group, id)
   end
   results[#results + 1] = result
 end

@@ -9,6 +9,7 @@
 --       6 how much longer than its timeout an entry is kept, ms  7.. ids
 -- Returns the number of ids that were looked at. The others are for another call.
 
+-- include shared/end_attempt.lua
 -- include shared/page.lua
 
 local LONGEST = 65535
@@ -69,10 +70,9 @@ for i = 7, #ARGV do
       local timeout = tonumber(string.match(fields[2], '"timeout":%s*(%d+)')) or LONGEST
       local deletable = string.match(id, '^%d+') + math.min(timeout, LONGEST) * 1000 + ARGV[6]
       redis.call('ZADD', leftovers, string.format('%.0f', deletable), id)
-      redis.call('XACK', stream, group, id)
+      acknowledge_attempt(stream, group, id)
     else
-      redis.call('XDEL', stream, id)
-      redis.call('XACK', stream, group, id)
+      end_attempt(stream, group, id)
       fields = without(fields, 'listed')
       set(fields, 'origin', function(origin) return origin or id end)
       if more > 0 then set(fields, 'attempt', function(attempt) return (tonumber(attempt) or 1) + more end) end
@@ -83,7 +83,7 @@ for i = 7, #ARGV do
     end
   elseif taken and not entry then
     -- Redis 6 keeps a deleted entry pending.
-    redis.call('XACK', stream, group, id)
+    acknowledge_attempt(stream, group, id)
   end
 end
 return #ARGV - 6

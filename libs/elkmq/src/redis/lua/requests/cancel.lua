@@ -8,6 +8,8 @@
 -- ARGV: 1 group  2.. per request: id, deadline in ms
 -- Returns the number of requests that were deleted.
 
+-- include shared/end_attempt.lua
+
 -- A request gets no mark when its deadline is nearer than this, ms. Its handler is told at the deadline.
 local SOON = 500
 local MOST = 10000
@@ -22,8 +24,7 @@ for i = 2, #ARGV, 2 do
     -- The one that takes the id out of the message queue has the request. So the id goes first: a legacy
     -- consumer fails on an id without an entry.
     if redis.call('LREM', KEYS[5], 1, id) == 1 then
-      gone = redis.call('XDEL', KEYS[1], id)
-      redis.pcall('XACK', KEYS[1], ARGV[1], id)
+      if end_attempt(KEYS[1], ARGV[1], id) then gone = 1 end
     end
   else
     local pending = redis.pcall('XPENDING', KEYS[1], ARGV[1], id, id, 1)

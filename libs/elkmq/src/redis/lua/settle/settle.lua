@@ -9,6 +9,8 @@
 --       as a JSON array with a line for each attempt, '' when there are none; their ids
 -- Returns the ids of the attempts whose worker does not own the entry any more.
 
+-- include shared/end_attempt.lua
+
 local stream, group = KEYS[1], ARGV[1]
 local lost = {}
 
@@ -17,7 +19,7 @@ local function delete_mine(replies, first, last)
   local next_line, mine = string.gmatch(string.sub(replies, 2, -2), ',?([^\n]+)'), {}
   for i = first, last do
     local line = next_line()
-    if redis.call('XDEL', stream, ARGV[i]) == 1 then
+    if end_attempt(stream, group, ARGV[i]) then
       mine[#mine + 1] = line
     else
       lost[#lost + 1] = ARGV[i]
@@ -40,7 +42,7 @@ local whole, i = {}, 4
 while i < #ARGV do
   local inbox, replies, first = KEYS[tonumber(ARGV[i])], ARGV[i + 2], i + 3
   local last = i + 2 + ARGV[i + 1]
-  if redis.pcall('XACK', stream, group, unpack(ARGV, first, last)) == last - first + 1 then
+  if end_attempts(stream, group, first, last) then
     whole[#whole + 1] = { first, last }
   else
     replies = delete_mine(replies, first, last)

@@ -13,6 +13,8 @@
 -- Returns the time, ms; or 0 when the worker does not own the entry any more; or, when the callers are not
 -- those of ARGV[7], the callers. The script has done nothing in the last two cases.
 
+-- include shared/end_attempt.lua
+
 local stream, record, group, id, consumer, how = KEYS[1], KEYS[2], ARGV[1], ARGV[2], ARGV[4], ARGV[6]
 local origin, waiters, count, ended, ends = unpack(
   redis.pcall('HMGET', record, 'origin', 'waiters', 'count', 'ended', 'ends'))
@@ -24,8 +26,7 @@ if waiters ~= ARGV[7] then return waiters end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 if how == 'end' or how == 'expired' then
-  if redis.call('XDEL', stream, id) == 0 then return 0 end
-  redis.pcall('XACK', stream, group, id)
+  if not end_attempt(stream, group, id) then return 0 end
 elseif how ~= 'response' then
   -- XPENDING fails when the group is gone.
   local pending = redis.pcall('XPENDING', stream, group, id, id, 1)[1]
