@@ -27,7 +27,7 @@ export function countsOf(report: RunReport): { passed: number; failed: number; s
   };
 }
 
-/** A table in Markdown, as the README has one. */
+/** Returns a table in Markdown. */
 export function suiteTable(what: string, rows: readonly SuiteRow[]): string {
   const lines = rows.map((row) =>
     'missing' in row

@@ -22,7 +22,7 @@ afterAll(async () => {
   await redis.stop();
 });
 
-it('the examples of the README and of the guides compile', () => {
+it('the examples of the READMEs and of the guides compile', () => {
   expect(problems).toBe('');
 });
 

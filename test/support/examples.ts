@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { readdirSync, readFileSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 import { until } from './queue.js';
@@ -19,10 +19,10 @@ export interface Examples {
   readonly outputs: readonly string[];
 }
 
-/** Of the README and of the guides. */
+/** Returns the examples of both packages' READMEs and of the guides. */
 export function readExamples(): Examples[] {
   const guides = readdirSync(join(root, 'docs/guides')).map((guide) => `docs/guides/${guide}`);
-  return ['README.md', ...guides].map(examplesOf);
+  return ['README.md', 'libs/elkmq/README.md', ...guides].map(examplesOf);
 }
 
 export function examplesOf(document: string): Examples {
@@ -108,5 +108,5 @@ export function patternOf(lines: string): RegExp {
 }
 
 function pathOf({ document }: Examples, name: string, folder: string): string {
-  return join(folder, basename(document, '.md'), name);
+  return join(folder, document.replace(/\.md$/, '').replaceAll('/', '-'), name);
 }
