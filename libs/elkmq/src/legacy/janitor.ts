@@ -1,6 +1,6 @@
 import { GROUP, type QueueKeys } from '../model/keys.js';
 import type { Connection } from '../redis/connection.js';
-import { isReplyError } from '../redis/redis-errors.js';
+import { PeriodicTask, type TaskRefused } from '../redis/periodic-task.js';
 import { runScript, send, type ScriptName } from '../redis/scripts.js';
 import { KEPT_LONGER_MS } from './ownership.js';
 
@@ -31,34 +31,26 @@ export class Janitor {
   readonly #connection: Connection;
   readonly #keys: QueueKeys;
   readonly #pace: number;
-  readonly #onError: (error: Error) => void;
-  #timer: NodeJS.Timeout | undefined;
+  readonly #task: PeriodicTask;
   /**
    * The places from which the list and the index of responses are looked at next, when their beginnings need
    * no cleaning.
    */
   #nextInList = '';
   #nextResponse = '';
-  #isRefused = false;
-  #isStopped = false;
-  #working: Promise<void> | undefined;
 
-  /**
-   * @param pace pause between two looks while there is something, ms
-   * @param onError is called when Redis refuses, once until Redis accepts again
-   */
-  constructor(connection: Connection, keys: QueueKeys, pace: number, onError: (error: Error) => void) {
+  /** @param pace pause between two looks while there is something, ms */
+  constructor(connection: Connection, keys: QueueKeys, pace: number, onRefused: TaskRefused) {
     this.#connection = connection;
     this.#keys = keys;
     this.#pace = pace;
-    this.#onError = onError;
-    this.#schedule(pace);
+    const options = { name: 'cleaning up after original clients', intervalMs: pace, connection, onRefused };
+    this.#task = new PeriodicTask(options, () => this.#work());
+    this.#task.startTask();
   }
 
-  async stopCleaning(): Promise<void> {
-    this.#isStopped = true;
-    clearTimeout(this.#timer);
-    await this.#working;
+  stopCleaning(): Promise<void> {
+    return this.#task.stopTask();
   }
 
   /**
@@ -73,37 +65,17 @@ export class Janitor {
     }
   }
 
-  #schedule(pause: number): void {
-    if (this.#isStopped) return;
-    this.#timer = setTimeout(() => {
-      this.#working = this.#work().then((next) => {
-        this.#schedule(next);
-      });
-    }, pause).unref();
-  }
-
   /**
    * Cleans once.
    * @returns time until the next look, ms
    */
   async #work(): Promise<number> {
-    if (!this.#connection.isConnected) return this.#pace;
-    try {
-      const { messageQueue, responseStream, leftovers, history } = this.#keys;
-      const used = [messageQueue, responseStream, leftovers, history];
-      if ((await send(this.#connection.client, 'exists', used)) === 0)
-        return Math.max(IDLE_PAUSE_MS, this.#pace);
-      const done = await this.#clean();
-      this.#isRefused = false;
-      return done ? BUSY_PAUSE_MS : this.#pace;
-    } catch (error) {
-      // Any other error means that Redis went away.
-      if (isReplyError(error) && !this.#isRefused) {
-        this.#isRefused = true;
-        this.#onError(error);
-      }
-      return this.#pace;
-    }
+    const { messageQueue, responseStream, leftovers, history } = this.#keys;
+    const used = [messageQueue, responseStream, leftovers, history];
+    if ((await send(this.#connection.client, 'exists', used)) === 0)
+      return Math.max(IDLE_PAUSE_MS, this.#pace);
+    const hasMore = await this.#clean();
+    return hasMore ? BUSY_PAUSE_MS : this.#pace;
   }
 
   /** @returns whether there is more to do at once */

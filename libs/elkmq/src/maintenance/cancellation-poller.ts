@@ -1,5 +1,6 @@
 import type { QueueKeys } from '../model/keys.js';
 import type { Connection } from '../redis/connection.js';
+import { PeriodicTask } from '../redis/periodic-task.js';
 import { runScript, send } from '../redis/scripts.js';
 import type { Delivery } from '../settling/delivery.js';
 
@@ -13,26 +14,25 @@ export class CancellationPoller {
   readonly #connection: Connection;
   readonly #keys: QueueKeys;
   readonly #running: () => Iterable<Delivery>;
-  readonly #timer: NodeJS.Timeout;
+  readonly #task: PeriodicTask;
   /** The requests that were running at the last look. A request that still runs at the next one is slow. */
   #seen = new Set<Delivery>();
-  #isAsking = false;
 
   constructor(connection: Connection, keys: QueueKeys, running: () => Iterable<Delivery>) {
     this.#connection = connection;
     this.#keys = keys;
     this.#running = running;
-    this.#timer = setInterval(() => {
-      this.#look();
-    }, POLL_INTERVAL_MS).unref();
+    const options = { name: 'cancellations', intervalMs: POLL_INTERVAL_MS, connection };
+    this.#task = new PeriodicTask(options, () => this.#look());
+    this.#task.startTask();
   }
 
   stopPolling(): void {
-    clearInterval(this.#timer);
+    void this.#task.stopTask();
     this.#seen.clear();
   }
 
-  #look(): void {
+  async #look(): Promise<void> {
     const requests = new Set<Delivery>();
     for (const delivery of this.#running()) {
       if (delivery.replyTo !== undefined && !delivery.isHandled && !delivery.isCancelled)
@@ -40,11 +40,8 @@ export class CancellationPoller {
     }
     const slow = [...requests].filter((delivery) => this.#seen.has(delivery));
     this.#seen = requests;
-    if (slow.length === 0 || this.#isAsking || !this.#connection.isConnected) return;
-    this.#isAsking = true;
-    void this.#ask(slow).finally(() => {
-      this.#isAsking = false;
-    });
+    // An error means that Redis went away or refuses. The next look asks again.
+    if (slow.length > 0) await this.#ask(slow);
   }
 
   /** Whether a caller has joined a deduplicated request since the others left it. */
@@ -61,19 +58,15 @@ export class CancellationPoller {
     const keys = [this.#keys.cancelled];
     const byOrigin = new Map(requests.map((delivery) => [delivery.queued.origin, delivery]));
     const origins = [...byOrigin.keys()];
-    try {
-      // Usually there are none.
-      if ((await send(client, 'exists', keys)) === 0) return;
-      for (let start = 0; start < origins.length; start += REQUESTS_PER_CALL) {
-        const some = origins.slice(start, start + REQUESTS_PER_CALL);
-        const cancelled = (await runScript(client, 'takeCancelled', keys, some)) as string[];
-        for (const origin of cancelled) {
-          const delivery = byOrigin.get(origin);
-          if (delivery && !(await this.#isAwaited(delivery))) delivery.cancel();
-        }
+    // Usually there are none.
+    if ((await send(client, 'exists', keys)) === 0) return;
+    for (let start = 0; start < origins.length; start += REQUESTS_PER_CALL) {
+      const some = origins.slice(start, start + REQUESTS_PER_CALL);
+      const cancelled = (await runScript(client, 'takeCancelled', keys, some)) as string[];
+      for (const origin of cancelled) {
+        const delivery = byOrigin.get(origin);
+        if (delivery && !(await this.#isAwaited(delivery))) delivery.cancel();
       }
-    } catch {
-      // Redis went away or refuses. The next look asks again.
     }
   }
 }

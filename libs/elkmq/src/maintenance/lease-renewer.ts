@@ -3,6 +3,7 @@ import { AbandonedError } from '../model/errors.js';
 import { GROUP, type QueueKeys } from '../model/keys.js';
 import type { Read } from '../consumer/session.js';
 import { LEASE_LOST } from '../settling/attempt-signal.js';
+import { PeriodicTask } from '../redis/periodic-task.js';
 import { callReliably } from '../redis/reliable-call.js';
 
 /** An attempt whose lease is to be renewed. */
@@ -22,8 +23,7 @@ export class LeaseRenewer {
   readonly #keys: QueueKeys;
   readonly #lease: number;
   readonly #running: () => Iterable<Leased>;
-  readonly #timer: NodeJS.Timeout;
-  #renewing = false;
+  readonly #task: PeriodicTask;
 
   /** @param lease ms */
   constructor(connection: Connection, keys: QueueKeys, lease: number, running: () => Iterable<Leased>) {
@@ -31,22 +31,18 @@ export class LeaseRenewer {
     this.#keys = keys;
     this.#lease = lease;
     this.#running = running;
-    this.#timer = setInterval(() => {
-      this.renew();
-    }, lease / 3).unref();
+    this.#task = new PeriodicTask({ name: 'leases', intervalMs: lease / 3 }, () => this.#renewAll());
+    this.#task.startTask();
   }
 
+  /** Stops renewing. A call that is under way ends with its connection. */
   stopRenewing(): void {
-    clearInterval(this.#timer);
+    void this.#task.stopTask();
   }
 
   /** Renews all leases now, unless that is under way. */
   renew(): void {
-    if (this.#renewing) return;
-    this.#renewing = true;
-    void this.#renewAll().finally(() => {
-      this.#renewing = false;
-    });
+    void this.#task.runNow();
   }
 
   async #renewAll(): Promise<void> {

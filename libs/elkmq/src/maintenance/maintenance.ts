@@ -8,6 +8,7 @@ import { LeaseRenewer } from './lease-renewer.js';
 import { Promoter } from './promoter.js';
 import { Recoverer } from './recoverer.js';
 import type { AbandonmentPolicy } from './abandonment-policy.js';
+import { PeriodicTask, type TaskRefused } from '../redis/periodic-task.js';
 import type { RedisClock } from '../redis/clock.js';
 import type { InFlight } from '../settling/in-flight.js';
 import { VERSION } from '../model/version.js';
@@ -31,7 +32,7 @@ export interface MaintainedWorker {
   readonly running: InFlight<Delivery>;
   readonly recovery: AbandonmentPolicy;
   /** A part of the maintenance is held up for now. */
-  heldUp(what: string, error: Error): void;
+  readonly heldUp: TaskRefused;
 }
 
 /**
@@ -39,7 +40,7 @@ export interface MaintainedWorker {
  * delayed ones.
  */
 export class Maintenance {
-  readonly #clockTimer: NodeJS.Timeout;
+  readonly #clockTask: PeriodicTask;
   readonly #leases: LeaseRenewer;
   readonly #cancellations: CancellationPoller;
   readonly #recoverer: Recoverer;
@@ -49,11 +50,10 @@ export class Maintenance {
 
   constructor(connection: Connection, keys: QueueKeys, clock: RedisClock, upkept: MaintainedWorker) {
     const { worker, lease, running, recovery } = upkept;
-    this.#clockTimer = setInterval(() => {
-      // The clock goes on as it was while Redis is away.
-      if (!connection.isConnected) return;
-      clock.synchronise(connection.client, keys).catch(() => undefined);
-    }, CLOCK_INTERVAL_MS).unref();
+    // The clock goes on as it was while Redis is away.
+    const clockOptions = { name: 'the clock of Redis', intervalMs: CLOCK_INTERVAL_MS, connection };
+    this.#clockTask = new PeriodicTask(clockOptions, () => clock.synchronise(connection.client, keys));
+    this.#clockTask.startTask();
     this.#leases = new LeaseRenewer(connection, keys, lease, () => running);
     this.#cancellations = new CancellationPoller(connection, keys, () => running);
     this.#recoverer = new Recoverer(connection, keys, {
@@ -63,12 +63,8 @@ export class Maintenance {
       inHand: () => idsOf(running),
       found: (entry) => recovery.recover(entry),
     });
-    this.#promoter = new Promoter(connection, keys, clock, (error) => {
-      upkept.heldUp('delayed messages', error);
-    });
-    this.#janitor = new Janitor(connection, keys, JANITOR_INTERVAL_MS, (error) => {
-      upkept.heldUp('cleaning up after original clients', error);
-    });
+    this.#promoter = new Promoter(connection, keys, clock, upkept.heldUp);
+    this.#janitor = new Janitor(connection, keys, JANITOR_INTERVAL_MS, upkept.heldUp);
     const description = {
       host: hostname(),
       pid: process.pid,
@@ -81,9 +77,7 @@ export class Maintenance {
       paused: false,
     };
     const describe = () => ({ ...description, running: running.size });
-    this.#registration = new WorkerRegistration(connection, keys, worker, describe, (error) => {
-      upkept.heldUp("the registry of the queue's workers", error);
-    });
+    this.#registration = new WorkerRegistration(connection, keys, worker, describe, upkept.heldUp);
   }
 
   /**
@@ -129,7 +123,7 @@ export class Maintenance {
   stop(): void {
     this.#cancellations.stopPolling();
     this.#leases.stopRenewing();
-    clearInterval(this.#clockTimer);
+    void this.#clockTask.stopTask();
   }
 }
 

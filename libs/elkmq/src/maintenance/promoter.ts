@@ -1,7 +1,7 @@
 import type { Connection } from '../redis/connection.js';
 import type { QueueKeys } from '../model/keys.js';
 import type { RedisClock } from '../redis/clock.js';
-import { isReplyError } from '../redis/redis-errors.js';
+import { PeriodicTask, type TaskRefused } from '../redis/periodic-task.js';
 import { runScript, send } from '../redis/scripts.js';
 
 /**
@@ -26,73 +26,41 @@ export class Promoter {
   readonly #connection: Connection;
   readonly #keys: QueueKeys;
   readonly #clock: RedisClock;
-  readonly #onError: (error: Error) => void;
-  #timer: NodeJS.Timeout | undefined;
+  readonly #task: PeriodicTask;
   /** The known time at which the next message is due: `performance.now()`. */
   #due = 0;
-  #isRefused = false;
-  #isStopped = false;
-  #working: Promise<void> | undefined;
 
-  /** @param onError is called when Redis refuses, once until Redis accepts again */
-  constructor(connection: Connection, keys: QueueKeys, clock: RedisClock, onError: (error: Error) => void) {
+  constructor(connection: Connection, keys: QueueKeys, clock: RedisClock, onRefused: TaskRefused) {
     this.#connection = connection;
     this.#keys = keys;
     this.#clock = clock;
-    this.#onError = onError;
-    this.#schedule();
+    const options = { name: 'delayed messages', intervalMs: LOOK_INTERVAL_MS, connection, onRefused };
+    this.#task = new PeriodicTask(options, () => this.#run());
+    this.#task.startTask(PROMOTE_PAUSE_MS);
   }
 
   /** A message is due at this time, ms since 1970 on the clock of Redis. */
   expectDue(due: number): void {
-    const at = performance.now() + due - this.#clock.now();
+    const wait = due - this.#clock.now();
     // The time may not be a number, because others can write to the queue.
-    if (!(at < this.#due)) return;
-    this.#due = at;
-    if (!this.#working) this.#schedule();
+    if (Number.isNaN(wait)) return;
+    this.#due = Math.min(this.#due, performance.now() + wait);
+    this.#task.runWithin(Math.max(wait, PROMOTE_PAUSE_MS));
   }
 
   /** Puts nothing more into the queue. */
-  async stopPromoting(): Promise<void> {
-    this.#isStopped = true;
-    clearTimeout(this.#timer);
-    await this.#working;
+  stopPromoting(): Promise<void> {
+    return this.#task.stopTask();
   }
 
-  #schedule(): void {
-    if (this.#isStopped) return;
-    clearTimeout(this.#timer);
-    const pause = Math.min(this.#due - performance.now(), LOOK_INTERVAL_MS);
-    this.#timer = setTimeout(
-      () => {
-        this.#working = this.#work().finally(() => {
-          this.#working = undefined;
-          this.#schedule();
-        });
-      },
-      Math.max(pause, PROMOTE_PAUSE_MS),
-    ).unref();
-  }
-
-  async #work(): Promise<void> {
-    // Nothing can be done while Redis is away. The promoter looks again when Redis is back.
-    if (!this.#connection.isConnected) {
-      this.#due = Infinity;
-      return;
-    }
+  /** @returns time until the next run, ms */
+  async #run(): Promise<number> {
     const isDue = this.#due <= performance.now();
     // A message that is expected while Redis is asked counts beside the answer of Redis.
     this.#due = Infinity;
-    try {
-      const wait = isDue ? await this.#promote() : await this.#look();
-      this.#due = Math.min(this.#due, performance.now() + wait);
-      this.#isRefused = false;
-    } catch (error) {
-      // Any other error means that Redis went away.
-      if (!isReplyError(error) || this.#isRefused) return;
-      this.#isRefused = true;
-      this.#onError(error);
-    }
+    const wait = isDue ? await this.#promote() : await this.#look();
+    this.#due = Math.min(this.#due, performance.now() + wait);
+    return Math.max(Math.min(this.#due - performance.now(), LOOK_INTERVAL_MS), PROMOTE_PAUSE_MS);
   }
 
   /**

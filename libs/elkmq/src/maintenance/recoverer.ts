@@ -2,6 +2,7 @@ import type { Connection } from '../redis/connection.js';
 import { nextId, leaseOf } from '../consumer/session.js';
 import { GROUP, type QueueKeys } from '../model/keys.js';
 import { GracePeriod } from './grace-period.js';
+import { PeriodicTask } from '../redis/periodic-task.js';
 import { isNoGroup } from '../redis/redis-errors.js';
 import { runScript, send } from '../redis/scripts.js';
 
@@ -68,10 +69,9 @@ export class Recoverer {
   readonly #keys: QueueKeys;
   readonly #finder: Finder;
   readonly #grace: GracePeriod;
+  readonly #task: PeriodicTask;
   #seen = new Map<string, Sighting>();
   #shortestLease: number;
-  #timer: NodeJS.Timeout | undefined;
-  #stopped = false;
 
   constructor(connection: Connection, keys: QueueKeys, finder: Finder) {
     this.#connection = connection;
@@ -79,25 +79,19 @@ export class Recoverer {
     this.#finder = finder;
     this.#grace = new GracePeriod(connection);
     this.#shortestLease = finder.lease;
+    const options = { name: 'recovery', intervalMs: finder.lease / 2 };
+    this.#task = new PeriodicTask(options, async () => {
+      // Redis went away: the next sweep counts anew.
+      await this.#sweep().catch(() => undefined);
+      return this.#pause();
+    });
     // The first sweep comes soon, to learn the leases of others.
-    this.#schedule(Math.random() * SPREAD);
+    this.#task.startTask(Math.random() * SPREAD);
   }
 
   /** Stops the sweeps. A sweep that is under way ends with its connection. */
   stopAll(): void {
-    this.#stopped = true;
-    clearTimeout(this.#timer);
-  }
-
-  #schedule(pause: number): void {
-    if (this.#stopped) return;
-    this.#timer = setTimeout(() => {
-      void this.#sweep()
-        .catch(() => undefined) // Redis went away: the next sweep counts anew.
-        .finally(() => {
-          this.#schedule(this.#pause());
-        });
-    }, pause).unref();
+    void this.#task.stopTask();
   }
 
   /** The time until the next sweep, ms. */
@@ -143,7 +137,7 @@ export class Recoverer {
           seen.set(id, before);
         }
       }
-      if (this.#stopped) return;
+      if (this.#task.isStopped) return;
     }
     this.#seen = seen;
     await this.#lookAtConsumers();

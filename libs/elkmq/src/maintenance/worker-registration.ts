@@ -1,6 +1,7 @@
 import type { QueueKeys } from '../model/keys.js';
 import { COMMAND_TIMEOUT_MS, type Connection } from '../redis/connection.js';
-import { isReplyError, isTransient } from '../redis/redis-errors.js';
+import { PeriodicTask, type TaskRefused } from '../redis/periodic-task.js';
+import { isTransient } from '../redis/redis-errors.js';
 import { runScript, send } from '../redis/scripts.js';
 import { warningsOfDifferentHandlers } from './different-handlers.js';
 import { readWorkers, type WorkerDescription } from '../admin/worker-info.js';
@@ -15,33 +16,30 @@ export class WorkerRegistration {
   readonly #keys: QueueKeys;
   readonly #name: string;
   readonly #describe: () => WorkerDescription;
-  readonly #onError: (error: Error) => void;
-  readonly #timer: NodeJS.Timeout;
+  readonly #task: PeriodicTask;
   /** The cursor with which `announce.lua` goes on to look for workers that have gone. */
   #cursor = '0';
-  #isRefused = false;
-  #hasLeft = false;
-  #announcing: Promise<void> | undefined;
 
-  /**
-   * @param name of the worker
-   * @param onError is called when Redis refuses, once until Redis accepts again
-   */
+  /** @param name of the worker */
   constructor(
     connection: Connection,
     keys: QueueKeys,
     name: string,
     describe: () => WorkerDescription,
-    onError: (error: Error) => void,
+    onRefused: TaskRefused,
   ) {
     this.#connection = connection;
     this.#keys = keys;
     this.#name = name;
     this.#describe = describe;
-    this.#onError = onError;
-    this.#timer = setInterval(() => {
-      void this.announce();
-    }, INTERVAL_MS).unref();
+    const options = {
+      name: "the registry of the queue's workers",
+      intervalMs: INTERVAL_MS,
+      connection,
+      onRefused,
+    };
+    this.#task = new PeriodicTask(options, () => this.#announce());
+    this.#task.startTask();
   }
 
   /**
@@ -61,20 +59,14 @@ export class WorkerRegistration {
 
   /** Describes the worker now, unless that is under way. Never fails: messages are handled without it too. */
   announce(): Promise<void> {
-    if (this.#hasLeft || !this.#connection.isConnected) return Promise.resolve();
-    this.#announcing ??= this.#announce().finally(() => {
-      this.#announcing = undefined;
-    });
-    return this.#announcing;
+    return this.#task.runNow();
   }
 
   /**
    * Takes the worker out of the registry. When Redis cannot be reached, the other workers remove it later.
    */
   async leave(): Promise<void> {
-    this.#hasLeft = true;
-    clearInterval(this.#timer);
-    await this.#announcing;
+    await this.#task.stopTask();
     if (!this.#connection.isConnected) return;
     await send(this.#connection.client, 'hdel', [this.#keys.workers, this.#name]).catch(() => undefined);
   }
@@ -83,13 +75,9 @@ export class WorkerRegistration {
     const args = [this.#name, JSON.stringify(this.#describe()), SILENCE_MS, this.#cursor];
     try {
       this.#cursor = String(await runScript(this.#connection.client, 'announce', [this.#keys.workers], args));
-      this.#isRefused = false;
     } catch (error) {
-      // Any other error is followed by a new try: at the next interval, or as soon as Redis is back.
-      if (isReplyError(error) && !isTransient(error) && !this.#isRefused) {
-        this.#isRefused = true;
-        this.#onError(error);
-      }
+      // Redis refuses for now, or went away: the next try comes at the interval, or as soon as Redis is back.
+      if (!isTransient(error)) throw error;
     }
   }
 }

@@ -89,7 +89,7 @@ export class Requester {
     this.#withdrawals = new RequestCanceller(this.connection, keys, options.legacyConsumers);
     this.#producer = new Producer(this.connection, keys, this.clientId, options, () => this.#prepare());
     if (options.legacyConsumers) {
-      this.#janitor = new Janitor(this.connection, keys, JANITOR_INTERVAL_MS, (error) =>
+      this.#janitor = new Janitor(this.connection, keys, JANITOR_INTERVAL_MS, (_, error) =>
         this.#listener.error?.(error),
       );
     }
