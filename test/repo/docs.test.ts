@@ -34,7 +34,7 @@ describe.each(pages)('%s', (page) => {
 
   it('names tests that exist', () => {
     const missing: string[] = [];
-    for (const [, file = '', titles = ''] of text.matchAll(/\]\((\S+\.test\.ts)\)((?:,? "[^"]+")+)/g)) {
+    for (const [, file = '', titles = ''] of text.matchAll(/\]\((\S+\.test\.ts)\)((?:,?\s+"[^"]+")+)/g)) {
       const tests = readFileSync(join(folder, file), 'utf8').toLowerCase();
       for (const [, title = ''] of titles.matchAll(/"([^"]+)"/g)) {
         if (!tests.includes(title.toLowerCase())) missing.push(`${file}: ${title}`);
