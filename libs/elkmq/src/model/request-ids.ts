@@ -1,16 +1,12 @@
 import { randomBytes } from 'node:crypto';
 
 /*
- * A request id is an unsigned 128-bit integer. It is kept as its decimal digits, because the wire has these,
- * and because a BigInt for each message would cost more than the rest of the codec. Each process draws 72
- * random bits once (up to 22 digits, no leading zero), and 16 digits count. So the id is unique among
- * processes and within one, and below 2^128.
+ * A request id is an unsigned 128-bit integer. It is kept as its decimal digits, because the wire has these.
+ * Each process draws 72 random bits once (up to 22 digits, no leading zero), and 16 digits count. So the id
+ * is unique among processes and within one, and below 2^128.
  */
 const prefix = (BigInt(`0x${randomBytes(9).toString('hex')}`) + 1n).toString();
-/**
- * The counter has two parts. A number above 2^31 is a floating point number, which takes much longer to
- * write.
- */
+/** The counter has two parts: see "Request ids count below 2^31" in docs/performance.md. */
 const LOW = { first: 100_000_000, last: 999_999_999 };
 let high = 1_000_000;
 let low = LOW.first;

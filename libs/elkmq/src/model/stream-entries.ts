@@ -5,14 +5,13 @@ export type StreamEntry = [id: string, fields: string[] | null];
 type Reply = [stream: Buffer, entries: [id: Buffer | string, fields: (Buffer | string)[] | null][]][] | null;
 
 /**
- * Takes the entries out of a reply to XREAD or XREADGROUP in bytes. ioredis takes twice as long for strings.
- * The strings replace the bytes in place: new array literals could end up among V8's old objects (see
- * PlainEvent).
+ * Takes the entries out of a reply to XREAD or XREADGROUP in bytes. The strings replace the bytes in place.
+ * See "Reads come in bytes" and "No literal" in docs/performance.md.
  */
 export function takeEntries(reply: unknown): StreamEntry[] {
   const streams = (reply as Reply) ?? [];
   const entries = streams[0]?.[1] ?? [];
-  // The promise of each read refers to its reply. An old reply would keep all later ones alive in V8.
+  // See "A reply is emptied" in docs/performance.md.
   streams.length = 0;
   for (const entry of entries) {
     const [id, fields] = entry;

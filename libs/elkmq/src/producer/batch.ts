@@ -34,14 +34,7 @@ export interface OutgoingEvent {
   failed(error: Error): void;
 }
 
-/**
- * An event without a reply.
- *
- * It is a class for the sake of V8's garbage collector. After a burst of object literals that all survive, V8
- * allocates the next ones among its old objects. An old object that is dead still keeps alive everything that
- * it refers to, so each message would be copied long after its end. Instances of a class stay among the young
- * objects.
- */
+/** An event without a reply. It is a class and no literal: see "No literal" in docs/performance.md. */
 export class PlainEvent implements OutgoingEvent {
   readonly replyWithin = 0;
 

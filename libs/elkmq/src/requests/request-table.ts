@@ -1,7 +1,7 @@
 /** A request that can be found by its id. */
 export interface Identified {
   readonly requestId: string;
-  /** The next request in the same bucket. Only `RequestLookup` uses it. */
+  /** The next request in the same bucket. Only `RequestTable` uses it. */
   next: this | undefined;
 }
 
@@ -11,10 +11,8 @@ const INITIAL_BUCKETS = 256;
 const HASHED_DIGITS = 6;
 
 /**
- * Finds requests by their id, like a Map. A Map of V8 costs too much here, because it is filled and emptied
- * tens of thousands of times a second. It replaces its table as often, and each table refers to the next one.
- * Once the first table is old, the garbage collector keeps all later ones alive and copies them at every
- * collection: a quarter of a client's CPU.
+ * Finds requests by their id, like a Map. A Map that is filled and emptied all the time costs a quarter of a
+ * client's CPU: see "Tables that fill and empty" in docs/performance.md.
  */
 export class RequestTable<T extends Identified> {
   #buckets: (T | undefined)[] = emptyBuckets(INITIAL_BUCKETS);

@@ -71,7 +71,7 @@ export class WaitingRequest implements OutgoingEvent, Identified {
   /** Starts the timeout: `replyWithin` counts from now on in this process. */
   startTimeout(): void {
     if (this.#ended) return;
-    // The callback closes over `this`. Node would keep an argument in an array literal (see PlainEvent).
+    // The callback closes over `this`, and has no argument: see "No literal" in docs/performance.md.
     this.#timer = setTimeout(() => {
       // A reply may lie in the socket: a busy process has not looked yet.
       setImmediate(() => {

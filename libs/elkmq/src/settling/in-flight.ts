@@ -4,8 +4,8 @@ export interface Indexed {
 }
 
 /**
- * The items that are running, in no order. It is an array. A Set that is filled and emptied all the time
- * would keep dead items from being collected, as a Map does (see `RequestLookup`).
+ * The items that are running, in no order. It is an array and no Set: see "Tables that fill and empty" in
+ * docs/performance.md.
  */
 export class InFlight<T extends Indexed> implements Iterable<T> {
   readonly #all: T[] = [];

@@ -166,8 +166,7 @@ export class ElkMqClient extends ClientProxy<ElkMqEvents> {
     let end: (() => void) | undefined = this.#outgoing.request(packet, callback);
     return () => {
       end?.();
-      // RxJS keeps this function in an array literal (see PlainEvent), so it must not hold the request any
-      // more.
+      // RxJS keeps this function, so it must let go of the request: see "No literal" in docs/performance.md.
       end = undefined;
     };
   }

@@ -35,7 +35,7 @@ export class Emission<T> {
   #end(tell: (observer: Subscriber<T>) => void): void {
     this.#tell = tell;
     for (const { observer, context } of this.#waiting) context.runInAsyncScope(tell, undefined, observer);
-    // The array is a literal (see PlainEvent), so it must not hold the observers any more.
+    // The array must let go of the observers: see "No literal" in docs/performance.md.
     this.#waiting.length = 0;
   }
 }

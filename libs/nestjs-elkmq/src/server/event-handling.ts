@@ -71,7 +71,7 @@ type Packet = IncomingEvent & { metadata?: Readonly<Record<string, string>> | un
 
 /**
  * Returns the answer of `handler`. Rejects with an error of the handler or of the deserializer. Neither this
- * function nor its callers are async functions: each one would cost every message a promise and a microtask.
+ * function nor its callers are async functions: see "No async function" in docs/performance.md.
  */
 export function callHandler(
   handler: MessageHandler,
