@@ -1,8 +1,8 @@
 import type { Redis } from 'ioredis';
 import { EventQueue } from 'nestjs-elkmq';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { requeue } from '../../libs/elkmq/src/consumer/requeue.js';
-import { LegacyOwnership } from '../../libs/elkmq/src/legacy/ownership.js';
+import { requeue } from '../../libs/elkmq/src/consumer/session.js';
+import { QueueContext } from '../../libs/elkmq/src/legacy/queue-context.js';
 import { GROUP, QueueKeys } from '../../libs/elkmq/src/model/keys.js';
 import { Connection } from '../../libs/elkmq/src/redis/connection.js';
 import { RedisSource } from '../../libs/elkmq/src/redis/redis-source.js';
@@ -133,7 +133,7 @@ describe('many large messages are not read together', () => {
     const connection = new Connection(new RedisSource(url), 5_000);
     onTestFinished(() => connection.closeConnection());
     await connection.whenConnected(5_000);
-    await requeue(connection, new QueueKeys(queue, false), new LegacyOwnership(false), ids, 60_000);
+    await requeue(new QueueContext(connection, new QueueKeys(queue, false), false), ids, 60_000);
     expect(await callsOf(look, 'evalsha')).toBeGreaterThanOrEqual(COUNT / 4);
     expect(await look.xlen(`${queue}(event_stream)`)).toBe(COUNT);
     expect((await look.xpending(`${queue}(event_stream)`, GROUP))[0]).toBe(0);

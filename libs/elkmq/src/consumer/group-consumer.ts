@@ -1,3 +1,4 @@
+import type { QueueContext } from '../legacy/queue-context.js';
 import { BlockingReader } from '../redis/blocking-reader.js';
 import type { Connection } from '../redis/connection.js';
 import {
@@ -9,8 +10,7 @@ import {
   type Read,
 } from './session.js';
 import { DequeueError } from '../model/errors.js';
-import type { LegacyOwnership } from '../legacy/ownership.js';
-import { GROUP, type QueueKeys } from '../model/keys.js';
+import { GROUP } from '../model/keys.js';
 import { isNoGroup, isReplyError } from '../redis/redis-errors.js';
 import type { RedisSource } from '../redis/redis-source.js';
 import { runScript, send } from '../redis/scripts.js';
@@ -40,9 +40,7 @@ export interface Intake {
 export class GroupConsumer {
   /** The first part of the names of its sessions. */
   readonly worker = workerName();
-  readonly #keys: QueueKeys;
-  readonly #connection: Connection;
-  readonly #competition: LegacyOwnership;
+  readonly #context: QueueContext;
   readonly #intake: Intake;
   readonly #lease: number;
   readonly #reader: BlockingReader;
@@ -62,27 +60,22 @@ export class GroupConsumer {
   #handingBack: Promise<unknown> = Promise.resolve();
 
   /**
-   * @param connection for everything but the blocking reads
    * @param lease ms
    */
   constructor(
     source: RedisSource,
-    keys: QueueKeys,
-    connection: Connection,
-    competition: LegacyOwnership,
+    context: QueueContext,
     intake: Intake,
     lease: number,
     onError: (error: Error) => void,
   ) {
-    this.#keys = keys;
-    this.#connection = connection;
-    this.#competition = competition;
+    this.#context = context;
     this.#intake = intake;
     this.#lease = lease;
     this.#blocking = this.#newSession();
     this.#direct = this.#newSession();
     this.#onError = onError;
-    this.#broken = new BrokenSessions(connection, keys, competition);
+    this.#broken = new BrokenSessions(context);
     this.#reader = new BlockingReader(
       source,
       {
@@ -97,7 +90,7 @@ export class GroupConsumer {
         },
         connected: () => this.#connected(),
       },
-      connection,
+      context.connection,
     );
   }
 
@@ -114,9 +107,9 @@ export class GroupConsumer {
   /** Takes the next entry if one is waiting. It does not wait for one. */
   async readOne(): Promise<StreamEntry | undefined> {
     const session = this.#direct;
-    const args = ['GROUP', GROUP, session.name, 'COUNT', 1, 'STREAMS', this.#keys.eventStream, '>'];
+    const args = ['GROUP', GROUP, session.name, 'COUNT', 1, 'STREAMS', this.#context.keys.eventStream, '>'];
     try {
-      const entries = takeEntries(await send(this.#connection.client, 'xreadgroup', args, 'bytes'));
+      const entries = takeEntries(await send(this.#context.connection.client, 'xreadgroup', args, 'bytes'));
       recordArrival(session, entries);
       return entries[0];
     } catch (error) {
@@ -146,14 +139,14 @@ export class GroupConsumer {
   async stopReading(): Promise<void> {
     this.#stopping = true;
     await this.#reader.stopReading(async (clientId) => {
-      await send(this.#connection.client, 'client', ['UNBLOCK', clientId]).catch(() => undefined);
+      await send(this.#context.connection.client, 'client', ['UNBLOCK', clientId]).catch(() => undefined);
     });
     await this.#handingBack;
   }
 
   /** Leaves the group, unless something is still pending: others recover that. */
   async leaveGroup(): Promise<void> {
-    if (this.#connection.isConnected) {
+    if (this.#context.connection.isConnected) {
       this.#broken.endSession(this.#blocking);
       this.#broken.endSession(this.#direct);
     }
@@ -200,7 +193,15 @@ export class GroupConsumer {
       Math.ceil(Math.min(this.#intake.maxWaitMs?.() ?? longestBlock, longestBlock)),
     );
     const how = ['COUNT', this.#asked, 'BLOCK', patience];
-    const args = ['GROUP', GROUP, this.#blocking.name, ...how, 'STREAMS', this.#keys.eventStream, '>'];
+    const args = [
+      'GROUP',
+      GROUP,
+      this.#blocking.name,
+      ...how,
+      'STREAMS',
+      this.#context.keys.eventStream,
+      '>',
+    ];
     return send(client, 'xreadgroup', args, 'bytes');
   }
 
@@ -212,7 +213,7 @@ export class GroupConsumer {
     let refusal = error;
     if (isNoGroup(error)) {
       try {
-        await joinGroup(this.#reader.connection, this.#keys, this.#competition);
+        await joinGroup(this.#context, this.#reader.connection);
         return;
       } catch (failure) {
         if (!isReplyError(failure)) throw failure;
@@ -225,12 +226,11 @@ export class GroupConsumer {
 
 /** Makes the consumer group, unless it exists. Its first consumers get all waiting messages. */
 export async function joinGroup(
-  connection: Connection,
-  keys: QueueKeys,
-  competition: LegacyOwnership,
+  { keys, legacy, connection: usual }: QueueContext,
+  connection = usual,
 ): Promise<void> {
   const { eventStream, messageQueue, history } = keys;
   const used = [eventStream, messageQueue, history];
   const until = await runScript(connection.client, 'join', used, [GROUP]);
-  competition.recordJoin(String(until));
+  legacy.recordJoin(String(until));
 }

@@ -1,13 +1,12 @@
+import { KEPT_LONGER_MS } from '../legacy/ownership.js';
+import type { QueueContext } from '../legacy/queue-context.js';
 import { randomBytes } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BLOCK_MS } from '../redis/blocking-reader.js';
 import type { StreamEntry } from '../model/stream-entries.js';
-import type { Connection } from '../redis/connection.js';
-import type { LegacyOwnership } from '../legacy/ownership.js';
-import { GROUP, type QueueKeys } from '../model/keys.js';
-import { requeue } from './requeue.js';
+import { GROUP } from '../model/keys.js';
 import { callReliably } from '../redis/reliable-call.js';
 import { isReplyError, isTransient } from '../redis/redis-errors.js';
 import { send } from '../redis/scripts.js';
@@ -70,16 +69,12 @@ const REQUEUE_TIMEOUT_MS = 10_000;
  * Entries that arrived are settled as usual. The name leaves the group when nothing is pending for it.
  */
 export class BrokenSessions {
-  readonly #connection: Connection;
-  readonly #keys: QueueKeys;
-  readonly #competition: LegacyOwnership;
+  readonly #context: QueueContext;
   readonly #ending = new Set<Promise<void>>();
   readonly #stop = new AbortController();
 
-  constructor(connection: Connection, keys: QueueKeys, competition: LegacyOwnership) {
-    this.#connection = connection;
-    this.#keys = keys;
-    this.#competition = competition;
+  constructor(context: QueueContext) {
+    this.#context = context;
     // Every session that is ending listens.
     setMaxListeners(0, this.#stop.signal);
   }
@@ -94,12 +89,12 @@ export class BrokenSessions {
   /** Ends the waiting, and does not wait for Redis to come back. */
   async stopEnding(): Promise<void> {
     this.#stop.abort();
-    if (this.#connection.isConnected) await Promise.all(this.#ending);
+    if (this.#context.connection.isConnected) await Promise.all(this.#ending);
   }
 
   /** Puts back entries that were never started. */
   async putBack(ids: string[]): Promise<void> {
-    await requeue(this.#connection, this.#keys, this.#competition, ids, REQUEUE_TIMEOUT_MS);
+    await requeue(this.#context, ids, REQUEUE_TIMEOUT_MS);
   }
 
   /**
@@ -109,8 +104,13 @@ export class BrokenSessions {
   async leaveGroup(name: string): Promise<boolean> {
     const args = [GROUP, name];
     return (
-      (await callReliably(this.#connection, 'leave', [this.#keys.eventStream], args, REQUEUE_TIMEOUT_MS)) ===
-      0
+      (await callReliably(
+        this.#context.connection,
+        'leave',
+        [this.#context.keys.eventStream],
+        args,
+        REQUEUE_TIMEOUT_MS,
+      )) === 0
     );
   }
 
@@ -132,11 +132,11 @@ export class BrokenSessions {
   }
 
   async #putBackUnseen({ name, arrived }: ConsumerSession): Promise<void> {
-    const { eventStream } = this.#keys;
+    const { eventStream } = this.#context.keys;
     for (let last = arrived; ;) {
       try {
         const args = [eventStream, GROUP, nextId(last), '+', ENTRIES_PER_PAGE, name];
-        const unseen = (await send(this.#connection.client, 'xpending', args)) as [string][];
+        const unseen = (await send(this.#context.connection.client, 'xpending', args)) as [string][];
         const newest = unseen.at(-1);
         if (!newest) return;
         await this.putBack(unseen.map(([id]) => id));
@@ -149,6 +149,36 @@ export class BrokenSessions {
         await sleep(RETRY_PAUSE_MS);
       }
     }
+  }
+}
+
+/** The owner that an entry must have, so that it may be taken away. */
+export interface OwnerGuard {
+  /** The name in the group; empty for anyone. */
+  readonly consumer: string;
+  /** The time for which its lease must not have been renewed, ms. */
+  readonly minIdleMs: number;
+}
+
+export const ANY_OWNER: OwnerGuard = { consumer: '', minIdleMs: 0 };
+
+/**
+ * Puts entries back into the queue.
+ * @param patience time for which it is tried, ms
+ * @param attempts the number to add to the attempts: 0 for entries that were never started
+ */
+export async function requeue(
+  { connection, keys, legacy }: QueueContext,
+  ids: readonly string[],
+  patience: number,
+  attempts = 0,
+  { consumer, minIdleMs }: OwnerGuard = ANY_OWNER,
+): Promise<void> {
+  const { eventStream, messageQueue, leftovers } = keys;
+  const used = [eventStream, messageQueue, leftovers];
+  for (let left = ids; left.length > 0;) {
+    const args = [GROUP, attempts, consumer, minIdleMs, legacy.limit, KEPT_LONGER_MS, ...left];
+    left = left.slice((await callReliably(connection, 'requeue', used, args, patience)) as number);
   }
 }
 

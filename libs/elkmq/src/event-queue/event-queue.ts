@@ -2,7 +2,6 @@ import { DeadLetterQueue } from '../dead-letters/dead-letter-queue.js';
 import { ConnectionError, EmptyQueueError, InvalidEventError, InvalidOptionError } from '../model/errors.js';
 import { EventDequeuer } from './event-taker.js';
 import { Outcomes } from '../settling/outcomes.js';
-import { LegacyOwnership } from '../legacy/ownership.js';
 import { QueueKeys } from '../model/keys.js';
 import { parseQueueName, formatValue } from '../model/options.js';
 import type { Dequeuer } from './queue-reader.js';
@@ -60,12 +59,11 @@ export class EventQueue {
         if (status === 'closed') this.#ended();
       },
     });
-    const { connection } = this.#requester;
-    const competition = new LegacyOwnership(sending.legacyConsumers);
-    const outcomes = new Outcomes(connection, this.#keys, competition, this.#patience);
-    this.#taker = new EventDequeuer(source, this.#keys, connection, competition, outcomes);
-    this.#responder = new Responder(connection, this.#keys, outcomes.deduplicated, this.#patience);
-    this.deadLetters = new DeadLetterQueue(connection, this.#keys, this.#patience);
+    const { context } = this.#requester;
+    const outcomes = new Outcomes(context, this.#patience);
+    this.#taker = new EventDequeuer(source, context, outcomes);
+    this.#responder = new Responder(context, outcomes.deduplicated, this.#patience);
+    this.deadLetters = new DeadLetterQueue(context.connection, this.#keys, this.#patience);
   }
 
   /**

@@ -1,14 +1,11 @@
+import type { QueueContext } from '../legacy/queue-context.js';
 import { createLetter, describeMalformed } from '../dead-letters/dead-letter.js';
 import { ConnectionError, DequeueError, EventQueueError } from '../model/errors.js';
 import type { Outcomes } from '../settling/outcomes.js';
-import type { LegacyOwnership } from '../legacy/ownership.js';
-import type { QueueKeys } from '../model/keys.js';
 import { Dequeuer } from './queue-reader.js';
-import type { Connection } from '../redis/connection.js';
 import { DEFAULTS } from '../model/options.js';
 import { Recoverer } from '../maintenance/recoverer.js';
 import { AbandonmentPolicy } from '../maintenance/abandonment-policy.js';
-import { RedisClock } from '../redis/clock.js';
 import { isReplyError } from '../redis/redis-errors.js';
 import type { RedisSource } from '../redis/redis-source.js';
 import type { StreamEntry } from '../model/stream-entries.js';
@@ -20,27 +17,17 @@ import { nudgeOf, readEntry, type QueuedEvent } from '../model/entry.js';
  * it looks for messages of dequeuers and workers that have gone.
  */
 export class EventDequeuer {
+  readonly #context: QueueContext;
   readonly #source: RedisSource;
-  readonly #keys: QueueKeys;
-  readonly #connection: Connection;
-  readonly #competition: LegacyOwnership;
   readonly #outcomes: Outcomes;
   /** The ids of the entries that are being taken out of the queue. */
   readonly #inHand = new Set<string>();
   #reader: Dequeuer | undefined;
   #recoverer: Recoverer | undefined;
 
-  constructor(
-    source: RedisSource,
-    keys: QueueKeys,
-    connection: Connection,
-    competition: LegacyOwnership,
-    outcomes: Outcomes,
-  ) {
+  constructor(source: RedisSource, context: QueueContext, outcomes: Outcomes) {
+    this.#context = context;
     this.#source = source;
-    this.#keys = keys;
-    this.#connection = connection;
-    this.#competition = competition;
     this.#outcomes = outcomes;
   }
 
@@ -82,23 +69,13 @@ export class EventDequeuer {
   }
 
   #join(): Dequeuer {
-    const connection = this.#connection;
-    const keys = this.#keys;
-    const reader = new Dequeuer(this.#source, keys, connection, this.#competition);
-    const recovery = new AbandonmentPolicy(
-      connection,
-      keys,
-      this.#competition,
-      this.#outcomes,
-      new RedisClock(),
-      1,
-      {
-        modeOf: () => 'once',
-        // Nobody is there to notify. The dead letter has the reason.
-        dropped: () => undefined,
-      },
-    );
-    this.#recoverer = new Recoverer(connection, keys, {
+    const reader = new Dequeuer(this.#source, this.#context);
+    const recovery = new AbandonmentPolicy(this.#context, this.#outcomes, 1, {
+      modeOf: () => 'once',
+      // Nobody is there to notify. The dead letter has the reason.
+      dropped: () => undefined,
+    });
+    this.#recoverer = new Recoverer(this.#context, {
       worker: reader.worker,
       lease: DEFAULTS.lease,
       // Workers come first, because they know which messages may be started again.

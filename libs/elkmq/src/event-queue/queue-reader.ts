@@ -1,12 +1,10 @@
+import type { QueueContext } from '../legacy/queue-context.js';
 import type { StreamEntry } from '../model/stream-entries.js';
-import type { Connection } from '../redis/connection.js';
 import { ConnectionError, DequeueError, EmptyQueueError } from '../model/errors.js';
 import { Arbiter } from '../legacy/arbiter.js';
-import type { LegacyOwnership } from '../legacy/ownership.js';
 import { Janitor } from '../legacy/janitor.js';
 import type { Read } from '../consumer/session.js';
 import { GroupConsumer, joinGroup } from '../consumer/group-consumer.js';
-import type { QueueKeys } from '../model/keys.js';
 import { DEFAULTS } from '../model/options.js';
 import { Deadline } from '../redis/deadline.js';
 import { isNoGroup, isTransient } from '../redis/redis-errors.js';
@@ -24,18 +22,15 @@ interface Waiter {
 
 /** Takes entries one by one, at once or as soon as one comes. Calls that wait share one blocking read. */
 export class Dequeuer {
+  readonly #context: QueueContext;
   readonly #consumer: GroupConsumer;
-  readonly #connection: Connection;
-  readonly #keys: QueueKeys;
-  readonly #competition: LegacyOwnership;
   readonly #janitor: Janitor;
   readonly #arbiter: Arbiter;
   readonly #waiting: Waiter[] = [];
 
-  constructor(source: RedisSource, keys: QueueKeys, connection: Connection, competition: LegacyOwnership) {
-    this.#connection = connection;
-    this.#keys = keys;
-    this.#competition = competition;
+  constructor(source: RedisSource, context: QueueContext) {
+    this.#context = context;
+    const { connection, keys, legacy } = context;
     // Nobody is there to notify. Everything that is left stays, and is looked at again.
     this.#janitor = new Janitor(connection, keys, JANITOR_INTERVAL_MS, () => undefined);
     this.#arbiter = new Arbiter(connection, keys, {
@@ -54,23 +49,15 @@ export class Dequeuer {
       grantCredit: (arriving: number) => this.#waiting.length - this.#arbiter.size - arriving,
       maxWaitMs: () => Math.min(...this.#waiting.map(({ deadline }) => deadline)) - performance.now(),
       takeEntries: (entries: StreamEntry[], _asked: number, { consumer }: Read) => {
-        const contested = entries.filter((entry) => competition.isContested(entry));
+        const contested = entries.filter((entry) => legacy.isContested(entry));
         if (contested.length > 0) this.#arbiter.decideEntries(contested, consumer);
         this.#serve(contested.length === 0 ? entries : entries.filter((entry) => !contested.includes(entry)));
       },
     };
-    this.#consumer = new GroupConsumer(
-      source,
-      keys,
-      connection,
-      competition,
-      intake,
-      DEFAULTS.lease,
-      (error) => {
-        // Redis refuses for good, so the calls would wait in vain.
-        if (error instanceof DequeueError && !isTransient(error.cause)) this.giveUp(error);
-      },
-    );
+    this.#consumer = new GroupConsumer(source, context, intake, DEFAULTS.lease, (error) => {
+      // Redis refuses for good, so the calls would wait in vain.
+      if (error instanceof DequeueError && !isTransient(error.cause)) this.giveUp(error);
+    });
   }
 
   /** The first part of the names of its consumers. */
@@ -82,7 +69,7 @@ export class Dequeuer {
   async next(): Promise<StreamEntry | undefined> {
     for (;;) {
       const entry = await this.#readOne();
-      if (!entry || !this.#competition.isContested(entry)) return entry;
+      if (!entry || !this.#context.legacy.isContested(entry)) return entry;
       if (await this.#arbiter.isWon(entry, this.#consumer.directName)) return entry;
     }
   }
@@ -110,7 +97,7 @@ export class Dequeuer {
         },
       };
       const waiting = this.#waiting;
-      const connection = this.#connection;
+      const connection = this.#context.connection;
       waiting.push(waiter);
       this.#consumer.wakeReader();
       function giveUp(): void {
@@ -144,7 +131,7 @@ export class Dequeuer {
       return await this.#consumer.readOne();
     } catch (error) {
       if (!isNoGroup(error)) throw error;
-      await joinGroup(this.#connection, this.#keys, this.#competition);
+      await joinGroup(this.#context);
       return this.#consumer.readOne();
     }
   }

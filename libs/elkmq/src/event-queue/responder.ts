@@ -1,7 +1,6 @@
+import type { QueueContext } from '../legacy/queue-context.js';
 import { EnqueueError, EventQueueError } from '../model/errors.js';
 import type { DeduplicatedRequests } from '../settling/deduplicated-requests.js';
-import type { QueueKeys } from '../model/keys.js';
-import type { Connection } from '../redis/connection.js';
 import { callReliably } from '../redis/reliable-call.js';
 import type { ServiceEvent, Timestamp } from '../model/service-event.js';
 import { timestampOf } from '../model/entry.js';
@@ -9,15 +8,13 @@ import { hyphenated } from '../model/request-ids.js';
 
 /** Stores responses where their callers look for them. */
 export class Responder {
-  readonly #connection: Connection;
-  readonly #keys: QueueKeys;
+  readonly #context: QueueContext;
   readonly #sharing: DeduplicatedRequests;
   readonly #patience: number;
 
   /** @param patience time for which each response is tried while Redis is away, ms */
-  constructor(connection: Connection, keys: QueueKeys, sharing: DeduplicatedRequests, patience: number) {
-    this.#connection = connection;
-    this.#keys = keys;
+  constructor(context: QueueContext, sharing: DeduplicatedRequests, patience: number) {
+    this.#context = context;
     this.#sharing = sharing;
     this.#patience = patience;
   }
@@ -42,16 +39,18 @@ export class Responder {
   }
 
   async #toOne({ replyTo, requestId }: ServiceEvent, json: string): Promise<Timestamp> {
-    const inbox = replyTo === undefined ? undefined : this.#keys.inbox(replyTo);
+    const inbox = replyTo === undefined ? undefined : this.#context.keys.inbox(replyTo);
     if (inbox !== undefined) {
       return this.#call('reply', [inbox], [`[["${requestId}",1,0,1,${JSON.stringify(json)}]]`]);
     }
     // A legacy client waits for it.
-    const { eventStream, responseStream } = this.#keys;
+    const { eventStream, responseStream } = this.#context.keys;
     return this.#call('respond', [eventStream, responseStream], [hyphenated(requestId), json]);
   }
 
   async #call(script: 'reply' | 'respond', keys: string[], args: string[]): Promise<Timestamp> {
-    return timestampOf(String(await callReliably(this.#connection, script, keys, args, this.#patience)));
+    return timestampOf(
+      String(await callReliably(this.#context.connection, script, keys, args, this.#patience)),
+    );
   }
 }

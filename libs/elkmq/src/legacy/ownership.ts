@@ -16,7 +16,8 @@ export class LegacyOwnership {
    */
   #until = '';
 
-  constructor(private readonly legacyConsumers: boolean) {}
+  /** @param legacyConsumers whether there are any: they read the queue too */
+  constructor(readonly legacyConsumers: boolean) {}
 
   /** The last id up to which they compete for events of legacy producers: `+` for all, '' for none. */
   get limit(): string {

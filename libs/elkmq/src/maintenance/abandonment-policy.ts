@@ -1,5 +1,5 @@
+import type { QueueContext } from '../legacy/queue-context.js';
 import type { StreamEntry } from '../model/stream-entries.js';
-import type { Connection } from '../redis/connection.js';
 import type { Delivery } from '../settling/delivery.js';
 import {
   createLetter,
@@ -9,13 +9,10 @@ import {
 } from '../dead-letters/dead-letter.js';
 import { nameOfMessage, nudgeOf, readEntry, type QueuedEvent } from '../model/entry.js';
 import { AbandonedError } from '../model/errors.js';
-import type { LegacyOwnership } from '../legacy/ownership.js';
-import type { QueueKeys } from '../model/keys.js';
-import type { OwnerGuard } from '../model/owner-guard.js';
+import type { OwnerGuard } from '../consumer/session.js';
 import type { AbandonmentListener } from '../settling/endings.js';
 import type { Outcomes } from '../settling/outcomes.js';
 import type { Unrenewed } from './recoverer.js';
-import type { RedisClock } from '../redis/clock.js';
 import { send } from '../redis/scripts.js';
 
 /**
@@ -24,28 +21,19 @@ import { send } from '../redis/scripts.js';
  * the dead letters, and a caller that waits is notified.
  */
 export class AbandonmentPolicy {
-  readonly #connection: Connection;
-  readonly #keys: QueueKeys;
-  readonly #competition: LegacyOwnership;
+  readonly #context: QueueContext;
   readonly #outcomes: Outcomes;
-  readonly #clock: RedisClock;
   readonly #maxDeliveries: number;
   readonly #listener: AbandonmentListener;
 
   constructor(
-    connection: Connection,
-    keys: QueueKeys,
-    competition: LegacyOwnership,
+    context: QueueContext,
     outcomes: Outcomes,
-    clock: RedisClock,
     maxDeliveries: number,
     listener: AbandonmentListener,
   ) {
-    this.#connection = connection;
-    this.#keys = keys;
-    this.#competition = competition;
+    this.#context = context;
     this.#outcomes = outcomes;
-    this.#clock = clock;
     this.#maxDeliveries = maxDeliveries;
     this.#listener = listener;
   }
@@ -53,7 +41,11 @@ export class AbandonmentPolicy {
   /** Takes an entry from a worker that has gone. */
   async recover({ id, consumer, lease, isWon, hasAnswered }: Unrenewed): Promise<void> {
     const holder = { consumer, minIdleMs: lease };
-    const entries = await send(this.#connection.client, 'xrange', [this.#keys.eventStream, id, id]);
+    const entries = await send(this.#context.connection.client, 'xrange', [
+      this.#context.keys.eventStream,
+      id,
+      id,
+    ]);
     const entry = (entries as StreamEntry[])[0];
     // The entry was deleted. Redis 6 keeps it pending all the same.
     if (!entry) {
@@ -64,7 +56,7 @@ export class AbandonmentPolicy {
       await this.#outcomes.discard(id);
       return;
     }
-    if (!isWon && this.#competition.isContested(entry)) {
+    if (!isWon && this.#context.legacy.isContested(entry)) {
       await this.#outcomes.putBack(id, holder);
       return;
     }
@@ -99,7 +91,7 @@ export class AbandonmentPolicy {
   }
 
   async #bury(dead: Dead, reason: DeadLetterReason, error: Error, holder: OwnerGuard): Promise<void> {
-    const letter = createLetter(dead, reason, error, holder.consumer, this.#clock.now());
+    const letter = createLetter(dead, reason, error, holder.consumer, this.#context.clock.now());
     const told = error instanceof AbandonedError ? error : undefined;
     if (await this.#outcomes.deadLetter(dead, letter, told, holder)) {
       const { event, origin } = dead;

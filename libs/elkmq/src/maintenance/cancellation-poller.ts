@@ -1,5 +1,4 @@
-import type { QueueKeys } from '../model/keys.js';
-import type { Connection } from '../redis/connection.js';
+import type { QueueContext } from '../legacy/queue-context.js';
 import { PeriodicTask } from '../redis/periodic-task.js';
 import { runScript, send } from '../redis/scripts.js';
 import type { Delivery } from '../settling/delivery.js';
@@ -11,18 +10,16 @@ const REQUESTS_PER_CALL = 1_000;
 
 /** Asks whether the callers of slow requests still wait, and cancels the requests that nobody waits for. */
 export class CancellationPoller {
-  readonly #connection: Connection;
-  readonly #keys: QueueKeys;
+  readonly #context: QueueContext;
   readonly #running: () => Iterable<Delivery>;
   readonly #task: PeriodicTask;
   /** The requests that were running at the last look. A request that still runs at the next one is slow. */
   #seen = new Set<Delivery>();
 
-  constructor(connection: Connection, keys: QueueKeys, running: () => Iterable<Delivery>) {
-    this.#connection = connection;
-    this.#keys = keys;
+  constructor(context: QueueContext, running: () => Iterable<Delivery>) {
+    this.#context = context;
     this.#running = running;
-    const options = { name: 'cancellations', intervalMs: POLL_INTERVAL_MS, connection };
+    const options = { name: 'cancellations', intervalMs: POLL_INTERVAL_MS, connection: context.connection };
     this.#task = new PeriodicTask(options, () => this.#look());
     this.#task.startTask();
   }
@@ -47,15 +44,15 @@ export class CancellationPoller {
   /** Whether a caller has joined a deduplicated request since the others left it. */
   async #isAwaited({ queued: { origin, deduplication } }: Delivery): Promise<boolean> {
     if (deduplication === undefined) return false;
-    const record = this.#keys.deduplication('request', deduplication);
-    const answer = await send(this.#connection.client, 'hmget', [record, 'origin', 'waiters']);
+    const record = this.#context.keys.deduplication('request', deduplication);
+    const answer = await send(this.#context.connection.client, 'hmget', [record, 'origin', 'waiters']);
     const [first, waiters] = answer as (string | null)[];
     return first === origin && Boolean(waiters);
   }
 
   async #ask(requests: Delivery[]): Promise<void> {
-    const { client } = this.#connection;
-    const keys = [this.#keys.cancelled];
+    const { client } = this.#context.connection;
+    const keys = [this.#context.keys.cancelled];
     const byOrigin = new Map(requests.map((delivery) => [delivery.queued.origin, delivery]));
     const origins = [...byOrigin.keys()];
     // Usually there are none.

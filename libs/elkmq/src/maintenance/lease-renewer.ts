@@ -1,6 +1,6 @@
-import type { Connection } from '../redis/connection.js';
+import type { QueueContext } from '../legacy/queue-context.js';
 import { AbandonedError } from '../model/errors.js';
-import { GROUP, type QueueKeys } from '../model/keys.js';
+import { GROUP } from '../model/keys.js';
 import type { Read } from '../consumer/session.js';
 import { LEASE_LOST } from '../settling/attempt-signal.js';
 import { PeriodicTask } from '../redis/periodic-task.js';
@@ -19,16 +19,14 @@ const IDS_PER_CALL = 500;
 
 /** Renews the leases of running attempts, at a third of the lease and as soon as Redis is back. */
 export class LeaseRenewer {
-  readonly #connection: Connection;
-  readonly #keys: QueueKeys;
+  readonly #context: QueueContext;
   readonly #lease: number;
   readonly #running: () => Iterable<Leased>;
   readonly #task: PeriodicTask;
 
   /** @param lease ms */
-  constructor(connection: Connection, keys: QueueKeys, lease: number, running: () => Iterable<Leased>) {
-    this.#connection = connection;
-    this.#keys = keys;
+  constructor(context: QueueContext, lease: number, running: () => Iterable<Leased>) {
+    this.#context = context;
     this.#lease = lease;
     this.#running = running;
     this.#task = new PeriodicTask({ name: 'leases', intervalMs: lease / 3 }, () => this.#renewAll());
@@ -58,8 +56,14 @@ export class LeaseRenewer {
         const some = attempts.slice(start, start + IDS_PER_CALL);
         const args = [GROUP, consumer, ...some.map(({ id }) => id)];
         try {
-          const keys = [this.#keys.eventStream];
-          const lost = (await callReliably(this.#connection, 'renew', keys, args, this.#lease)) as string[];
+          const keys = [this.#context.keys.eventStream];
+          const lost = (await callReliably(
+            this.#context.connection,
+            'renew',
+            keys,
+            args,
+            this.#lease,
+          )) as string[];
           if (lost.length === 0) continue;
           // Attempts that have ended meanwhile are among them. Nothing happens to these.
           for (const attempt of some)

@@ -1,15 +1,13 @@
+import type { QueueContext } from '../legacy/queue-context.js';
 import { hostname } from 'node:os';
 import { CancellationPoller } from './cancellation-poller.js';
-import type { Connection } from '../redis/connection.js';
 import type { Delivery } from '../settling/delivery.js';
 import { Janitor } from '../legacy/janitor.js';
-import type { QueueKeys } from '../model/keys.js';
 import { LeaseRenewer } from './lease-renewer.js';
 import { Promoter } from './promoter.js';
 import { Recoverer } from './recoverer.js';
 import type { AbandonmentPolicy } from './abandonment-policy.js';
 import { PeriodicTask, type TaskRefused } from '../redis/periodic-task.js';
-import type { RedisClock } from '../redis/clock.js';
 import type { InFlight } from '../settling/in-flight.js';
 import { VERSION } from '../model/version.js';
 import { WorkerRegistration } from './worker-registration.js';
@@ -48,22 +46,23 @@ export class Maintenance {
   readonly #janitor: Janitor;
   readonly #registration: WorkerRegistration;
 
-  constructor(connection: Connection, keys: QueueKeys, clock: RedisClock, upkept: MaintainedWorker) {
+  constructor(context: QueueContext, upkept: MaintainedWorker) {
+    const { connection, keys, clock } = context;
     const { worker, lease, running, recovery } = upkept;
     // The clock goes on as it was while Redis is away.
     const clockOptions = { name: 'the clock of Redis', intervalMs: CLOCK_INTERVAL_MS, connection };
     this.#clockTask = new PeriodicTask(clockOptions, () => clock.synchronise(connection.client, keys));
     this.#clockTask.startTask();
-    this.#leases = new LeaseRenewer(connection, keys, lease, () => running);
-    this.#cancellations = new CancellationPoller(connection, keys, () => running);
-    this.#recoverer = new Recoverer(connection, keys, {
+    this.#leases = new LeaseRenewer(context, lease, () => running);
+    this.#cancellations = new CancellationPoller(context, () => running);
+    this.#recoverer = new Recoverer(context, {
       worker,
       lease,
       patienceLeases: 1,
       inHand: () => idsOf(running),
       found: (entry) => recovery.recover(entry),
     });
-    this.#promoter = new Promoter(connection, keys, clock, upkept.heldUp);
+    this.#promoter = new Promoter(context, upkept.heldUp);
     this.#janitor = new Janitor(connection, keys, JANITOR_INTERVAL_MS, upkept.heldUp);
     const description = {
       host: hostname(),
@@ -77,7 +76,7 @@ export class Maintenance {
       paused: false,
     };
     const describe = () => ({ ...description, running: running.size });
-    this.#registration = new WorkerRegistration(connection, keys, worker, describe, upkept.heldUp);
+    this.#registration = new WorkerRegistration(context, worker, describe, upkept.heldUp);
   }
 
   /**

@@ -1,6 +1,4 @@
-import type { Connection } from '../redis/connection.js';
-import type { QueueKeys } from '../model/keys.js';
-import type { RedisClock } from '../redis/clock.js';
+import type { QueueContext } from '../legacy/queue-context.js';
 import { PeriodicTask, type TaskRefused } from '../redis/periodic-task.js';
 import { runScript, send } from '../redis/scripts.js';
 
@@ -23,25 +21,26 @@ const BYTES_PER_CALL = 1024 * 1024;
  * of a queue have a promoter, and the one that comes first does the work.
  */
 export class Promoter {
-  readonly #connection: Connection;
-  readonly #keys: QueueKeys;
-  readonly #clock: RedisClock;
+  readonly #context: QueueContext;
   readonly #task: PeriodicTask;
   /** The known time at which the next message is due: `performance.now()`. */
   #due = 0;
 
-  constructor(connection: Connection, keys: QueueKeys, clock: RedisClock, onRefused: TaskRefused) {
-    this.#connection = connection;
-    this.#keys = keys;
-    this.#clock = clock;
-    const options = { name: 'delayed messages', intervalMs: LOOK_INTERVAL_MS, connection, onRefused };
+  constructor(context: QueueContext, onRefused: TaskRefused) {
+    this.#context = context;
+    const options = {
+      name: 'delayed messages',
+      intervalMs: LOOK_INTERVAL_MS,
+      connection: context.connection,
+      onRefused,
+    };
     this.#task = new PeriodicTask(options, () => this.#run());
     this.#task.startTask(PROMOTE_PAUSE_MS);
   }
 
   /** A message is due at this time, ms since 1970 on the clock of Redis. */
   expectDue(due: number): void {
-    const wait = due - this.#clock.now();
+    const wait = due - this.#context.clock.now();
     // The time may not be a number, because others can write to the queue.
     if (Number.isNaN(wait)) return;
     this.#due = Math.min(this.#due, performance.now() + wait);
@@ -68,9 +67,9 @@ export class Promoter {
    * @returns time until the next message is due, ms
    */
   async #promote(): Promise<number> {
-    const { eventStream, delayed, delayedBodies } = this.#keys;
+    const { eventStream, delayed, delayedBodies } = this.#context.keys;
     const keys = [eventStream, delayed, delayedBodies];
-    const wait = (await runScript(this.#connection.client, 'promote', keys, [
+    const wait = (await runScript(this.#context.connection.client, 'promote', keys, [
       MESSAGES_PER_CALL,
       BYTES_PER_CALL,
     ])) as number;
@@ -78,9 +77,9 @@ export class Promoter {
   }
 
   async #look(): Promise<number> {
-    const args = [this.#keys.delayed, 0, 0, 'WITHSCORES'];
-    const [, due] = (await send(this.#connection.client, 'zrange', args)) as string[];
-    return due === undefined ? Infinity : timeOf(due) - this.#clock.now();
+    const args = [this.#context.keys.delayed, 0, 0, 'WITHSCORES'];
+    const [, due] = (await send(this.#context.connection.client, 'zrange', args)) as string[];
+    return due === undefined ? Infinity : timeOf(due) - this.#context.clock.now();
   }
 }
 

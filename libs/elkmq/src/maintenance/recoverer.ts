@@ -1,6 +1,6 @@
-import type { Connection } from '../redis/connection.js';
+import type { QueueContext } from '../legacy/queue-context.js';
 import { nextId, leaseOf } from '../consumer/session.js';
-import { GROUP, type QueueKeys } from '../model/keys.js';
+import { GROUP } from '../model/keys.js';
 import { GracePeriod } from './grace-period.js';
 import { PeriodicTask } from '../redis/periodic-task.js';
 import { isNoGroup } from '../redis/redis-errors.js';
@@ -65,19 +65,17 @@ const ENTRIES_PER_PAGE = 1_000;
  * failover has set Redis back, and Redis has forgotten that the entry was settled.
  */
 export class Recoverer {
-  readonly #connection: Connection;
-  readonly #keys: QueueKeys;
+  readonly #context: QueueContext;
   readonly #finder: Finder;
   readonly #grace: GracePeriod;
   readonly #task: PeriodicTask;
   #seen = new Map<string, Sighting>();
   #shortestLease: number;
 
-  constructor(connection: Connection, keys: QueueKeys, finder: Finder) {
-    this.#connection = connection;
-    this.#keys = keys;
+  constructor(context: QueueContext, finder: Finder) {
+    this.#context = context;
     this.#finder = finder;
-    this.#grace = new GracePeriod(connection);
+    this.#grace = new GracePeriod(context.connection);
     this.#shortestLease = finder.lease;
     const options = { name: 'recovery', intervalMs: finder.lease / 2 };
     this.#task = new PeriodicTask(options, async () => {
@@ -103,7 +101,7 @@ export class Recoverer {
   }
 
   async #sweep(): Promise<void> {
-    if (!this.#connection.isConnected) return;
+    if (!this.#context.connection.isConnected) return;
     if (await this.#grace.begin()) this.#seen.clear();
     if (this.#grace.left > 0) {
       // This call only shows whether Redis stands still.
@@ -148,12 +146,12 @@ export class Recoverer {
    * comes back.
    */
   async #lookAtConsumers(): Promise<void> {
-    const consumers = await send(this.#connection.client, 'xinfo', [
+    const consumers = await send(this.#context.connection.client, 'xinfo', [
       'CONSUMERS',
-      this.#keys.eventStream,
+      this.#context.keys.eventStream,
       GROUP,
     ]);
-    const keys = [this.#keys.eventStream];
+    const keys = [this.#context.keys.eventStream];
     const { worker, lease: ownLease } = this.#finder;
     let shortest = ownLease;
     for (const consumer of consumers as (string | number)[][]) {
@@ -164,7 +162,7 @@ export class Recoverer {
       shortest = Math.min(shortest, lease);
       const isGone = idle > Math.max(2 * lease, CONSUMER_IDLE_MS);
       if (pending === 0 && isGone && !name.startsWith(`${worker}.`)) {
-        await runScript(this.#connection.client, 'leave', keys, [GROUP, name]);
+        await runScript(this.#context.connection.client, 'leave', keys, [GROUP, name]);
       }
     }
     // Others can write any name. Sweeps are no more frequent than for the shortest lease that a worker can
@@ -186,8 +184,8 @@ export class Recoverer {
   async #page(start: string): Promise<Pending[]> {
     try {
       const asked = performance.now();
-      const args = [this.#keys.eventStream, GROUP, start, '+', ENTRIES_PER_PAGE];
-      const page = (await send(this.#connection.client, 'xpending', args)) as Pending[];
+      const args = [this.#context.keys.eventStream, GROUP, start, '+', ENTRIES_PER_PAGE];
+      const page = (await send(this.#context.connection.client, 'xpending', args)) as Pending[];
       if (performance.now() - asked > this.#shortestLease / 4) {
         // Redis stood still, and the leases ran on. Their owners could not renew them, nor come back.
         this.#seen.clear();

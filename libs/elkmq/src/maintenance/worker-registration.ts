@@ -1,5 +1,5 @@
-import type { QueueKeys } from '../model/keys.js';
-import { COMMAND_TIMEOUT_MS, type Connection } from '../redis/connection.js';
+import type { QueueContext } from '../legacy/queue-context.js';
+import { COMMAND_TIMEOUT_MS } from '../redis/connection.js';
 import { PeriodicTask, type TaskRefused } from '../redis/periodic-task.js';
 import { isTransient } from '../redis/redis-errors.js';
 import { runScript, send } from '../redis/scripts.js';
@@ -12,8 +12,7 @@ const SILENCE_MS = 3 * INTERVAL_MS;
 
 /** Keeps a worker in the registry of its queue: describes it every five seconds, until it leaves. */
 export class WorkerRegistration {
-  readonly #connection: Connection;
-  readonly #keys: QueueKeys;
+  readonly #context: QueueContext;
   readonly #name: string;
   readonly #describe: () => WorkerDescription;
   readonly #task: PeriodicTask;
@@ -22,20 +21,18 @@ export class WorkerRegistration {
 
   /** @param name of the worker */
   constructor(
-    connection: Connection,
-    keys: QueueKeys,
+    context: QueueContext,
     name: string,
     describe: () => WorkerDescription,
     onRefused: TaskRefused,
   ) {
-    this.#connection = connection;
-    this.#keys = keys;
+    this.#context = context;
     this.#name = name;
     this.#describe = describe;
     const options = {
       name: "the registry of the queue's workers",
       intervalMs: INTERVAL_MS,
-      connection,
+      connection: context.connection,
       onRefused,
     };
     this.#task = new PeriodicTask(options, () => this.#announce());
@@ -49,7 +46,7 @@ export class WorkerRegistration {
   async register(): Promise<string[]> {
     await this.announce();
     try {
-      const workers = await readWorkers(this.#connection, this.#keys, COMMAND_TIMEOUT_MS);
+      const workers = await readWorkers(this.#context.connection, this.#context.keys, COMMAND_TIMEOUT_MS);
       return warningsOfDifferentHandlers(this.#name, workers);
     } catch {
       // Redis refuses, or went away. Messages are handled all the same.
@@ -67,14 +64,18 @@ export class WorkerRegistration {
    */
   async leave(): Promise<void> {
     await this.#task.stopTask();
-    if (!this.#connection.isConnected) return;
-    await send(this.#connection.client, 'hdel', [this.#keys.workers, this.#name]).catch(() => undefined);
+    if (!this.#context.connection.isConnected) return;
+    await send(this.#context.connection.client, 'hdel', [this.#context.keys.workers, this.#name]).catch(
+      () => undefined,
+    );
   }
 
   async #announce(): Promise<void> {
     const args = [this.#name, JSON.stringify(this.#describe()), SILENCE_MS, this.#cursor];
     try {
-      this.#cursor = String(await runScript(this.#connection.client, 'announce', [this.#keys.workers], args));
+      this.#cursor = String(
+        await runScript(this.#context.connection.client, 'announce', [this.#context.keys.workers], args),
+      );
     } catch (error) {
       // Redis refuses for now, or went away: the next try comes at the interval, or as soon as Redis is back.
       if (!isTransient(error)) throw error;

@@ -1,11 +1,10 @@
-import { scheduleFlush } from '../redis/batching.js';
+import type { QueueContext } from '../legacy/queue-context.js';
 import { Batch, QUEUE_IS_FULL, type OutgoingEvent } from './batch.js';
 import { enqueueCall, type Sender } from './enqueue-call.js';
 import { COMMAND_TIMEOUT_MS, type Connection } from '../redis/connection.js';
 import { attentiveNow } from '../redis/deadline.js';
 import { BufferFullError, ConnectionError, EnqueueError, QueueFullError } from '../model/errors.js';
-import type { QueueKeys } from '../model/keys.js';
-import { reliably } from '../redis/reliable-call.js';
+import { reliably, scheduleFlush } from '../redis/reliable-call.js';
 import { isReplyError } from '../redis/redis-errors.js';
 import { runReplicated, runScript } from '../redis/scripts.js';
 
@@ -35,8 +34,7 @@ const MEMORY_MARGIN_MS = 60_000;
  * has seen the number before.
  */
 export class Producer {
-  readonly #connection: Connection;
-  readonly #keys: QueueKeys;
+  readonly #context: QueueContext;
   readonly #sender: Sender;
   readonly #patience: number;
   readonly #minReplicas: number;
@@ -58,16 +56,15 @@ export class Producer {
 
   /** @param prepare checks a Redis that is new to this process, before anything is stored there */
   constructor(
-    connection: Connection,
-    keys: QueueKeys,
+    context: QueueContext,
     clientId: string,
     options: ProducerOptions,
     prepare: () => Promise<void> | undefined,
   ) {
-    const { enqueueTimeout, maxQueueLength, minReplicas, maxBufferedBytes, legacyConsumers } = options;
-    this.#connection = connection;
+    this.#context = context;
+    const { enqueueTimeout, maxQueueLength, minReplicas, maxBufferedBytes } = options;
     this.#prepare = prepare;
-    this.#keys = keys;
+    const { legacyConsumers } = context.legacy;
     const memory = Math.ceil(enqueueTimeout) + MEMORY_MARGIN_MS;
     this.#sender = { clientId, window: BATCHES_IN_FLIGHT, memory, maxQueueLength, legacyConsumers };
     this.#patience = enqueueTimeout;
@@ -150,7 +147,7 @@ export class Producer {
   #answered(event: OutgoingEvent, id: string, { unconfirmed }: Batch): void {
     if (id === QUEUE_IS_FULL) {
       const limit = `maxQueueLength is ${String(this.#sender.maxQueueLength)}`;
-      event.failed(new QueueFullError(`the queue '${this.#keys.queue}' is full: ${limit}`));
+      event.failed(new QueueFullError(`the queue '${this.#context.keys.queue}' is full: ${limit}`));
     } else if (unconfirmed) event.failed(unconfirmed);
     else event.stored(id);
   }
@@ -162,13 +159,13 @@ export class Producer {
   }
 
   async #call(batch: Batch, number: number): Promise<string> {
-    const { script, keys, args } = enqueueCall(batch.events, this.#keys, this.#sender, number);
+    const { script, keys, args } = enqueueCall(batch.events, this.#context.keys, this.#sender, number);
     const run = (client: Connection['client']): Promise<unknown> => runScript(client, script, keys, args);
     return (await this.#reliably(batch, run)) as string;
   }
 
   async #callReplicated(batch: Batch, number: number): Promise<string> {
-    const { script, keys, args } = enqueueCall(batch.events, this.#keys, this.#sender, number);
+    const { script, keys, args } = enqueueCall(batch.events, this.#context.keys, this.#sender, number);
     const wanted = this.#minReplicas;
     // WAIT blocks the connection. The waits of all batches on their way must fit into the timeout of a
     // command, and into that of the batch.
@@ -195,7 +192,7 @@ export class Producer {
       const preparing = this.#prepare();
       return preparing ? preparing.then(() => run(client)) : run(client);
     };
-    return reliably(this.#connection, prepared, this.#patience, {
+    return reliably(this.#context.connection, prepared, this.#patience, {
       since: Math.max(batch.since ?? 0, this.#answeredAt),
       size: () => batch.size,
     });

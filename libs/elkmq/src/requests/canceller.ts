@@ -1,7 +1,8 @@
+import type { QueueContext } from '../legacy/queue-context.js';
 import { setImmediate as immediate } from 'node:timers/promises';
 import type { Deduplication } from '../producer/batch.js';
-import { COMMAND_TIMEOUT_MS, type Connection } from '../redis/connection.js';
-import { GROUP, type QueueKeys } from '../model/keys.js';
+import { COMMAND_TIMEOUT_MS } from '../redis/connection.js';
+import { GROUP } from '../model/keys.js';
 import { callReliably } from '../redis/reliable-call.js';
 import type { ScriptName } from '../redis/scripts.js';
 
@@ -13,18 +14,12 @@ const REQUESTS_PER_CALL = 1_000;
  * effort: without it, a worker finds such a request expired.
  */
 export class RequestCanceller {
-  readonly #connection: Connection;
-  readonly #keys: QueueKeys;
+  readonly #context: QueueContext;
   #waiting: [id: string, deadline: number][] = [];
   readonly #calls = new Set<Promise<void>>();
 
-  readonly #legacyConsumers: boolean;
-
-  /** @param legacyConsumers whether legacy consumers compete for the requests */
-  constructor(connection: Connection, keys: QueueKeys, legacyConsumers: boolean) {
-    this.#connection = connection;
-    this.#keys = keys;
-    this.#legacyConsumers = legacyConsumers;
+  constructor(context: QueueContext) {
+    this.#context = context;
   }
 
   /**
@@ -42,7 +37,7 @@ export class RequestCanceller {
    * @param waiter client and request id of this caller, joined by a blank
    */
   leaveRequest(id: string, deadline: number, { key }: Deduplication, waiter: string): void {
-    this.#track(this.#leave(id, deadline, this.#keys.deduplication('request', key), waiter));
+    this.#track(this.#leave(id, deadline, this.#context.keys.deduplication('request', key), waiter));
   }
 
   /** Resolves when all cancellations have been carried out. */
@@ -51,7 +46,7 @@ export class RequestCanceller {
   }
 
   async #leave(id: string, deadline: number, record: string, waiter: string): Promise<void> {
-    const { eventStream, delayed, delayedBodies } = this.#keys;
+    const { eventStream, delayed, delayedBodies } = this.#context.keys;
     const isTaken = await this.#call(
       'leaveRequest',
       [eventStream, delayed, delayedBodies, record],
@@ -64,9 +59,9 @@ export class RequestCanceller {
     await immediate();
     const waiting = this.#waiting;
     this.#waiting = [];
-    const { eventStream, delayed, delayedBodies, cancelled, messageQueue } = this.#keys;
+    const { eventStream, delayed, delayedBodies, cancelled, messageQueue } = this.#context.keys;
     const keys = [eventStream, delayed, delayedBodies, cancelled];
-    if (this.#legacyConsumers) keys.push(messageQueue);
+    if (this.#context.legacy.legacyConsumers) keys.push(messageQueue);
     const calls: Promise<unknown>[] = [];
     for (let start = 0; start < waiting.length; start += REQUESTS_PER_CALL) {
       calls.push(this.#call('cancel', keys, waiting.slice(start, start + REQUESTS_PER_CALL).flat()));
@@ -75,7 +70,7 @@ export class RequestCanceller {
   }
 
   #call(script: ScriptName, keys: string[], args: (string | number)[]): Promise<unknown> {
-    const call = callReliably(this.#connection, script, keys, [GROUP, ...args], COMMAND_TIMEOUT_MS);
+    const call = callReliably(this.#context.connection, script, keys, [GROUP, ...args], COMMAND_TIMEOUT_MS);
     return call.catch(() => undefined);
   }
 

@@ -1,3 +1,4 @@
+import { QueueContext } from '../legacy/queue-context.js';
 import { randomBytes } from 'node:crypto';
 import { encodeEvent } from '../model/codec.js';
 import { COMMAND_TIMEOUT_MS, Connection, type ConnectionListener } from '../redis/connection.js';
@@ -43,6 +44,7 @@ export interface MessageOptions {
 export class Requester {
   readonly clientId = randomBytes(12).toString('base64url');
   readonly connection: Connection;
+  readonly context: QueueContext;
   readonly #source: RedisSource;
   readonly #keys: QueueKeys;
   readonly #options: RequesterOptions;
@@ -86,8 +88,9 @@ export class Requester {
     this.#options = options;
     this.#listener = listener;
     this.connection = new Connection(source, COMMAND_TIMEOUT_MS, listener);
-    this.#withdrawals = new RequestCanceller(this.connection, keys, options.legacyConsumers);
-    this.#producer = new Producer(this.connection, keys, this.clientId, options, () => this.#prepare());
+    this.context = new QueueContext(this.connection, keys, options.legacyConsumers);
+    this.#withdrawals = new RequestCanceller(this.context);
+    this.#producer = new Producer(this.context, this.clientId, options, () => this.#prepare());
     if (options.legacyConsumers) {
       this.#janitor = new Janitor(this.connection, keys, JANITOR_INTERVAL_MS, (_, error) =>
         this.#listener.error?.(error),

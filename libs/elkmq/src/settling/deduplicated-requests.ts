@@ -1,9 +1,9 @@
-import type { Connection } from '../redis/connection.js';
+import type { QueueContext } from '../legacy/queue-context.js';
 import type { Delivery } from './delivery.js';
 import type { QueuedEvent } from '../model/entry.js';
 import { TimeoutExpiredError, type EventQueueError } from '../model/errors.js';
-import { ANY_OWNER, type OwnerGuard } from '../model/owner-guard.js';
-import { GROUP, type QueueKeys } from '../model/keys.js';
+import { ANY_OWNER, type OwnerGuard } from '../consumer/session.js';
+import { GROUP } from '../model/keys.js';
 import { isReplyError } from '../redis/redis-errors.js';
 import { callReliably } from '../redis/reliable-call.js';
 import { failureFrame, withoutId } from '../model/reply-frame.js';
@@ -27,14 +27,12 @@ const IN_DOUBT = 1;
  * their replies. Such requests do not go through the `Settler`, because one call serves one of them.
  */
 export class DeduplicatedRequests {
-  readonly #connection: Connection;
-  readonly #keys: QueueKeys;
+  readonly #context: QueueContext;
   readonly #patience: number;
 
   /** @param patience time for which each call is tried while Redis is away, ms */
-  constructor(connection: Connection, keys: QueueKeys, patience: number) {
-    this.#connection = connection;
-    this.#keys = keys;
+  constructor(context: QueueContext, patience: number) {
+    this.#context = context;
     this.#patience = patience;
   }
 
@@ -109,8 +107,8 @@ export class DeduplicatedRequests {
     replies: readonly string[],
     { consumer, minIdleMs }: OwnerGuard,
   ): Promise<number> {
-    const { eventStream } = this.#keys;
-    const record = this.#keys.deduplication('request', deduplication);
+    const { eventStream } = this.#context.keys;
+    const record = this.#context.keys.deduplication('request', deduplication);
     const requester = `${event.replyTo ?? ''} ${event.requestId}`;
     const rests = replies.map((reply) => withoutId(reply, event.requestId));
     const doubt = { isInDoubt: false };
@@ -120,7 +118,7 @@ export class DeduplicatedRequests {
       const { inboxes, places } = this.#addressesOf(waiters);
       const args = [GROUP, id, origin, consumer, minIdleMs, how, waiters, requester, places, ...rests];
       const keys = [eventStream, record, ...inboxes];
-      const answer = await callReliably(this.#connection, 'share', keys, args, this.#patience, doubt);
+      const answer = await callReliably(this.#context.connection, 'share', keys, args, this.#patience, doubt);
       if (typeof answer === 'number')
         return answer === 0 && doubt.isInDoubt && how !== 'part' ? IN_DOUBT : answer;
       waiters = String(answer);
@@ -133,7 +131,7 @@ export class DeduplicatedRequests {
     const places: number[] = [];
     for (const [, client = '', requestId = ''] of waiters.matchAll(/(\S+) (\S+)/g)) {
       // Nothing is written to an address that is not one of a client.
-      const inbox = /^\d+$/.test(requestId) ? this.#keys.inbox(client) : undefined;
+      const inbox = /^\d+$/.test(requestId) ? this.#context.keys.inbox(client) : undefined;
       const known = inbox === undefined ? -1 : inboxes.indexOf(inbox);
       if (inbox === undefined) places.push(0);
       // The first two keys are no inboxes.

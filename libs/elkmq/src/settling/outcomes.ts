@@ -1,7 +1,7 @@
-import { ANY_OWNER, type OwnerGuard } from '../model/owner-guard.js';
+import type { QueueContext } from '../legacy/queue-context.js';
+import { ANY_OWNER, requeue, type OwnerGuard } from '../consumer/session.js';
 import { DeduplicatedRequests } from './deduplicated-requests.js';
 import { encodeEvent } from '../model/codec.js';
-import type { Connection } from '../redis/connection.js';
 import {
   ABANDONED_LETTER,
   shortJsonOf,
@@ -11,11 +11,10 @@ import {
 } from '../dead-letters/dead-letter.js';
 import { fieldsOfNext, type QueuedEvent } from '../model/entry.js';
 import type { EventQueueError } from '../model/errors.js';
-import { GROUP, type QueueKeys } from '../model/keys.js';
+import { GROUP } from '../model/keys.js';
 import { DEFAULTS } from '../model/options.js';
-import { deletableAt, type LegacyOwnership } from '../legacy/ownership.js';
+import { deletableAt } from '../legacy/ownership.js';
 import type { StreamEntry } from '../model/stream-entries.js';
-import { requeue } from '../consumer/requeue.js';
 import { isReplyError } from '../redis/redis-errors.js';
 import { callReliably } from '../redis/reliable-call.js';
 import { failureFrame } from '../model/reply-frame.js';
@@ -29,9 +28,7 @@ import type { DroppedLetters } from '../dead-letters/trim-report.js';
 export class Outcomes {
   /** The outcomes of requests for which several callers may wait. */
   readonly deduplicated: DeduplicatedRequests;
-  readonly #connection: Connection;
-  readonly #keys: QueueKeys;
-  readonly #competition: LegacyOwnership;
+  readonly #context: QueueContext;
   readonly #patience: number;
   readonly #cap: DeadLetterCap;
   readonly #dropped: DroppedLetters | undefined;
@@ -42,17 +39,13 @@ export class Outcomes {
    * @param dropped is called when others were dropped then
    */
   constructor(
-    connection: Connection,
-    keys: QueueKeys,
-    competition: LegacyOwnership,
+    context: QueueContext,
     patience: number,
     cap: DeadLetterCap = DEFAULTS.deadLetters,
     dropped?: DroppedLetters,
   ) {
-    this.deduplicated = new DeduplicatedRequests(connection, keys, patience);
-    this.#connection = connection;
-    this.#keys = keys;
-    this.#competition = competition;
+    this.#context = context;
+    this.deduplicated = new DeduplicatedRequests(context, patience);
     this.#patience = patience;
     this.#cap = cap;
     this.#dropped = dropped;
@@ -73,7 +66,12 @@ export class Outcomes {
    */
   async discard(id: string): Promise<boolean> {
     const args = [GROUP, ...NO_RANGE, 0, 1, '', id];
-    return this.#isDone('settle', [this.#keys.eventStream], args, (lost) => (lost as string[]).length === 0);
+    return this.#isDone(
+      'settle',
+      [this.#context.keys.eventStream],
+      args,
+      (lost) => (lost as string[]).length === 0,
+    );
   }
 
   /**
@@ -82,7 +80,7 @@ export class Outcomes {
    * @returns false when the attempt was not this consumer's any more
    */
   async delay(queued: QueuedEvent, delay: number): Promise<boolean> {
-    const { eventStream, delayed, delayedBodies } = this.#keys;
+    const { eventStream, delayed, delayedBodies } = this.#context.keys;
     const fields = JSON.stringify(fieldsOfNext(queued));
     const args = [GROUP, queued.id, queued.origin, delay, fields];
     return this.#isDone('delay', [eventStream, delayed, delayedBodies], args, (done) => done === 1);
@@ -93,12 +91,12 @@ export class Outcomes {
     { id, origin, event, fields }: QueuedEvent,
     response?: ServiceEvent,
   ): Promise<boolean> {
-    const { eventStream, messageQueue, responseStream } = this.#keys;
+    const { eventStream, messageQueue, responseStream } = this.#context.keys;
     const keys = [eventStream, messageQueue, responseStream];
     const json = response ? encodeEvent(response) : '';
     // The winner of the entry has taken its id. A later entry than the first is in the list only if it was
     // won.
-    const isListed = origin === id && !this.#competition.isContested([id, [...fields]]);
+    const isListed = origin === id && !this.#context.legacy.isContested([id, [...fields]]);
     const args = [GROUP, id, isListed ? id : '', hyphenated(event.requestId), json];
     return this.#isDone('answerOriginal', keys, args, (done) => done === 1, origin);
   }
@@ -115,9 +113,9 @@ export class Outcomes {
     error?: EventQueueError,
     holder = ANY_OWNER,
   ): Promise<boolean> {
-    const { eventStream, deadLetters, deadLetterBodies, messageQueue } = this.#keys;
+    const { eventStream, deadLetters, deadLetterBodies, messageQueue } = this.#context.keys;
     const { event } = dead;
-    const inbox = event?.replyTo === undefined ? undefined : this.#keys.inbox(event.replyTo);
+    const inbox = event?.replyTo === undefined ? undefined : this.#context.keys.inbox(event.replyTo);
     const keys = [eventStream, deadLetters, deadLetterBodies];
     let told = ['', ''];
     if (dead.deduplication !== undefined && event && error) {
@@ -133,7 +131,7 @@ export class Outcomes {
     const write = (json: string, missing: 'fields' | ''): Promise<unknown> => {
       const body = [letter.origin, letter.lastAt, json, max, maxAge];
       const args = [GROUP, dead.id, ...body, holder.consumer, holder.minIdleMs, ...told, missing];
-      return callReliably(this.#connection, 'deadLetter', keys, args, this.#patience);
+      return callReliably(this.#context.connection, 'deadLetter', keys, args, this.#patience);
     };
     const answer = await write(JSON.stringify(letter), '').catch((failure: unknown) => {
       if (!isReplyError(failure)) throw failure;
@@ -148,19 +146,25 @@ export class Outcomes {
 
   /** Puts the message back into the queue as another attempt, for any worker that is free. */
   async retry(id: string, holder = ANY_OWNER): Promise<void> {
-    await requeue(this.#connection, this.#keys, this.#competition, [id], this.#patience, 1, holder);
+    await requeue(this.#context, [id], this.#patience, 1, holder);
   }
 
   /** Puts back an entry that its owner never started. */
   async putBack(id: string, holder: OwnerGuard): Promise<void> {
-    await requeue(this.#connection, this.#keys, this.#competition, [id], this.#patience, 0, holder);
+    await requeue(this.#context, [id], this.#patience, 0, holder);
   }
 
   /** Deletes the dead letter of a message that was given up, and was handled after all. */
   async removeAbandonedLetter(origin: string): Promise<void> {
-    const { deadLetters, deadLetterBodies } = this.#keys;
+    const { deadLetters, deadLetterBodies } = this.#context.keys;
     const args = [origin, ABANDONED_LETTER];
-    await callReliably(this.#connection, 'withdraw', [deadLetters, deadLetterBodies], args, this.#patience);
+    await callReliably(
+      this.#context.connection,
+      'withdraw',
+      [deadLetters, deadLetterBodies],
+      args,
+      this.#patience,
+    );
   }
 
   /**
@@ -176,7 +180,7 @@ export class Outcomes {
     handled?: string,
   ): Promise<boolean> {
     const doubt = { isInDoubt: false };
-    const answer = await callReliably(this.#connection, script, keys, args, this.#patience, doubt);
+    const answer = await callReliably(this.#context.connection, script, keys, args, this.#patience, doubt);
     if (isDone(answer)) return true;
     if (doubt.isInDoubt && handled !== undefined) await this.removeAbandonedLetter(handled);
     return doubt.isInDoubt;
@@ -186,7 +190,13 @@ export class Outcomes {
    * Passes over an entry that is not for this consumer. It stays for its readers until its time has passed.
    */
   async skip(entry: StreamEntry): Promise<void> {
-    const keys = [this.#keys.eventStream, this.#keys.leftovers];
-    await callReliably(this.#connection, 'skip', keys, [GROUP, entry[0], deletableAt(entry)], this.#patience);
+    const keys = [this.#context.keys.eventStream, this.#context.keys.leftovers];
+    await callReliably(
+      this.#context.connection,
+      'skip',
+      keys,
+      [GROUP, entry[0], deletableAt(entry)],
+      this.#patience,
+    );
   }
 }

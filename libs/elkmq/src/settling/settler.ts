@@ -1,8 +1,6 @@
-import { scheduleFlush } from '../redis/batching.js';
-import type { Connection } from '../redis/connection.js';
-import type { QueueKeys } from '../model/keys.js';
+import type { QueueContext } from '../legacy/queue-context.js';
 import { isReplyError } from '../redis/redis-errors.js';
-import { callReliably, type Doubt } from '../redis/reliable-call.js';
+import { callReliably, scheduleFlush, type Doubt } from '../redis/reliable-call.js';
 import {
   BATCH_CHARACTERS,
   SettlementBatch,
@@ -21,8 +19,7 @@ export const SETTLE_TIMEOUT_MS = 24 * 60 * 60 * 1_000;
  * client.
  */
 export class Settler {
-  readonly #connection: Connection;
-  readonly #keys: QueueKeys;
+  readonly #context: QueueContext;
   readonly #sent: () => void;
   #waiting: Settlable[] = [];
   #inFlight = 0;
@@ -30,9 +27,8 @@ export class Settler {
   #isHeld = false;
 
   /** @param sent is called when a batch has gone out */
-  constructor(connection: Connection, keys: QueueKeys, sent: () => void) {
-    this.#connection = connection;
-    this.#keys = keys;
+  constructor(context: QueueContext, sent: () => void) {
+    this.#context = context;
     this.#sent = sent;
   }
 
@@ -62,11 +58,11 @@ export class Settler {
     const waiting = this.#waiting;
     if (waiting.length === 0) return;
     this.#waiting = [];
-    let batch = new SettlementBatch(this.#keys, MAX_ATTEMPTS);
+    let batch = new SettlementBatch(this.#context.keys, MAX_ATTEMPTS);
     for (const attempt of waiting) {
       if (batch.isFull) {
         this.#send(batch);
-        batch = new SettlementBatch(this.#keys, MAX_ATTEMPTS);
+        batch = new SettlementBatch(this.#context.keys, MAX_ATTEMPTS);
       }
       batch.addAttempt(attempt, attempt.takeReplies(BATCH_CHARACTERS - batch.size));
     }
@@ -87,7 +83,14 @@ export class Settler {
     let failure: unknown;
     let lost: string[] = [];
     try {
-      lost = (await callReliably(this.#connection, script, keys, args, SETTLE_TIMEOUT_MS, doubt)) as string[];
+      lost = (await callReliably(
+        this.#context.connection,
+        script,
+        keys,
+        args,
+        SETTLE_TIMEOUT_MS,
+        doubt,
+      )) as string[];
     } catch (error) {
       failure = error;
     }
@@ -117,7 +120,7 @@ export class Settler {
   }
 
   #sendAlone(attempt: Settlable, settlement: Settlement, { isInDoubt }: Doubt, isLast = false): void {
-    const batch = new SettlementBatch(this.#keys, 1);
+    const batch = new SettlementBatch(this.#context.keys, 1);
     batch.addAttempt(attempt, settlement);
     for (const call of batch.calls()) void this.#call(call, { isInDoubt }, isLast);
   }

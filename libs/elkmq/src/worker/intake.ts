@@ -1,15 +1,13 @@
+import type { QueueContext } from '../legacy/queue-context.js';
 import { Arbiter } from '../legacy/arbiter.js';
 import type { LegacyOwnership } from '../legacy/ownership.js';
 import type { Read } from '../consumer/session.js';
-import type { Connection } from '../redis/connection.js';
 import { FlowControl } from '../consumer/flow-control.js';
 import { describeMalformed, type DeadLetterReason } from '../dead-letters/dead-letter.js';
 import { Delivery } from '../settling/delivery.js';
 import type { Endings } from '../settling/endings.js';
 import type { GroupConsumer, Intake } from '../consumer/group-consumer.js';
-import type { QueueKeys } from '../model/keys.js';
 import type { Outcomes } from '../settling/outcomes.js';
-import type { RedisClock } from '../redis/clock.js';
 import type { InFlight } from '../settling/in-flight.js';
 import type { Settler } from '../settling/settler.js';
 import { StallWatch } from './stall-watch.js';
@@ -29,10 +27,9 @@ export interface IntakeListener {
 /** The parts of the worker that this file needs. */
 export interface IntakeOwner {
   readonly concurrency: number;
-  readonly competition: LegacyOwnership;
+  readonly legacy: LegacyOwnership;
   readonly outcomes: Outcomes;
   readonly endings: Endings;
-  readonly clock: RedisClock;
   readonly running: InFlight<Delivery>;
   readonly settler: Settler;
   /** ms */
@@ -64,7 +61,7 @@ export class WorkerIntake implements Intake {
   #line: Fetched[] = [];
   #isStarting = false;
 
-  constructor(connection: Connection, keys: QueueKeys, owner: IntakeOwner, listener: IntakeListener) {
+  constructor(context: QueueContext, owner: IntakeOwner, listener: IntakeListener) {
     this.#owner = owner;
     this.#listener = listener;
     this.#credit = new FlowControl(owner.concurrency, owner.lease, () => ({
@@ -72,7 +69,7 @@ export class WorkerIntake implements Intake {
       confirming: owner.settler.unconfirmed,
     }));
     this.#stalls = new StallWatch(owner.lease);
-    this.#arbiter = new Arbiter(connection, keys, {
+    this.#arbiter = new Arbiter(context.connection, context.keys, {
       won: (entry, consumer, isLate) => {
         if (isLate && this.#credit.freeSlots <= (owner.consumer()?.asked ?? 0))
           void owner.consumer()?.handBack([entry]);
@@ -100,7 +97,7 @@ export class WorkerIntake implements Intake {
     const contested: StreamEntry[] = [];
     let nth = 0;
     for (const entry of entries) {
-      if (this.#owner.competition.isContested(entry)) contested.push(entry);
+      if (this.#owner.legacy.isContested(entry)) contested.push(entry);
       else this.#line.push({ entry, read, nth });
       nth++;
     }

@@ -7,13 +7,12 @@ import { WorkerIntake } from './intake.js';
 import { Endings, type AttemptListener } from '../settling/endings.js';
 import { AbandonedError, ConnectionError, DequeueError, EnqueueError } from '../model/errors.js';
 import { GroupConsumer, joinGroup } from '../consumer/group-consumer.js';
-import { LegacyOwnership } from '../legacy/ownership.js';
+import { QueueContext } from '../legacy/queue-context.js';
 import type { QueueKeys } from '../model/keys.js';
 import { Outcomes } from '../settling/outcomes.js';
 import { AbandonmentPolicy } from '../maintenance/abandonment-policy.js';
 import { checkRedis } from '../redis/check.js';
 import { needsOfWorker } from '../redis/needs.js';
-import { RedisClock } from '../redis/clock.js';
 import { isReplyError } from '../redis/redis-errors.js';
 import { reliably } from '../redis/reliable-call.js';
 import type { RedisSource } from '../redis/redis-source.js';
@@ -62,11 +61,10 @@ export class Worker {
   readonly #options: WorkerOptions;
   readonly #listener: WorkerListener;
   readonly #trims: TrimReport;
-  readonly #competition: LegacyOwnership;
+  readonly #context: QueueContext;
   readonly #recovery: AbandonmentPolicy;
   readonly #endings: Endings;
   readonly #intake: WorkerIntake;
-  readonly #clock = new RedisClock();
   readonly #running = new InFlight<Delivery>();
   #consumer: GroupConsumer | undefined;
   #upkeep: Maintenance | undefined;
@@ -91,36 +89,26 @@ export class Worker {
     this.#trims = new TrimReport((tooMany, tooOld) => {
       listener.trimmed(tooMany, tooOld);
     });
-    const competition = new LegacyOwnership(options.legacyConsumers);
-    this.#competition = competition;
+    this.#context = new QueueContext(this.connection, keys, options.legacyConsumers);
     const dropped = (tooMany: number, tooOld: number): void => {
       this.#trims.countTrimmed(tooMany, tooOld);
     };
-    const outcomes = new Outcomes(
-      this.connection,
-      keys,
-      competition,
-      SETTLE_TIMEOUT_MS,
-      options.deadLetters,
-      dropped,
-    );
-    const settler = new Settler(this.connection, keys, () => this.#consumer?.wakeReader());
+    const outcomes = new Outcomes(this.#context, SETTLE_TIMEOUT_MS, options.deadLetters, dropped);
+    const settler = new Settler(this.#context, () => this.#consumer?.wakeReader());
     const expect = (due: number): void => this.#upkeep?.expect(due);
-    this.#endings = new Endings(outcomes, settler, this.#clock, listener, {
+    this.#endings = new Endings(outcomes, settler, this.#context.clock, listener, {
       expect,
       ended: (delivery, error) => {
         this.#ended(delivery, error);
       },
     });
     this.#intake = new WorkerIntake(
-      this.connection,
-      keys,
+      this.#context,
       {
         concurrency: options.concurrency,
-        competition,
+        legacy: this.#context.legacy,
         outcomes,
         endings: this.#endings,
-        clock: this.#clock,
         running: this.#running,
         settler,
         lease: options.lease,
@@ -137,15 +125,7 @@ export class Worker {
         heldUp: this.#heldUp,
       },
     );
-    this.#recovery = new AbandonmentPolicy(
-      this.connection,
-      keys,
-      competition,
-      outcomes,
-      this.#clock,
-      options.maxDeliveries,
-      listener,
-    );
+    this.#recovery = new AbandonmentPolicy(this.#context, outcomes, options.maxDeliveries, listener);
   }
 
   /** The number of messages that are being handled or settled. */
@@ -181,20 +161,12 @@ export class Worker {
         this.#intake.takeEntries(entries, asked, read);
       },
     };
-    this.#consumer = new GroupConsumer(
-      this.#source,
-      this.#keys,
-      this.connection,
-      this.#competition,
-      intake,
-      lease,
-      (error) => {
-        // Reading is tried again and again.
-        if (!this.#isRefused) this.#listener.error?.(error);
-        this.#isRefused = true;
-      },
-    );
-    this.#upkeep = new Maintenance(this.connection, this.#keys, this.#clock, {
+    this.#consumer = new GroupConsumer(this.#source, this.#context, intake, lease, (error) => {
+      // Reading is tried again and again.
+      if (!this.#isRefused) this.#listener.error?.(error);
+      this.#isRefused = true;
+    });
+    this.#upkeep = new Maintenance(this.#context, {
       worker: this.#consumer.worker,
       concurrency,
       handlers,
@@ -248,8 +220,8 @@ export class Worker {
     const refusals = await findRefusals(client, this.#keys.rights, needs);
     warnings.push(...refusals.warnings);
     if (refusals.essential !== undefined) return refusals;
-    await joinGroup(this.connection, this.#keys, this.#competition);
-    await this.#clock.synchronise(client, this.#keys);
+    await joinGroup(this.#context);
+    await this.#context.clock.synchronise(client, this.#keys);
     return { essential: undefined, warnings };
   }
 

@@ -1,0 +1,27 @@
+import { RedisClock } from '../redis/clock.js';
+import type { Connection } from '../redis/connection.js';
+import type { QueueKeys } from '../model/keys.js';
+import { LegacyOwnership } from './ownership.js';
+
+/**
+ * All parts of one queue in one process share this. It is in this folder, because no lower one knows legacy
+ * clients.
+ */
+export class QueueContext {
+  /** The clock of Redis. It is the clock of this process until it is synchronised. */
+  readonly clock = new RedisClock();
+  /** Knows which entries legacy consumers may take. */
+  readonly legacy: LegacyOwnership;
+
+  /**
+   * @param connection for everything but blocking reads
+   * @param legacyConsumers whether legacy consumers read the queue too
+   */
+  constructor(
+    readonly connection: Connection,
+    readonly keys: QueueKeys,
+    legacyConsumers: boolean,
+  ) {
+    this.legacy = new LegacyOwnership(legacyConsumers);
+  }
+}
