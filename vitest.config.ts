@@ -1,5 +1,11 @@
 import { defineConfig } from 'vitest/config';
 
+/** The test files of folders. */
+const filesOf = (...folders: string[]): string[] => folders.map((folder) => `test/${folder}/*.test.ts`);
+
+/** Files of one process share what they import: Nest takes longer to load than most tests to run. */
+const isolate = false;
+
 export default defineConfig({
   // Decorators as Nest has them, with the types of parameters; esbuild cannot emit those.
   oxc: { decorator: { legacy: true, emitDecoratorMetadata: true } },
@@ -14,10 +20,16 @@ export default defineConfig({
     hookTimeout: 180_000,
     expect: { poll: { timeout: 60_000 } },
     projects: [
-      // Files of one process share what they import: Nest takes longer to load than most tests to run.
-      { extends: true, test: { name: 'all', include: ['test/*/*.test.ts'], isolate: false } },
-      // These replace Nest's logger, and the like.
-      { extends: true, test: { name: 'transports', include: ['test/nest/transports/*.test.ts'] } },
+      // What the queue and the transport do. They start no processes, and `--project fast` takes about half a minute.
+      { extends: true, test: { name: 'fast', include: filesOf('unit', 'wire', 'queue', 'nest'), isolate } },
+      // What waits, kills processes, breaks connections, or starts a cluster.
+      {
+        extends: true,
+        test: { name: 'slow', include: filesOf('recovery', 'faults', 'legacy', 'system'), isolate },
+      },
+      // Docs, examples, demo, bench, scripts, and Nest's own transports. These have a process for each file:
+      // some replace what is global to a process.
+      { extends: true, test: { name: 'repo', include: filesOf('repo', 'transports') } },
     ],
   },
 });

@@ -16,10 +16,13 @@ export interface Surroundings {
   readonly env?: Record<string, string>;
 }
 
-/** Runs tests, tells on stderr what fails, and counts. @param files paths, or parts of them. Default: all */
+/**
+ * Runs tests, tells on stderr what fails, and counts.
+ * @param selection which tests, as arguments of Vitest: paths or parts of them, `--project=…`. None: all
+ */
 export function runSuite(
   name: string,
-  files: readonly string[],
+  selection: readonly string[],
   { cwd, programs, env }: Surroundings,
 ): SuiteRow {
   console.log(`\n${name}`);
@@ -33,7 +36,7 @@ export function runSuite(
     '--reporter=dot',
     '--reporter=json',
     `--outputFile.json=${file}`,
-    ...files,
+    ...selection,
   ];
   // Started by its path: npx may bring a Node of its own.
   spawnSync('node', [join(cwd, 'node_modules/vitest/vitest.mjs'), ...args], {

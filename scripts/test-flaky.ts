@@ -12,6 +12,7 @@ import { root } from './pack.js';
 const USAGE = `Usage: npm run test:flaky -- [flags]
 
   --runs N         how often the tests are run (default 5)
+  --project NAME   only tests of this project: fast, slow or repo; may be given more than once
   --files PATTERN  only test files whose path contains it; may be given more than once
   --load           beside two processes that keep two cores busy`;
 
@@ -22,12 +23,14 @@ await runCommand(async () => {
     process.argv.slice(2),
     {
       runs: { type: 'string', default: '5' },
+      project: { type: 'string', multiple: true, default: [] },
       files: { type: 'string', multiple: true, default: [] },
       load: { type: 'boolean', default: false },
     },
     USAGE,
   );
-  const { files, load } = commandLine.flags;
+  const { project, files, load } = commandLine.flags;
+  const selection = [...project.map((name) => `--project=${name}`), ...files];
   const count = commandLine.wholeNumber('runs', commandLine.flags.runs, 1, 1_000);
   const interrupt = interruption();
   const folder = mkdtempSync(join(tmpdir(), 'elkmq-flaky-'));
@@ -38,7 +41,7 @@ await runCommand(async () => {
     const runs: Failure[][] = [];
     while (runs.length < count) {
       const start = performance.now();
-      const run = await runTests(join(folder, `run-${runs.length + 1}`), files, interrupt);
+      const run = await runTests(join(folder, `run-${runs.length + 1}`), selection, interrupt);
       runs.push(run);
       const seconds = Math.round((performance.now() - start) / 1_000);
       console.log(`Run ${runs.length} of ${count}: ${run.length} failed, in ${seconds} s`);
@@ -61,11 +64,22 @@ function keepBusy(): ChildProcess[] {
 /**
  * Runs the tests once.
  * @param place of its report (.json) and its output (.txt)
+ * @param selection which tests, as arguments of Vitest
  */
-async function runTests(place: string, files: readonly string[], interrupt: AbortSignal): Promise<Failure[]> {
+async function runTests(
+  place: string,
+  selection: readonly string[],
+  interrupt: AbortSignal,
+): Promise<Failure[]> {
   interrupt.throwIfAborted();
   const output = openSync(`${place}.txt`, 'w');
-  const args = ['run', '--reporter=default', '--reporter=json', `--outputFile.json=${place}.json`, ...files];
+  const args = [
+    'run',
+    '--reporter=default',
+    '--reporter=json',
+    `--outputFile.json=${place}.json`,
+    ...selection,
+  ];
   const child = spawn(process.execPath, [join(root, 'node_modules/vitest/vitest.mjs'), ...args], {
     cwd: root,
     stdio: ['ignore', output, output],

@@ -30,6 +30,7 @@ const ENVIRONMENTS: readonly Environment[] = [
 const USAGE = `Usage: npm run test:servers -- [flags]
 
   --only NAME      one of ${ENVIRONMENTS.map(({ name }) => name).join(', ')}; may be given more than once
+  --project NAME   only tests of this project: fast, slow or repo; may be given more than once
   --files PATTERN  only test files whose path contains it; may be given more than once`;
 
 await runCommand(async () => {
@@ -37,6 +38,7 @@ await runCommand(async () => {
     process.argv.slice(2),
     {
       only: { type: 'string', multiple: true, default: [] },
+      project: { type: 'string', multiple: true, default: [] },
       files: { type: 'string', multiple: true, default: [] },
     },
     USAGE,
@@ -45,12 +47,14 @@ await runCommand(async () => {
   if (unknown !== undefined)
     new CommandLine([], {}, USAGE).refuse(`--only ${JSON.stringify(unknown)} is not known`);
   const asked = ENVIRONMENTS.filter(({ name }) => flags.only.length === 0 || flags.only.includes(name));
-  const rows = asked.map((environment) => test(environment, flags.files));
+  const selection = [...flags.project.map((name) => `--project=${name}`), ...flags.files];
+  const rows = asked.map((environment) => test(environment, selection));
   console.log(`\n${suiteTable('server', rows)}`);
   return Promise.resolve(isGreen(rows));
 });
 
-function test({ name, server, rules }: Environment, files: readonly string[]): SuiteRow {
+/** @param selection which tests, as arguments of Vitest */
+function test({ name, server, rules }: Environment, selection: readonly string[]): SuiteRow {
   let folder: string;
   try {
     folder = fetchServer(server);
@@ -60,5 +64,5 @@ function test({ name, server, rules }: Environment, files: readonly string[]): S
   const version = spawnSync(join(folder, 'redis-server'), ['--version'], { encoding: 'utf8' }).stdout;
   const title = `${name} (${/v=(\S+)/.exec(version)?.[1] ?? 'unknown'})`;
   const env = { ELKMQ_TEST_USER: rules === undefined ? '' : `~* ${rules} ${FOR_TESTS}` };
-  return runSuite(title, files, { cwd: root, programs: folder, env });
+  return runSuite(title, selection, { cwd: root, programs: folder, env });
 }

@@ -32,13 +32,14 @@ const TOOLS = [
   ...['@types/node', 'prettier', 'reflect-metadata', 'rxjs', 'typescript', 'vitest'],
 ];
 const TESTS = [
-  ...['nest/transports/elkmq', 'nest/commonjs-app', 'nest/nest-app', 'nest/nest-client', 'nest/nest-events'],
-  ...['nest/nest-hybrid', 'nest/nest-messages', 'nest/nest-module', 'nest/nest-requests'],
-  ...['nest/nest-serializers', 'nest/nest-shutdown', 'nest/nest-timeouts', 'nest/nest-dead-letters'],
-  ...['nest/nest-wildcards', 'nest/nest-extras', 'nest/health', 'nest/opentelemetry'],
-  ...['queue/event-queue', 'queue/request-reply', 'queue/stored-once', 'queue/retries', 'queue/delays'],
-  ...['queue/cancelling', 'queue/context-control', 'queue/handed-out-once', 'queue/connections'],
-  ...['faults/redis-restart', 'repo/published-types'],
+  ...['nest/like-other-transports', 'nest/commonjs-app', 'nest/applications', 'nest/clients', 'nest/events'],
+  ...['nest/hybrid-applications', 'nest/messages', 'nest/module', 'nest/requests'],
+  ...['nest/serializers', 'nest/shutdown', 'nest/timeouts', 'nest/dead-letters'],
+  ...['nest/wildcards', 'nest/handler-options', 'nest/health', 'nest/opentelemetry'],
+  ...['queue/event-queue', 'queue/request-reply', 'queue/retries', 'queue/delays'],
+  ...['queue/cancelling', 'queue/context-control', 'queue/connections', 'faults/stored-once'],
+  ...['faults/handed-out-once', 'faults/redis-restart', 'system/shutdown-by-signal'],
+  ...['system/trace-across-processes', 'repo/published-types'],
 ].map((name) => `test/${name}.test.ts`);
 
 const folder = mkdtempSync(join(tmpdir(), 'elkmq-versions-'));

@@ -1,7 +1,3 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { trace } from '@opentelemetry/api';
 import {
   AggregationTemporality,
   type DataPoint,
@@ -12,73 +8,22 @@ import { ElkMqRecordBuilder, ElkMqServer, type ElkMqTelemetry } from 'nestjs-elk
 import { ElkMqOpenTelemetry } from 'nestjs-elkmq/opentelemetry';
 import { RpcException } from '@nestjs/microservices';
 import { lastValueFrom, of } from 'rxjs';
-import { expect, it, onTestFinished } from 'vitest';
+import { expect, it } from 'vitest';
 import { deadLettersOf, events, listening, logs, moduleOf, requests } from '../support/nest.js';
 import { startApp, startClient, told, unsettled } from '../support/nest.js';
-import { TestProcess } from '../support/processes.js';
 import { newQueueName, rejection, until, url } from '../support/queue.js';
-import { exportTo, startTelemetry, type ExportedSpan } from '../support/spans.js';
+import { startTelemetry, type ExportedSpan } from '../support/spans.js';
 
 const spans: ExportedSpan[] = [];
-let save: (span: ExportedSpan) => void = (span) => spans.push(span);
 const exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
 const reader = new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: 3_600_000 });
-startTelemetry((span) => save(span), [reader]);
+startTelemetry((span) => spans.push(span), [reader]);
 const telemetry = new ElkMqOpenTelemetry();
 
 /** The spans of a queue, by name, in the order in which they ended. */
 function named(name: string, queue: string): ExportedSpan[] {
   return spans.filter((span) => span.name === `${name} ${queue}`);
 }
-
-it('a request across two processes is one trace, its spans in order, exported to a file by the SDK', async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'elkmq-spans-'));
-  onTestFinished(() => rm(folder, { recursive: true }));
-  const file = join(folder, 'spans.jsonl');
-  const queue = newQueueName();
-  await TestProcess.start('traced-worker', url, queue, file);
-  save = exportTo(file);
-  onTestFinished(() => void (save = (span) => spans.push(span)));
-
-  const client = startClient({ queue, telemetry });
-  const answer = await trace.getTracer('test').startActiveSpan('checkout', async (span) => {
-    const doubled = await lastValueFrom(client.send<number>('double', 21));
-    span.end();
-    return doubled;
-  });
-  expect(answer).toBe(42);
-  const read = async () =>
-    (await readFile(file, 'utf8'))
-      .trim()
-      .split('\n')
-      .map((line) => JSON.parse(line) as ExportedSpan);
-  await until(async () => (await read()).length === 5);
-  const all = await read();
-  const [checkout, send, receive, process_, lookUp] = [
-    ...['checkout', `send ${queue}`, `receive ${queue}`, `process ${queue}`, 'look up'],
-  ].map((name) => all.find((span) => span.name === name)) as [
-    ...[ExportedSpan, ExportedSpan, ExportedSpan, ExportedSpan, ExportedSpan],
-  ];
-  expect(new Set(all.map(({ traceId }) => traceId)).size).toBe(1);
-  expect(send.parent).toBe(checkout.spanId);
-  expect(receive.parent).toBe(send.spanId);
-  expect(process_.parent).toBe(send.spanId);
-  expect(lookUp.parent).toBe(process_.spanId);
-  expect(process_.process).not.toBe(send.process);
-  // The clock is one: both processes are on this machine.
-  expect(process_.start).toBeGreaterThanOrEqual(send.start);
-  expect(lookUp.start).toBeGreaterThanOrEqual(process_.start);
-  expect(receive.end).toBeGreaterThanOrEqual(lookUp.end);
-  expect(process_.attributes).toMatchObject({
-    'messaging.system': 'elkmq',
-    'messaging.destination.name': queue,
-    'messaging.operation.type': 'process',
-    'messaging.message.id': send.attributes['messaging.message.id'],
-    'messaging.elkmq.pattern': 'double',
-    'messaging.elkmq.attempt': 1,
-    'messaging.elkmq.outcome': 'handled',
-  });
-});
 
 it('each attempt has a span, which links to where the message was sent; a failed one has the error', async () => {
   const queue = newQueueName();

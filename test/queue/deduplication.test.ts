@@ -1,7 +1,8 @@
-import { ElkMqRecordBuilder, type ElkMqRecord } from 'nestjs-elkmq';
+import { ElkMqRecordBuilder } from 'nestjs-elkmq';
 import { lastValueFrom, of, range, Subject, throwError } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { messageOf } from '../support/calls.js';
+import { keyed, waitersOf } from '../support/deduplication.js';
 import { eventsOf, payloadsOf } from '../support/entries.js';
 import { events, moduleOf, requests, startApp, startClient, told, valuesOf } from '../support/nest.js';
 import { Proxy } from '../support/proxy.js';
@@ -9,18 +10,8 @@ import { closing, keysOf, newQueueName, redis, until, url } from '../support/que
 
 const STORING = /evalsha.*\(producer\)/is;
 
-function keyed<T>(data: T, key = 'key', window?: number): ElkMqRecord<T> {
-  return new ElkMqRecordBuilder(data).setDeduplicationKey(key, window).build();
-}
-
 function emitted(source: ReturnType<ReturnType<typeof startClient>['emit']>): Promise<unknown> {
   return lastValueFrom(source, { defaultValue: undefined });
-}
-
-/** Who waits for the replies to the request with the key. */
-async function waitersOf(queue: string, key = 'key'): Promise<number> {
-  const waiters = await redis.hget(`${queue}(deduplication):request:${key}`, 'waiters');
-  return (waiters ?? '').split(' ').length / 2;
 }
 
 /** An app whose handlers of `ask` and `again` answer what `answer` does, and count. */

@@ -11,7 +11,7 @@ import {
 } from '@nestjs/microservices';
 import { lastValueFrom, TimeoutError, timeout } from 'rxjs';
 import { onTestFinished } from 'vitest';
-import { until } from '../../../support/queue.js';
+import { until } from '../../support/queue.js';
 import { heard, moduleOf, noted, notes, type Area, type World } from '../behaviour.js';
 
 @Controller()

@@ -12,7 +12,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ELKMQ } from 'nestjs-elkmq';
 import { map } from 'rxjs';
 import { onTestFinished } from 'vitest';
-import { until } from '../../../support/queue.js';
+import { until } from '../../support/queue.js';
 import { heard, moduleOf, noted, notes, type Area, type World } from '../behaviour.js';
 
 const OTHER = Symbol('OTHER');

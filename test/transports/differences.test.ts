@@ -5,8 +5,8 @@ import { expect, it } from 'vitest';
 import { areas } from './areas.js';
 import { type Behaviour } from './behaviour.js';
 
-const file = fileURLToPath(new URL('../../../docs/comparison.md', import.meta.url));
-const [begin, end] = ['<!-- differences: written by test/nest/transports -->', '<!-- end of differences -->'];
+const file = fileURLToPath(new URL('../../docs/comparison.md', import.meta.url));
+const [begin, end] = ['<!-- differences: written by test/transports -->', '<!-- end of differences -->'];
 
 /** Returns what the suite has found where a transport differs: an item for each behaviour. */
 function differences(): string {

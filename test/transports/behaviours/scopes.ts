@@ -10,7 +10,7 @@ import {
   type RequestContext,
 } from '@nestjs/microservices';
 import { Observable } from 'rxjs';
-import { until } from '../../../support/queue.js';
+import { until } from '../../support/queue.js';
 import { heard, noted, notes, type Area } from '../behaviour.js';
 
 @Injectable({ scope: Scope.REQUEST })

@@ -13,7 +13,7 @@ import {
   take,
   throwError,
 } from 'rxjs';
-import { until } from '../../../support/queue.js';
+import { until } from '../../support/queue.js';
 import { heard, noted, notes, type Area } from '../behaviour.js';
 
 @Controller()

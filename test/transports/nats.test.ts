@@ -1,4 +1,4 @@
-import { nats as broker } from '../../../bench/transports/nats.js';
+import { nats as broker } from '../../bench/transports/nats.js';
 import { areas } from './areas.js';
 import { behaves } from './behaviour.js';
 import { nats, whereInstalled } from './brokers.js';

@@ -1,5 +1,5 @@
 import { afterAll } from 'vitest';
-import { missingRabbit, startRabbitBroker } from '../../../bench/transports/rabbitmq-broker.js';
+import { missingRabbit, startRabbitBroker } from '../../bench/transports/rabbitmq-broker.js';
 import { areas } from './areas.js';
 import { behaves } from './behaviour.js';
 import { rmq, whereInstalled } from './brokers.js';

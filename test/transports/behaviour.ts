@@ -9,6 +9,7 @@ import { NestFactory } from '@nestjs/core';
 import { ClientsModule, type ClientProxy, type MicroserviceOptions } from '@nestjs/microservices';
 import { catchError, lastValueFrom, of, TimeoutError, timeout, toArray, concat, type Observable } from 'rxjs';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { logger } from '../support/nest.js';
 import { type Address, type TestedTransport, type TransportName } from './transport.js';
 
 /** What behaviours are tried on: one application for all of them, and a client of it. */
@@ -55,9 +56,6 @@ export interface Area extends Pick<ModuleMetadata, 'controllers' | 'providers'> 
   /** Done to the application before it listens. */
   readonly prepare?: (app: INestMicroservice) => void;
 }
-
-// What goes wrong on purpose.
-Logger.overrideLogger(false);
 
 /** What handlers have told, in order. Each behaviour looks for words of its own. */
 export const noted: string[] = [];
@@ -110,6 +108,15 @@ export function behaves(transport: TestedTransport, areas: readonly Area[]): voi
     onTestFinished(() => holder.close());
     return holder.get<ClientProxy>('OWN', { strict: false });
   };
+
+  // Nest logs what goes wrong on purpose.
+  beforeAll(() => {
+    Logger.overrideLogger(false);
+  });
+  // Other test files of the process look into the log.
+  afterAll(() => {
+    Logger.overrideLogger(logger);
+  });
 
   beforeAll(async () => {
     const address = await newAddress((release) => releases.push(release));

@@ -16,7 +16,7 @@ import {
 } from '@nestjs/common';
 import { EventPattern, MessagePattern, Payload, RpcException } from '@nestjs/microservices';
 import { map, of, throwError, type Observable } from 'rxjs';
-import { until } from '../../../support/queue.js';
+import { until } from '../../support/queue.js';
 import { heard, noted, notes, type Area, type World } from '../behaviour.js';
 
 /** What pipes and interceptors leave their names in; they leave the data of other behaviours alone. */

@@ -1,7 +1,7 @@
 import { Controller } from '@nestjs/common';
 import { EventPattern, MessagePattern, Payload, RpcException } from '@nestjs/microservices';
 import { defer, of, type Observable } from 'rxjs';
-import { until } from '../../../support/queue.js';
+import { until } from '../../support/queue.js';
 import { heard, noted, notes, type Area, type World } from '../behaviour.js';
 
 const NO_HANDLER = {

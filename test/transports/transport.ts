@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { randomUUID } from 'node:crypto';
 import { Transport, type ClientProvider, type MicroserviceOptions } from '@nestjs/microservices';
 import { ElkMqClient, ElkMqServer, ELKMQ } from 'nestjs-elkmq';
-import { startRedis } from '../../../scripts/redis.js';
+import { startRedis } from '../../scripts/redis.js';
 
 export type TransportName = 'TCP' | 'Redis' | 'NATS' | 'RMQ' | 'ElkMQ';
 

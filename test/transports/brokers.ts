@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Transport } from '@nestjs/microservices';
 import { it } from 'vitest';
-import { nats as broker } from '../../../bench/transports/nats.js';
+import { nats as broker } from '../../bench/transports/nats.js';
 import { type TestedTransport } from './transport.js';
 
 /** Subjects are the same for all of a server: an address of its own is a server of its own. */
