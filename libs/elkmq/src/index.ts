@@ -1,6 +1,13 @@
 // The queue without a framework: the API of the original ElkMQ, the admin of a queue, and the errors of both.
 export { QueueAdmin } from './admin/queue-admin.js';
+export type { EnqueueOptions, QueueAdminOptions } from './admin/queue-admin.js';
+export type { QueueChange } from './admin/message-changes.js';
+export type { MessagePage, MessageQuery } from './admin/message-reader.js';
+export type { MessageFilter, SearchOptions, SearchStep } from './admin/message-search.js';
+export type { MessageState, QueueMessage } from './admin/queue-message.js';
 export type { QueueState } from './admin/queue-state.js';
+export { queues } from './admin/queues.js';
+export type { FoundQueues, QueuesOptions } from './admin/queues.js';
 export type { WorkerInfo } from './admin/worker-info.js';
 export type { DeadLetterQueue } from './dead-letters/dead-letter-queue.js';
 export type { DeadLetterPage, DeadLetterQuery } from './dead-letters/dead-letter-queue.js';

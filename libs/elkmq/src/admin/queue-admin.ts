@@ -1,65 +1,210 @@
+import { randomBytes } from 'node:crypto';
+import { DeadLetterQueue } from '../dead-letters/dead-letter-queue.js';
+import type { DeadLetterFilter } from '../dead-letters/filter.js';
+import { QueueContext } from '../legacy/queue-context.js';
+import { encodeEvent } from '../model/codec.js';
 import { ConnectionError } from '../model/errors.js';
 import { QueueKeys } from '../model/keys.js';
-import { DEFAULTS, parseQueueName, formatValue } from '../model/options.js';
-import { readQueueState, type QueueState } from './queue-state.js';
+import { DEFAULTS, formatValue, MAX_DELAY_MS, parseMilliseconds, parseQueueName } from '../model/options.js';
+import type { ServiceEvent } from '../model/service-event.js';
+import { PlainEvent } from '../producer/batch.js';
+import { Producer } from '../producer/producer.js';
 import type { CredentialsFunction } from '../redis/credentials.js';
 import { COMMAND_TIMEOUT_MS, Connection } from '../redis/connection.js';
 import { RedisSource, type RedisSourceInput } from '../redis/redis-source.js';
+import { send } from '../redis/scripts.js';
+import type { AdminContext } from './admin-call.js';
+import { MessageChanges, type QueueChange } from './message-changes.js';
+import { MessageReader, type MessagePage, type MessageQuery } from './message-reader.js';
+import { searchMessages, type MessageFilter, type SearchOptions, type SearchStep } from './message-search.js';
+import type { MessageState, QueueMessage } from './queue-message.js';
+import { readQueueState, type QueueState } from './queue-state.js';
 import { readWorkers, type WorkerInfo } from './worker-info.js';
 
+/** The options of a `QueueAdmin`. */
+export interface QueueAdminOptions {
+  /** Fetches the credentials, as of an `EventQueue`. */
+  readonly credentials?: CredentialsFunction | undefined;
+  /** The time that Redis may take for one call, ms. Default 10,000. */
+  readonly timeout?: number | undefined;
+  /**
+   * Is called after each change that this admin has made. An error that it throws reaches the caller of the
+   * change.
+   */
+  readonly audit?: ((change: QueueChange) => void) | undefined;
+}
+
+/** The options of `QueueAdmin.enqueue`. */
+export interface EnqueueOptions {
+  /** The headers of the message. Default: none. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** The delay of the message, ms. Default 0. */
+  readonly delay?: number | undefined;
+}
+
 /**
- * Looks at a queue from outside: its state, and the workers that work on it. It connects at once; call
- * `close` in the end.
+ * Looks at a queue from outside, and changes what is in it: its state, its messages, and the workers that work on
+ * it. It connects at once; call `close` in the end.
+ *
+ * Every call may fail with one of these errors. `ConnectionError`: Redis takes longer than `timeout`, or the
+ * admin is closed. `DequeueError`: Redis refuses. `InvalidOptionError`: an argument is wrong.
  */
 export class QueueAdmin {
-  readonly #keys: QueueKeys;
-  readonly #connection: Connection;
+  readonly #context: AdminContext;
+  readonly #letters: DeadLetterQueue;
+  readonly #reader: MessageReader;
+  readonly #changes: MessageChanges;
+  readonly #clientId = randomBytes(12).toString('base64url');
+  readonly #audit: (change: QueueChange) => void;
+  #producer: Producer | undefined;
 
   /**
    * @param name of the queue
    * @param redis address of Redis; default redis://127.0.0.1:6379
-   * @param options `credentials`: as of an `EventQueue`
    * @throws {InvalidOptionError}
    */
   constructor(
     readonly name: string,
     redis?: RedisSourceInput,
-    options: { credentials?: CredentialsFunction } = {},
+    options: QueueAdminOptions = {},
   ) {
+    const patience = parseMilliseconds('timeout', options.timeout, DEFAULTS.enqueueTimeout);
     const source = new RedisSource(redis, options.credentials);
-    this.#keys = new QueueKeys(parseQueueName(name), source.isCluster);
-    this.#connection = new Connection(source, COMMAND_TIMEOUT_MS);
+    const keys = new QueueKeys(parseQueueName(name), source.isCluster);
+    const connection = new Connection(source, COMMAND_TIMEOUT_MS);
+    this.#context = { connection, keys, patience };
+    this.#letters = new DeadLetterQueue(connection, keys, patience);
+    this.#reader = new MessageReader(this.#context, this.#letters);
+    this.#audit = (change) => options.audit?.(change);
+    this.#changes = new MessageChanges(this.#context, this.#letters, this.#audit);
   }
 
   /**
    * The workers (`ElkMqServer`) that take messages from the queue, in the order in which they started. Each
    * worker describes itself every five seconds. A worker that closes is gone at once, one that was killed
    * within 15 seconds.
-   * @param timeout time that Redis may take, ms; default 10,000
-   * @throws {ConnectionError} when it takes longer
-   * @throws {DequeueError} when Redis refuses
+   * @param timeout time that Redis may take, ms; default: the option
    */
-  async workers(timeout: number = DEFAULTS.enqueueTimeout): Promise<WorkerInfo[]> {
-    return readWorkers(this.#open(), this.#keys, timeout);
+  async workers(timeout?: number): Promise<WorkerInfo[]> {
+    const { connection, keys, patience } = this.#open();
+    return readWorkers(connection, keys, timeout ?? patience);
   }
 
   /**
    * The state of the queue now.
-   * @param timeout time that Redis may take, ms; default 10,000
-   * @throws {ConnectionError} when it takes longer
-   * @throws {DequeueError} when Redis refuses
+   * @param timeout time that Redis may take, ms; default: the option
    */
-  async state(timeout: number = DEFAULTS.enqueueTimeout): Promise<QueueState> {
-    return readQueueState(this.#open(), this.#keys, timeout);
+  async state(timeout?: number): Promise<QueueState> {
+    const { connection, keys, patience } = this.#open();
+    return readQueueState(connection, keys, timeout ?? patience);
+  }
+
+  /**
+   * Reads a page of the messages of one state. Waiting and running messages come in the order of the queue,
+   * delayed ones by when they are due, and of the dead ones that which died last comes first.
+   */
+  async messages(state: MessageState, query: MessageQuery = {}): Promise<MessagePage> {
+    this.#open();
+    return this.#reader.readPage(state, query);
+  }
+
+  /**
+   * Reads one message, in whatever state it is. A message that is tried again has another id than its origin: it
+   * is looked for among the running messages and the newest waiting ones, 10,000 of each.
+   * @param origin of the message, or the id of its entry
+   * @returns `undefined` when it is not there (any more)
+   */
+  async message(origin: string): Promise<QueueMessage | undefined> {
+    this.#open();
+    return this.#reader.readMessage(origin);
+  }
+
+  /**
+   * Searches messages in short steps: `for await (const { found, searched, total } of admin.search(…))`. A
+   * message that changes its state meanwhile can come twice, or not at all.
+   */
+  async *search(
+    filter: MessageFilter,
+    options: SearchOptions = {},
+  ): AsyncGenerator<SearchStep, void, undefined> {
+    this.#open();
+    yield* searchMessages(this.#reader, () => this.state(), filter, options);
+  }
+
+  /**
+   * Deletes waiting, delayed and dead messages. A caller that waits for a reply gets none.
+   * @param which `id` of one message or of several
+   * @returns the number of messages that were deleted. A running message is not
+   */
+  async remove(which: string | readonly string[]): Promise<number> {
+    this.#open();
+    return this.#changes.remove(which);
+  }
+
+  /**
+   * Puts dead letters back into the queue, as `EventQueue.deadLetters.retry` does.
+   * @param which the origin of one letter or of several, or a filter; `{}` means all
+   * @returns the number of messages that were put back
+   */
+  async retry(which: string | readonly string[] | DeadLetterFilter): Promise<number> {
+    this.#open();
+    return this.#changes.retry(which);
+  }
+
+  /**
+   * Puts delayed messages into the queue now.
+   * @param which the origin of one message or of several
+   * @returns the number of messages that were put into the queue
+   */
+  async runNow(which: string | readonly string[]): Promise<number> {
+    this.#open();
+    return this.#changes.runNow(which);
+  }
+
+  /**
+   * Deletes all messages of a state that are there now. A caller that waits for a reply gets none.
+   * @param state `waiting`, `delayed` or `dead`
+   * @returns the number of messages that were deleted
+   */
+  async purge(state: MessageState): Promise<number> {
+    this.#open();
+    return this.#changes.purge(state);
+  }
+
+  /**
+   * Stores an event, once.
+   * @returns its origin
+   * @throws {EnqueueError} when Redis refuses it
+   */
+  async enqueue(event: ServiceEvent, { headers, delay }: EnqueueOptions = {}): Promise<string> {
+    const { connection, keys, patience: enqueueTimeout } = this.#open();
+    const fields = headers ? ['headers', JSON.stringify(headers)] : [];
+    const wait = Math.ceil(parseMilliseconds('delay', delay, 0, MAX_DELAY_MS, 0));
+    const limits = { maxQueueLength: undefined, maxBufferedBytes: DEFAULTS.maxBufferedBytes };
+    const options = { enqueueTimeout, ...limits, minReplicas: 0, legacyConsumers: false };
+    const context = new QueueContext(connection, keys, false);
+    this.#producer ??= new Producer(context, this.#clientId, options, () => undefined);
+    const producer = this.#producer;
+    const origin = await new Promise<string>((stored, failed) => {
+      const json = encodeEvent(event);
+      producer.produce(new PlainEvent(event.requestId, json, fields, wait, undefined, stored, failed));
+    });
+    this.#audit({ queue: this.name, action: 'enqueue', target: [origin], count: 1 });
+    return origin;
   }
 
   /** Closes the connection. It can be called again. */
-  close(): Promise<void> {
-    return this.#connection.closeConnection();
+  async close(): Promise<void> {
+    const { connection, keys } = this.#context;
+    await this.#producer?.drained();
+    // This is best effort: the key has a TTL.
+    if (this.#producer && connection.isConnected)
+      await send(connection.client, 'del', [keys.producer(this.#clientId)]).catch(() => undefined);
+    await connection.closeConnection();
   }
 
-  #open(): Connection {
-    if (this.#connection.status !== 'closed') return this.#connection;
+  #open(): AdminContext {
+    if (this.#context.connection.status !== 'closed') return this.#context;
     throw new ConnectionError(`the admin of queue ${formatValue(this.name)} is closed`);
   }
 }

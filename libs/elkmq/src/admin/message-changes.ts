@@ -1,0 +1,155 @@
+import type { DeadLetterQueue } from '../dead-letters/dead-letter-queue.js';
+import type { DeadLetterFilter } from '../dead-letters/filter.js';
+import { InvalidOptionError } from '../model/errors.js';
+import { GROUP } from '../model/keys.js';
+import { formatValue } from '../model/options.js';
+import type { Doubt } from '../redis/reliable-call.js';
+import type { ScriptName } from '../redis/scripts.js';
+import { callScript, readCommand, type AdminContext } from './admin-call.js';
+import { parseId } from './message-reader.js';
+import type { MessageState } from './queue-message.js';
+
+/** A change that somebody has made to a queue by its admin. */
+export interface QueueChange {
+  /** The name of the queue. */
+  readonly queue: string;
+  readonly action: 'enqueue' | 'purge' | 'remove' | 'retry' | 'runNow';
+  /** The messages that were chosen: their ids, a filter of dead letters, or a state. */
+  readonly target: readonly string[] | DeadLetterFilter | MessageState;
+  /** The number of messages that were changed. */
+  readonly count: number;
+  /** The error with which the change ended early. `count` is what was known by then; more may have changed. */
+  readonly error?: Error;
+}
+
+/** The most that one call changes: messages, and bytes. */
+const BATCH = { messages: 100, bytes: 16 * 1024 * 1024 };
+/** The number of delayed messages whose origins one call reads. */
+const PAGE = 1_000;
+
+/** Changes the messages of a queue, in batches of which each is one script. */
+export class MessageChanges {
+  readonly #context: AdminContext;
+  readonly #letters: DeadLetterQueue;
+  readonly #announce: (change: QueueChange) => void;
+
+  constructor(context: AdminContext, letters: DeadLetterQueue, announce: (change: QueueChange) => void) {
+    this.#context = context;
+    this.#letters = letters;
+    this.#announce = announce;
+  }
+
+  async remove(which: string | readonly string[]): Promise<number> {
+    const ids = idsOf(which);
+    return this.#change('remove', ids, (count) => this.#removeAll(ids, count));
+  }
+
+  async runNow(which: string | readonly string[]): Promise<number> {
+    const ids = idsOf(which);
+    const { eventStream, delayed, delayedBodies } = this.#context.keys;
+    return this.#change('runNow', ids, (count) =>
+      this.#inBatches('runDelayed', [eventStream, delayed, delayedBodies], [], ids, count),
+    );
+  }
+
+  async retry(which: string | readonly string[] | DeadLetterFilter): Promise<number> {
+    if (typeof which === 'string' || Array.isArray(which)) {
+      const ids = idsOf(which as string | readonly string[]);
+      return this.#change('retry', ids, async (count) => {
+        for (const id of ids) count(await this.#letters.retry(id));
+      });
+    }
+    const filter = which as DeadLetterFilter;
+    return this.#change('retry', filter, async (count) => {
+      count(await this.#letters.retry(filter));
+    });
+  }
+
+  async purge(state: MessageState): Promise<number> {
+    if (!['waiting', 'delayed', 'dead'].includes(state))
+      throw new InvalidOptionError(`state must be one of waiting, delayed, dead, got ${formatValue(state)}`);
+    return this.#change('purge', state, async (count) => {
+      if (state === 'waiting') await this.#purgeWaiting(count);
+      else if (state === 'delayed') await this.#removeAll(await this.#delayedOrigins(), count);
+      else count(await this.#letters.remove({}));
+    });
+  }
+
+  /** Makes a change and announces it, also when it ends early. */
+  async #change(
+    action: QueueChange['action'],
+    target: QueueChange['target'],
+    make: (count: (more: number) => void) => Promise<void>,
+  ): Promise<number> {
+    let count = 0;
+    const queue = this.#context.keys.queue;
+    try {
+      await make((more) => (count += more));
+    } catch (error) {
+      this.#announce({ queue, action, target, count, error: error as Error });
+      throw error;
+    }
+    this.#announce({ queue, action, target, count });
+    return count;
+  }
+
+  #removeAll(ids: readonly string[], count: (more: number) => void): Promise<void> {
+    const { eventStream, delayed, delayedBodies, deadLetters, deadLetterBodies, messageQueue } =
+      this.#context.keys;
+    const keys = [eventStream, delayed, delayedBodies, deadLetters, deadLetterBodies, messageQueue];
+    return this.#inBatches('removeMessages', keys, [GROUP], ids, count);
+  }
+
+  /** Calls a script until it has looked at all ids. */
+  async #inBatches(
+    script: ScriptName,
+    keys: readonly string[],
+    first: readonly string[],
+    ids: readonly string[],
+    count: (more: number) => void,
+  ): Promise<void> {
+    let left = ids;
+    while (left.length > 0) {
+      const doubt: Doubt = { isInDoubt: false };
+      const args = [...first, BATCH.bytes, ...left.slice(0, BATCH.messages)];
+      const answer = await callScript(this.#context, script, keys, args, doubt);
+      const [changed, seen] = answer as [number, number];
+      // Messages that are gone after a call in doubt count: that call changed them, and its answer was lost.
+      count(doubt.isInDoubt ? seen : changed);
+      left = left.slice(seen);
+    }
+  }
+
+  /** Deletes what waits now. Messages that come meanwhile stay. */
+  async #purgeWaiting(count: (more: number) => void): Promise<void> {
+    const { eventStream, messageQueue } = this.#context.keys;
+    const newest = (await readCommand(this.#context, 'xrevrange', [eventStream, '+', '-', 'COUNT', 1])) as [
+      [string, unknown]?,
+    ];
+    const last = newest[0]?.[0];
+    if (last === undefined) return;
+    let next = '';
+    do {
+      const args = [GROUP, next, last, BATCH.messages, BATCH.bytes];
+      const answer = await callScript(this.#context, 'purgeWaiting', [eventStream, messageQueue], args);
+      const [removed, place] = answer as [number, string];
+      count(removed);
+      next = place;
+    } while (next !== '');
+  }
+
+  /** The origins of all delayed messages. All are read before any is deleted, so messages that come stay. */
+  async #delayedOrigins(): Promise<string[]> {
+    const { delayed } = this.#context.keys;
+    const origins = new Set<string>();
+    for (let from = 0; ; from += PAGE) {
+      const page = (await readCommand(this.#context, 'zrange', [delayed, from, from + PAGE - 1])) as string[];
+      for (const origin of page) origins.add(origin);
+      if (page.length < PAGE) return [...origins];
+    }
+  }
+}
+
+function idsOf(which: string | readonly string[]): string[] {
+  return [which].flat().map((id) => parseId('id', id));
+}

@@ -1,0 +1,229 @@
+import type { DeadLetterQueue } from '../dead-letters/dead-letter-queue.js';
+import { InvalidOptionError } from '../model/errors.js';
+import { GROUP } from '../model/keys.js';
+import { formatValue, parseInteger } from '../model/options.js';
+import { callScript, readCommand, type AdminContext } from './admin-call.js';
+import {
+  messageOfDelayed,
+  messageOfEntry,
+  messageOfLetter,
+  type MessageState,
+  type QueueMessage,
+} from './queue-message.js';
+
+/** Chooses a page of messages. */
+export interface MessageQuery {
+  /** The place where the page begins: `next` of the page before. */
+  readonly after?: string | undefined;
+  /** The largest number of messages, 1 to 1,000. Default 100. */
+  readonly limit?: number | undefined;
+}
+
+/** Some of the messages of one state. */
+export interface MessagePage {
+  readonly messages: QueueMessage[];
+  /** The value of `after` for the next page; `undefined` when there is none. */
+  readonly next: string | undefined;
+}
+
+export const STATES: readonly MessageState[] = ['waiting', 'running', 'delayed', 'dead'];
+
+const MAX_LIMIT = 1_000;
+/** The most that one call reads: messages, and bytes of their fields. */
+const STEP = { messages: 250, bytes: 1024 * 1024 };
+
+/** The number of messages of a state among which a message that was tried again is looked for. */
+const MAX_LOOKED_AT = 10_000;
+
+const ID = /^\d{1,20}-\d{1,20}$/;
+const PLACE = /^(-?[\d.e+]+):(\d{1,20}-\d{1,20})$/;
+
+/** Returns `value` when it is the id of an entry. */
+export function parseId(name: string, value: unknown): string {
+  if (typeof value === 'string' && ID.test(value)) return value;
+  throw new InvalidOptionError(
+    `${name} must be the id of a message, such as 1700000000000-0, got ${formatValue(value)}`,
+  );
+}
+
+/** Returns `value` when it is a state. */
+export function parseState(value: unknown): MessageState {
+  if ((STATES as readonly unknown[]).includes(value)) return value as MessageState;
+  throw new InvalidOptionError(`state must be one of ${STATES.join(', ')}, got ${formatValue(value)}`);
+}
+
+/** Reads the messages of a queue in pages. It changes nothing. */
+export class MessageReader {
+  readonly #context: AdminContext;
+  readonly #letters: DeadLetterQueue;
+
+  constructor(context: AdminContext, letters: DeadLetterQueue) {
+    this.#context = context;
+    this.#letters = letters;
+  }
+
+  /** Reads a page, however many calls that takes. */
+  async readPage(state: MessageState, { after, limit }: MessageQuery): Promise<MessagePage> {
+    const most = parseInteger('limit', limit, 100, 1, MAX_LIMIT);
+    const messages: QueueMessage[] = [];
+    let next = after;
+    do {
+      const step = await this.readStep(state, next, Math.min(most - messages.length, STEP.messages));
+      messages.push(...step.messages);
+      next = step.next;
+    } while (next !== undefined && messages.length < most);
+    return { messages, next };
+  }
+
+  /**
+   * Reads with few calls. A step may have fewer messages than `limit`, and none, when others follow.
+   * @param order of waiting messages
+   */
+  async readStep(
+    state: MessageState,
+    after: string | undefined,
+    limit: number,
+    order: 'oldest' | 'newest' = 'oldest',
+  ): Promise<MessagePage> {
+    switch (parseState(state)) {
+      case 'waiting':
+        return this.#readWaiting(after, limit, order);
+      case 'running':
+        return this.#readRunning(after, limit);
+      case 'delayed':
+        return this.#readDelayed(after, limit);
+      case 'dead': {
+        const { letters, next } = await this.#letters.list({ before: after, limit });
+        return { messages: letters.map(messageOfLetter), next };
+      }
+    }
+  }
+
+  /**
+   * Reads one message. A message that is tried again has another id than its origin: it is looked for among the
+   * running messages and the newest waiting ones, 10,000 of each.
+   * @param id of its entry, or its origin
+   */
+  async readMessage(id: string): Promise<QueueMessage | undefined> {
+    const known = await this.#readById(parseId('origin', id));
+    if (known) return known;
+    for (const state of ['running', 'waiting'] as const) {
+      let next: string | undefined;
+      for (let looked = 0; looked < MAX_LOOKED_AT; looked += STEP.messages) {
+        const page = await this.readStep(state, next, STEP.messages, 'newest');
+        const found = page.messages.find(({ origin }) => origin === id);
+        if (found) return found;
+        next = page.next;
+        if (next === undefined) break;
+      }
+    }
+    return undefined;
+  }
+
+  async #readById(id: string): Promise<QueueMessage | undefined> {
+    const { eventStream, delayed, delayedBodies } = this.#context.keys;
+    const [entry] = (await readCommand(this.#context, 'xrange', [eventStream, id, id])) as [
+      [string, string[]]?,
+    ];
+    if (entry) {
+      const running = await this.#readRunning(undefined, 1, id);
+      const message = running.messages[0] ?? messageOfEntry(entry, 'waiting');
+      if (message) return message;
+    }
+    const body = await readCommand(this.#context, 'hget', [delayedBodies, id]);
+    const dueAt = await readCommand(this.#context, 'zscore', [delayed, id]);
+    if (typeof body === 'string' && typeof dueAt === 'string')
+      return messageOfDelayed(id, body, Number(dueAt));
+    const letter = await this.#letters.get(id);
+    return letter && messageOfLetter(letter);
+  }
+
+  async #readWaiting(
+    after: string | undefined,
+    limit: number,
+    order: 'oldest' | 'newest',
+  ): Promise<MessagePage> {
+    const { keys } = this.#context;
+    const args = [GROUP, after === undefined ? '' : parseId('after', after), order, limit, STEP.bytes];
+    const answer = await callScript(this.#context, 'readWaiting', [keys.eventStream], args);
+    const [isEnd, ...rows] = answer as [number, ...unknown[]];
+    const messages: QueueMessage[] = [];
+    let next = after;
+    for (let i = 0; i < rows.length; i += 2) {
+      const id = rows[i] as string;
+      const message = messageOfEntry([id, rows[i + 1] as string[]], 'waiting');
+      if (message) messages.push(message);
+      next = id;
+    }
+    return { messages, next: isEnd === 1 ? undefined : next };
+  }
+
+  /** @param only the id of the one entry to read */
+  async #readRunning(after: string | undefined, limit: number, only?: string): Promise<MessagePage> {
+    const { keys } = this.#context;
+    const seen = only === undefined ? after : before(only);
+    const args = [GROUP, seen === undefined ? '' : parseId('after', seen), limit, STEP.bytes];
+    const answer = await callScript(this.#context, 'readRunning', [keys.eventStream], args);
+    const [isEnd, now, ...rows] = answer as [number, number, ...unknown[]];
+    const messages: QueueMessage[] = [];
+    let next = after;
+    for (let i = 0; i < rows.length; i += 4) {
+      const [id, fields, consumer, idle] = rows.slice(i, i + 4) as [string, string[] | null, string, number];
+      next = id;
+      if (only !== undefined && id !== only) continue;
+      const message = messageOfEntry([id, fields], 'running', { consumer, renewedAt: now - idle });
+      if (message) messages.push(message);
+    }
+    return { messages, next: isEnd === 1 ? undefined : next };
+  }
+
+  /** The message that is due first comes first, then by origin. */
+  async #readDelayed(after: string | undefined, limit: number): Promise<MessagePage> {
+    const { delayed, delayedBodies } = this.#context.keys;
+    const [, from = '-inf', seen] = after === undefined ? [] : placeOf(after);
+    const rows: [origin: string, due: string][] = [];
+    for (let offset = 0; rows.length <= limit; offset += STEP.messages) {
+      const args = [delayed, from, '+inf', 'WITHSCORES', 'LIMIT', offset, STEP.messages];
+      const index = (await readCommand(this.#context, 'zrangebyscore', args)) as string[];
+      for (let i = 0; i < index.length; i += 2) {
+        const [origin, due] = [index[i] as string, index[i + 1] as string];
+        if (seen === undefined || due !== from || origin > seen) rows.push([origin, due]);
+      }
+      if (index.length < 2 * STEP.messages) break;
+    }
+    const page = rows.slice(0, Math.max(await this.#countReadable(rows.slice(0, limit)), 1));
+    if (page.length === 0) return { messages: [], next: undefined };
+    const origins = page.map(([origin]) => origin);
+    const bodies = (await readCommand(this.#context, 'hmget', [delayedBodies, ...origins])) as unknown[];
+    const messages = page.flatMap(([origin, due], index) => {
+      const body = bodies[index];
+      return typeof body === 'string' ? [messageOfDelayed(origin, body, Number(due))] : [];
+    });
+    const [origin, due] = page.at(-1) as [string, string];
+    return { messages, next: page.length < rows.length ? `${due}:${origin}` : undefined };
+  }
+
+  /** The number of delayed messages that one call can read, counted from the first one. */
+  async #countReadable(rows: readonly [origin: string, due: string][]): Promise<number> {
+    const { delayedBodies } = this.#context.keys;
+    const sizes = await Promise.all(
+      rows.map(([origin]) => readCommand(this.#context, 'hstrlen', [delayedBodies, origin])),
+    );
+    let bytes = 0;
+    const tooMuch = sizes.findIndex((size) => (bytes += size as number) > STEP.bytes);
+    return tooMuch < 0 ? rows.length : tooMuch;
+  }
+}
+
+/** The highest id below `id`. */
+function before(id: string): string {
+  const [time = '', number = ''] = id.split('-');
+  if (number !== '0') return `${time}-${String(BigInt(number) - 1n)}`;
+  return `${String(BigInt(time) - 1n)}-18446744073709551615`;
+}
+
+function placeOf(after: unknown): RegExpExecArray {
+  const place = typeof after === 'string' ? PLACE.exec(after) : null;
+  if (place) return place;
+  throw new InvalidOptionError(`after must be \`next\` of a page, got ${formatValue(after)}`);
+}

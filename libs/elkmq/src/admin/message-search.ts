@@ -1,0 +1,118 @@
+import { DEAD_LETTER_REASONS, type DeadLetterReason } from '../dead-letters/dead-letter.js';
+import { InvalidOptionError } from '../model/errors.js';
+import { formatValue, parseInteger } from '../model/options.js';
+import { parseState, type MessageReader } from './message-reader.js';
+import type { MessageState, QueueMessage } from './queue-message.js';
+import type { QueueState } from './queue-state.js';
+
+/** Chooses messages: a message must have every given value. `{}` chooses all. */
+export interface MessageFilter {
+  /** The pattern (the action of the event). `*` stands for any characters: `order.*`. */
+  readonly pattern?: string | undefined;
+  /** Text in the payload, as it is in Redis: JSON. A message that is no event is searched in all its fields. */
+  readonly text?: string | undefined;
+  /** Headers with their values. */
+  readonly header?: Readonly<Record<string, string>> | undefined;
+  /** The reason of a dead letter. Only dead messages have one. */
+  readonly reason?: DeadLetterReason | undefined;
+  /** The earliest time at which Redis registered the message, ms since 1970. */
+  readonly since?: number | undefined;
+  /** The latest such time, ms since 1970. */
+  readonly until?: number | undefined;
+}
+
+/** The range of a search. */
+export interface SearchOptions {
+  /** The states that are searched, in this order. Default: running, waiting, delayed, dead. */
+  readonly states?: readonly MessageState[] | undefined;
+  /**
+   * The largest number of messages that are read. The newest of the waiting and dead ones come first. Default
+   * 100,000.
+   */
+  readonly newest?: number | undefined;
+}
+
+/** The result of one step of a search. */
+export interface SearchStep {
+  /** The messages that this step has found. */
+  readonly found: QueueMessage[];
+  /** The number of messages that were read so far. */
+  readonly searched: number;
+  /** The number of messages that were there to be read at the beginning; `newest` at most. */
+  readonly total: number;
+}
+
+/** The number of messages that one step reads at most. */
+const STEP_MESSAGES = 250;
+const KNOWN = ['pattern', 'text', 'header', 'reason', 'since', 'until'];
+const ORDER: readonly MessageState[] = ['running', 'waiting', 'delayed', 'dead'];
+
+/** Searches step by step. Each step is short for Redis, and says how far the search is. */
+export async function* searchMessages(
+  reader: MessageReader,
+  state: () => Promise<QueueState>,
+  filter: MessageFilter,
+  { states = ORDER, newest }: SearchOptions,
+): AsyncGenerator<SearchStep, void, undefined> {
+  const matches = matcherOf(filter);
+  const most = parseInteger('newest', newest, 100_000, 1);
+  const chosen = states.map(parseState);
+  const sizes = await state();
+  const size = {
+    waiting: sizes.waiting,
+    running: sizes.running,
+    delayed: sizes.delayed,
+    dead: sizes.deadLetters,
+  };
+  const total = Math.min(
+    most,
+    chosen.reduce((sum, name) => sum + size[name], 0),
+  );
+  let searched = 0;
+  for (const name of chosen) {
+    let next: string | undefined;
+    while (searched < most) {
+      const page = await reader.readStep(name, next, Math.min(STEP_MESSAGES, most - searched), 'newest');
+      searched += page.messages.length;
+      yield { found: page.messages.filter(matches), searched, total: Math.max(total, searched) };
+      next = page.next;
+      if (next === undefined) break;
+    }
+  }
+}
+
+/** Makes a function that says whether a message is chosen. */
+function matcherOf(filter: unknown): (message: QueueMessage) => boolean {
+  if (typeof filter !== 'object' || filter === null || Array.isArray(filter))
+    throw new InvalidOptionError(`the filter of messages must be an object, got ${formatValue(filter)}`);
+  const unknown = Object.keys(filter).find((name) => !KNOWN.includes(name));
+  if (unknown !== undefined)
+    throw new InvalidOptionError(
+      `the filter of messages has no ${formatValue(unknown)}; it has ${KNOWN.join(', ')}`,
+    );
+  const { pattern, text, header = {}, reason, since, until } = filter as MessageFilter;
+  if (reason !== undefined && !DEAD_LETTER_REASONS.includes(reason))
+    throw new InvalidOptionError(
+      `reason must be one of ${DEAD_LETTER_REASONS.join(', ')}, got ${formatValue(reason)}`,
+    );
+  const action = pattern === undefined ? undefined : globOf(pattern);
+  const headers = Object.entries(header);
+  return (message) =>
+    (action === undefined || (message.event !== undefined && action.test(message.event.action))) &&
+    (text === undefined || textsOf(message).some((part) => part.includes(text))) &&
+    headers.every(
+      ([name, value]) => Object.hasOwn(message.headers, name) && message.headers[name] === value,
+    ) &&
+    (reason === undefined || message.letter?.reason === reason) &&
+    (since === undefined || message.storedAt >= since) &&
+    (until === undefined || message.storedAt <= until);
+}
+
+function globOf(pattern: string): RegExp {
+  const parts = pattern.split('*').map((part) => part.replace(/[\\^$.|?+()[\]{}]/g, '\\$&'));
+  return new RegExp(`^${parts.join('.*')}$`, 's');
+}
+
+function textsOf({ event, fields }: QueueMessage): readonly string[] {
+  return event ? [event.payload ?? ''] : fields;
+}

@@ -1,0 +1,145 @@
+import { ElkMqRecordBuilder, QueueAdmin, ServiceEvent, type QueueChange } from 'nestjs-elkmq';
+import { describe, expect, it } from 'vitest';
+import { deadLetter, writeLetters } from '../support/dead-letters.js';
+import { enqueueAsTheOriginal, eventsOf, payloadsOf } from '../support/entries.js';
+import { told, startClient } from '../support/nest.js';
+import { closing, keysOf, newQueueName, redis, rejection, until, url } from '../support/queue.js';
+import { startWorker } from '../support/workers.js';
+
+const HOUR = 3_600_000;
+
+function auditedAdmin(queue: string): { admin: QueueAdmin; changes: QueueChange[] } {
+  const changes: QueueChange[] = [];
+  const audit = (change: QueueChange): number => changes.push(change);
+  return { admin: closing(new QueueAdmin(queue, url, { audit })), changes };
+}
+
+async function take(queue: string, count: number): Promise<void> {
+  const stream = `${queue}(event_stream)`;
+  await redis.xgroup('CREATE', stream, 'elkmq', '0').catch(() => undefined);
+  await redis.xreadgroup('GROUP', 'elkmq', 'c', 'COUNT', count, 'STREAMS', stream, '>');
+}
+
+async function emitDelayed(queue: string, ...payloads: unknown[]): Promise<void> {
+  const client = startClient({ queue });
+  for (const payload of payloads)
+    await told(client.emit('later.event', new ElkMqRecordBuilder(payload).setDelay(HOUR).build()));
+}
+
+describe('an admin', () => {
+  it('enqueues an event, with headers and a delay, and leaves nothing of its own', async () => {
+    const queue = newQueueName();
+    const { admin, changes } = auditedAdmin(queue);
+    const origin = await admin.enqueue(new ServiceEvent(60, 'a', '1'), { headers: { tenant: 'x' } });
+    const later = await admin.enqueue(new ServiceEvent(60, 'a', '2'), { delay: HOUR });
+    expect(await admin.message(origin)).toMatchObject({
+      payload: 1,
+      headers: { tenant: 'x' },
+      isRequest: false,
+    });
+    expect(await admin.message(later)).toMatchObject({ state: 'delayed', payload: 2 });
+    expect(changes).toEqual([
+      { queue, action: 'enqueue', target: [origin], count: 1 },
+      { queue, action: 'enqueue', target: [later], count: 1 },
+    ]);
+    await admin.close();
+    expect(Object.keys(await keysOf(queue))).not.toContainEqual(expect.stringContaining('producer'));
+  });
+
+  it('removes waiting, delayed and dead messages, and not one that is running', async () => {
+    const queue = newQueueName();
+    const { admin, changes } = auditedAdmin(queue);
+    const running = await admin.enqueue(new ServiceEvent(60, 'a', '1'));
+    await take(queue, 1);
+    const waiting = await admin.enqueue(new ServiceEvent(60, 'a', '2'));
+    const stays = await admin.enqueue(new ServiceEvent(60, 'a', '3'));
+    await emitDelayed(queue, 4);
+    const delayed = (await admin.messages('delayed')).messages[0]?.origin as string;
+    const letter = deadLetter(5);
+    await writeLetters(queue, [letter]);
+    const ids = [running, waiting, delayed, letter.origin, '1-1'];
+    expect(await admin.remove(ids)).toBe(3);
+    expect(await admin.remove(ids)).toBe(0);
+    expect(changes.slice(-2)).toEqual([
+      { queue, action: 'remove', target: ids, count: 3 },
+      { queue, action: 'remove', target: ids, count: 0 },
+    ]);
+    expect((await eventsOf(queue)).map(({ id }) => id)).toEqual([running, stays]);
+    expect(await keysOf(queue)).not.toHaveProperty('(delayed)');
+    expect(await keysOf(queue)).not.toHaveProperty('(dead_letters)');
+  });
+
+  it('removes an event of an original client together with its id in the list', async () => {
+    const queue = newQueueName();
+    const { admin } = auditedAdmin(queue);
+    const event = '{"request_uuid":1,"timeout":60,"action":"a","payload":null}';
+    const ids = [await enqueueAsTheOriginal(queue, event), await enqueueAsTheOriginal(queue, event)];
+    expect(await admin.remove(ids[0] as string)).toBe(1);
+    expect(await redis.lrange(`${queue}(message_queue)`, 0, -1)).toEqual([ids[1]]);
+    expect(await admin.purge('waiting')).toBe(1);
+    expect(await redis.exists(`${queue}(message_queue)`)).toBe(0);
+  });
+
+  it('runs delayed messages now: a worker handles them', async () => {
+    const queue = newQueueName();
+    const { admin, changes } = auditedAdmin(queue);
+    await emitDelayed(queue, 'now', 'later');
+    const handled: unknown[] = [];
+    const handler = (data: unknown) => Promise.resolve(handled.push(data));
+    await startWorker({ queue }, { 'later.event': handler });
+    const { messages } = await admin.messages('delayed');
+    const now = messages.find(({ payload }) => payload === 'now')?.origin as string;
+    expect(await admin.runNow([now, '1-1'])).toBe(1);
+    await until(() => handled.length === 1);
+    expect(handled).toEqual(['now']);
+    expect((await admin.messages('delayed')).messages).toMatchObject([{ payload: 'later' }]);
+    expect(await admin.runNow(now)).toBe(0);
+    expect(changes[0]).toEqual({ queue, action: 'runNow', target: [now, '1-1'], count: 1 });
+  });
+
+  it('retries dead letters: one, several, or those of a filter', async () => {
+    const queue = newQueueName();
+    const { admin, changes } = auditedAdmin(queue);
+    const letters = [1, 2, 3, 4, 5].map((number) => deadLetter(number, number > 3 ? 'expired' : 'failed'));
+    await writeLetters(queue, letters);
+    const origins = letters.map(({ origin }) => origin);
+    expect(await admin.retry(origins[0] as string)).toBe(1);
+    expect(await admin.retry([origins[0] as string, origins[1] as string])).toBe(1);
+    expect(await admin.retry({ reason: 'expired' })).toBe(2);
+    expect(await payloadsOf(queue)).toEqual(['1', '2', '4', '5']);
+    expect((await admin.messages('dead')).messages).toMatchObject([{ origin: origins[2] }]);
+    expect(changes.map(({ action, count }) => [action, count])).toEqual([
+      ['retry', 1],
+      ['retry', 1],
+      ['retry', 2],
+    ]);
+  });
+
+  it('purges what waits, in many calls, and nothing else', async () => {
+    const queue = newQueueName();
+    const { admin, changes } = auditedAdmin(queue);
+    await Promise.all(
+      Array.from({ length: 350 }, (_, index) => admin.enqueue(new ServiceEvent(60, 'a', String(index)))),
+    );
+    await take(queue, 5);
+    await emitDelayed(queue, 'later');
+    await writeLetters(queue, [deadLetter(1)]);
+    expect(await admin.purge('waiting')).toBe(345);
+    expect(await admin.state()).toMatchObject({ waiting: 0, running: 5, delayed: 1, deadLetters: 1 });
+    expect(await admin.purge('waiting')).toBe(0);
+    expect(await admin.purge('delayed')).toBe(1);
+    expect(await admin.purge('dead')).toBe(1);
+    expect(await admin.state()).toMatchObject({ running: 5, delayed: 0, deadLetters: 0 });
+    expect(changes.at(-1)).toEqual({ queue, action: 'purge', target: 'dead', count: 1 });
+    expect(await rejection(admin.purge('running'))).toMatchObject({ code: 'INVALID_OPTION' });
+  });
+
+  it('announces a change that ends early, with what was changed until then', async () => {
+    const queue = newQueueName();
+    const { admin, changes } = auditedAdmin(queue);
+    await redis.set(`${queue}(delayed)`, 'no zset');
+    const error = await rejection(admin.runNow('1-1'));
+    expect(error).toMatchObject({ code: 'DEQUEUE_FAILED' });
+    expect(changes).toEqual([{ queue, action: 'runNow', target: ['1-1'], count: 0, error }]);
+  });
+});
