@@ -11,6 +11,7 @@ import type { ClientSettings } from '../options.js';
 import { OutgoingPackets, type OutgoingPacket } from './packet.js';
 import { ReplyReader } from './reply-reader.js';
 import { callSafely, type ElkMqSendObserver } from '../instrumentation.js';
+import { runStep, whenFulfilled } from '../value-or-promise.js';
 
 /** @internal */
 export type RequesterLike = Pick<Requester, 'connection' | 'connect' | 'close' | 'store' | 'request'>;
@@ -47,19 +48,15 @@ export class OutgoingMessages {
     const reader = new ReplyReader(this.#deserializer, callback, sending);
     let cancel: (() => void) | undefined;
     let isCancelled = false;
-    try {
-      const written = this.#packets.write(packet, sending?.headers);
-      if (written instanceof Promise) {
-        const start = (later: OutgoingPacket): void => {
-          if (!isCancelled) cancel = this.#request(later, reader);
-        };
-        written.then(start).catch((error: unknown) => {
-          reader.failed(error);
-        });
-      } else cancel = this.#request(written, reader);
-    } catch (error) {
-      reader.failed(error);
-    }
+    const start = (written: OutgoingPacket): void => {
+      if (!isCancelled) cancel = this.#request(written, reader);
+    };
+    void runStep(
+      () => whenFulfilled(this.#packets.write(packet, sending?.headers), start),
+      (error) => {
+        reader.failed(error);
+      },
+    );
     return () => {
       isCancelled = true;
       cancel?.();
@@ -75,22 +72,17 @@ export class OutgoingMessages {
         sending?.stored(id);
         resolve();
       };
-      const failed = (error: Error): void => {
+      const failed = (error: unknown): void => {
         sending?.ended(error);
-        reject(error);
+        const reason = error as Error;
+        reject(reason);
       };
       const store = (written: OutgoingPacket): void => {
         const { action, payload, timeout = this.#options.eventTimeout } = written;
         const event = new ServiceEvent(wholeSeconds(timeout), action, payload);
         this.#requester().store(event, written, stored, failed);
       };
-      try {
-        const written = this.#packets.write(packet, sending?.headers);
-        if (written instanceof Promise) written.then(store).catch(failed);
-        else store(written);
-      } catch (error) {
-        failed(error as Error);
-      }
+      void runStep(() => whenFulfilled(this.#packets.write(packet, sending?.headers), store), failed);
     });
   }
 

@@ -3,6 +3,7 @@ import { InvalidEventError, JsonDumpError } from 'elkmq';
 import { type Deduplication, formatValue, toJson } from 'elkmq/internal';
 import { hasBrand, RECORD } from '../brands.js';
 import type { ElkMqRecord } from '../message-options.js';
+import { whenFulfilled, type ValueOrPromise } from '../value-or-promise.js';
 
 /** A Nest packet in the form that the queue stores. */
 export interface OutgoingPacket {
@@ -34,7 +35,7 @@ export class OutgoingPackets {
    * @throws {InvalidEventError} when the pattern cannot be one
    * @throws {JsonDumpError} when the data cannot be written as JSON
    */
-  write(packet: Packet, extraHeaders?: Record<string, string>): OutgoingPacket | Promise<OutgoingPacket> {
+  write(packet: Packet, extraHeaders?: Record<string, string>): ValueOrPromise<OutgoingPacket> {
     const action = this.normalise(packet.pattern);
     if (typeof action !== 'string' || action === '') {
       throw new InvalidEventError(
@@ -46,10 +47,9 @@ export class OutgoingPackets {
     const headers = extraHeaders ? { ...extraHeaders, ...record?.headers } : record?.headers;
     const fields = headers || metadata ? fieldsOf(headers, metadata) : NO_FIELDS;
     const plain = record ? { ...packet, data: record.data } : packet;
-    const serialized: unknown = this.serializer.serialize(plain as never, record);
-    return serialized instanceof Promise
-      ? serialized.then((value: unknown) => outgoing(action, value, fields, record))
-      : outgoing(action, serialized, fields, record);
+    return whenFulfilled(this.serializer.serialize(plain as never, record) as unknown, (serialized) =>
+      outgoing(action, serialized, fields, record),
+    );
   }
 }
 

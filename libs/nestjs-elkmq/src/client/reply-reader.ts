@@ -2,6 +2,7 @@ import { AsyncResource } from 'node:async_hooks';
 import type { ProducerDeserializer, WritePacket } from '@nestjs/microservices';
 import { decodeEvent, type ReplyListener, valueOf } from 'elkmq/internal';
 import type { ElkMqSendObserver } from '../instrumentation.js';
+import { runStep, whenFulfilled, type ValueOrPromise } from '../value-or-promise.js';
 
 /**
  * Hands the replies to one request to Nest, in the order in which they come. When a deserializer is
@@ -25,21 +26,13 @@ export class ReplyReader extends AsyncResource implements ReplyListener {
   }
 
   reply(body: unknown, last: boolean): void {
-    if (this.#before) {
-      this.#before = this.#before
-        .then(() => this.#read(body, last))
-        .catch((error: unknown) => {
-          this.failed(error);
-        });
-      return;
-    }
-    try {
-      this.#before = this.#read(body, last)?.catch((error: unknown) => {
+    this.#before = runStep(
+      () => this.#read(body, last),
+      (error) => {
         this.failed(error);
-      });
-    } catch (error) {
-      this.failed(error);
-    }
+      },
+      this.#before,
+    );
   }
 
   failed(err: unknown): void {
@@ -47,13 +40,8 @@ export class ReplyReader extends AsyncResource implements ReplyListener {
     this.runInAsyncScope(this.callback, undefined, { err });
   }
 
-  #read(body: unknown, last: boolean): Promise<void> | undefined {
-    const read = this.deserializer.deserialize(packetOf(body, last));
-    if (!(read instanceof Promise)) {
-      this.#tell(read, last);
-      return undefined;
-    }
-    return read.then((packet) => {
+  #read(body: unknown, last: boolean): ValueOrPromise<void> {
+    return whenFulfilled(this.deserializer.deserialize(packetOf(body, last)), (packet) => {
       this.#tell(packet, last);
     });
   }

@@ -3,6 +3,7 @@ import { isObservable, lastValueFrom } from 'rxjs';
 import { type Delivery, type Failure, valueOf } from 'elkmq/internal';
 import type { ElkMqContext } from './elk-mq.context.js';
 import { originalOf, type Failures } from './failures.js';
+import { whenFulfilled } from '../value-or-promise.js';
 
 /** Runs the handlers of one kind of message: of requests, or of events. */
 export interface Handling {
@@ -80,9 +81,9 @@ export function callHandler(
   deserializer: ConsumerDeserializer,
 ): Promise<unknown> {
   try {
-    const data = dataOf(delivery, context, deserializer);
-    const answer =
-      data instanceof Promise ? data.then((read) => handler(read, context)) : handler(data, context);
+    const answer = whenFulfilled<unknown, unknown>(dataOf(delivery, context, deserializer), (data) =>
+      handler(data, context),
+    );
     // A handler that Nest has not wrapped may return a plain value.
     return Promise.resolve(answer);
   } catch (error) {
@@ -99,6 +100,8 @@ function dataOf(
 ): unknown {
   const packet: Packet = { pattern: event.action, data: valueOf(event.payload) };
   if (metadata !== undefined) packet.metadata = context.getMetadata();
-  const read = deserializer.deserialize(packet, { channel: event.action });
-  return read instanceof Promise ? read.then(({ data }) => data as unknown) : (read.data as unknown);
+  return whenFulfilled(
+    deserializer.deserialize(packet, { channel: event.action }),
+    ({ data }) => data as unknown,
+  );
 }

@@ -1,6 +1,7 @@
 import type { ConsumerSerializer, WritePacket } from '@nestjs/microservices';
 import { PayloadTooLargeError, ServiceEvent } from 'elkmq';
 import { type Delivery, messageOf, textOf, toJson } from 'elkmq/internal';
+import { runStep, whenFulfilled, type ValueOrPromise } from '../value-or-promise.js';
 
 /** Nest's answer when a failure is not the handler's own, or is empty. */
 export const INTERNAL_ERROR = { status: 'error', message: 'Internal server error' };
@@ -52,29 +53,22 @@ export class ReplyWriter {
    * @param packet `undefined` for the end
    */
   #inTurn(packet: WritePacket | undefined): void {
-    try {
-      const written = this.#before ? this.#before.then(() => this.#write(packet)) : this.#write(packet);
-      this.#before = written?.catch((error: unknown) => {
+    this.#before = runStep(
+      () => this.#write(packet),
+      (error) => {
         this.#fail(error);
-      });
-    } catch (error) {
-      this.#fail(error);
-    }
+      },
+      this.#before,
+    );
   }
 
-  #write(packet: WritePacket | undefined): Promise<void> | undefined {
-    if (!packet) {
-      this.#finish();
-      return undefined;
+  #write(packet: WritePacket | undefined): ValueOrPromise<void> {
+    if (packet) {
+      return whenFulfilled(this.#format.serializer.serialize(packet as never) as unknown, (serialized) => {
+        this.#send(serialized);
+      });
     }
-    const serialized: unknown = this.#format.serializer.serialize(packet as never);
-    if (!(serialized instanceof Promise)) {
-      this.#send(serialized);
-      return undefined;
-    }
-    return serialized.then((value: unknown) => {
-      this.#send(value);
-    });
+    this.#finish();
   }
 
   #finish(): void {
