@@ -22,12 +22,47 @@ const BLOCK = 1_000;
 /** No part of the package's interface. */
 const GENERATED = new URL('../../../../libs/elkmq/dist/redis/scripts.generated.js', import.meta.url).href;
 
+/** The part of it that is used here. */
+interface Scripts {
+  readonly SCRIPTS: Record<'enqueue' | 'settle', { readonly source: string }>;
+  enqueue: (
+    keys: { eventStream: string; producer: string; inbox: string },
+    args: {
+      batch: string;
+      slot: string;
+      memory: number;
+      inboxNeeded: number;
+      client: string;
+      messages: string[];
+    },
+  ) => ScriptCall;
+  settle: (
+    keys: { eventStream: string; inboxes: string[] },
+    args: {
+      group: string;
+      first: string;
+      stop: string;
+      endings: { inbox: number; replies: string; ids: string[] }[];
+    },
+  ) => ScriptCall;
+}
+interface ScriptCall {
+  readonly script: { readonly sha1: string };
+  readonly keys: string[];
+  readonly args: (string | number)[];
+}
 type Read = [string, [id: string, fields: string[]][]][] | null;
 type Frame = [requestId: string, attempt: number, number: number, last: number, body: { response: unknown }];
 
-async function scriptOf(redis: Redis, name: 'enqueue' | 'settle'): Promise<string> {
-  const { SCRIPTS } = (await import(GENERATED)) as { SCRIPTS: Record<typeof name, { source: string }> };
-  return (await redis.script('LOAD', SCRIPTS[name].source)) as string;
+async function loadScripts(redis: Redis): Promise<Scripts> {
+  const scripts = (await import(GENERATED)) as Scripts;
+  await redis.script('LOAD', scripts.SCRIPTS.enqueue.source);
+  await redis.script('LOAD', scripts.SCRIPTS.settle.source);
+  return scripts;
+}
+
+function run(redis: Redis, { script, keys, args }: ScriptCall): Promise<unknown> {
+  return redis.evalsha(script.sha1, keys.length, ...keys, ...args);
 }
 
 /** The next id there can be. */
@@ -39,7 +74,7 @@ function after(id: string): string {
 async function startWorker(url: string, handled: (event: object) => void): Promise<BenchWorker> {
   const redis = new Redis(url);
   const reading = new Redis(url);
-  const settle = await scriptOf(redis, 'settle');
+  const { settle } = await loadScripts(redis);
   await redis.xgroup('CREATE', STREAM, GROUP, '0', 'MKSTREAM').catch(() => undefined);
   let isClosed = false;
   const ask = (): Promise<unknown> =>
@@ -51,7 +86,7 @@ async function startWorker(url: string, handled: (event: object) => void): Promi
       const entries = found?.[0]?.[1] ?? [];
       ahead = entries.length === COUNT ? ask() : undefined;
       for (let i = 0; i < entries.length; i += EARLY) {
-        const keys = [STREAM];
+        let inboxes: string[] = [];
         const ids: string[] = [];
         const replies: string[] = [];
         for (const [id, [, json = '', , replyTo = '']] of entries.slice(i, i + EARLY)) {
@@ -63,21 +98,15 @@ async function startWorker(url: string, handled: (event: object) => void): Promi
             continue;
           }
           // There is one client, which sends either requests or events.
-          keys[1] = `bench(inbox):${replyTo}`;
+          inboxes = [`bench(inbox):${replyTo}`];
           const response = JSON.stringify({ response: JSON.parse(event.payload) as unknown });
           replies.push(`["${requestId}",1,0,1,${response}]`);
         }
         const told = replies.length > 0 ? `[${replies.join('\n,')}]` : '';
-        const args = [
-          GROUP,
-          ids[0] ?? '',
-          after(ids.at(-1) ?? ''),
-          told === '' ? 0 : 2,
-          ids.length,
-          told,
-          ...ids,
-        ];
-        redis.evalsha(settle, keys.length, ...keys, ...args).catch(() => undefined);
+        const [first = '', stop] = [ids[0], after(ids.at(-1) ?? '')];
+        const endings = [{ inbox: inboxes.length, replies: told, ids }];
+        const call = settle({ eventStream: STREAM, inboxes }, { group: GROUP, first, stop, endings });
+        run(redis, call).catch(() => undefined);
       }
     }
   };
@@ -95,24 +124,28 @@ async function startWorker(url: string, handled: (event: object) => void): Promi
 function client(url: string): BenchClient {
   const redis = new Redis(url);
   const reading = new Redis(url);
-  let enqueue = '';
+  let enqueue: Scripts['enqueue'];
   let batchNumber = 0;
   let requestNumber = 1_000_000_000_000_000;
   // There are either requests or events.
   let address = '';
-  let args: string[] = [];
+  let messages: string[] = [];
   let stored: Partial<Observer<unknown>>[] = [];
   let inFlight = 0;
   const waiting = new Map<string, Partial<Observer<unknown>>>();
 
   const flush = (): void => {
-    while (args.length > 0 && inFlight < WINDOW) {
-      const [batch, observers] = [args, stored];
-      args = [];
+    while (messages.length > 0 && inFlight < WINDOW) {
+      const [sent, observers] = [messages, stored];
+      messages = [];
       stored = [];
       inFlight++;
-      const head = [++batchNumber, batchNumber % WINDOW, 60_000, 60_000, address];
-      void redis.evalsha(enqueue, 3, STREAM, PRODUCER, INBOX, ...head, ...batch).then(() => {
+      const batch = { batch: String(++batchNumber), slot: String(batchNumber % WINDOW), memory: 60_000 };
+      const call = enqueue(
+        { eventStream: STREAM, producer: PRODUCER, inbox: INBOX },
+        { ...batch, inboxNeeded: 60_000, client: address, messages: sent },
+      );
+      void run(redis, call).then(() => {
         inFlight--;
         for (const observer of observers) observer.complete?.();
         flush();
@@ -123,11 +156,11 @@ function client(url: string): BenchClient {
     address = replyTo;
     const requestId = String(requestNumber++);
     const payload = JSON.stringify(JSON.stringify(data));
-    if (args.length === 0) {
+    if (messages.length === 0) {
       if (inFlight === 0) process.nextTick(flush);
       else setImmediate(flush);
     }
-    args.push(`{"request_uuid":${requestId},"timeout":60,"action":"${action}","payload":${payload}}`);
+    messages.push(`{"request_uuid":${requestId},"timeout":60,"action":"${action}","payload":${payload}}`);
     return requestId;
   };
   const read = async (): Promise<void> => {
@@ -158,7 +191,7 @@ function client(url: string): BenchClient {
   };
   return {
     async connect() {
-      enqueue = await scriptOf(redis, 'enqueue');
+      ({ enqueue } = await loadScripts(redis));
       read().catch(() => undefined);
     },
     send: (pattern, data) => ({

@@ -6,6 +6,7 @@ import { QueueContext } from '../../libs/elkmq/src/legacy/queue-context.js';
 import { GROUP, QueueKeys } from '../../libs/elkmq/src/model/keys.js';
 import { Connection } from '../../libs/elkmq/src/redis/connection.js';
 import { RedisSource } from '../../libs/elkmq/src/redis/redis-source.js';
+import * as scripts from '../../libs/elkmq/src/redis/scripts.generated.js';
 import { runScript } from '../../libs/elkmq/src/redis/scripts.js';
 import { events, moduleOf, startApp, startClient } from '../support/nest.js';
 import { clientOf, ownRedis } from '../support/own-redis.js';
@@ -116,9 +117,8 @@ describe('many large messages are not read together', () => {
     const ids = await store(look, queue, []);
     await look.xgroup('CREATE', `${queue}(event_stream)`, GROUP, '$');
     await look.lpush(`${queue}(message_queue)`, ...ids);
-    const { eventStream, messageQueue, leftovers } = new QueueKeys(queue, false);
-    const clean = () =>
-      runScript(look, 'cleanList', [eventStream, messageQueue, leftovers], [GROUP, '0', 200]);
+    const keys = new QueueKeys(queue, false);
+    const clean = () => runScript(look, scripts.cleanList(keys, { group: GROUP, skip: 0, limit: 200 }));
     let rounds = 0;
     for (let moved = 0; moved < COUNT; rounds++) moved += ((await clean()) as [number])[0];
     expect(rounds).toBeGreaterThanOrEqual(COUNT / 4);

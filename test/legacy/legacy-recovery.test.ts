@@ -1,7 +1,6 @@
 import type { ElkMqContext } from 'nestjs-elkmq';
 import { describe, expect, it } from 'vitest';
-import { runScript } from '../../libs/elkmq/src/redis/scripts.js';
-import { enqueueAsTheOriginal, eventsOf } from '../support/entries.js';
+import { enqueueAsTheOriginal, eventsOf, putBack } from '../support/entries.js';
 import { deadLettersOf, events, moduleOf, startApp } from '../support/nest.js';
 import { newQueueName, redis, until } from '../support/queue.js';
 import { dequeueAsTheOriginal, eventJson, listOf, pendingIn, startTaker } from '../support/original.js';
@@ -33,8 +32,7 @@ describe('a Nest worker that died', () => {
   it('before it had won an event: an original consumer can take it too', async () => {
     const queue = newQueueName();
     const id = await handedOut(queue);
-    const keys = ['event_stream', 'message_queue', 'leftovers'].map((name) => `${queue}(${name})`);
-    await runScript(redis, 'requeue', keys, ['elkmq', 0, '', 0, '+', 1_000, id]);
+    await putBack(queue, id, 0, '+');
     expect(await listOf(queue)).not.toContain(id);
     expect(await dequeueAsTheOriginal(queue)).toMatchObject({ action: 'note', payload: '1' });
   });

@@ -1,6 +1,8 @@
 import { ElkMqServer } from 'nestjs-elkmq';
 import { describe, expect, it } from 'vitest';
+import * as scripts from '../../libs/elkmq/src/redis/scripts.generated.js';
 import { runScript } from '../../libs/elkmq/src/redis/scripts.js';
+import { putBack } from '../support/entries.js';
 import { clientOf, ownRedis } from '../support/own-redis.js';
 import { listening } from '../support/nest.js';
 import { newQueueName, redis, redisMajor, until, url } from '../support/queue.js';
@@ -118,8 +120,10 @@ describe('requests that are settled together', () => {
     await redis.xdel(inbox, (await redis.xadd(inbox, '*', 'created', '')) as string);
     await redis.xreadgroup('GROUP', GROUP, 'w.1.60000', 'COUNT', 4, 'STREAMS', stream, '>');
     const settled = ids.slice(0, 4);
-    const args = [GROUP, '', '', 2, 4, '[1\n,2\n,3\n,4]', ...settled];
-    const settle = () => runScript(redis, 'settle', [stream, inbox], args);
+    const endings = [{ inbox: 1, replies: '[1\n,2\n,3\n,4]', ids: settled }];
+    const keys = { eventStream: stream, inboxes: [inbox] };
+    const call = scripts.settle(keys, { group: GROUP, first: '', stop: '', endings });
+    const settle = () => runScript(redis, call);
     const replies = async () =>
       (await redis.xrange(inbox, '-', '+')).map(([, [, text = '']]) => JSON.parse(text) as number[]);
     return { queue, stream, ids: settled, settle, replies };
@@ -136,8 +140,7 @@ describe('requests that are settled together', () => {
 
   it('are answered but for those that others have taken away', async () => {
     const { queue, ids, settle, replies } = await pendingRequests();
-    const keys = ['event_stream', 'message_queue', 'leftovers'].map((name) => `${queue}(${name})`);
-    await runScript(redis, 'requeue', keys, [GROUP, 1, '', 0, '', 1_000, ids[1] as string]);
+    await putBack(queue, ids[1] as string, 1);
     expect(await settle()).toEqual([ids[1]]);
     expect(await replies()).toEqual([[1, 3, 4]]);
   });

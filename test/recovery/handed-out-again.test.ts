@@ -1,11 +1,11 @@
 import { concat, firstValueFrom, lastValueFrom, of, Subject, tap } from 'rxjs';
 import { ElkMqRecordBuilder } from 'nestjs-elkmq';
 import { describe, expect, it } from 'vitest';
+import { putBack } from '../support/entries.js';
 import { clientOf, ownRedis } from '../support/own-redis.js';
 import { Proxy } from '../support/proxy.js';
 import { deadLettersOf, logs, startClient, unsettled } from '../support/nest.js';
 import { closing, newQueueName, redis, rejection, until, url } from '../support/queue.js';
-import { runScript } from '../../libs/elkmq/src/redis/scripts.js';
 import { ask, startWorker, type Handler } from '../support/workers.js';
 
 it("what Redis handed to a connection that broke is handled, with delivery 'once' too", async () => {
@@ -154,9 +154,8 @@ describe('when the consumer group is deleted under a worker', () => {
     );
     await until(() => values.length === 2);
     // As a worker puts back what nothing says of that it has answered.
-    const keys = ['event_stream', 'message_queue', 'leftovers'].map((name) => `${queue}(${name})`);
     const [id] = (await redis.xrange(`${queue}(event_stream)`, '-', '+'))[0] ?? [];
-    await runScript(redis, 'requeue', keys, ['elkmq', 1, '', 0, '', 1_000, String(id)]);
+    await putBack(queue, String(id), 1);
     expect(await outcome).toMatchObject({ code: 'ABANDONED' });
     expect(values).toEqual([1, 2]);
     prices.complete();

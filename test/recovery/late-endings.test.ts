@@ -167,8 +167,8 @@ describe('requests that are answered in the same moment as one that was taken aw
 
 it.each<[string, string, string[]]>([
   ['an event', 'settle', EVENT],
-  ['a deduplicated request', 'share', [...FROM_TESTER, 'deduplication', 'k']],
-  ['an event of an original client', 'answerOriginal', []],
+  ['a deduplicated request', 'settleDeduplicated', [...FROM_TESTER, 'deduplication', 'k']],
+  ['an event of an original client', 'answerLegacy', []],
 ])(
   'a success that did not come through before others gave the message up withdraws the dead letter: %s',
   async (_what, script, fields) => {
@@ -176,7 +176,7 @@ it.each<[string, string, string[]]>([
     const queue = newQueueName();
     let end: (() => void) | undefined;
     const cutOff = new ElkMqServer({ queue, url: proxy.url, lease: 200 });
-    const isEvent = script !== 'share';
+    const isEvent = script !== 'settleDeduplicated';
     cutOff.addHandler('late', () => new Promise<void>((resolve) => (end = resolve)), isEvent);
     await listening(cutOff);
     await redis.xadd(`${queue}(event_stream)`, '*', 'event', REQUEST, ...fields);

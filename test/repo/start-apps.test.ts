@@ -10,6 +10,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const COPIED = [
   ...['package.json', 'package-lock.json', 'tsconfig.json', 'nest-cli.json', 'apps', 'scripts/build-app.mjs'],
   'scripts/embed-lua.mjs',
+  'scripts/lua',
   ...['src', 'package.json', 'tsconfig.lib.json'].flatMap((part) => [
     `libs/elkmq/${part}`,
     `libs/nestjs-elkmq/${part}`,

@@ -1,4 +1,7 @@
 import type { Redis } from 'ioredis';
+import { GROUP, QueueKeys } from '../../libs/elkmq/src/model/keys.js';
+import * as scripts from '../../libs/elkmq/src/redis/scripts.generated.js';
+import { runScript } from '../../libs/elkmq/src/redis/scripts.js';
 import { redis } from './queue.js';
 
 export interface Entry {
@@ -35,4 +38,22 @@ export async function enqueueAsTheOriginal(queue: string, json: string | Buffer)
 /** The milliseconds of an entry's id. */
 export function millisecondsOf(id: string): number {
   return Number(id.slice(0, id.indexOf('-')));
+}
+
+/**
+ * Puts a pending entry back into the queue, as any worker can.
+ * @param attempts how many attempts it counts
+ * @param legacyLimit up to which id legacy consumers may take events of legacy producers: `+` all, empty none
+ */
+export async function putBack(queue: string, id: string, attempts: number, legacyLimit = ''): Promise<void> {
+  const args = {
+    group: GROUP,
+    attempts,
+    consumer: '',
+    minIdle: 0,
+    legacyLimit,
+    keptLonger: 1_000,
+    ids: [id],
+  };
+  await runScript(redis, scripts.requeue(new QueueKeys(queue, false), args));
 }

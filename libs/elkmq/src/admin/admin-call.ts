@@ -3,7 +3,7 @@ import type { QueueKeys } from '../model/keys.js';
 import type { Connection } from '../redis/connection.js';
 import { isReplyError } from '../redis/redis-errors.js';
 import { callReliably, reliably, type Doubt } from '../redis/reliable-call.js';
-import { send, type ScriptName } from '../redis/scripts.js';
+import { send, type ScriptCall } from '../redis/scripts.js';
 
 /** A queue that is looked at from outside. */
 export interface AdminContext {
@@ -20,12 +20,10 @@ export interface AdminContext {
  */
 export async function callScript(
   { connection, patience }: AdminContext,
-  script: ScriptName,
-  keys: readonly string[],
-  args: readonly (string | number)[],
+  call: ScriptCall,
   doubt?: Doubt,
 ): Promise<unknown> {
-  return refusalsNamed(callReliably(connection, script, keys, args, patience, doubt));
+  return refusalsNamed(callReliably(connection, call, patience, doubt));
 }
 
 /**

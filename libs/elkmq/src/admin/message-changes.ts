@@ -4,7 +4,8 @@ import { InvalidOptionError } from '../model/errors.js';
 import { GROUP } from '../model/keys.js';
 import { formatValue } from '../model/options.js';
 import type { Doubt } from '../redis/reliable-call.js';
-import type { ScriptName } from '../redis/scripts.js';
+import * as scripts from '../redis/scripts.generated.js';
+import type { ScriptCall } from '../redis/scripts.js';
 import { callScript, readCommand, type AdminContext } from './admin-call.js';
 import { parseId } from './message-reader.js';
 import type { MessageState } from './queue-message.js';
@@ -46,10 +47,10 @@ export class MessageChanges {
 
   async runNow(which: string | readonly string[]): Promise<number> {
     const ids = idsOf(which);
-    const { eventStream, delayed, delayedBodies } = this.#context.keys;
-    return this.#change('runNow', ids, (count) =>
-      this.#inBatches('runDelayed', [eventStream, delayed, delayedBodies], [], ids, count),
-    );
+    const { keys } = this.#context;
+    const run = (origins: readonly string[]): ScriptCall =>
+      scripts.runDelayed(keys, { budget: BATCH.bytes, origins });
+    return this.#change('runNow', ids, (count) => this.#inBatches(run, ids, count));
   }
 
   async retry(which: string | readonly string[] | DeadLetterFilter): Promise<number> {
@@ -94,25 +95,22 @@ export class MessageChanges {
   }
 
   #removeAll(ids: readonly string[], count: (more: number) => void): Promise<void> {
-    const { eventStream, delayed, delayedBodies, deadLetters, deadLetterBodies, messageQueue } =
-      this.#context.keys;
-    const keys = [eventStream, delayed, delayedBodies, deadLetters, deadLetterBodies, messageQueue];
-    return this.#inBatches('removeMessages', keys, [GROUP], ids, count);
+    const { keys } = this.#context;
+    const remove = (some: readonly string[]): ScriptCall =>
+      scripts.removeMessages(keys, { group: GROUP, budget: BATCH.bytes, ids: some });
+    return this.#inBatches(remove, ids, count);
   }
 
   /** Calls a script until it has looked at all ids. */
   async #inBatches(
-    script: ScriptName,
-    keys: readonly string[],
-    first: readonly string[],
+    callFor: (ids: readonly string[]) => ScriptCall,
     ids: readonly string[],
     count: (more: number) => void,
   ): Promise<void> {
     let left = ids;
     while (left.length > 0) {
       const doubt: Doubt = { isInDoubt: false };
-      const args = [...first, BATCH.bytes, ...left.slice(0, BATCH.messages)];
-      const answer = await callScript(this.#context, script, keys, args, doubt);
+      const answer = await callScript(this.#context, callFor(left.slice(0, BATCH.messages)), doubt);
       const [changed, seen] = answer as [number, number];
       // Messages that are gone after a call in doubt count: that call changed them, and its answer was lost.
       count(doubt.isInDoubt ? seen : changed);
@@ -122,16 +120,20 @@ export class MessageChanges {
 
   /** Deletes what waits now. Messages that come meanwhile stay. */
   async #purgeWaiting(count: (more: number) => void): Promise<void> {
-    const { eventStream, messageQueue } = this.#context.keys;
-    const newest = (await readCommand(this.#context, 'xrevrange', [eventStream, '+', '-', 'COUNT', 1])) as [
-      [string, unknown]?,
-    ];
+    const { keys } = this.#context;
+    const newest = (await readCommand(this.#context, 'xrevrange', [
+      keys.eventStream,
+      '+',
+      '-',
+      'COUNT',
+      1,
+    ])) as [[string, unknown]?];
     const last = newest[0]?.[0];
     if (last === undefined) return;
     let next = '';
     do {
-      const args = [GROUP, next, last, BATCH.messages, BATCH.bytes];
-      const answer = await callScript(this.#context, 'purgeWaiting', [eventStream, messageQueue], args);
+      const args = { group: GROUP, first: next, last, limit: BATCH.messages, budget: BATCH.bytes };
+      const answer = await callScript(this.#context, scripts.purgeWaiting(keys, args));
       const [removed, place] = answer as [number, string];
       count(removed);
       next = place;

@@ -2,6 +2,7 @@ import type { DeadLetterQueue } from '../dead-letters/dead-letter-queue.js';
 import { InvalidOptionError } from '../model/errors.js';
 import { GROUP } from '../model/keys.js';
 import { formatValue, parseInteger } from '../model/options.js';
+import * as scripts from '../redis/scripts.generated.js';
 import { callScript, readCommand, type AdminContext } from './admin-call.js';
 import {
   messageOfDelayed,
@@ -143,9 +144,9 @@ export class MessageReader {
     limit: number,
     order: 'oldest' | 'newest',
   ): Promise<MessagePage> {
-    const { keys } = this.#context;
-    const args = [GROUP, after === undefined ? '' : parseId('after', after), order, limit, STEP.bytes];
-    const answer = await callScript(this.#context, 'readWaiting', [keys.eventStream], args);
+    const seen = after === undefined ? '' : parseId('after', after);
+    const args = { group: GROUP, seen, order, limit, budget: STEP.bytes };
+    const answer = await callScript(this.#context, scripts.readWaiting(this.#context.keys, args));
     const [isEnd, ...rows] = answer as [number, ...unknown[]];
     const messages: QueueMessage[] = [];
     let next = after;
@@ -160,10 +161,10 @@ export class MessageReader {
 
   /** @param only the id of the one entry to read */
   async #readRunning(after: string | undefined, limit: number, only?: string): Promise<MessagePage> {
-    const { keys } = this.#context;
-    const seen = only === undefined ? after : before(only);
-    const args = [GROUP, seen === undefined ? '' : parseId('after', seen), limit, STEP.bytes];
-    const answer = await callScript(this.#context, 'readRunning', [keys.eventStream], args);
+    const last = only === undefined ? after : before(only);
+    const seen = last === undefined ? '' : parseId('after', last);
+    const args = { group: GROUP, seen, limit, budget: STEP.bytes };
+    const answer = await callScript(this.#context, scripts.readRunning(this.#context.keys, args));
     const [isEnd, now, ...rows] = answer as [number, number, ...unknown[]];
     const messages: QueueMessage[] = [];
     let next = after;

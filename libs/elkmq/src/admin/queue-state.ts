@@ -3,6 +3,7 @@ import { GROUP, type QueueKeys } from '../model/keys.js';
 import type { Connection } from '../redis/connection.js';
 import { isReplyError } from '../redis/redis-errors.js';
 import { callReliably } from '../redis/reliable-call.js';
+import * as scripts from '../redis/scripts.generated.js';
 
 /** The state of a queue at one moment. */
 export interface QueueState {
@@ -37,9 +38,8 @@ export async function readQueueState(
   keys: QueueKeys,
   patience: number,
 ): Promise<QueueState> {
-  const touched = [keys.eventStream, keys.responseStream, keys.delayed, keys.deadLetters, keys.workers];
   try {
-    const answer = await callReliably(connection, 'queueState', touched, [GROUP], patience);
+    const answer = await callReliably(connection, scripts.queueState(keys, { group: GROUP }), patience);
     const [entries, responses, running, oldest, delayed, deadLetters, now, workers] = answer as [
       ...[number, number, number, string, number, number, number, number],
     ];

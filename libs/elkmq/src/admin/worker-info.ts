@@ -3,6 +3,7 @@ import type { QueueKeys } from '../model/keys.js';
 import type { Connection } from '../redis/connection.js';
 import { isReplyError } from '../redis/redis-errors.js';
 import { callReliably } from '../redis/reliable-call.js';
+import * as scripts from '../redis/scripts.generated.js';
 
 /** One worker of a queue, as it described itself a few seconds ago. */
 export interface WorkerInfo {
@@ -52,7 +53,7 @@ export async function readWorkers(
   patience: number,
 ): Promise<WorkerInfo[]> {
   try {
-    const answer = (await callReliably(connection, 'listWorkers', [keys.workers], [], patience)) as string[];
+    const answer = (await callReliably(connection, scripts.listWorkers(keys), patience)) as string[];
     const workers: WorkerInfo[] = [];
     for (let index = 0; index < answer.length; index += 2) {
       const info = workerInfo(answer[index], answer[index + 1]);

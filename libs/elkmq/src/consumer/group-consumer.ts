@@ -14,6 +14,7 @@ import { GROUP } from '../model/keys.js';
 import { isNoGroup, isReplyError } from '../redis/redis-errors.js';
 import type { RedisSource } from '../redis/redis-source.js';
 import { runScript, send } from '../redis/scripts.js';
+import * as scripts from '../redis/scripts.generated.js';
 import { ReadSize } from '../redis/read-size.js';
 import { takeEntries, type StreamEntry } from '../model/stream-entries.js';
 
@@ -229,8 +230,6 @@ export async function joinGroup(
   { keys, legacy, connection: usual }: QueueContext,
   connection = usual,
 ): Promise<void> {
-  const { eventStream, messageQueue, history } = keys;
-  const used = [eventStream, messageQueue, history];
-  const until = await runScript(connection.client, 'join', used, [GROUP]);
+  const until = await runScript(connection.client, scripts.joinGroup(keys, { group: GROUP }));
   legacy.recordJoin(String(until));
 }

@@ -8,6 +8,7 @@ import { BLOCK_MS } from '../redis/blocking-reader.js';
 import type { StreamEntry } from '../model/stream-entries.js';
 import { GROUP } from '../model/keys.js';
 import { callReliably } from '../redis/reliable-call.js';
+import * as scripts from '../redis/scripts.generated.js';
 import { isReplyError, isTransient } from '../redis/redis-errors.js';
 import { send } from '../redis/scripts.js';
 
@@ -102,16 +103,8 @@ export class BrokenSessions {
    * @returns whether it has left
    */
   async leaveGroup(name: string): Promise<boolean> {
-    const args = [GROUP, name];
-    return (
-      (await callReliably(
-        this.#context.connection,
-        'leave',
-        [this.#context.keys.eventStream],
-        args,
-        REQUEUE_TIMEOUT_MS,
-      )) === 0
-    );
+    const call = scripts.leaveGroup(this.#context.keys, { group: GROUP, consumer: name });
+    return (await callReliably(this.#context.connection, call, REQUEUE_TIMEOUT_MS)) === 0;
   }
 
   async #end(session: ConsumerSession): Promise<void> {
@@ -174,11 +167,17 @@ export async function requeue(
   attempts = 0,
   { consumer, minIdleMs }: OwnerGuard = ANY_OWNER,
 ): Promise<void> {
-  const { eventStream, messageQueue, leftovers } = keys;
-  const used = [eventStream, messageQueue, leftovers];
   for (let left = ids; left.length > 0;) {
-    const args = [GROUP, attempts, consumer, minIdleMs, legacy.limit, KEPT_LONGER_MS, ...left];
-    left = left.slice((await callReliably(connection, 'requeue', used, args, patience)) as number);
+    const call = scripts.requeue(keys, {
+      group: GROUP,
+      attempts,
+      consumer,
+      minIdle: minIdleMs,
+      legacyLimit: legacy.limit,
+      keptLonger: KEPT_LONGER_MS,
+      ids: left,
+    });
+    left = left.slice((await callReliably(connection, call, patience)) as number);
   }
 }
 

@@ -6,7 +6,8 @@ import type { QueueKeys } from '../model/keys.js';
 import { formatValue, parseInteger } from '../model/options.js';
 import { isReplyError } from '../redis/redis-errors.js';
 import { callReliably, type Doubt } from '../redis/reliable-call.js';
-import type { ScriptName } from '../redis/scripts.js';
+import * as scripts from '../redis/scripts.generated.js';
+import type { ScriptCall } from '../redis/scripts.js';
 
 /** Chooses dead letters, and says how many one page holds. */
 export interface DeadLetterQuery extends DeadLetterFilter {
@@ -60,7 +61,7 @@ export class DeadLetterQueue {
   /** The number of letters. */
   async count(filter: DeadLetterFilter = {}): Promise<number> {
     checkFilter(filter);
-    if (isForAll(filter)) return Number(await this.#call('countDeadLetters', [this.#keys.deadLetters], []));
+    if (isForAll(filter)) return Number(await this.#call(scripts.countDeadLetters(this.#keys)));
     return (await this.#originsOf(filter)).length;
   }
 
@@ -92,7 +93,7 @@ export class DeadLetterQueue {
 
   /** Reads one letter; `undefined` when there is none. */
   async get(origin: string): Promise<DeadLetter | undefined> {
-    const json = await this.#call('getDeadLetter', [this.#keys.deadLetterBodies], [idOf(origin)]);
+    const json = await this.#call(scripts.getDeadLetter(this.#keys, { origin: idOf(origin) }));
     return typeof json === 'string' ? readLetter(origin, json) : undefined;
   }
 
@@ -107,14 +108,12 @@ export class DeadLetterQueue {
    * @throws {EnqueueError} when Redis refuses to store them; their letters stay
    */
   async retry(which: string | DeadLetterFilter): Promise<number> {
-    const { eventStream, deadLetters, deadLetterBodies } = this.#keys;
-    const keys = [eventStream, deadLetters, deadLetterBodies];
     let left = (await this.#originsOf(which)).reverse();
     let count = 0;
     while (left.length > 0) {
       const doubt = { isInDoubt: false };
-      const args = [BATCH.bytes, ...left.slice(0, BATCH.letters)];
-      const answer = await this.#call('revive', keys, args, doubt);
+      const origins = left.slice(0, BATCH.letters);
+      const answer = await this.#call(scripts.revive(this.#keys, { budget: BATCH.bytes, origins }), doubt);
       const [revived, seen] = answer as [number, number];
       // Letters that are gone after a call in doubt count: that call put them back, and its answer was lost.
       count += doubt.isInDoubt ? seen : revived;
@@ -129,12 +128,12 @@ export class DeadLetterQueue {
    * @returns the number of letters that were deleted
    */
   async remove(which: string | DeadLetterFilter): Promise<number> {
-    const keys = [this.#keys.deadLetters, this.#keys.deadLetterBodies];
     let left = await this.#originsOf(which);
     let count = 0;
     while (left.length > 0) {
       const doubt = { isInDoubt: false };
-      const answer = await this.#call('removeDeadLetters', keys, left.slice(0, BATCH.letters), doubt);
+      const origins = left.slice(0, BATCH.letters);
+      const answer = await this.#call(scripts.removeDeadLetters(this.#keys, { origins }), doubt);
       const [removed, seen] = answer as [number, number];
       count += doubt.isInDoubt ? seen : removed;
       left = left.slice(seen);
@@ -160,33 +159,27 @@ export class DeadLetterQueue {
    * @param expected the number of letters that are wanted, if that is known
    */
   async *#rows(filter: DeadLetterFilter, before?: string, expected?: number): AsyncGenerator<Row> {
-    const keys = [this.#keys.deadLetters, this.#keys.deadLetterBodies];
     const step = isForAll(filter) ? (expected ?? BATCH.letters) : BATCH.letters;
-    let place = before === undefined ? ['+inf', ''] : partsOf(before);
+    let [from, last] = before === undefined ? ['+inf', ''] : partsOf(before);
     for (;;) {
-      const args = [...place, step, BATCH.bytes];
-      const [isEnd, ...parts] = (await this.#call('listDeadLetters', keys, args)) as [number, ...string[]];
+      const call = scripts.listDeadLetters(this.#keys, { from, last, limit: step, budget: BATCH.bytes });
+      const [isEnd, ...parts] = (await this.#call(call)) as [number, ...string[]];
       for (let i = 0; i < parts.length; i += 3) {
         const [time, origin, json] = parts.slice(i, i + 3) as [string, string, string];
-        place = [time, origin];
+        [from, last] = [time, origin];
         const letter = readLetter(origin, json);
-        if (matchesFilter(letter, filter)) yield { letter, place: place.join(':') };
+        if (matchesFilter(letter, filter)) yield { letter, place: `${time}:${origin}` };
       }
       if (isEnd === 1) return;
     }
   }
 
-  async #call(
-    script: ScriptName,
-    keys: string[],
-    args: (string | number)[],
-    doubt?: Doubt,
-  ): Promise<unknown> {
+  async #call(call: ScriptCall, doubt?: Doubt): Promise<unknown> {
     try {
-      return await callReliably(this.#connection, script, keys, args, this.#patience, doubt);
+      return await callReliably(this.#connection, call, this.#patience, doubt);
     } catch (error) {
       if (!isReplyError(error)) throw error;
-      const Refused = script === 'revive' ? EnqueueError : DequeueError;
+      const Refused = call.script.name === 'revive' ? EnqueueError : DequeueError;
       throw new Refused(`Redis refused a call for dead letters: ${error.message}`, { cause: error });
     }
   }

@@ -2,6 +2,8 @@ import type { QueueContext } from '../legacy/queue-context.js';
 import { EnqueueError, EventQueueError } from '../model/errors.js';
 import type { DeduplicatedRequests } from '../settling/deduplicated-requests.js';
 import { callReliably } from '../redis/reliable-call.js';
+import * as scripts from '../redis/scripts.generated.js';
+import type { ScriptCall } from '../redis/scripts.js';
 import type { ServiceEvent, Timestamp } from '../model/service-event.js';
 import { timestampOf } from '../model/entry.js';
 import { hyphenated } from '../model/request-ids.js';
@@ -41,16 +43,17 @@ export class Responder {
   async #toOne({ replyTo, requestId }: ServiceEvent, json: string): Promise<Timestamp> {
     const inbox = replyTo === undefined ? undefined : this.#context.keys.inbox(replyTo);
     if (inbox !== undefined) {
-      return this.#call('reply', [inbox], [`[["${requestId}",1,0,1,${JSON.stringify(json)}]]`]);
+      return this.#call(
+        scripts.reply({ inbox }, { replies: `[["${requestId}",1,0,1,${JSON.stringify(json)}]]` }),
+      );
     }
     // A legacy client waits for it.
-    const { eventStream, responseStream } = this.#context.keys;
-    return this.#call('respond', [eventStream, responseStream], [hyphenated(requestId), json]);
+    return this.#call(
+      scripts.respond(this.#context.keys, { request: hyphenated(requestId), response: json }),
+    );
   }
 
-  async #call(script: 'reply' | 'respond', keys: string[], args: string[]): Promise<Timestamp> {
-    return timestampOf(
-      String(await callReliably(this.#context.connection, script, keys, args, this.#patience)),
-    );
+  async #call(call: ScriptCall): Promise<Timestamp> {
+    return timestampOf(String(await callReliably(this.#context.connection, call, this.#patience)));
   }
 }

@@ -3,6 +3,7 @@ import { GROUP, type QueueKeys } from '../model/keys.js';
 import type { StreamEntry } from '../model/stream-entries.js';
 import type { Connection } from '../redis/connection.js';
 import { callReliably } from '../redis/reliable-call.js';
+import * as scripts from '../redis/scripts.generated.js';
 import { deletableAt, isListed } from './ownership.js';
 
 /** Is notified of the entries for which legacy consumers compete. */
@@ -107,15 +108,15 @@ export class Arbiter {
   ): Promise<{ won: StreamEntry[]; doubtful: StreamEntry[] }> {
     // A client of this package puts the id into the list with the entry. A missing id then means that a
     // legacy consumer has the entry.
-    const args = entries.flatMap((entry) => [
-      entry[0],
-      isLast || isListed(entry[1] ?? []) ? deletableAt(entry) : '',
-    ]);
-    const results = await this.#ask([GROUP, consumer, ...args]);
+    const asked = entries.map((entry) => ({
+      id: entry[0],
+      deletable: isLast || isListed(entry[1] ?? []) ? String(deletableAt(entry)) : '',
+    }));
+    const results = await this.#ask(consumer, asked);
     if (!results) return { won: [], doubtful: entries };
     return {
       won: entries.filter((_, index) => results[index] === 1),
-      doubtful: entries.filter((_, index) => results[index] === 0 && args[2 * index + 1] === ''),
+      doubtful: entries.filter((_, index) => results[index] === 0 && asked[index]?.deletable === ''),
     };
   }
 
@@ -123,18 +124,14 @@ export class Arbiter {
    * Asks Redis until there is an answer.
    * @returns `undefined` when the worker stopped before that
    */
-  async #ask(args: (string | number)[]): Promise<number[] | undefined> {
-    const { eventStream, messageQueue, leftovers } = this.#keys;
-    const keys = [eventStream, messageQueue, leftovers];
+  async #ask(
+    consumer: string,
+    entries: readonly { id: string; deletable: string }[],
+  ): Promise<number[] | undefined> {
+    const call = scripts.arbitrate(this.#keys, { group: GROUP, consumer, entries });
     while (!this.#stop.signal.aborted) {
       try {
-        return (await callReliably(
-          this.#connection,
-          'arbitrate',
-          keys,
-          args,
-          ARBITRATION_TIMEOUT_MS,
-        )) as number[];
+        return (await callReliably(this.#connection, call, ARBITRATION_TIMEOUT_MS)) as number[];
       } catch (error) {
         this.#contest.failed(error);
         await this.#sleep(RETRY_PAUSE_MS);

@@ -1,7 +1,8 @@
 import { GROUP, type QueueKeys } from '../model/keys.js';
 import type { Connection } from '../redis/connection.js';
 import { PeriodicTask, type TaskRefused } from '../redis/periodic-task.js';
-import { runScript, send, type ScriptName } from '../redis/scripts.js';
+import * as scripts from '../redis/scripts.generated.js';
+import { runScript, send, type ScriptCall } from '../redis/scripts.js';
 import { KEPT_LONGER_MS } from './ownership.js';
 
 /** The pause between two looks when no legacy client has left anything, ms. */
@@ -80,12 +81,11 @@ export class Janitor {
 
   /** @returns whether there is more to do at once */
   async #clean(): Promise<boolean> {
-    const { eventStream, messageQueue, leftovers, history } = this.#keys;
-    const histories = [eventStream, history, leftovers];
-    const lists = [eventStream, messageQueue, leftovers];
-    const looked = await this.#call('cleanHistory', histories, [KEPT_LONGER_MS, ENTRIES_PER_CALL]);
+    const looked = await this.#call(
+      scripts.cleanHistory(this.#keys, { group: GROUP, keptLonger: KEPT_LONGER_MS, limit: ENTRIES_PER_CALL }),
+    );
     const stale = await this.#cleanListPage();
-    const due = await this.#call('cleanLeftovers', lists, [DELETED_COUNT]);
+    const due = await this.#call(scripts.cleanLeftovers(this.#keys, { group: GROUP, limit: DELETED_COUNT }));
     const responses = await this.#cleanResponses();
     return looked === 1 || stale || due === DELETED_COUNT || responses;
   }
@@ -107,8 +107,8 @@ export class Janitor {
   }
 
   #cleanList(skip: string, count: number): Promise<Page> {
-    const { eventStream, messageQueue, leftovers } = this.#keys;
-    return this.#call('cleanList', [eventStream, messageQueue, leftovers], [skip, count]) as Promise<Page>;
+    const call = scripts.cleanList(this.#keys, { group: GROUP, skip: Number(skip), limit: count });
+    return this.#call(call) as Promise<Page>;
   }
 
   /**
@@ -116,13 +116,9 @@ export class Janitor {
    * passed by, a page at a time.
    */
   async #cleanResponses(): Promise<boolean> {
-    const { eventStream, responseStream } = this.#keys;
+    const args = { group: GROUP, keptLonger: KEPT_LONGER_MS, limit: ENTRIES_PER_CALL };
     const clean = (from: string): Promise<Page> =>
-      this.#call(
-        'cleanResponses',
-        [eventStream, responseStream],
-        [KEPT_LONGER_MS, from, ENTRIES_PER_CALL],
-      ) as Promise<Page>;
+      this.#call(scripts.cleanResponses(this.#keys, { ...args, from })) as Promise<Page>;
     const [deleted, next] = await clean('-');
     if (next === '') return false;
     if (deleted > 0) return true;
@@ -131,7 +127,7 @@ export class Janitor {
     return more > 0;
   }
 
-  #call(script: ScriptName, keys: string[], args: (string | number)[]): Promise<unknown> {
-    return runScript(this.#connection.client, script, keys, [GROUP, ...args]);
+  #call(call: ScriptCall): Promise<unknown> {
+    return runScript(this.#connection.client, call);
   }
 }

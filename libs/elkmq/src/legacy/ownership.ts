@@ -26,7 +26,7 @@ export class LegacyOwnership {
 
   /**
    * The group has been joined.
-   * @param until see `join.lua`
+   * @param until see `join_group.lua`
    */
   recordJoin(until: string): void {
     this.#until = until;

@@ -3,6 +3,7 @@ import { BLOCK_MS, BlockingReader } from '../redis/blocking-reader.js';
 import type { StreamEntry } from '../model/stream-entries.js';
 import type { RedisSource } from '../redis/redis-source.js';
 import { runScript, send } from '../redis/scripts.js';
+import * as scripts from '../redis/scripts.generated.js';
 import { hyphenated } from '../model/request-ids.js';
 
 /** The number of entries of the index in one read. */
@@ -77,12 +78,8 @@ export class ResponseWatch {
   async #begin(): Promise<void> {
     const [oldest] = this.#waiting.values();
     const age = oldest ? performance.now() - oldest.since : 0;
-    const [seconds] = (await runScript(
-      this.#reader.connection.client,
-      'time',
-      [this.#keys.eventStream],
-      [],
-    )) as [string];
+    const { client } = this.#reader.connection;
+    const [seconds] = (await runScript(client, scripts.time(this.#keys))) as [string];
     const from = Math.floor(Number(seconds) * 1_000 - age - EARLIER);
     this.#last = `${String(Math.max(from, 0))}-0`;
   }

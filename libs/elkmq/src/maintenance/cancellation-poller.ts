@@ -1,6 +1,7 @@
 import type { QueueContext } from '../legacy/queue-context.js';
 import { PeriodicTask } from '../redis/periodic-task.js';
 import { runScript, send } from '../redis/scripts.js';
+import * as scripts from '../redis/scripts.generated.js';
 import type { Delivery } from '../settling/delivery.js';
 
 /** The pause between two looks, ms. Requests that end between two looks are never asked about. */
@@ -52,14 +53,14 @@ export class CancellationPoller {
 
   async #ask(requests: Delivery[]): Promise<void> {
     const { client } = this.#context.connection;
-    const keys = [this.#context.keys.cancelled];
     const byOrigin = new Map(requests.map((delivery) => [delivery.queued.origin, delivery]));
     const origins = [...byOrigin.keys()];
     // Usually there are none.
-    if ((await send(client, 'exists', keys)) === 0) return;
+    if ((await send(client, 'exists', [this.#context.keys.cancelled])) === 0) return;
     for (let start = 0; start < origins.length; start += REQUESTS_PER_CALL) {
       const some = origins.slice(start, start + REQUESTS_PER_CALL);
-      const cancelled = (await runScript(client, 'takeCancelled', keys, some)) as string[];
+      const call = scripts.takeCancelled(this.#context.keys, { origins: some });
+      const cancelled = (await runScript(client, call)) as string[];
       for (const origin of cancelled) {
         const delivery = byOrigin.get(origin);
         if (delivery && !(await this.#isAwaited(delivery))) delivery.cancel();

@@ -5,6 +5,7 @@ import type { Read } from '../consumer/session.js';
 import { LEASE_LOST } from '../settling/attempt-signal.js';
 import { PeriodicTask } from '../redis/periodic-task.js';
 import { callReliably } from '../redis/reliable-call.js';
+import * as scripts from '../redis/scripts.generated.js';
 
 /** An attempt whose lease is to be renewed. */
 export interface Leased {
@@ -54,16 +55,10 @@ export class LeaseRenewer {
     for (const [consumer, attempts] of byConsumer) {
       for (let start = 0; start < attempts.length; start += IDS_PER_CALL) {
         const some = attempts.slice(start, start + IDS_PER_CALL);
-        const args = [GROUP, consumer, ...some.map(({ id }) => id)];
+        const ids = some.map(({ id }) => id);
+        const call = scripts.renew(this.#context.keys, { group: GROUP, consumer, ids });
         try {
-          const keys = [this.#context.keys.eventStream];
-          const lost = (await callReliably(
-            this.#context.connection,
-            'renew',
-            keys,
-            args,
-            this.#lease,
-          )) as string[];
+          const lost = (await callReliably(this.#context.connection, call, this.#lease)) as string[];
           if (lost.length === 0) continue;
           // Attempts that have ended meanwhile are among them. Nothing happens to these.
           for (const attempt of some)

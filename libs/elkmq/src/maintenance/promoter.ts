@@ -1,6 +1,7 @@
 import type { QueueContext } from '../legacy/queue-context.js';
 import { PeriodicTask, type TaskRefused } from '../redis/periodic-task.js';
 import { runScript, send } from '../redis/scripts.js';
+import * as scripts from '../redis/scripts.generated.js';
 
 /**
  * The pause between two looks at the due time of the first delayed message, ms. Other processes delay
@@ -67,12 +68,8 @@ export class Promoter {
    * @returns time until the next message is due, ms
    */
   async #promote(): Promise<number> {
-    const { eventStream, delayed, delayedBodies } = this.#context.keys;
-    const keys = [eventStream, delayed, delayedBodies];
-    const wait = (await runScript(this.#context.connection.client, 'promote', keys, [
-      MESSAGES_PER_CALL,
-      BYTES_PER_CALL,
-    ])) as number;
+    const call = scripts.promote(this.#context.keys, { limit: MESSAGES_PER_CALL, maxBytes: BYTES_PER_CALL });
+    const wait = (await runScript(this.#context.connection.client, call)) as number;
     return wait < 0 ? Infinity : wait;
   }
 

@@ -5,6 +5,7 @@ import { GracePeriod } from './grace-period.js';
 import { PeriodicTask } from '../redis/periodic-task.js';
 import { isNoGroup } from '../redis/redis-errors.js';
 import { runScript, send } from '../redis/scripts.js';
+import * as scripts from '../redis/scripts.generated.js';
 
 /** An entry whose worker has stopped renewing its lease. */
 export interface Unrenewed {
@@ -151,7 +152,6 @@ export class Recoverer {
       this.#context.keys.eventStream,
       GROUP,
     ]);
-    const keys = [this.#context.keys.eventStream];
     const { worker, lease: ownLease } = this.#finder;
     let shortest = ownLease;
     for (const consumer of consumers as (string | number)[][]) {
@@ -162,7 +162,8 @@ export class Recoverer {
       shortest = Math.min(shortest, lease);
       const isGone = idle > Math.max(2 * lease, CONSUMER_IDLE_MS);
       if (pending === 0 && isGone && !name.startsWith(`${worker}.`)) {
-        await runScript(this.#context.connection.client, 'leave', keys, [GROUP, name]);
+        const call = scripts.leaveGroup(this.#context.keys, { group: GROUP, consumer: name });
+        await runScript(this.#context.connection.client, call);
       }
     }
     // Others can write any name. Sweeps are no more frequent than for the shortest lease that a worker can

@@ -3,6 +3,7 @@ import { COMMAND_TIMEOUT_MS } from '../redis/connection.js';
 import { PeriodicTask, type TaskRefused } from '../redis/periodic-task.js';
 import { isTransient } from '../redis/redis-errors.js';
 import { runScript, send } from '../redis/scripts.js';
+import * as scripts from '../redis/scripts.generated.js';
 import { warningsOfDifferentHandlers } from './different-handlers.js';
 import { readWorkers, type WorkerDescription } from '../admin/worker-info.js';
 
@@ -71,11 +72,14 @@ export class WorkerRegistration {
   }
 
   async #announce(): Promise<void> {
-    const args = [this.#name, JSON.stringify(this.#describe()), SILENCE_MS, this.#cursor];
+    const call = scripts.announce(this.#context.keys, {
+      worker: this.#name,
+      description: JSON.stringify(this.#describe()),
+      ttl: SILENCE_MS,
+      cursor: this.#cursor,
+    });
     try {
-      this.#cursor = String(
-        await runScript(this.#context.connection.client, 'announce', [this.#context.keys.workers], args),
-      );
+      this.#cursor = String(await runScript(this.#context.connection.client, call));
     } catch (error) {
       // Redis refuses for now, or went away: the next try comes at the interval, or as soon as Redis is back.
       if (!isTransient(error)) throw error;

@@ -1,7 +1,8 @@
 import { KEPT_LONGER_MS } from '../legacy/ownership.js';
 import { GROUP, type QueueKeys } from '../model/keys.js';
-import type { ScriptName } from '../redis/scripts.js';
-import type { Deduplication, OutgoingEvent } from './batch.js';
+import * as scripts from '../redis/scripts.generated.js';
+import type { ScriptCall } from '../redis/scripts.js';
+import type { OutgoingEvent } from './batch.js';
 
 /** The producer that sends a batch. */
 export interface Sender {
@@ -14,13 +15,6 @@ export interface Sender {
   readonly maxQueueLength: number | undefined;
   /** Whether ids go to the legacy list too. */
   readonly legacyConsumers: boolean;
-}
-
-/** The call of a script that stores a batch. */
-export interface EnqueueCall {
-  readonly script: ScriptName;
-  readonly keys: readonly string[];
-  readonly args: readonly (string | number)[];
 }
 
 /** The time for which an inbox is kept after its latest reply can come, ms. */
@@ -36,8 +30,8 @@ export function enqueueCall(
   queueKeys: QueueKeys,
   sender: Sender,
   number: number,
-): EnqueueCall {
-  const { window, memory, clientId } = sender;
+): ScriptCall {
+  const { window, memory, clientId, maxQueueLength, legacyConsumers } = sender;
   let replyWithin = 0;
   let requests = 0;
   for (const event of events) {
@@ -45,15 +39,45 @@ export function enqueueCall(
     requests++;
     if (event.replyWithin > replyWithin) replyWithin = event.replyWithin;
   }
-  const keys = [queueKeys.eventStream, queueKeys.producer(clientId)];
-  if (requests > 0) keys.push(queueKeys.inbox(clientId) as string);
-  const head = [number, number % window, memory, requests > 0 ? inboxFor(replyWithin) : 0];
+  const { eventStream, delayed, delayedBodies, messageQueue, leftovers, responseStream } = queueKeys;
+  const producer = queueKeys.producer(clientId);
+  const inbox = queueKeys.inbox(clientId) as string;
+  const batch = {
+    batch: String(number),
+    slot: String(number % window),
+    memory,
+    inboxNeeded: requests > 0 ? inboxFor(replyWithin) : 0,
+  };
   const isUniform = requests === 0 || requests === events.length;
-  if (!isUniform || isQueueWithOptions(sender) || events.some(hasOptions))
-    return callWithOptions(events, queueKeys, sender, keys, head);
-  const args: (string | number)[] = [...head, requests > 0 ? clientId : ''];
-  for (const { json } of events) args.push(json);
-  return { script: 'enqueue', keys, args };
+  if (isUniform && !isQueueWithOptions(sender) && !events.some(hasOptions)) {
+    const messages = events.map(({ json }) => json);
+    return requests > 0
+      ? scripts.enqueue({ eventStream, producer, inbox }, { ...batch, client: clientId, messages })
+      : scripts.enqueue({ eventStream, producer }, { ...batch, client: '', messages });
+  }
+  const records: string[] = [];
+  return scripts.enqueueWithOptions(
+    {
+      eventStream,
+      delayed,
+      delayedBodies,
+      messageQueue,
+      leftovers,
+      responseStream,
+      inbox,
+      producer,
+      records,
+    },
+    {
+      ...batch,
+      group: GROUP,
+      client: clientId,
+      maxLength: maxQueueLength ?? 0,
+      legacyConsumers,
+      keptLonger: KEPT_LONGER_MS,
+      events: events.map((event) => withOptions(event, queueKeys, records)),
+    },
+  );
 }
 
 function isQueueWithOptions({ maxQueueLength, legacyConsumers }: Sender): boolean {
@@ -65,48 +89,21 @@ function hasOptions({ fields, delay, deduplication }: OutgoingEvent): boolean {
   return fields.length > 0 || delay > 0 || deduplication !== undefined;
 }
 
-/** @param keys gets the further keys of the call */
-function callWithOptions(
-  events: readonly OutgoingEvent[],
+type EventWithOptions = Parameters<typeof scripts.enqueueWithOptions>[1]['events'][number];
+
+/** @param records gets the record of the event's deduplication key */
+function withOptions(
+  { json, fields, delay, deduplication, replyWithin, requestId }: OutgoingEvent,
   queueKeys: QueueKeys,
-  { clientId, maxQueueLength, legacyConsumers }: Sender,
-  keys: string[],
-  head: number[],
-): EnqueueCall {
-  const place = legacyConsumers ? keys.push(queueKeys.messageQueue) : '';
-  if (legacyConsumers) keys.push(queueKeys.leftovers);
-  const args = [...head, clientId, maxQueueLength ?? '', place, GROUP, KEPT_LONGER_MS];
-  let isDelayed = false;
-  for (const event of events) {
-    let kind = (event.replyWithin > 0 ? 'r' : 'e') + String(event.fields.length / 2);
-    if (event.delay > 0) {
-      isDelayed = true;
-      kind += `:${String(event.delay)}`;
-    }
-    if (event.deduplication) kind += recordOf(event, event.deduplication, queueKeys, keys);
-    args.push(kind, event.json, ...event.fields);
-  }
-  if (maxQueueLength !== undefined) keys.push(queueKeys.responseStream, queueKeys.leftovers);
-  if (isDelayed || maxQueueLength !== undefined) keys.push(queueKeys.delayed, queueKeys.delayedBodies);
-  return { script: 'enqueueWithOptions', keys, args };
+  records: string[],
+): EventWithOptions {
+  const wait = replyWithin > 0 ? inboxFor(replyWithin) : 0;
+  if (!deduplication) return { json, wait, delay, record: 0, window: 0, request: '', fields };
+  const { key, window } = deduplication;
+  const record = records.push(queueKeys.deduplication(wait > 0 ? 'request' : 'event', key));
+  return { json, wait, delay, record, window, request: wait > 0 ? requestId : '', fields };
 }
 
 function inboxFor(replyWithin: number): number {
   return Math.ceil(replyWithin) + INBOX_MARGIN_MS;
-}
-
-/**
- * Adds the record of a deduplication key to `keys`.
- * @returns the part of the call that describes this record to the script
- */
-function recordOf(
-  { replyWithin, requestId }: OutgoingEvent,
-  { key, window }: Deduplication,
-  queueKeys: QueueKeys,
-  keys: string[],
-): string {
-  const isRequest = replyWithin > 0;
-  const place = keys.push(queueKeys.deduplication(isRequest ? 'request' : 'event', key));
-  const needed = isRequest ? inboxFor(replyWithin) : 0;
-  return `;${String(place)};${String(window)};${String(needed)};${isRequest ? requestId : ''}`;
 }

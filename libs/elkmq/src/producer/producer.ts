@@ -159,20 +159,20 @@ export class Producer {
   }
 
   async #call(batch: Batch, number: number): Promise<string> {
-    const { script, keys, args } = enqueueCall(batch.events, this.#context.keys, this.#sender, number);
-    const run = (client: Connection['client']): Promise<unknown> => runScript(client, script, keys, args);
+    const call = enqueueCall(batch.events, this.#context.keys, this.#sender, number);
+    const run = (client: Connection['client']): Promise<unknown> => runScript(client, call);
     return (await this.#reliably(batch, run)) as string;
   }
 
   async #callReplicated(batch: Batch, number: number): Promise<string> {
-    const { script, keys, args } = enqueueCall(batch.events, this.#context.keys, this.#sender, number);
+    const call = enqueueCall(batch.events, this.#context.keys, this.#sender, number);
     const wanted = this.#minReplicas;
     // WAIT blocks the connection. The waits of all batches on their way must fit into the timeout of a
     // command, and into that of the batch.
     const share = Math.min(COMMAND_TIMEOUT_MS, this.#patience) / (BATCHES_IN_FLIGHT + 2);
     const timeout = Math.max(Math.ceil(share) - WAIT_PRECISION_MS, 20);
     const { answer, confirmed } = await this.#reliably(batch, (client) =>
-      runReplicated(client, script, keys, args, wanted, timeout),
+      runReplicated(client, call, wanted, timeout),
     );
     if (confirmed < wanted) {
       const who = `${String(confirmed)} of ${String(wanted)} replicas`;

@@ -1,5 +1,6 @@
 import type { Cluster, Redis } from 'ioredis';
 import type { QueueKeys } from '../model/keys.js';
+import * as scripts from './scripts.generated.js';
 import { runScript } from './scripts.js';
 
 /** A round trip that gives the time well enough, ms. */
@@ -19,9 +20,9 @@ export class RedisClock {
   }
 
   /** Reads the clock. A reading that took too long is not used: the known time is better. */
-  async synchronise(client: Redis | Cluster, { eventStream }: Pick<QueueKeys, 'eventStream'>): Promise<void> {
+  async synchronise(client: Redis | Cluster, keys: Pick<QueueKeys, 'eventStream'>): Promise<void> {
     const asked = performance.now();
-    const [seconds, microseconds] = (await runScript(client, 'time', [eventStream], [])) as [string, string];
+    const [seconds, microseconds] = (await runScript(client, scripts.time(keys))) as [string, string];
     const answered = performance.now();
     if (answered - asked > Math.max(GOOD_ROUND_TRIP_MS, this.#roundTrip)) return;
     this.#roundTrip = answered - asked;

@@ -10,7 +10,7 @@ const LEGACY: Need = {
   commands: commandsOf(
     ...([
       'arbitrate',
-      'answerOriginal',
+      'answerLegacy',
       'cleanHistory',
       'cleanList',
       'cleanLeftovers',
@@ -30,13 +30,13 @@ export function needsOfWorker(isCluster: boolean): Need[] {
       isEssential: true,
       commands: [
         ...['eval', 'xreadgroup', 'xpending', 'xclaim', 'xack', 'xdel', 'xadd', 'exists'],
-        ...commandsOf('join', 'time'),
+        ...commandsOf('joinGroup', 'time'),
       ],
       cost: 'no message can be taken, kept, answered and settled',
     },
     EVALSHA,
     {
-      commands: commandsOf('deadLetter', 'withdraw'),
+      commands: commandsOf('deadLetter', 'removeAbandonedLetter'),
       cost: 'what fails is not kept as a dead letter, and stays pending',
     },
     {
@@ -48,9 +48,9 @@ export function needsOfWorker(isCluster: boolean): Need[] {
       cost: 'what is left by workers that have gone is not found',
     },
     { commands: commandsOf('requeue', 'skip'), cost: 'what was taken and not started is not put back' },
-    { commands: commandsOf('leave'), cost: 'workers that have gone stay in the consumer group' },
+    { commands: commandsOf('leaveGroup'), cost: 'workers that have gone stay in the consumer group' },
     {
-      commands: commandsOf('reply', 'answerInPart', 'share'),
+      commands: commandsOf('reply', 'answerInPart', 'settleDeduplicated'),
       cost: 'deduplicated requests and replies of several values are not answered',
     },
     {

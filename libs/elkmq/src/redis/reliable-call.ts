@@ -4,7 +4,7 @@ import type { Connection } from './connection.js';
 import { attentiveNow, Deadline } from './deadline.js';
 import { ConnectionError } from '../model/errors.js';
 import { isCutOff, isReplyError, isTransient } from './redis-errors.js';
-import { runScript, type ScriptName } from './scripts.js';
+import { runScript, type ScriptCall } from './scripts.js';
 
 /** The pause between two tries of a command that Redis refuses for now, ms. */
 const RETRY_PAUSE_MS = 50;
@@ -25,14 +25,12 @@ export interface Doubt {
  */
 export function callReliably(
   connection: Connection,
-  script: ScriptName,
-  keys: readonly string[],
-  args: readonly (string | number)[],
+  call: ScriptCall,
   patience: number,
   doubt?: Doubt,
 ): Promise<unknown> {
-  const size = (): number => args.reduce<number>((sum, arg) => sum + String(arg).length, 0);
-  return reliably(connection, (client) => runScript(client, script, keys, args), patience, { doubt, size });
+  const size = (): number => call.args.reduce<number>((sum, arg) => sum + String(arg).length, 0);
+  return reliably(connection, (client) => runScript(client, call), patience, { doubt, size });
 }
 
 export interface CallOptions {

@@ -1,198 +1,1000 @@
 // Generated from lua/*.lua by scripts/embed-lua.mjs. Do not edit.
+import type { ScriptCall } from './scripts.js';
+
 export const SCRIPTS = {
   announce: {
-    sha1: 'ab6d8fb7534cbf357bb448defcd185f2eff3a6ca',
+    name: 'announce',
+    sha1: '63686de87fe98836190ca0b8a4ae902f0dd360df',
     commands: 'hdel hscan hset pexpire pttl time',
-    source: "if redis.replicate_commands then redis.replicate_commands() end\n\nlocal function is_live(member, now)\n  local seen, ttl = string.match(member, '^{\"seen\":(%d+),\"ttl\":(%d+),')\n  return seen ~= nil and seen + ttl > now\nend\n\nlocal workers, worker, ttl = KEYS[1], ARGV[1], tonumber(ARGV[3])\nlocal time = redis.call('TIME')\nlocal now = time[1] * 1000 + math.floor(time[2] / 1000)\nredis.call('HSET', workers, worker, string.format('{\"seen\":%.0f,\"ttl\":%.0f,', now, ttl) .. string.sub(ARGV[2], 2))\nif redis.call('PTTL', workers) < ttl then redis.call('PEXPIRE', workers, ttl) end\nlocal page = redis.call('HSCAN', workers, ARGV[4], 'COUNT', 10)\nfor i = 1, #page[2], 2 do\n  if not is_live(page[2][i + 1], now) then redis.call('HDEL', workers, page[2][i]) end\nend\nreturn page[1]\n",
+    source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal workers = KEYS[1]\nlocal worker, description, ttl, cursor = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]\n\nlocal function is_live(member, now)\n  local seen, ttl = string.match(member, '^{\"seen\":(%d+),\"ttl\":(%d+),')\n  return seen ~= nil and seen + ttl > now\nend\nlocal function now_ms()\n  local time = redis.call('TIME')\n  return time[1] * 1000 + math.floor(time[2] / 1000)\nend\n\nlocal now = now_ms()\nlocal text = string.format('{\"seen\":%.0f,\"ttl\":%.0f,', now, ttl) .. string.sub(description, 2)\nredis.call('HSET', workers, worker, text)\nif redis.call('PTTL', workers) < ttl then redis.call('PEXPIRE', workers, ttl) end\nlocal page = redis.call('HSCAN', workers, cursor, 'COUNT', 10)\nfor i = 1, #page[2], 2 do\n  if not is_live(page[2][i + 1], now) then redis.call('HDEL', workers, page[2][i]) end\nend\nreturn page[1]\n",
   },
   listWorkers: {
-    sha1: 'd9f0b614235f9d4910c02211eacd06bee86288d1',
+    name: 'listWorkers',
+    sha1: '23cd1c674a80c76609cf36a84eda52fb14b9d2f2',
     commands: 'hgetall time',
-    source: "if redis.replicate_commands then redis.replicate_commands() end\n\nlocal function is_live(member, now)\n  local seen, ttl = string.match(member, '^{\"seen\":(%d+),\"ttl\":(%d+),')\n  return seen ~= nil and seen + ttl > now\nend\n\nlocal time = redis.call('TIME')\nlocal now = time[1] * 1000 + math.floor(time[2] / 1000)\nlocal members, live = redis.call('HGETALL', KEYS[1]), {}\nfor i = 1, #members, 2 do\n  if is_live(members[i + 1], now) then\n    live[#live + 1] = members[i]\n    live[#live + 1] = members[i + 1]\n  end\nend\nreturn live\n",
+    source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal workers = KEYS[1]\n\nlocal function is_live(member, now)\n  local seen, ttl = string.match(member, '^{\"seen\":(%d+),\"ttl\":(%d+),')\n  return seen ~= nil and seen + ttl > now\nend\nlocal function now_ms()\n  local time = redis.call('TIME')\n  return time[1] * 1000 + math.floor(time[2] / 1000)\nend\n\nlocal now = now_ms()\nlocal members, live = redis.call('HGETALL', workers), {}\nfor i = 1, #members, 2 do\n  if is_live(members[i + 1], now) then\n    live[#live + 1], live[#live + 2] = members[i], members[i + 1]\n  end\nend\nreturn live\n",
   },
   purgeWaiting: {
-    sha1: '1f84ae8c3ae8e3d9e5a963283169c23b0fe70a59',
+    name: 'purgeWaiting',
+    sha1: '7fbc032b7c984b1890a1547244bd3b4ebd76936f',
     commands: 'lrem xdel xinfo|groups xrange',
-    source: "if redis.replicate_commands then redis.replicate_commands() end\n\nlocal function after(id)\n  local time, number = string.match(id, '^(%d+)%-(%d+)$')\n  if tonumber(number) >= 2 ^ 53 then return string.format('%.0f-0', time + 1) end\n  return time .. '-' .. string.format('%.0f', number + 1)\nend\n\nlocal function last_taken(stream, group)\n  local groups = redis.pcall('XINFO', 'GROUPS', stream)\n  for _, about in ipairs(groups.err and {} or groups) do\n    local info = {}\n    for i = 1, #about, 2 do info[about[i]] = about[i + 1] end\n    if info['name'] == group then return info['last-delivered-id'] end\n  end\n  return '0-0'\nend\n\nlocal function is_before(id, other)\n  local time, number = string.match(id, '^(%d+)%-(%d+)$')\n  local other_time, other_number = string.match(other, '^(%d+)%-(%d+)$')\n  time, other_time = tonumber(time), tonumber(other_time)\n  return time < other_time or (time == other_time and tonumber(number) < tonumber(other_number))\nend\n\nlocal stream, first, budget = KEYS[1], ARGV[2], tonumber(ARGV[5])\nlocal start = after(last_taken(stream, ARGV[1]))\nif first == '' or is_before(first, start) then first = start end\nif is_before(ARGV[3], first) then return { 0, '' } end\n\nlocal count, bytes = 0, 0\nfor _ = 1, tonumber(ARGV[4]) do\n  local entry = redis.call('XRANGE', stream, first, ARGV[3], 'COUNT', 1)[1]\n  if not entry then return { count, '' } end\n  if entry[2][1] ~= 'due' and not (entry[2][1] == 'response' and #entry[2] == 2) then\n    for f = 2, #entry[2], 2 do bytes = bytes + #entry[2][f] end\n    redis.call('LREM', KEYS[2], -1, entry[1])\n    count = count + redis.call('XDEL', stream, entry[1])\n  end\n  first = after(entry[1])\n  if bytes >= budget then break end\nend\nreturn { count, first }\n",
+    source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal event_stream, message_queue = KEYS[1], KEYS[2]\nlocal group, first, last, limit, budget = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])\n\n\nlocal MAX_FIELDS = 7000\n\nlocal function are_fields(fields)\n  if type(fields) ~= 'table' or #fields == 0 or #fields % 2 == 1 then return false end\n  if #fields >= MAX_FIELDS then return false end\n  for _, text in ipairs(fields) do\n    if type(text) ~= 'string' then return false end\n  end\n  return true\nend\n\nlocal function bytes_of(fields)\n  local bytes = 0\n  for i = 2, #fields, 2 do bytes = bytes + #fields[i] end\n  return bytes\nend\n\nlocal function get_field(fields, name)\n  for i = 1, #fields, 2 do\n    if fields[i] == name then return fields[i + 1] end\n  end\n  return nil\nend\n\nlocal function set_field(fields, name, value)\n  for i = 1, #fields, 2 do\n    if fields[i] == name then\n      fields[i + 1] = value\n      return\n    end\n  end\n  fields[#fields + 1], fields[#fields + 2] = name, value\nend\n\nlocal function without_field(fields, name)\n  local rest = {}\n  for i = 1, #fields, 2 do\n    if fields[i] ~= name then rest[#rest + 1], rest[#rest + 2] = fields[i], fields[i + 1] end\n  end\n  return rest\nend\nlocal function group_info(stream, group)\n  local groups = redis.pcall('XINFO', 'GROUPS', stream)\n  for _, known in ipairs(groups.err and {} or groups) do\n    local info = {}\n    for i = 1, #known, 2 do info[known[i]] = known[i + 1] end\n    if info['name'] == group then return info end\n  end\nend\n\nlocal function last_taken(stream, group)\n  local info = group_info(stream, group)\n  return info and info['last-delivered-id'] or '0-0'\nend\nlocal function parts_of_id(id)\n  local time, number = string.match(id, '^(%d+)%-(%d+)$')\n  return tonumber(time), tonumber(number)\nend\n\nlocal function id_after(id)\n  local time, number = string.match(id, '^(%d+)%-(%d+)$')\n  if tonumber(number) >= 2 ^ 53 then return string.format('%.0f-0', time + 1) end\n  return time .. '-' .. string.format('%.0f', number + 1)\nend\n\nlocal function is_id_before(id, other)\n  local time, number = parts_of_id(id)\n  local other_time, other_number = parts_of_id(other)\n  return time < other_time or (time == other_time and number < other_number)\nend\n\nlocal start = id_after(last_taken(event_stream, group))\nif first == '' or is_id_before(first, start) then first = start end\nif is_id_before(last, first) then return { 0, '' } end\n\nlocal count, bytes = 0, 0\nfor _ = 1, limit do\n  local entry = redis.call('XRANGE', event_stream, first, last, 'COUNT', 1)[1]\n  if not entry then return { count, '' } end\n  local id, fields = entry[1], entry[2]\n  if fields[1] ~= 'due' and not (fields[1] == 'response' and #fields == 2) then\n    bytes = bytes + bytes_of(fields)\n    redis.call('LREM', message_queue, -1, id)\n    count = count + redis.call('XDEL', event_stream, id)\n  end\n  first = id_after(id)\n  if bytes >= budget then break end\nend\nreturn { count, first }\n",
   },
   queueState: {
-    sha1: '4bd03082bd638347a593bb9e3aa8a60522dc5791',
+    name: 'queueState',
+    sha1: '4f0cdfa4b27444674911a3951259c32aa1e99ef3',
     commands: 'hgetall time xinfo|groups xlen xrange zcard',
-    source: "if redis.replicate_commands then redis.replicate_commands() end\n\nlocal function is_live(member, now)\n  local seen, ttl = string.match(member, '^{\"seen\":(%d+),\"ttl\":(%d+),')\n  return seen ~= nil and seen + ttl > now\nend\n\nlocal function after(id)\n  local time, number = string.match(id, '^(%d+)%-(%d+)$')\n  if tonumber(number) >= 2 ^ 53 then return string.format('%.0f-0', time + 1) end\n  return time .. '-' .. string.format('%.0f', number + 1)\nend\n\nlocal pending, oldest = 0, ''\nlocal groups = redis.pcall('XINFO', 'GROUPS', KEYS[1])\nlocal last = '0-0'\nif not groups.err then\n  for _, group in ipairs(groups) do\n    local info = {}\n    for i = 1, #group, 2 do info[group[i]] = group[i + 1] end\n    if info['name'] == ARGV[1] then pending, last = info['pending'], info['last-delivered-id'] end\n  end\nend\nlocal next_entry = redis.call('XRANGE', KEYS[1], after(last), '+', 'COUNT', 1)[1]\nif next_entry then oldest = next_entry[1] end\nlocal time = redis.call('TIME')\nlocal now = time[1] * 1000 + math.floor(time[2] / 1000)\nlocal members, workers = redis.call('HGETALL', KEYS[5]), 0\nfor i = 2, #members, 2 do\n  if is_live(members[i], now) then workers = workers + 1 end\nend\nreturn {\n  redis.call('XLEN', KEYS[1]),\n  redis.call('XLEN', KEYS[2]),\n  pending,\n  oldest,\n  redis.call('ZCARD', KEYS[3]),\n  redis.call('ZCARD', KEYS[4]),\n  now,\n  workers,\n}\n",
+    source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal event_stream, response_stream, delayed, dead_letters, workers = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]\nlocal group = ARGV[1]\n\nlocal function group_info(stream, group)\n  local groups = redis.pcall('XINFO', 'GROUPS', stream)\n  for _, known in ipairs(groups.err and {} or groups) do\n    local info = {}\n    for i = 1, #known, 2 do info[known[i]] = known[i + 1] end\n    if info['name'] == group then return info end\n  end\nend\nlocal function is_live(member, now)\n  local seen, ttl = string.match(member, '^{\"seen\":(%d+),\"ttl\":(%d+),')\n  return seen ~= nil and seen + ttl > now\nend\nlocal function now_ms()\n  local time = redis.call('TIME')\n  return time[1] * 1000 + math.floor(time[2] / 1000)\nend\nlocal function parts_of_id(id)\n  local time, number = string.match(id, '^(%d+)%-(%d+)$')\n  return tonumber(time), tonumber(number)\nend\n\nlocal function id_after(id)\n  local time, number = string.match(id, '^(%d+)%-(%d+)$')\n  if tonumber(number) >= 2 ^ 53 then return string.format('%.0f-0', time + 1) end\n  return time .. '-' .. string.format('%.0f', number + 1)\nend\n\nlocal function is_id_before(id, other)\n  local time, number = parts_of_id(id)\n  local other_time, other_number = parts_of_id(other)\n  return time < other_time or (time == other_time and number < other_number)\nend\n\nlocal info = group_info(event_stream, group) or { ['pending'] = 0, ['last-delivered-id'] = '0-0' }\nlocal next_id = id_after(info['last-delivered-id'])\nlocal next_entry = redis.call('XRANGE', event_stream, next_id, '+', 'COUNT', 1)[1]\nlocal now = now_ms()\nlocal members, live = redis.call('HGETALL', workers), 0\nfor i = 2, #members, 2 do\n  if is_live(members[i], now) then live = live + 1 end\nend\nreturn {\n  redis.call('XLEN', event_stream),\n  redis.call('XLEN', response_stream),\n  info['pending'],\n  next_entry and next_entry[1] or '',\n  redis.call('ZCARD', delayed),\n  redis.call('ZCARD', dead_letters),\n  now,\n  live,\n}\n",
   },
   readRunning: {
-    sha1: '9db0efe288b003ad5e42e95628d73c816b6f90a4',
+    name: 'readRunning',
+    sha1: 'bd47ca69ffb6c6b0f38dae46a0a63ef8db5f2bf3',
     commands: 'time xpending xrange',
-    source: "if redis.replicate_commands then redis.replicate_commands() end\n\nlocal function after(id)\n  local time, number = string.match(id, '^(%d+)%-(%d+)$')\n  if tonumber(number) >= 2 ^ 53 then return string.format('%.0f-0', time + 1) end\n  return time .. '-' .. string.format('%.0f', number + 1)\nend\n\nlocal stream, seen, limit, budget = KEYS[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])\nlocal time = redis.call('TIME')\nlocal answer, bytes = { 1, time[1] * 1000 + math.floor(time[2] / 1000) }, 0\nlocal pending = redis.pcall('XPENDING', stream, ARGV[1], seen == '' and '-' or after(seen), '+', limit)\nif pending.err then return answer end\nfor _, about in ipairs(pending) do\n  if bytes >= budget then\n    answer[1] = 0\n    return answer\n  end\n  local entry = redis.call('XRANGE', stream, about[1], about[1])[1]\n  answer[#answer + 1], answer[#answer + 2] = about[1], entry and entry[2] or false\n  answer[#answer + 1], answer[#answer + 2] = about[2], about[3]\n  for f = 2, entry and #entry[2] or 0, 2 do bytes = bytes + #entry[2][f] end\nend\nif #pending == limit then answer[1] = 0 end\nreturn answer\n",
+    source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal event_stream = KEYS[1]\nlocal group, seen, limit, budget = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])\n\n\nlocal MAX_FIELDS = 7000\n\nlocal function are_fields(fields)\n  if type(fields) ~= 'table' or #fields == 0 or #fields % 2 == 1 then return false end\n  if #fields >= MAX_FIELDS then return false end\n  for _, text in ipairs(fields) do\n    if type(text) ~= 'string' then return false end\n  end\n  return true\nend\n\nlocal function bytes_of(fields)\n  local bytes = 0\n  for i = 2, #fields, 2 do bytes = bytes + #fields[i] end\n  return bytes\nend\n\nlocal function get_field(fields, name)\n  for i = 1, #fields, 2 do\n    if fields[i] == name then return fields[i + 1] end\n  end\n  return nil\nend\n\nlocal function set_field(fields, name, value)\n  for i = 1, #fields, 2 do\n    if fields[i] == name then\n      fields[i + 1] = value\n      return\n    end\n  end\n  fields[#fields + 1], fields[#fields + 2] = name, value\nend\n\nlocal function without_field(fields, name)\n  local rest = {}\n  for i = 1, #fields, 2 do\n    if fields[i] ~= name then rest[#rest + 1], rest[#rest + 2] = fields[i], fields[i + 1] end\n  end\n  return rest\nend\nlocal function now_ms()\n  local time = redis.call('TIME')\n  return time[1] * 1000 + math.floor(time[2] / 1000)\nend\nlocal function parts_of_id(id)\n  local time, number = string.match(id, '^(%d+)%-(%d+)$')\n  return tonumber(time), tonumber(number)\nend\n\nlocal function id_after(id)\n  local time, number = string.match(id, '^(%d+)%-(%d+)$')\n  if tonumber(number) >= 2 ^ 53 then return string.format('%.0f-0', time + 1) end\n  return time .. '-' .. string.format('%.0f', number + 1)\nend\n\nlocal function is_id_before(id, other)\n  local time, number = parts_of_id(id)\n  local other_time, other_number = parts_of_id(other)\n  return time < other_time or (time == other_time and number < other_number)\nend\n\nlocal answer, bytes = { 1, now_ms() }, 0\nlocal from = seen == '' and '-' or id_after(seen)\nlocal pending = redis.pcall('XPENDING', event_stream, group, from, '+', limit)\nif pending.err then return answer end\nfor _, about in ipairs(pending) do\n  if bytes >= budget then\n    answer[1] = 0\n    return answer\n  end\n  local entry = redis.call('XRANGE', event_stream, about[1], about[1])[1]\n  answer[#answer + 1], answer[#answer + 2] = about[1], entry and entry[2] or false\n  answer[#answer + 1], answer[#answer + 2] = about[2], about[3]\n  if entry then bytes = bytes + bytes_of(entry[2]) end\nend\nif #pending == limit then answer[1] = 0 end\nreturn answer\n",
   },
   readWaiting: {
-    sha1: 'ea68e941d257ef02f3a2fd6b164eaf33c16d971e',
+    name: 'readWaiting',
+    sha1: '93c7fadbb36d926cd00692407aaa36c4ef4eefad',
     commands: 'xinfo|groups xrange xrevrange',
-    source: "if redis.replicate_commands then redis.replicate_commands() end\n\nlocal function after(id)\n  local time, number = string.match(id, '^(%d+)%-(%d+)$')\n  if tonumber(number) >= 2 ^ 53 then return string.format('%.0f-0', time + 1) end\n  return time .. '-' .. string.format('%.0f', number + 1)\nend\n\nlocal function last_taken(stream, group)\n  local groups = redis.pcall('XINFO', 'GROUPS', stream)\n  for _, about in ipairs(groups.err and {} or groups) do\n    local info = {}\n    for i = 1, #about, 2 do info[about[i]] = about[i + 1] end\n    if info['name'] == group then return info['last-delivered-id'] end\n  end\n  return '0-0'\nend\n\nlocal function is_before(id, other)\n  local time, number = string.match(id, '^(%d+)%-(%d+)$')\n  local other_time, other_number = string.match(other, '^(%d+)%-(%d+)$')\n  time, other_time = tonumber(time), tonumber(other_time)\n  return time < other_time or (time == other_time and tonumber(number) < tonumber(other_number))\nend\n\nlocal function before(id)\n  local time, number = string.match(id, '^(%d+)%-(%d+)$')\n  if tonumber(number) > 0 then return time .. '-' .. string.format('%.0f', number - 1) end\n  if tonumber(time) > 0 then return string.format('%.0f-18446744073709551615', time - 1) end\n  return nil\nend\n\nlocal stream, seen, limit, budget = KEYS[1], ARGV[2], tonumber(ARGV[4]), tonumber(ARGV[5])\nlocal last = last_taken(stream, ARGV[1])\nlocal is_forward = ARGV[3] == 'oldest'\nlocal next_of = is_forward and after or before\nlocal place = '+'\nif is_forward and (seen == '' or is_before(seen, last)) then seen = last end\nif seen ~= '' then place = next_of(seen) end\nlocal answer, bytes = { 0 }, 0\nwhile #answer < 1 + 2 * limit and bytes < budget do\n  local entry\n  if is_forward then entry = redis.call('XRANGE', stream, place, '+', 'COUNT', 1)[1]\n  elseif place then entry = redis.call('XREVRANGE', stream, place, '-', 'COUNT', 1)[1] end\n  if not entry or not is_before(last, entry[1]) then\n    answer[1] = 1\n    return answer\n  end\n  answer[#answer + 1], answer[#answer + 2] = entry[1], entry[2]\n  for i = 2, #entry[2], 2 do bytes = bytes + #entry[2][i] end\n  place = next_of(entry[1])\nend\nreturn answer\n",
+    source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal event_stream = KEYS[1]\nlocal group, seen, order, limit, budget = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])\n\n\nlocal MAX_FIELDS = 7000\n\nlocal function are_fields(fields)\n  if type(fields) ~= 'table' or #fields == 0 or #fields % 2 == 1 then return false end\n  if #fields >= MAX_FIELDS then return false end\n  for _, text in ipairs(fields) do\n    if type(text) ~= 'string' then return false end\n  end\n  return true\nend\n\nlocal function bytes_of(fields)\n  local bytes = 0\n  for i = 2, #fields, 2 do bytes = bytes + #fields[i] end\n  return bytes\nend\n\nlocal function get_field(fields, name)\n  for i = 1, #fields, 2 do\n    if fields[i] == name then return fields[i + 1] end\n  end\n  return nil\nend\n\nlocal function set_field(fields, name, value)\n  for i = 1, #fields, 2 do\n    if fields[i] == name then\n      fields[i + 1] = value\n      return\n    end\n  end\n  fields[#fields + 1], fields[#fields + 2] = name, value\nend\n\nlocal function without_field(fields, name)\n  local rest = {}\n  for i = 1, #fields, 2 do\n    if fields[i] ~= name then rest[#rest + 1], rest[#rest + 2] = fields[i], fields[i + 1] end\n  end\n  return rest\nend\nlocal function group_info(stream, group)\n  local groups = redis.pcall('XINFO', 'GROUPS', stream)\n  for _, known in ipairs(groups.err and {} or groups) do\n    local info = {}\n    for i = 1, #known, 2 do info[known[i]] = known[i + 1] end\n    if info['name'] == group then return info end\n  end\nend\n\nlocal function last_taken(stream, group)\n  local info = group_info(stream, group)\n  return info and info['last-delivered-id'] or '0-0'\nend\nlocal function parts_of_id(id)\n  local time, number = string.match(id, '^(%d+)%-(%d+)$')\n  return tonumber(time), tonumber(number)\nend\n\nlocal function id_after(id)\n  local time, number = string.match(id, '^(%d+)%-(%d+)$')\n  if tonumber(number) >= 2 ^ 53 then return string.format('%.0f-0', time + 1) end\n  return time .. '-' .. string.format('%.0f', number + 1)\nend\n\nlocal function is_id_before(id, other)\n  local time, number = parts_of_id(id)\n  local other_time, other_number = parts_of_id(other)\n  return time < other_time or (time == other_time and number < other_number)\nend\n\nlocal function id_below(id)\n  local time, number = string.match(id, '^(%d+)%-(%d+)$')\n  if tonumber(number) > 0 then return time .. '-' .. string.format('%.0f', number - 1) end\n  if tonumber(time) > 0 then return string.format('%.0f-18446744073709551615', time - 1) end\n  return nil\nend\n\nlocal last = last_taken(event_stream, group)\nlocal is_forward = order == 'oldest'\nlocal next_of = is_forward and id_after or id_below\nlocal place = '+'\nif is_forward and (seen == '' or is_id_before(seen, last)) then seen = last end\nif seen ~= '' then place = next_of(seen) end\nlocal answer, bytes = { 0 }, 0\nwhile #answer < 1 + 2 * limit and bytes < budget do\n  local entry\n  if is_forward then entry = redis.call('XRANGE', event_stream, place, '+', 'COUNT', 1)[1]\n  elseif place then entry = redis.call('XREVRANGE', event_stream, place, '-', 'COUNT', 1)[1] end\n  if not entry or not is_id_before(last, entry[1]) then\n    answer[1] = 1\n    return answer\n  end\n  answer[#answer + 1], answer[#answer + 2] = entry[1], entry[2]\n  bytes = bytes + bytes_of(entry[2])\n  place = next_of(entry[1])\nend\nreturn answer\n",
   },
   removeMessages: {
-    sha1: 'c238725987748cda355943f7d52de88e1999239c',
+    name: 'removeMessages',
+    sha1: '55dd257918018d5e5c0d90d569f73b43a6204302',
     commands: 'hdel hstrlen lrem xdel xpending xrange zrem',
-    source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal stream, group, budget = KEYS[1], ARGV[1], tonumber(ARGV[2])\nlocal count, bytes = 0, 0\n\nlocal function remove_entry(id)\n  local entry = redis.call('XRANGE', stream, id, id)[1]\n  if not entry then return 0 end\n  local pending = redis.pcall('XPENDING', stream, group, id, id, 1)\n  if not pending.err and #pending > 0 then return 0 end\n  for f = 2, #entry[2], 2 do bytes = bytes + #entry[2][f] end\n  redis.call('LREM', KEYS[6], -1, id)\n  return redis.call('XDEL', stream, id)\nend\n\nlocal function remove_body(index, hash, id)\n  if redis.call('ZREM', index, id) == 0 then return 0 end\n  bytes = bytes + redis.call('HSTRLEN', hash, id)\n  redis.call('HDEL', hash, id)\n  return 1\nend\n\nfor i = 3, #ARGV do\n  local id = ARGV[i]\n  if bytes >= budget then return { count, i - 3 } end\n  local removed = remove_body(KEYS[2], KEYS[3], id) + remove_body(KEYS[4], KEYS[5], id) + remove_entry(id)\n  if removed > 0 then count = count + 1 end\nend\nreturn { count, #ARGV - 2 }\n",
+    source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal event_stream, delayed, delayed_bodies, dead_letters, dead_letter_bodies, message_queue = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]\nlocal group, budget, ids_at = ARGV[1], tonumber(ARGV[2]), 3\n\n\nlocal MAX_FIELDS = 7000\n\nlocal function are_fields(fields)\n  if type(fields) ~= 'table' or #fields == 0 or #fields % 2 == 1 then return false end\n  if #fields >= MAX_FIELDS then return false end\n  for _, text in ipairs(fields) do\n    if type(text) ~= 'string' then return false end\n  end\n  return true\nend\n\nlocal function bytes_of(fields)\n  local bytes = 0\n  for i = 2, #fields, 2 do bytes = bytes + #fields[i] end\n  return bytes\nend\n\nlocal function get_field(fields, name)\n  for i = 1, #fields, 2 do\n    if fields[i] == name then return fields[i + 1] end\n  end\n  return nil\nend\n\nlocal function set_field(fields, name, value)\n  for i = 1, #fields, 2 do\n    if fields[i] == name then\n      fields[i + 1] = value\n      return\n    end\n  end\n  fields[#fields + 1], fields[#fields + 2] = name, value\nend\n\nlocal function without_field(fields, name)\n  local rest = {}\n  for i = 1, #fields, 2 do\n    if fields[i] ~= name then rest[#rest + 1], rest[#rest + 2] = fields[i], fields[i + 1] end\n  end\n  return rest\nend\n\nlocal count, bytes = 0, 0\n\nlocal function remove_entry(id)\n  local entry = redis.call('XRANGE', event_stream, id, id)[1]\n  if not entry then return 0 end\n  local pending = redis.pcall('XPENDING', event_stream, group, id, id, 1)\n  if not pending.err and #pending > 0 then return 0 end\n  bytes = bytes + bytes_of(entry[2])\n  redis.call('LREM', message_queue, -1, id)\n  return redis.call('XDEL', event_stream, id)\nend\n\nlocal function remove_body(index, hash, id)\n  if redis.call('ZREM', index, id) == 0 then return 0 end\n  bytes = bytes + redis.call('HSTRLEN', hash, id)\n  redis.call('HDEL', hash, id)\n  return 1\nend\n\nfor i = ids_at, #ARGV do\n  local id = ARGV[i]\n  if bytes >= budget then return { count, i - ids_at } end\n  local removed = remove_body(delayed, delayed_bodies, id) + remove_body(dead_letters, dead_letter_bodies, id)\n  removed = removed + remove_entry(id)\n  if removed > 0 then count = count + 1 end\nend\nreturn { count, #ARGV - ids_at + 1 }\n",
   },
   runDelayed: {
-    sha1: 'f0bc597d82c502f9e994a6373b8e48c63d539e4a',
+    name: 'runDelayed',
+    sha1: 'c7bdaddfcf484410ed3f481579d023782ac8b736',
     commands: 'hdel hget xadd zrem zscore',
-    source: "if redis.replicate_commands then redis.replicate_commands() end\n\nlocal function are_fields(fields)\n  if type(fields) ~= 'table' or #fields == 0 or #fields % 2 == 1 or #fields >= 7000 then return false end\n  for _, text in ipairs(fields) do\n    if type(text) ~= 'string' then return false end\n  end\n  return true\nend\n\nlocal count, bytes = 0, 0\nfor i = 2, #ARGV do\n  local origin = ARGV[i]\n  if bytes >= tonumber(ARGV[1]) then return { count, i - 2 } end\n  local body = redis.call('ZSCORE', KEYS[2], origin) and redis.call('HGET', KEYS[3], origin)\n  if body then\n    bytes = bytes + #body\n    local read, fields = pcall(cjson.decode, body)\n    if not read or not are_fields(fields) then fields = { 'event', body, 'origin', origin } end\n    redis.call('XADD', KEYS[1], '*', unpack(fields))\n    redis.call('ZREM', KEYS[2], origin)\n    redis.call('HDEL', KEYS[3], origin)\n    count = count + 1\n  end\nend\nreturn { count, #ARGV - 1 }\n",
+    source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal event_stream, delayed, delayed_bodies = KEYS[1], KEYS[2], KEYS[3]\nlocal budget, origins_at = tonumber(ARGV[1]), 2\n\n\n\nlocal MAX_FIELDS = 7000\n\nlocal function are_fields(fields)\n  if type(fields) ~= 'table' or #fields == 0 or #fields % 2 == 1 then return false end\n  if #fields >= MAX_FIELDS then return false end\n  for _, text in ipairs(fields) do\n    if type(text) ~= 'string' then return false end\n  end\n  return true\nend\n\nlocal function bytes_of(fields)\n  local bytes = 0\n  for i = 2, #fields, 2 do bytes = bytes + #fields[i] end\n  return bytes\nend\n\nlocal function get_field(fields, name)\n  for i = 1, #fields, 2 do\n    if fields[i] == name then return fields[i + 1] end\n  end\n  return nil\nend\n\nlocal function set_field(fields, name, value)\n  for i = 1, #fields, 2 do\n    if fields[i] == name then\n      fields[i + 1] = value\n      return\n    end\n  end\n  fields[#fields + 1], fields[#fields + 2] = name, value\nend\n\nlocal function without_field(fields, name)\n  local rest = {}\n  for i = 1, #fields, 2 do\n    if fields[i] ~= name then rest[#rest + 1], rest[#rest + 2] = fields[i], fields[i + 1] end\n  end\n  return rest\nend\n\nlocal function promote_message(origin, body)\n  local is_json, fields = pcall(cjson.decode, body)\n  if not is_json or not are_fields(fields) then fields = { 'event', body, 'origin', origin } end\n  redis.call('XADD', event_stream, '*', unpack(fields))\n  redis.call('ZREM', delayed, origin)\n  redis.call('HDEL', delayed_bodies, origin)\nend\n\nlocal count, bytes = 0, 0\nfor i = origins_at, #ARGV do\n  local origin = ARGV[i]\n  if bytes >= budget then return { count, i - origins_at } end\n  local body = redis.call('ZSCORE', delayed, origin) and redis.call('HGET', delayed_bodies, origin)\n  if body then\n    bytes = bytes + #body\n    promote_message(origin, body)\n    count = count + 1\n  end\nend\nreturn { count, #ARGV - origins_at + 1 }\n",
   },
   time: {
-    sha1: '003b5482e31064730f236d7f57618d9b3681ef6a',
+    name: 'time',
+    sha1: '7ad692c73cace7ffcf28f6dcaf988a6711e0f8ac',
     commands: 'time',
-    source: "if redis.replicate_commands then redis.replicate_commands() end\nreturn redis.call('TIME')\n",
+    source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal event_stream = KEYS[1]\nreturn redis.call('TIME')\n",
   },
   countDeadLetters: {
-    sha1: 'ffee0acebf9d1a68f6d6a8e40c587a74cae4b392',
+    name: 'countDeadLetters',
+    sha1: '9594e294405fcac4d37ea2f79b0e5d68d77e49d0',
     commands: 'zcard',
-    source: "if redis.replicate_commands then redis.replicate_commands() end\nreturn redis.call('ZCARD', KEYS[1])\n",
+    source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal dead_letters = KEYS[1]\nreturn redis.call('ZCARD', dead_letters)\n",
   },
   deadLetter: {
-    sha1: 'ff9d262545c73a6c41d5fdd9383c4d01df0f1866',
+    name: 'deadLetter',
+    sha1: '449a320061ecfb7e85c00f24929b94c0b947be71',
     commands: 'exists hdel hlen hset hstrlen llen lrem time xack xadd xdel xpending xrange zadd zcard zcount zrange zrem',
-    source: "if redis.replicate_commands then redis.replicate_commands() end\n\n\nlocal function end_attempt(stream, group, id)\n  if redis.call('XDEL', stream, id) == 0 then return false end\n  redis.pcall('XACK', stream, group, id)\n  return true\nend\n\nlocal function end_attempts(stream, group, first, last)\n  return redis.pcall('XACK', stream, group, unpack(ARGV, first, last)) == last - first + 1\nend\n\nlocal function acknowledge_attempt(stream, group, id)\n  return redis.call('XACK', stream, group, id) == 1\nend\nlocal MAX_FREED = 64 * 1024 * 1024\n\nlocal function how_many_to_free(hash, fields)\n  local bytes = 0\n  for i, field in ipairs(fields) do\n    bytes = bytes + redis.call('HSTRLEN', hash, field)\n    if bytes >= MAX_FREED then return i end\n  end\n  return #fields\nend\n\nlocal stream, group, id, origin = KEYS[1], ARGV[1], ARGV[2], ARGV[3]\nredis.call('ZCARD', KEYS[2])\nredis.call('HLEN', KEYS[3])\nif ARGV[10] == 'list' then redis.call('LLEN', KEYS[4]) end\nif ARGV[8] ~= '' then\n  local pending = redis.call('XPENDING', stream, group, id, id, 1)[1]\n  if not pending or pending[2] ~= ARGV[8] or pending[3] < tonumber(ARGV[9]) then return {} end\nend\nlocal letter = ARGV[5]\nif ARGV[12] == 'fields' then\n  local entry = redis.call('XRANGE', stream, id, id)[1]\n  if not entry then return {} end\n  letter = string.sub(letter, 1, -2) .. ',\"fields\":' .. cjson.encode(entry[2]) .. '}'\nend\nif not end_attempt(stream, group, id) then return {} end\nif ARGV[10] == 'list' then\n  redis.call('LREM', KEYS[4], -1, origin)\nelseif ARGV[10] == 'inbox' and redis.call('EXISTS', KEYS[4]) == 1 then\n  redis.pcall('XADD', KEYS[4], '*', 'replies', ARGV[11])\nend\nredis.call('ZADD', KEYS[2], ARGV[4], origin)\nredis.call('HSET', KEYS[3], origin, letter)\n\nlocal surplus = redis.call('ZCARD', KEYS[2]) - ARGV[6]\nlocal now = redis.call('TIME')\nlocal old = redis.call('ZCOUNT', KEYS[2], '-inf', now[1] * 1000 + now[2] / 1000 - ARGV[7])\nlocal dropped = math.min(math.max(surplus, old), 1000)\nif dropped <= 0 then return { 0, 0 } end\nlocal oldest = redis.call('ZRANGE', KEYS[2], 0, dropped - 1)\ndropped = how_many_to_free(KEYS[3], oldest)\nredis.call('ZREM', KEYS[2], unpack(oldest, 1, dropped))\nredis.call('HDEL', KEYS[3], unpack(oldest, 1, dropped))\nold = math.min(old, dropped)\nreturn { dropped - old, old }\n",
+    source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal event_stream, dead_letters, dead_letter_bodies, message_queue, inbox = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]\nlocal group, id, origin, died_at, letter, with_fields, max, max_age, consumer, min_idle, is_listed, replies = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5], ARGV[6] == '1', tonumber(ARGV[7]), tonumber(ARGV[8]), ARGV[9], tonumber(ARGV[10]), ARGV[11] == '1', ARGV[12]\n\nlocal function add_replies(inbox, replies)\n  if redis.call('EXISTS', inbox) == 1 then redis.pcall('XADD', inbox, '*', 'replies', replies) end\nend\n\nlocal function end_attempt(stream, group, id)\n  if redis.call('XDEL', stream, id) == 0 then return false end\n  redis.pcall('XACK', stream, group, id)\n  return true\nend\n\nlocal function end_attempts(stream, group, first, last)\n  return redis.pcall('XACK', stream, group, unpack(ARGV, first, last)) == last - first + 1\nend\n\nlocal function acknowledge_attempt(stream, group, id)\n  return redis.call('XACK', stream, group, id) == 1\nend\nlocal MAX_FREED_BYTES = 64 * 1024 * 1024\n\nlocal function how_many_to_free(hash, fields, first, last)\n  local bytes = 0\n  for i = first, last do\n    bytes = bytes + redis.call('HSTRLEN', hash, fields[i])\n    if bytes >= MAX_FREED_BYTES then return i - first + 1 end\n  end\n  return last - first + 1\nend\nlocal function now_ms()\n  local time = redis.call('TIME')\n  return time[1] * 1000 + math.floor(time[2] / 1000)\nend\n\nredis.call('ZCARD', dead_letters)\nredis.call('HLEN', dead_letter_bodies)\nif is_listed then redis.call('LLEN', message_queue) end\nif consumer ~= '' then\n  local pending = redis.call('XPENDING', event_stream, group, id, id, 1)[1]\n  if not pending or pending[2] ~= consumer or pending[3] < min_idle then return {} end\nend\nif with_fields then\n  local entry = redis.call('XRANGE', event_stream, id, id)[1]\n  if not entry then return {} end\n  letter = string.sub(letter, 1, -2) .. ',\"fields\":' .. cjson.encode(entry[2]) .. '}'\nend\nif not end_attempt(event_stream, group, id) then return {} end\nif is_listed then redis.call('LREM', message_queue, -1, origin) end\nif inbox then add_replies(inbox, replies) end\nredis.call('ZADD', dead_letters, died_at, origin)\nredis.call('HSET', dead_letter_bodies, origin, letter)\n\nlocal surplus = redis.call('ZCARD', dead_letters) - max\nlocal old = redis.call('ZCOUNT', dead_letters, '-inf', now_ms() - max_age)\nlocal dropped = math.min(math.max(surplus, old), 1000)\nif dropped <= 0 then return { 0, 0 } end\nlocal oldest = redis.call('ZRANGE', dead_letters, 0, dropped - 1)\ndropped = how_many_to_free(dead_letter_bodies, oldest, 1, #oldest)\nredis.call('ZREM', dead_letters, unpack(oldest, 1, dropped))\nredis.call('HDEL', dead_letter_bodies, unpack(oldest, 1, dropped))\nold = math.min(old, dropped)\nreturn { dropped - old, old }\n",
   },
   getDeadLetter: {
-    sha1: 'b752d87590faf8a1b420172635f762b3b958d9ff',
+    name: 'getDeadLetter',
+    sha1: '0c3a480f73e9dd86b2bc993b6d776c3f95aaee22',
     commands: 'hget',
-    source: "if redis.replicate_commands then redis.replicate_commands() end\nreturn redis.call('HGET', KEYS[1], ARGV[1])\n",
+    source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal dead_letter_bodies = KEYS[1]\nlocal origin = ARGV[1]\nreturn redis.call('HGET', dead_letter_bodies, origin)\n",
   },
   listDeadLetters: {
-    sha1: '26e242409269c4dc30f1420a001bfa56a781643a',
+    name: 'listDeadLetters',
+    sha1: '7dd82f3f4c801f758ef72e475986e7826c9f1212',
     commands: 'hget zrevrangebyscore',
-    source: "if redis.replicate_commands then redis.replicate_commands() end\n\nlocal function precedes(a, b)\n  for i = 1, math.min(#a, #b) do\n    local x, y = string.byte(a, i), string.byte(b, i)\n    if x ~= y then return x < y end\n  end\n  return #a < #b\nend\n\nlocal from, last, limit, budget = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])\nlocal STEP = 1000\nlocal answer, count, offset = { 0 }, 0, 0\nwhile true do\n  local index = redis.call('ZREVRANGEBYSCORE', KEYS[1], from, '-inf', 'WITHSCORES', 'LIMIT', offset, STEP)\n  for i = 1, #index, 2 do\n    local origin, time = index[i], index[i + 1]\n    if time ~= from or precedes(origin, last) then\n      if count == limit or budget <= 0 then return answer end\n      local letter = redis.call('HGET', KEYS[2], origin)\n      if letter then\n        answer[#answer + 1], answer[#answer + 2], answer[#answer + 3] = time, origin, letter\n        count = count + 1\n        budget = budget - #letter\n      end\n    end\n  end\n  if #index < 2 * STEP then\n    answer[1] = 1\n    return answer\n  end\n  offset = offset + STEP\nend\n",
+    source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal dead_letters, dead_letter_bodies = KEYS[1], KEYS[2]\nlocal from, last, limit, budget = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])\n\nlocal function precedes(a, b)\n  for i = 1, math.min(#a, #b) do\n    local x, y = string.byte(a, i), string.byte(b, i)\n    if x ~= y then return x < y end\n  end\n  return #a < #b\nend\n\nlocal STEP = 1000\nlocal answer, count, offset = { 0 }, 0, 0\nwhile true do\n  local index = redis.call('ZREVRANGEBYSCORE', dead_letters, from, '-inf',\n    'WITHSCORES', 'LIMIT', offset, STEP)\n  for i = 1, #index, 2 do\n    local origin, time = index[i], index[i + 1]\n    if time ~= from or precedes(origin, last) then\n      if count == limit or budget <= 0 then return answer end\n      local letter = redis.call('HGET', dead_letter_bodies, origin)\n      if letter then\n        answer[#answer + 1], answer[#answer + 2], answer[#answer + 3] = time, origin, letter\n        count = count + 1\n        budget = budget - #letter\n      end\n    end\n  end\n  if #index < 2 * STEP then\n    answer[1] = 1\n    return answer\n  end\n  offset = offset + STEP\nend\n",
+  },
+  removeAbandonedLetter: {
+    name: 'removeAbandonedLetter',
+    sha1: '6a2d5cf6c68499669040ebc6cc2da06dfb645d6a',
+    commands: 'hdel hget zrem',
+    source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal dead_letters, dead_letter_bodies = KEYS[1], KEYS[2]\nlocal origin, beginning = ARGV[1], ARGV[2]\nlocal letter = redis.call('HGET', dead_letter_bodies, origin)\nif not letter or string.sub(letter, 1, #beginning) ~= beginning then return 0 end\nredis.call('HDEL', dead_letter_bodies, origin)\nredis.call('ZREM', dead_letters, origin)\nreturn 1\n",
   },
   removeDeadLetters: {
-    sha1: '790fd9c8d954017101cdf7b58b9f81d6de24cf29',
+    name: 'removeDeadLetters',
+    sha1: '8f1a86b6e83fa2608c55337446e84357dc7b0c7f',
     commands: 'hdel hstrlen zrem',
-    source: "if redis.replicate_commands then redis.replicate_commands() end\n\nlocal MAX_FREED = 64 * 1024 * 1024\n\nlocal function how_many_to_free(hash, fields)\n  local bytes = 0\n  for i, field in ipairs(fields) do\n    bytes = bytes + redis.call('HSTRLEN', hash, field)\n    if bytes >= MAX_FREED then return i end\n  end\n  return #fields\nend\n\nlocal seen = how_many_to_free(KEYS[2], ARGV)\nredis.call('ZREM', KEYS[1], unpack(ARGV, 1, seen))\nreturn { redis.call('HDEL', KEYS[2], unpack(ARGV, 1, seen)), seen }\n",
+    source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal dead_letters, dead_letter_bodies = KEYS[1], KEYS[2]\nlocal origins_at = 1\n\nlocal MAX_FREED_BYTES = 64 * 1024 * 1024\n\nlocal function how_many_to_free(hash, fields, first, last)\n  local bytes = 0\n  for i = first, last do\n    bytes = bytes + redis.call('HSTRLEN', hash, fields[i])\n    if bytes >= MAX_FREED_BYTES then return i - first + 1 end\n  end\n  return last - first + 1\nend\n\nlocal seen = how_many_to_free(dead_letter_bodies, ARGV, origins_at, #ARGV)\nlocal last = origins_at + seen - 1\nredis.call('ZREM', dead_letters, unpack(ARGV, origins_at, last))\nreturn { redis.call('HDEL', dead_letter_bodies, unpack(ARGV, origins_at, last)), seen }\n",
   },
   revive: {
-    sha1: '3f6377f8f91ac20c2e47da6012dfcb5b1d9cb2e9',
+    name: 'revive',
+    sha1: '512cd4787b1da27e70c0f5335a8ded53c9b5c82b',
     commands: 'hdel hget xadd zrem',
-    source: "if redis.replicate_commands then redis.replicate_commands() end\n\nlocal function are_fields(fields)\n  if type(fields) ~= 'table' or #fields == 0 or #fields % 2 == 1 or #fields >= 7000 then return false end\n  for _, text in ipairs(fields) do\n    if type(text) ~= 'string' then return false end\n  end\n  return true\nend\n\nlocal START_ANEW = { origin = true, attempt = true, deduplication = true, listed = true }\n\nlocal function revived(body)\n  local old = cjson.decode(body).fields\n  if not are_fields(old) then return nil end\n  local fields, is_ours = {}, false\n  for i = 1, #old, 2 do\n    local name, value = old[i], old[i + 1]\n    if name == 'reply_to' then\n      value, is_ours = '', true\n    end\n    if not START_ANEW[name] then fields[#fields + 1], fields[#fields + 2] = name, value end\n  end\n  if not is_ours then fields[#fields + 1], fields[#fields + 2] = 'reply_to', '' end\n  return fields\nend\n\nlocal budget, count = tonumber(ARGV[1]), 0\nfor i = 2, #ARGV do\n  if budget <= 0 then return { count, i - 2 } end\n  local body = redis.call('HGET', KEYS[3], ARGV[i])\n  local readable, fields = pcall(revived, body)\n  if body and readable and fields then\n    redis.call('XADD', KEYS[1], '*', unpack(fields))\n    redis.call('HDEL', KEYS[3], ARGV[i])\n    redis.call('ZREM', KEYS[2], ARGV[i])\n    count = count + 1\n    budget = budget - #body\n  end\nend\nreturn { count, #ARGV - 1 }\n",
-  },
-  withdraw: {
-    sha1: '45c7bab8d99a4f833920841f9828bf8c05a74bd4',
-    commands: 'hdel hget zrem',
-    source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal letter = redis.call('HGET', KEYS[2], ARGV[1])\nif not letter or string.sub(letter, 1, #ARGV[2]) ~= ARGV[2] then return 0 end\nredis.call('HDEL', KEYS[2], ARGV[1])\nredis.call('ZREM', KEYS[1], ARGV[1])\nreturn 1\n",
+    source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal event_stream, dead_letters, dead_letter_bodies = KEYS[1], KEYS[2], KEYS[3]\nlocal budget, origins_at = tonumber(ARGV[1]), 2\n\n\nlocal MAX_FIELDS = 7000\n\nlocal function are_fields(fields)\n  if type(fields) ~= 'table' or #fields == 0 or #fields % 2 == 1 then return false end\n  if #fields >= MAX_FIELDS then return false end\n  for _, text in ipairs(fields) do\n    if type(text) ~= 'string' then return false end\n  end\n  return true\nend\n\nlocal function bytes_of(fields)\n  local bytes = 0\n  for i = 2, #fields, 2 do bytes = bytes + #fields[i] end\n  return bytes\nend\n\nlocal function get_field(fields, name)\n  for i = 1, #fields, 2 do\n    if fields[i] == name then return fields[i + 1] end\n  end\n  return nil\nend\n\nlocal function set_field(fields, name, value)\n  for i = 1, #fields, 2 do\n    if fields[i] == name then\n      fields[i + 1] = value\n      return\n    end\n  end\n  fields[#fields + 1], fields[#fields + 2] = name, value\nend\n\nlocal function without_field(fields, name)\n  local rest = {}\n  for i = 1, #fields, 2 do\n    if fields[i] ~= name then rest[#rest + 1], rest[#rest + 2] = fields[i], fields[i + 1] end\n  end\n  return rest\nend\n\nlocal STARTS_ANEW = { origin = true, attempt = true, deduplication = true, listed = true }\n\nlocal function revived(body)\n  local old = cjson.decode(body).fields\n  if not are_fields(old) then return nil end\n  local fields, is_ours = {}, false\n  for i = 1, #old, 2 do\n    local name, value = old[i], old[i + 1]\n    if name == 'reply_to' then\n      value, is_ours = '', true\n    end\n    if not STARTS_ANEW[name] then fields[#fields + 1], fields[#fields + 2] = name, value end\n  end\n  if not is_ours then fields[#fields + 1], fields[#fields + 2] = 'reply_to', '' end\n  return fields\nend\n\nlocal count = 0\nfor i = origins_at, #ARGV do\n  if budget <= 0 then return { count, i - origins_at } end\n  local body = redis.call('HGET', dead_letter_bodies, ARGV[i])\n  local readable, fields = pcall(revived, body)\n  if body and readable and fields then\n    redis.call('XADD', event_stream, '*', unpack(fields))\n    redis.call('HDEL', dead_letter_bodies, ARGV[i])\n    redis.call('ZREM', dead_letters, ARGV[i])\n    count = count + 1\n    budget = budget - #body\n  end\nend\nreturn { count, #ARGV - origins_at + 1 }\n",
   },
   delay: {
-    sha1: 'f706966c29bb8704dc9a60cf0dbfc5dcec226035',
+    name: 'delay',
+    sha1: '97c5a027eb9eb7b4863444617c37e2b06f09303f',
     commands: 'hlen hset time xack xdel zadd zcard',
-    source: "if redis.replicate_commands then redis.replicate_commands() end\n\n\nlocal function end_attempt(stream, group, id)\n  if redis.call('XDEL', stream, id) == 0 then return false end\n  redis.pcall('XACK', stream, group, id)\n  return true\nend\n\nlocal function end_attempts(stream, group, first, last)\n  return redis.pcall('XACK', stream, group, unpack(ARGV, first, last)) == last - first + 1\nend\n\nlocal function acknowledge_attempt(stream, group, id)\n  return redis.call('XACK', stream, group, id) == 1\nend\n\nredis.call('ZCARD', KEYS[2])\nredis.call('HLEN', KEYS[3])\nif not end_attempt(KEYS[1], ARGV[1], ARGV[2]) then return 0 end\nlocal time = redis.call('TIME')\nlocal due = time[1] * 1000 + math.ceil(time[2] / 1000) + ARGV[4]\nredis.call('ZADD', KEYS[2], string.format('%.0f', due), ARGV[3])\nredis.call('HSET', KEYS[3], ARGV[3], ARGV[5])\nreturn 1\n",
+    source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal event_stream, delayed, delayed_bodies = KEYS[1], KEYS[2], KEYS[3]\nlocal group, id, origin, delay, fields = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5]\n\n\nlocal function end_attempt(stream, group, id)\n  if redis.call('XDEL', stream, id) == 0 then return false end\n  redis.pcall('XACK', stream, group, id)\n  return true\nend\n\nlocal function end_attempts(stream, group, first, last)\n  return redis.pcall('XACK', stream, group, unpack(ARGV, first, last)) == last - first + 1\nend\n\nlocal function acknowledge_attempt(stream, group, id)\n  return redis.call('XACK', stream, group, id) == 1\nend\nlocal function now_ms()\n  local time = redis.call('TIME')\n  return time[1] * 1000 + math.floor(time[2] / 1000)\nend\n\nredis.call('ZCARD', delayed)\nredis.call('HLEN', delayed_bodies)\nif not end_attempt(event_stream, group, id) then return 0 end\nlocal due = now_ms() + 1 + delay\nredis.call('ZADD', delayed, string.format('%.0f', due), origin)\nredis.call('HSET', delayed_bodies, origin, fields)\nreturn 1\n",
   },
   promote: {
-    sha1: 'dc746205335a1819eca93cb24e3033baff96844c',
+    name: 'promote',
+    sha1: '58dc23befacb64df885b886f08eab4c76f921a20',
     commands: 'hdel hget time xadd zrange zrangebyscore zrem',
-    source: "if redis.replicate_commands then redis.replicate_commands() end\n\nlocal function are_fields(fields)\n  if type(fields) ~= 'table' or #fields == 0 or #fields % 2 == 1 or #fields >= 7000 then return false end\n  for _, text in ipairs(fields) do\n    if type(text) ~= 'string' then return false end\n  end\n  return true\nend\n\nlocal stream, delayed, bodies = KEYS[1], KEYS[2], KEYS[3]\nlocal time = redis.call('TIME')\nlocal now = time[1] * 1000 + math.floor(time[2] / 1000)\nlocal size = 0\nfor _, origin in ipairs(redis.call('ZRANGEBYSCORE', delayed, '-inf', now, 'LIMIT', 0, ARGV[1])) do\n  local body = redis.call('HGET', bodies, origin)\n  if body then\n    size = size + #body\n    if size > tonumber(ARGV[2]) and size > #body then break end\n    local read, fields = pcall(cjson.decode, body)\n    if not read or not are_fields(fields) then fields = { 'event', body, 'origin', origin } end\n    redis.call('XADD', stream, '*', unpack(fields))\n  end\n  redis.call('ZREM', delayed, origin)\n  redis.call('HDEL', bodies, origin)\nend\n\nlocal first = redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')\nif #first == 0 then return -1 end\nreturn math.max(first[2] - now, 0)\n",
+    source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal event_stream, delayed, delayed_bodies = KEYS[1], KEYS[2], KEYS[3]\nlocal limit, max_bytes = tonumber(ARGV[1]), tonumber(ARGV[2])\n\nlocal function now_ms()\n  local time = redis.call('TIME')\n  return time[1] * 1000 + math.floor(time[2] / 1000)\nend\n\n\nlocal MAX_FIELDS = 7000\n\nlocal function are_fields(fields)\n  if type(fields) ~= 'table' or #fields == 0 or #fields % 2 == 1 then return false end\n  if #fields >= MAX_FIELDS then return false end\n  for _, text in ipairs(fields) do\n    if type(text) ~= 'string' then return false end\n  end\n  return true\nend\n\nlocal function bytes_of(fields)\n  local bytes = 0\n  for i = 2, #fields, 2 do bytes = bytes + #fields[i] end\n  return bytes\nend\n\nlocal function get_field(fields, name)\n  for i = 1, #fields, 2 do\n    if fields[i] == name then return fields[i + 1] end\n  end\n  return nil\nend\n\nlocal function set_field(fields, name, value)\n  for i = 1, #fields, 2 do\n    if fields[i] == name then\n      fields[i + 1] = value\n      return\n    end\n  end\n  fields[#fields + 1], fields[#fields + 2] = name, value\nend\n\nlocal function without_field(fields, name)\n  local rest = {}\n  for i = 1, #fields, 2 do\n    if fields[i] ~= name then rest[#rest + 1], rest[#rest + 2] = fields[i], fields[i + 1] end\n  end\n  return rest\nend\n\nlocal function promote_message(origin, body)\n  local is_json, fields = pcall(cjson.decode, body)\n  if not is_json or not are_fields(fields) then fields = { 'event', body, 'origin', origin } end\n  redis.call('XADD', event_stream, '*', unpack(fields))\n  redis.call('ZREM', delayed, origin)\n  redis.call('HDEL', delayed_bodies, origin)\nend\n\nlocal now = now_ms()\nlocal bytes = 0\nfor _, origin in ipairs(redis.call('ZRANGEBYSCORE', delayed, '-inf', now, 'LIMIT', 0, limit)) do\n  local body = redis.call('HGET', delayed_bodies, origin)\n  if body then\n    bytes = bytes + #body\n    if bytes > max_bytes and bytes > #body then break end\n    promote_message(origin, body)\n  else\n    redis.call('ZREM', delayed, origin)\n  end\nend\n\nlocal first = redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')\nif #first == 0 then return -1 end\nreturn math.max(first[2] - now, 0)\n",
   },
   enqueue: {
-    sha1: '20e8911cce665cbfdfe4a5e20cc6be7ee90b7c8b',
+    name: 'enqueue',
+    sha1: 'd559bdd59bc17bd8bdccf9ad3173f7606343b775',
     commands: 'hget hset pexpire pttl xadd xdel',
-    source: "if redis.replicate_commands then redis.replicate_commands() end\n\nlocal known = redis.call('HGET', KEYS[2], ARGV[2])\nif known then\n  local stored = string.match(known, '^%d+')\n  if stored == ARGV[1] then\n    redis.call('PEXPIRE', KEYS[2], ARGV[3])\n    return string.sub(known, #stored + 2)\n  end\n  if tonumber(stored) > tonumber(ARGV[1]) then return redis.error_reply('STALE batch ' .. ARGV[1]) end\nend\n\nlocal ids = {}\nfor i = 6, #ARGV do ids[i - 5] = redis.call('XADD', KEYS[1], '*', 'event', ARGV[i], 'reply_to', ARGV[5]) end\n\nlocal needed = tonumber(ARGV[4])\nif needed > 0 then\n  local left = redis.call('PTTL', KEYS[3])\n  if left == -2 then\n    redis.call('XDEL', KEYS[3], redis.call('XADD', KEYS[3], '*', 'created', ''))\n  end\n  if left < needed then redis.call('PEXPIRE', KEYS[3], needed + 30000) end\nend\n\nlocal answer = table.concat(ids, ',')\nredis.call('HSET', KEYS[2], ARGV[2], ARGV[1] .. ' ' .. answer)\nredis.call('PEXPIRE', KEYS[2], ARGV[3])\nreturn answer\n",
+    source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal event_stream, producer, inbox = KEYS[1], KEYS[2], KEYS[3]\nlocal client, batch, slot, memory, inbox_needed, messages_at = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]), 6\n\n\nlocal function known_answer()\n  local known = redis.call('HGET', producer, slot)\n  if not known then return nil end\n  local stored = string.match(known, '^%d+')\n  if stored == batch then\n    redis.call('PEXPIRE', producer, memory)\n    return string.sub(known, #stored + 2)\n  end\n  if tonumber(stored) > tonumber(batch) then return redis.error_reply('STALE batch ' .. batch) end\nend\n\nlocal function keep_inbox()\n  local left = redis.call('PTTL', inbox)\n  if left == -2 then\n    redis.call('XDEL', inbox, redis.call('XADD', inbox, '*', 'created', ''))\n  end\n  if left < inbox_needed then redis.call('PEXPIRE', inbox, inbox_needed + 30000) end\nend\n\nlocal function remember_answer(ids)\n  if inbox_needed > 0 then keep_inbox() end\n  local answer = table.concat(ids, ',')\n  redis.call('HSET', producer, slot, batch .. ' ' .. answer)\n  redis.call('PEXPIRE', producer, memory)\n  return answer\nend\n\nlocal known = known_answer()\nif known then return known end\nlocal ids = {}\nfor i = messages_at, #ARGV do\n  ids[i - messages_at + 1] = redis.call('XADD', event_stream, '*', 'event', ARGV[i], 'reply_to', client)\nend\nreturn remember_answer(ids)\n",
   },
   enqueueWithOptions: {
-    sha1: '227b2d17c84cde7b3d81378b63441629287993b1',
+    name: 'enqueueWithOptions',
+    sha1: '81f9fc9ebef92a1db31b9d478fd13d597db9ed26',
     commands: 'del get hget hmget hset llen lpush pexpire pttl set time xadd xdel xlen xpending zadd zcard zrange',
-    source: "if redis.replicate_commands then redis.replicate_commands() end\n\nlocal known = redis.call('HGET', KEYS[2], ARGV[2])\nif known then\n  local stored = string.match(known, '^%d+')\n  if stored == ARGV[1] then\n    redis.call('PEXPIRE', KEYS[2], ARGV[3])\n    return string.sub(known, #stored + 2)\n  end\n  if tonumber(stored) > tonumber(ARGV[1]) then return redis.error_reply('STALE batch ' .. ARGV[1]) end\nend\n\nlocal client, ids = ARGV[5], {}\n\nlocal list = ARGV[7] ~= '' and KEYS[tonumber(ARGV[7])]\nlocal leftovers = list and KEYS[ARGV[7] + 1]\nlocal waiting = 0\nif list then\n  waiting = redis.call('LLEN', list)\n  redis.call('ZCARD', leftovers)\nend\n\nlocal room = math.huge\nif ARGV[6] ~= '' then\n  local messages\n  if list then\n    local pending = redis.pcall('XPENDING', KEYS[1], ARGV[8])\n    messages = waiting + (pending.err and 0 or pending[1])\n  else\n    local left = math.max(redis.call('XLEN', KEYS[#KEYS - 3]), redis.call('ZCARD', KEYS[#KEYS - 2]))\n    messages = redis.call('XLEN', KEYS[1]) - left\n  end\n  room = ARGV[6] - messages - redis.call('ZCARD', KEYS[#KEYS - 1])\nend\n\nlocal SOON = 2500\nlocal function put_off(delay, fields)\n  local delayed, bodies = KEYS[#KEYS - 1], KEYS[#KEYS]\n  local time = redis.call('TIME')\n  local due = string.format('%.0f', time[1] * 1000 + math.ceil(time[2] / 1000) + delay)\n  local id = redis.call('XADD', KEYS[1], '*', 'due', due)\n  redis.call('ZADD', delayed, due, id)\n  for _, text in ipairs({ 'due', due, 'origin', id }) do fields[#fields + 1] = text end\n  redis.call('HSET', bodies, id, cjson.encode(fields))\n  if tonumber(delay) > SOON or redis.call('ZRANGE', delayed, 0, 0)[1] ~= id then redis.call('XDEL', KEYS[1], id) end\n  return id\nend\n\nlocal LOT = 1000\nlocal function tell(record, count, request)\n  for from = 0, count - 1, LOT do\n    local numbers, replies = {}, {}\n    for n = from, math.min(from + LOT, count) - 1 do numbers[#numbers + 1] = n end\n    for _, rest in ipairs(redis.call('HMGET', record, unpack(numbers))) do\n      if rest then replies[#replies + 1] = '[\"' .. request .. '\",' .. rest end\n    end\n    redis.call('XADD', KEYS[3], '*', 'replies', '[' .. table.concat(replies, ',') .. ']')\n  end\nend\n\nlocal function first_of(record, needed, request)\n  if request == '' then\n    local first = redis.pcall('GET', record)\n    return type(first) == 'string' and first\n  end\n  local first, waiters, count, ended = unpack(redis.pcall('HMGET', record, 'origin', 'waiters', 'count', 'ended'))\n  if not first then return false end\n  if not ended then\n    local me = client .. ' ' .. request\n    redis.call('HSET', record, 'waiters', waiters == '' and me or waiters .. ' ' .. me)\n    if redis.call('PTTL', record) < needed then redis.call('PEXPIRE', record, needed) end\n  end\n  tell(record, tonumber(count) or 0, request)\n  return first\nend\n\nlocal function remember(record, id, window, needed, request)\n  if request == '' then\n    redis.call('SET', record, id, 'PX', window)\n    return\n  end\n  local time = redis.call('TIME')\n  local ends = string.format('%.0f', time[1] * 1000 + math.ceil(time[2] / 1000) + window)\n  redis.call('DEL', record) -- anything of another type\n  redis.call('HSET', record, 'origin', id, 'ends', ends, 'waiters', client .. ' ' .. request)\n  redis.call('PEXPIRE', record, math.max(window, needed))\nend\n\nlocal function add_listed(fields)\n  fields[#fields + 1], fields[#fields + 2] = 'listed', '1'\n  local id = redis.call('XADD', KEYS[1], '*', unpack(fields))\n  redis.call('LPUSH', list, id)\n  local timeout = string.match(fields[2], '^{\"request_uuid\":%d+,\"timeout\":(%d+)')\n  redis.call('ZADD', leftovers, string.format('%.0f', string.match(id, '^%d+') + timeout * 1000 + ARGV[9]), id)\n  return id\nend\n\nlocal i, last = 10, #ARGV\nwhile i <= last do\n  local kind = ARGV[i]\n  local reply_to = string.byte(kind) == 114 and client or ''\n  if #kind == 2 and string.byte(kind, 2) == 48 and not list then\n    ids[#ids + 1] = room > 0 and redis.call('XADD', KEYS[1], '*', 'event', ARGV[i + 1], 'reply_to', reply_to) or 'FULL'\n    room = room - 1\n    i = i + 2\n  else\n    local count, delay, key = string.match(kind, '^.(%d+):?(%d*);?(.*)$')\n    local extras = 2 * tonumber(count)\n    local place, window, needed, request = string.match(key, '^(%d+);(%d+);(%d+);(%d*)$')\n    local record = place and KEYS[tonumber(place)]\n    local id = record and first_of(record, tonumber(needed), request)\n    if not id and room <= 0 then\n      id = 'FULL'\n    elseif not id then\n      room = room - 1\n      local fields = { 'event', ARGV[i + 1], 'reply_to', reply_to, unpack(ARGV, i + 2, i + 1 + extras) }\n      if delay ~= '' then id = put_off(delay, fields)\n      elseif list and not (record and request ~= '') then id = add_listed(fields)\n      else id = redis.call('XADD', KEYS[1], '*', unpack(fields)) end\n      if record then remember(record, id, tonumber(window), tonumber(needed), request) end\n    end\n    ids[#ids + 1] = id\n    i = i + 2 + extras\n  end\nend\n\nlocal needed = tonumber(ARGV[4])\nif needed > 0 then\n  local left = redis.call('PTTL', KEYS[3])\n  if left == -2 then\n    redis.call('XDEL', KEYS[3], redis.call('XADD', KEYS[3], '*', 'created', ''))\n  end\n  if left < needed then redis.call('PEXPIRE', KEYS[3], needed + 30000) end\nend\n\nlocal answer = table.concat(ids, ',')\nredis.call('HSET', KEYS[2], ARGV[2], ARGV[1] .. ' ' .. answer)\nredis.call('PEXPIRE', KEYS[2], ARGV[3])\nreturn answer\n",
+    source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal event_stream, delayed, delayed_bodies, message_queue, leftovers, response_stream, inbox, producer, records_at = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], 9\nlocal group, client, max_length, legacy_consumers, kept_longer, batch, slot, memory, inbox_needed, events_at = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4] == '1', tonumber(ARGV[5]), ARGV[6], ARGV[7], tonumber(ARGV[8]), tonumber(ARGV[9]), 10\n\n\nlocal function known_answer()\n  local known = redis.call('HGET', producer, slot)\n  if not known then return nil end\n  local stored = string.match(known, '^%d+')\n  if stored == batch then\n    redis.call('PEXPIRE', producer, memory)\n    return string.sub(known, #stored + 2)\n  end\n  if tonumber(stored) > tonumber(batch) then return redis.error_reply('STALE batch ' .. batch) end\nend\n\nlocal function keep_inbox()\n  local left = redis.call('PTTL', inbox)\n  if left == -2 then\n    redis.call('XDEL', inbox, redis.call('XADD', inbox, '*', 'created', ''))\n  end\n  if left < inbox_needed then redis.call('PEXPIRE', inbox, inbox_needed + 30000) end\nend\n\nlocal function remember_answer(ids)\n  if inbox_needed > 0 then keep_inbox() end\n  local answer = table.concat(ids, ',')\n  redis.call('HSET', producer, slot, batch .. ' ' .. answer)\n  redis.call('PEXPIRE', producer, memory)\n  return answer\nend\nlocal function now_ms()\n  local time = redis.call('TIME')\n  return time[1] * 1000 + math.floor(time[2] / 1000)\nend\n\nlocal function count_messages()\n  local put_off = redis.call('ZCARD', delayed)\n  if legacy_consumers then\n    local pending = redis.pcall('XPENDING', event_stream, group)\n    return redis.call('LLEN', message_queue) + (pending.err and 0 or pending[1]) + put_off\n  end\n  local no_messages = math.max(redis.call('XLEN', response_stream), redis.call('ZCARD', leftovers))\n  return redis.call('XLEN', event_stream) - no_messages + put_off\nend\n\n\nlocal SOON_MS = 2500\n\nlocal function store_delayed(fields, delay)\n  local due = string.format('%.0f', now_ms() + 1 + delay)\n  local id = redis.call('XADD', event_stream, '*', 'due', due)\n  redis.call('ZADD', delayed, due, id)\n  for _, text in ipairs({ 'due', due, 'origin', id }) do fields[#fields + 1] = text end\n  redis.call('HSET', delayed_bodies, id, cjson.encode(fields))\n  local is_first = redis.call('ZRANGE', delayed, 0, 0)[1] == id\n  if delay > SOON_MS or not is_first then redis.call('XDEL', event_stream, id) end\n  return id\nend\n\nlocal function first_event(record)\n  local first = redis.pcall('GET', record)\n  return type(first) == 'string' and first\nend\n\nlocal function remember_event(record, id, window)\n  redis.call('SET', record, id, 'PX', window)\nend\n\n\nlocal REPLIES_PER_ENTRY = 1000\n\nlocal function send_replies(record, count, request)\n  for from = 0, count - 1, REPLIES_PER_ENTRY do\n    local numbers, replies = {}, {}\n    for n = from, math.min(from + REPLIES_PER_ENTRY, count) - 1 do numbers[#numbers + 1] = n end\n    for _, rest in ipairs(redis.call('HMGET', record, unpack(numbers))) do\n      if rest then replies[#replies + 1] = '[\"' .. request .. '\",' .. rest end\n    end\n    redis.call('XADD', inbox, '*', 'replies', '[' .. table.concat(replies, ',') .. ']')\n  end\nend\n\nlocal function join_request(record, wait, request)\n  local first, waiters, count, ended =\n    unpack(redis.pcall('HMGET', record, 'origin', 'waiters', 'count', 'ended'))\n  if not first then return false end\n  if not ended then\n    local waiter = client .. ' ' .. request\n    redis.call('HSET', record, 'waiters', waiters == '' and waiter or waiters .. ' ' .. waiter)\n    if redis.call('PTTL', record) < wait then redis.call('PEXPIRE', record, wait) end\n  end\n  send_replies(record, tonumber(count) or 0, request)\n  return first\nend\n\nlocal function remember_request(record, id, window, wait, request)\n  local ends = string.format('%.0f', now_ms() + 1 + window)\n  redis.call('DEL', record)\n  redis.call('HSET', record, 'origin', id, 'ends', ends, 'waiters', client .. ' ' .. request)\n  redis.call('PEXPIRE', record, math.max(window, wait))\nend\n\nlocal function store_listed(fields)\n  fields[#fields + 1], fields[#fields + 2] = 'listed', '1'\n  local id = redis.call('XADD', event_stream, '*', unpack(fields))\n  redis.call('LPUSH', message_queue, id)\n  local timeout = string.match(fields[2], '^{\"request_uuid\":%d+,\"timeout\":(%d+)')\n  local deletable = string.match(id, '^%d+') + timeout * 1000 + kept_longer\n  redis.call('ZADD', leftovers, string.format('%.0f', deletable), id)\n  return id\nend\n\nlocal known = known_answer()\nif known then return known end\n\nif legacy_consumers then\n  redis.call('LLEN', message_queue)\n  redis.call('ZCARD', leftovers)\nend\n\nlocal room = max_length == 0 and math.huge or max_length - count_messages()\n\nlocal function store(fields, delay, is_listed)\n  if delay > 0 then return store_delayed(fields, delay) end\n  if is_listed then return store_listed(fields) end\n  return redis.call('XADD', event_stream, '*', unpack(fields))\nend\n\nlocal function store_if_room(...)\n  if room <= 0 then return 'FULL' end\n  room = room - 1\n  return store(...)\nend\n\nlocal ids, i = {}, events_at\nwhile i <= #ARGV do\n  local json, wait, delay, record, window, request, length = unpack(ARGV, i, i + 6)\n  local is_request = wait ~= '0'\n  local reply_to = is_request and client or ''\n  local fields = { 'event', json, 'reply_to', reply_to, unpack(ARGV, i + 7, i + 6 + length) }\n  local id\n  if record == '0' then\n    id = store_if_room(fields, tonumber(delay), legacy_consumers)\n  elseif is_request then\n    record = KEYS[records_at + record - 1]\n    id = join_request(record, tonumber(wait), request)\n    if not id then\n      id = store_if_room(fields, tonumber(delay), false)\n      if id ~= 'FULL' then remember_request(record, id, tonumber(window), tonumber(wait), request) end\n    end\n  else\n    record = KEYS[records_at + record - 1]\n    id = first_event(record)\n    if not id then\n      id = store_if_room(fields, tonumber(delay), legacy_consumers)\n      if id ~= 'FULL' then remember_event(record, id, window) end\n    end\n  end\n  ids[#ids + 1] = id\n  i = i + 7 + length\nend\nreturn remember_answer(ids)\n",
   },
-  answerOriginal: {
-    sha1: '2b8e12331b234e82328dc9afdeb5b226280dfc4d',
+  answerLegacy: {
+    name: 'answerLegacy',
+    sha1: '63eee628ed765dbec47f79f86d1b5ac0c7e96e6d',
     commands: 'llen lrem xack xadd xdel xlen',
-    source: "if redis.replicate_commands then redis.replicate_commands() end\n\n\nlocal function end_attempt(stream, group, id)\n  if redis.call('XDEL', stream, id) == 0 then return false end\n  redis.pcall('XACK', stream, group, id)\n  return true\nend\n\nlocal function end_attempts(stream, group, first, last)\n  return redis.pcall('XACK', stream, group, unpack(ARGV, first, last)) == last - first + 1\nend\n\nlocal function acknowledge_attempt(stream, group, id)\n  return redis.call('XACK', stream, group, id) == 1\nend\n\nredis.call('LLEN', KEYS[2])\nredis.call('XLEN', KEYS[3])\nif not end_attempt(KEYS[1], ARGV[1], ARGV[2]) then return 0 end\nif ARGV[3] ~= '' then redis.call('LREM', KEYS[2], -1, ARGV[3]) end\nif ARGV[5] ~= '' then\n  local body = redis.call('XADD', KEYS[1], '*', 'response', ARGV[5])\n  redis.call('XADD', KEYS[3], '*', ARGV[4], body)\nend\nreturn 1\n",
+    source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal event_stream, message_queue, response_stream = KEYS[1], KEYS[2], KEYS[3]\nlocal group, id, listed, request, response = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]\n\n\nlocal function add_response()\n  local body = redis.call('XADD', event_stream, '*', 'response', response)\n  redis.call('XADD', response_stream, '*', request, body)\n  return body\nend\n\nlocal function end_attempt(stream, group, id)\n  if redis.call('XDEL', stream, id) == 0 then return false end\n  redis.pcall('XACK', stream, group, id)\n  return true\nend\n\nlocal function end_attempts(stream, group, first, last)\n  return redis.pcall('XACK', stream, group, unpack(ARGV, first, last)) == last - first + 1\nend\n\nlocal function acknowledge_attempt(stream, group, id)\n  return redis.call('XACK', stream, group, id) == 1\nend\n\nredis.call('LLEN', message_queue)\nredis.call('XLEN', response_stream)\nif not end_attempt(event_stream, group, id) then return 0 end\nif listed ~= '' then redis.call('LREM', message_queue, -1, listed) end\nif response ~= '' then add_response() end\nreturn 1\n",
   },
   arbitrate: {
-    sha1: '9ec680ef82327a4afbc60c96c499d5c0286a7be5',
+    name: 'arbitrate',
+    sha1: 'd188c8e329de3de3d6c57ea1cce6c23c3760b9a9',
     commands: 'llen lrange lrem xack xclaim xdel xpending zadd zcard zrem',
-    source: "if redis.replicate_commands then redis.replicate_commands() end\n\n\nlocal function end_attempt(stream, group, id)\n  if redis.call('XDEL', stream, id) == 0 then return false end\n  redis.pcall('XACK', stream, group, id)\n  return true\nend\n\nlocal function end_attempts(stream, group, first, last)\n  return redis.pcall('XACK', stream, group, unpack(ARGV, first, last)) == last - first + 1\nend\n\nlocal function acknowledge_attempt(stream, group, id)\n  return redis.call('XACK', stream, group, id) == 1\nend\n\nlocal stream, list, group, consumer = KEYS[1], KEYS[2], ARGV[1], ARGV[2]\n\nredis.call('ZCARD', KEYS[3])\n\nlocal NEAR = 1000\nlocal near\nif redis.call('LLEN', list) > NEAR then\n  near = {}\n  for _, id in ipairs(redis.call('LRANGE', list, -NEAR, -1)) do near[id] = true end\nend\nlocal function take(id)\n  return (not near or near[id]) and redis.call('LREM', list, -1, id) == 1\nend\n\nlocal results = {}\nfor i = 3, #ARGV, 2 do\n  local id, deletable = ARGV[i], ARGV[i + 1]\n  local pending = redis.call('XPENDING', stream, group, id, id, 1)[1]\n  local result = 0\n  if not pending or pending[2] ~= consumer then\n    result = -1\n  elseif pending[4] > 1 then\n    result = 1\n  elseif take(id) then\n    redis.call('XCLAIM', stream, group, consumer, 0, id, 'RETRYCOUNT', 2, 'JUSTID')\n    redis.call('ZREM', KEYS[3], id)\n    result = 1\n  elseif deletable ~= '' then\n    redis.call('ZADD', KEYS[3], deletable, id)\n    acknowledge_attempt(stream, group, id)\n  end\n  results[#results + 1] = result\nend\nreturn results\n",
+    source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal event_stream, message_queue, leftovers = KEYS[1], KEYS[2], KEYS[3]\nlocal group, consumer, entries_at = ARGV[1], ARGV[2], 3\n\nlocal WON, HAS_ANSWERED = 2, 3\n\nlocal function end_attempt(stream, group, id)\n  if redis.call('XDEL', stream, id) == 0 then return false end\n  redis.pcall('XACK', stream, group, id)\n  return true\nend\n\nlocal function end_attempts(stream, group, first, last)\n  return redis.pcall('XACK', stream, group, unpack(ARGV, first, last)) == last - first + 1\nend\n\nlocal function acknowledge_attempt(stream, group, id)\n  return redis.call('XACK', stream, group, id) == 1\nend\n\nredis.call('ZCARD', leftovers)\n\nlocal NEAR = 1000\nlocal near\nif redis.call('LLEN', message_queue) > NEAR then\n  near = {}\n  for _, id in ipairs(redis.call('LRANGE', message_queue, -NEAR, -1)) do near[id] = true end\nend\nlocal function take(id)\n  return (not near or near[id]) and redis.call('LREM', message_queue, -1, id) == 1\nend\n\nlocal results = {}\nfor i = entries_at, #ARGV, 2 do\n  local id, deletable = ARGV[i], ARGV[i + 1]\n  local pending = redis.call('XPENDING', event_stream, group, id, id, 1)[1]\n  local result = 0\n  if not pending or pending[2] ~= consumer then\n    result = -1\n  elseif pending[4] >= WON then\n    result = 1\n  elseif take(id) then\n    redis.call('XCLAIM', event_stream, group, consumer, 0, id, 'RETRYCOUNT', WON, 'JUSTID')\n    redis.call('ZREM', leftovers, id)\n    result = 1\n  elseif deletable ~= '' then\n    redis.call('ZADD', leftovers, deletable, id)\n    acknowledge_attempt(event_stream, group, id)\n  end\n  results[#results + 1] = result\nend\nreturn results\n",
   },
   cleanHistory: {
-    sha1: '24dd46c15913343e0bccfd8f650dfb4db9e33f55',
+    name: 'cleanHistory',
+    sha1: 'da3d321a578c742cbce021ea8a90208e7bfdcb7d',
     commands: 'del hdel hmget hset time xadd xdel xinfo|groups xpending xrange zadd',
-    source: "if redis.replicate_commands then redis.replicate_commands() end\n\nlocal function after(id)\n  local time, number = string.match(id, '^(%d+)%-(%d+)$')\n  if tonumber(number) >= 2 ^ 53 then return string.format('%.0f-0', time + 1) end\n  return time .. '-' .. string.format('%.0f', number + 1)\nend\n\nlocal MAX_BYTES = 1024 * 1024\n\nlocal function bytes_of(fields)\n  local bytes = 0\n  for f = 2, #fields, 2 do bytes = bytes + #fields[f] end\n  return bytes\nend\n\nlocal function page(stream, from, last, count)\n  local entries, bytes = {}, 0\n  while #entries < count and bytes < MAX_BYTES do\n    local entry = redis.call('XRANGE', stream, from, last, 'COUNT', 1)[1]\n    if not entry then return entries, true end\n    entries[#entries + 1] = entry\n    bytes = bytes + bytes_of(entry[2])\n    from = after(entry[1])\n  end\n  return entries, false\nend\n\nlocal stream, history, leftovers = KEYS[1], KEYS[2], KEYS[3]\nlocal LONGEST = 65535\n\nlocal time = redis.call('TIME')\nlocal now = time[1] * 1000 + math.floor(time[2] / 1000)\nlocal from, start, until_id = unpack(redis.call('HMGET', history, 'from', 'start', 'until'))\nif not until_id then return 0 end\n\nif not from then\n  for _, known in ipairs(redis.call('XINFO', 'GROUPS', stream)) do\n    if known[2] == ARGV[1] then\n      local next_id = redis.call('XRANGE', stream, after(known[8]), until_id, 'COUNT', 1)\n      local pending = redis.call('XPENDING', stream, ARGV[1], '-', until_id, 1)\n      if #next_id == 0 and #pending == 0 then redis.call('DEL', history) end\n    end\n  end\n  return 0\nend\n\nlocal entries, is_end = page(stream, from, start, tonumber(ARGV[3]))\nfor _, entry in ipairs(entries) do\n  local id, fields = entry[1], entry[2]\n  local names = {}\n  for f = 1, #fields, 2 do names[fields[f]] = fields[f + 1] end\n  if names.due and not names.event then\n    redis.call('XDEL', stream, id)\n  elseif #fields > 2 and #fields < 7000 and not names.listed then\n    redis.call('XDEL', stream, id)\n    if not names.origin then\n      fields[#fields + 1] = 'origin'\n      fields[#fields + 1] = id\n    end\n    redis.call('XADD', stream, '*', unpack(fields))\n  else\n    local timeout = string.match(names.event or names.response or '', '\"timeout\":%s*(%d+)')\n    local deletable = string.match(id, '^%d+') + math.min(tonumber(timeout) or LONGEST, LONGEST) * 1000 + ARGV[2]\n    if deletable < now then redis.call('XDEL', stream, id)\n    else redis.call('ZADD', leftovers, string.format('%.0f', deletable), id) end\n  end\nend\nif is_end then redis.call('HDEL', history, 'from', 'start')\nelse redis.call('HSET', history, 'from', after(entries[#entries][1])) end\nreturn 1\n",
+    source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal event_stream, history, leftovers = KEYS[1], KEYS[2], KEYS[3]\nlocal group, kept_longer, limit = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])\n\n\nlocal MAX_FIELDS = 7000\n\nlocal function are_fields(fields)\n  if type(fields) ~= 'table' or #fields == 0 or #fields % 2 == 1 then return false end\n  if #fields >= MAX_FIELDS then return false end\n  for _, text in ipairs(fields) do\n    if type(text) ~= 'string' then return false end\n  end\n  return true\nend\n\nlocal function bytes_of(fields)\n  local bytes = 0\n  for i = 2, #fields, 2 do bytes = bytes + #fields[i] end\n  return bytes\nend\n\nlocal function get_field(fields, name)\n  for i = 1, #fields, 2 do\n    if fields[i] == name then return fields[i + 1] end\n  end\n  return nil\nend\n\nlocal function set_field(fields, name, value)\n  for i = 1, #fields, 2 do\n    if fields[i] == name then\n      fields[i + 1] = value\n      return\n    end\n  end\n  fields[#fields + 1], fields[#fields + 2] = name, value\nend\n\nlocal function without_field(fields, name)\n  local rest = {}\n  for i = 1, #fields, 2 do\n    if fields[i] ~= name then rest[#rest + 1], rest[#rest + 2] = fields[i], fields[i + 1] end\n  end\n  return rest\nend\nlocal function group_info(stream, group)\n  local groups = redis.pcall('XINFO', 'GROUPS', stream)\n  for _, known in ipairs(groups.err and {} or groups) do\n    local info = {}\n    for i = 1, #known, 2 do info[known[i]] = known[i + 1] end\n    if info['name'] == group then return info end\n  end\nend\nlocal function now_ms()\n  local time = redis.call('TIME')\n  return time[1] * 1000 + math.floor(time[2] / 1000)\nend\nlocal function parts_of_id(id)\n  local time, number = string.match(id, '^(%d+)%-(%d+)$')\n  return tonumber(time), tonumber(number)\nend\n\nlocal function id_after(id)\n  local time, number = string.match(id, '^(%d+)%-(%d+)$')\n  if tonumber(number) >= 2 ^ 53 then return string.format('%.0f-0', time + 1) end\n  return time .. '-' .. string.format('%.0f', number + 1)\nend\n\nlocal function is_id_before(id, other)\n  local time, number = parts_of_id(id)\n  local other_time, other_number = parts_of_id(other)\n  return time < other_time or (time == other_time and number < other_number)\nend\n\nlocal MAX_BYTES = 1024 * 1024\n\nlocal function read_page(stream, from, last, count)\n  local entries, bytes = {}, 0\n  while #entries < count and bytes < MAX_BYTES do\n    local entry = redis.call('XRANGE', stream, from, last, 'COUNT', 1)[1]\n    if not entry then return entries, true end\n    entries[#entries + 1] = entry\n    bytes = bytes + bytes_of(entry[2])\n    from = id_after(entry[1])\n  end\n  return entries, false\nend\n\nlocal LONGEST_S = 65535\n\nlocal now = now_ms()\nlocal from, start, until_id = unpack(redis.call('HMGET', history, 'from', 'start', 'until'))\nif not until_id then return 0 end\n\nif not from then\n  local info = group_info(event_stream, group)\n  if info then\n    local next_id = id_after(info['last-delivered-id'])\n    local left = redis.call('XRANGE', event_stream, next_id, until_id, 'COUNT', 1)\n    local pending = redis.call('XPENDING', event_stream, group, '-', until_id, 1)\n    if #left == 0 and #pending == 0 then redis.call('DEL', history) end\n  end\n  return 0\nend\n\nlocal entries, is_end = read_page(event_stream, from, start, limit)\nfor _, entry in ipairs(entries) do\n  local id, fields = entry[1], entry[2]\n  local event = get_field(fields, 'event')\n  if get_field(fields, 'due') and not event then\n    redis.call('XDEL', event_stream, id)\n  elseif #fields > 2 and #fields < MAX_FIELDS and not get_field(fields, 'listed') then\n    redis.call('XDEL', event_stream, id)\n    if not get_field(fields, 'origin') then set_field(fields, 'origin', id) end\n    redis.call('XADD', event_stream, '*', unpack(fields))\n  else\n    local json = event or get_field(fields, 'response') or ''\n    local timeout = tonumber(string.match(json, '\"timeout\":%s*(%d+)')) or LONGEST_S\n    local deletable = string.match(id, '^%d+') + math.min(timeout, LONGEST_S) * 1000 + kept_longer\n    if deletable < now then redis.call('XDEL', event_stream, id)\n    else redis.call('ZADD', leftovers, string.format('%.0f', deletable), id) end\n  end\nend\nif is_end then redis.call('HDEL', history, 'from', 'start')\nelse redis.call('HSET', history, 'from', id_after(entries[#entries][1])) end\nreturn 1\n",
   },
   cleanLeftovers: {
-    sha1: 'b63e9e1751a6c485ea1ffda2ce3c79e14cd42c8e',
+    name: 'cleanLeftovers',
+    sha1: 'f24c919b41c94ae9d753d60b19459573471f76e7',
     commands: 'llen lrange time xdel xpending zadd zrangebyscore zrem',
-    source: "if redis.replicate_commands then redis.replicate_commands() end\n\nlocal stream, list, leftovers = KEYS[1], KEYS[2], KEYS[3]\nlocal AGAIN = 10000\nlocal LONG = 20000\nlocal PAGE = 1000\n\nlocal time = redis.call('TIME')\nlocal now = time[1] * 1000 + math.floor(time[2] / 1000)\nlocal waiting\nlocal function is_waiting(id)\n  if not waiting then\n    waiting = {}\n    local length = redis.call('LLEN', list)\n    if length > LONG then\n      setmetatable(waiting, { __index = function() return true end })\n      length = 0\n    end\n    for from = 0, length - 1, PAGE do\n      for _, element in ipairs(redis.call('LRANGE', list, from, from + PAGE - 1)) do waiting[element] = true end\n    end\n  end\n  return waiting[id]\nend\n\nlocal due = redis.call('ZRANGEBYSCORE', leftovers, '-inf', now, 'LIMIT', 0, ARGV[2])\nlocal gone, again = {}, {}\nfor _, id in ipairs(due) do\n  local pending = redis.pcall('XPENDING', stream, ARGV[1], id, id, 1)\n  if (not pending.err and #pending > 0) or is_waiting(id) then\n    again[#again + 1] = string.format('%.0f', now + AGAIN)\n    again[#again + 1] = id\n  else\n    gone[#gone + 1] = id\n  end\nend\nif #gone > 0 then\n  for _, id in ipairs(gone) do redis.pcall('XDEL', stream, id) end\n  redis.call('ZREM', leftovers, unpack(gone))\nend\nif #again > 0 then redis.call('ZADD', leftovers, unpack(again)) end\nreturn #due\n",
+    source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal event_stream, message_queue, leftovers = KEYS[1], KEYS[2], KEYS[3]\nlocal group, limit = ARGV[1], tonumber(ARGV[2])\n\nlocal function now_ms()\n  local time = redis.call('TIME')\n  return time[1] * 1000 + math.floor(time[2] / 1000)\nend\n\nlocal AGAIN_MS = 10000\nlocal LONG = 20000\nlocal PAGE = 1000\n\nlocal now = now_ms()\nlocal waiting\nlocal function is_waiting(id)\n  if not waiting then\n    waiting = {}\n    local length = redis.call('LLEN', message_queue)\n    if length > LONG then\n      setmetatable(waiting, { __index = function() return true end })\n      length = 0\n    end\n    for from = 0, length - 1, PAGE do\n      local page = redis.call('LRANGE', message_queue, from, from + PAGE - 1)\n      for _, element in ipairs(page) do waiting[element] = true end\n    end\n  end\n  return waiting[id]\nend\n\nlocal due = redis.call('ZRANGEBYSCORE', leftovers, '-inf', now, 'LIMIT', 0, limit)\nlocal gone, again = {}, {}\nfor _, id in ipairs(due) do\n  local pending = redis.pcall('XPENDING', event_stream, group, id, id, 1)\n  if (not pending.err and #pending > 0) or is_waiting(id) then\n    again[#again + 1], again[#again + 2] = string.format('%.0f', now + AGAIN_MS), id\n  else\n    gone[#gone + 1] = id\n  end\nend\nif #gone > 0 then\n  for _, id in ipairs(gone) do redis.pcall('XDEL', event_stream, id) end\n  redis.call('ZREM', leftovers, unpack(gone))\nend\nif #again > 0 then redis.call('ZADD', leftovers, unpack(again)) end\nreturn #due\n",
   },
   cleanList: {
-    sha1: '0feda659ca3bfb2513bfd5c632ea067d94e1e4f3',
+    name: 'cleanList',
+    sha1: '3e706c322b2170c7c5c16c5dc830b6d30eade121',
     commands: 'lrange lrem rpush xadd xdel xinfo|groups xpending xrange zadd zrem zscore',
-    source: "if redis.replicate_commands then redis.replicate_commands() end\n\nlocal function after(id)\n  local time, number = string.match(id, '^(%d+)%-(%d+)$')\n  if tonumber(number) >= 2 ^ 53 then return string.format('%.0f-0', time + 1) end\n  return time .. '-' .. string.format('%.0f', number + 1)\nend\n\nlocal MAX_BYTES = 1024 * 1024\n\nlocal function bytes_of(fields)\n  local bytes = 0\n  for f = 2, #fields, 2 do bytes = bytes + #fields[f] end\n  return bytes\nend\n\nlocal function page(stream, from, last, count)\n  local entries, bytes = {}, 0\n  while #entries < count and bytes < MAX_BYTES do\n    local entry = redis.call('XRANGE', stream, from, last, 'COUNT', 1)[1]\n    if not entry then return entries, true end\n    entries[#entries + 1] = entry\n    bytes = bytes + bytes_of(entry[2])\n    from = after(entry[1])\n  end\n  return entries, false\nend\n\nlocal stream, list, leftovers, group = KEYS[1], KEYS[2], KEYS[3], ARGV[1]\n\nlocal function parts(id)\n  local time, number = string.match(id, '^(%d+)%-(%d+)$')\n  return tonumber(time), tonumber(number)\nend\n\nlocal function set(fields, name, value)\n  for f = 1, #fields, 2 do\n    if fields[f] == name then\n      fields[f + 1] = value\n      return\n    end\n  end\n  fields[#fields + 1] = name\n  fields[#fields + 1] = value\nend\n\nlocal delivered\nlocal groups = redis.pcall('XINFO', 'GROUPS', stream)\nfor _, known in ipairs(groups.err and {} or groups) do\n  if known[2] == group then delivered = known[8] end\nend\nif not delivered then return { 0, '' } end\nlocal last_time, last_number = parts(delivered)\n\nlocal skip, limit = tonumber(ARGV[2]), tonumber(ARGV[3])\nlocal page = redis.call('LRANGE', list, -skip - limit, -skip - 1)\nlocal count, kept, bytes = 0, 0, 0\nfor _, id in ipairs(page) do\n  if bytes >= MAX_BYTES then return { count, string.format('%d', skip) } end\n  local time, number = parts(id)\n  if not time then\n    redis.call('LREM', list, -1, id)\n    count = count + 1\n  elseif time > last_time or (time == last_time and number > last_number)\n    or #redis.call('XPENDING', stream, group, id, id, 1) > 0 then\n    kept = kept + 1\n  else\n    local entry = redis.call('XRANGE', stream, id, id)[1]\n    redis.call('LREM', list, -1, id)\n    if entry and #entry[2] < 7000 then\n      local fields = entry[2]\n      bytes = bytes + bytes_of(fields)\n      redis.call('XDEL', stream, id)\n      set(fields, 'origin', id)\n      set(fields, 'listed', '1')\n      local again = redis.call('XADD', stream, '*', unpack(fields))\n      redis.call('RPUSH', list, again)\n      kept = kept + 1\n      local deletable = redis.call('ZSCORE', leftovers, id)\n      if deletable then\n        redis.call('ZREM', leftovers, id)\n        redis.call('ZADD', leftovers, deletable, again)\n      end\n    end\n    count = count + 1\n  end\nend\nreturn { count, #page < limit and '' or string.format('%d', skip + kept) }\n",
+    source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal event_stream, message_queue, leftovers = KEYS[1], KEYS[2], KEYS[3]\nlocal group, skip, limit = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])\n\n\nlocal MAX_FIELDS = 7000\n\nlocal function are_fields(fields)\n  if type(fields) ~= 'table' or #fields == 0 or #fields % 2 == 1 then return false end\n  if #fields >= MAX_FIELDS then return false end\n  for _, text in ipairs(fields) do\n    if type(text) ~= 'string' then return false end\n  end\n  return true\nend\n\nlocal function bytes_of(fields)\n  local bytes = 0\n  for i = 2, #fields, 2 do bytes = bytes + #fields[i] end\n  return bytes\nend\n\nlocal function get_field(fields, name)\n  for i = 1, #fields, 2 do\n    if fields[i] == name then return fields[i + 1] end\n  end\n  return nil\nend\n\nlocal function set_field(fields, name, value)\n  for i = 1, #fields, 2 do\n    if fields[i] == name then\n      fields[i + 1] = value\n      return\n    end\n  end\n  fields[#fields + 1], fields[#fields + 2] = name, value\nend\n\nlocal function without_field(fields, name)\n  local rest = {}\n  for i = 1, #fields, 2 do\n    if fields[i] ~= name then rest[#rest + 1], rest[#rest + 2] = fields[i], fields[i + 1] end\n  end\n  return rest\nend\nlocal function group_info(stream, group)\n  local groups = redis.pcall('XINFO', 'GROUPS', stream)\n  for _, known in ipairs(groups.err and {} or groups) do\n    local info = {}\n    for i = 1, #known, 2 do info[known[i]] = known[i + 1] end\n    if info['name'] == group then return info end\n  end\nend\nlocal function parts_of_id(id)\n  local time, number = string.match(id, '^(%d+)%-(%d+)$')\n  return tonumber(time), tonumber(number)\nend\n\nlocal function id_after(id)\n  local time, number = string.match(id, '^(%d+)%-(%d+)$')\n  if tonumber(number) >= 2 ^ 53 then return string.format('%.0f-0', time + 1) end\n  return time .. '-' .. string.format('%.0f', number + 1)\nend\n\nlocal function is_id_before(id, other)\n  local time, number = parts_of_id(id)\n  local other_time, other_number = parts_of_id(other)\n  return time < other_time or (time == other_time and number < other_number)\nend\n\nlocal MAX_BYTES = 1024 * 1024\n\nlocal function read_page(stream, from, last, count)\n  local entries, bytes = {}, 0\n  while #entries < count and bytes < MAX_BYTES do\n    local entry = redis.call('XRANGE', stream, from, last, 'COUNT', 1)[1]\n    if not entry then return entries, true end\n    entries[#entries + 1] = entry\n    bytes = bytes + bytes_of(entry[2])\n    from = id_after(entry[1])\n  end\n  return entries, false\nend\n\nlocal info = group_info(event_stream, group)\nif not info then return { 0, '' } end\nlocal delivered = info['last-delivered-id']\n\nlocal function is_found(id)\n  return is_id_before(delivered, id) or #redis.call('XPENDING', event_stream, group, id, id, 1) > 0\nend\n\nlocal page = redis.call('LRANGE', message_queue, -skip - limit, -skip - 1)\nlocal count, kept, bytes = 0, 0, 0\nfor _, id in ipairs(page) do\n  if bytes >= MAX_BYTES then return { count, string.format('%d', skip) } end\n  if not parts_of_id(id) then\n    redis.call('LREM', message_queue, -1, id)\n    count = count + 1\n  elseif is_found(id) then\n    kept = kept + 1\n  else\n    local entry = redis.call('XRANGE', event_stream, id, id)[1]\n    redis.call('LREM', message_queue, -1, id)\n    if entry and #entry[2] < MAX_FIELDS then\n      local fields = entry[2]\n      bytes = bytes + bytes_of(fields)\n      redis.call('XDEL', event_stream, id)\n      set_field(fields, 'origin', id)\n      set_field(fields, 'listed', '1')\n      local again = redis.call('XADD', event_stream, '*', unpack(fields))\n      redis.call('RPUSH', message_queue, again)\n      kept = kept + 1\n      local deletable = redis.call('ZSCORE', leftovers, id)\n      if deletable then\n        redis.call('ZREM', leftovers, id)\n        redis.call('ZADD', leftovers, deletable, again)\n      end\n    end\n    count = count + 1\n  end\nend\nreturn { count, #page < limit and '' or string.format('%d', skip + kept) }\n",
   },
   cleanResponses: {
-    sha1: '0af602c467e1815ec4799efaefe85ba9da7a4352',
+    name: 'cleanResponses',
+    sha1: 'def2762fd53a8ea0e041b623265450dfa5cb913a',
     commands: 'time xack xdel xrange',
-    source: "if redis.replicate_commands then redis.replicate_commands() end\n\nlocal function after(id)\n  local time, number = string.match(id, '^(%d+)%-(%d+)$')\n  if tonumber(number) >= 2 ^ 53 then return string.format('%.0f-0', time + 1) end\n  return time .. '-' .. string.format('%.0f', number + 1)\nend\n\nlocal MAX_BYTES = 1024 * 1024\n\nlocal function bytes_of(fields)\n  local bytes = 0\n  for f = 2, #fields, 2 do bytes = bytes + #fields[f] end\n  return bytes\nend\n\nlocal function page(stream, from, last, count)\n  local entries, bytes = {}, 0\n  while #entries < count and bytes < MAX_BYTES do\n    local entry = redis.call('XRANGE', stream, from, last, 'COUNT', 1)[1]\n    if not entry then return entries, true end\n    entries[#entries + 1] = entry\n    bytes = bytes + bytes_of(entry[2])\n    from = after(entry[1])\n  end\n  return entries, false\nend\n\nlocal stream, index = KEYS[1], KEYS[2]\nlocal SHORTEST, LONGEST = 1000, 65535000\n\nlocal time = redis.call('TIME')\nlocal now = time[1] * 1000 + math.floor(time[2] / 1000)\nlocal deleted, size, count = 0, 0, 0\nfor _, entry in ipairs(redis.call('XRANGE', index, ARGV[3], '+', 'COUNT', ARGV[4])) do\n  local id, body_id = entry[1], entry[2][2]\n  local age = now - string.match(id, '^%d+') - ARGV[2]\n  if age < SHORTEST then return { deleted, '' } end\n  local is_id = string.match(body_id, '^%d+%-%d+$')\n  local body = is_id and redis.call('XRANGE', stream, body_id, body_id)[1]\n  local timeout = is_id and 0 or LONGEST\n  if body then\n    local json = body[2][2]\n    size = size + #json\n    timeout = (tonumber(string.match(json, '\"timeout\":%s*(%d+)')) or 65535) * 1000\n  end\n  if age >= timeout then\n    redis.call('XDEL', index, id)\n    if body and body[2][1] == 'response' then\n      redis.call('XDEL', stream, body_id)\n      redis.pcall('XACK', stream, ARGV[1], body_id)\n    end\n    deleted = deleted + 1\n  end\n  count = count + 1\n  if count == tonumber(ARGV[4]) or size > MAX_BYTES then\n    return { deleted, after(id) }\n  end\nend\nreturn { deleted, '' }\n",
+    source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal event_stream, response_stream = KEYS[1], KEYS[2]\nlocal group, kept_longer, from, limit = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])\n\nlocal function now_ms()\n  local time = redis.call('TIME')\n  return time[1] * 1000 + math.floor(time[2] / 1000)\nend\n\nlocal MAX_FIELDS = 7000\n\nlocal function are_fields(fields)\n  if type(fields) ~= 'table' or #fields == 0 or #fields % 2 == 1 then return false end\n  if #fields >= MAX_FIELDS then return false end\n  for _, text in ipairs(fields) do\n    if type(text) ~= 'string' then return false end\n  end\n  return true\nend\n\nlocal function bytes_of(fields)\n  local bytes = 0\n  for i = 2, #fields, 2 do bytes = bytes + #fields[i] end\n  return bytes\nend\n\nlocal function get_field(fields, name)\n  for i = 1, #fields, 2 do\n    if fields[i] == name then return fields[i + 1] end\n  end\n  return nil\nend\n\nlocal function set_field(fields, name, value)\n  for i = 1, #fields, 2 do\n    if fields[i] == name then\n      fields[i + 1] = value\n      return\n    end\n  end\n  fields[#fields + 1], fields[#fields + 2] = name, value\nend\n\nlocal function without_field(fields, name)\n  local rest = {}\n  for i = 1, #fields, 2 do\n    if fields[i] ~= name then rest[#rest + 1], rest[#rest + 2] = fields[i], fields[i + 1] end\n  end\n  return rest\nend\nlocal function parts_of_id(id)\n  local time, number = string.match(id, '^(%d+)%-(%d+)$')\n  return tonumber(time), tonumber(number)\nend\n\nlocal function id_after(id)\n  local time, number = string.match(id, '^(%d+)%-(%d+)$')\n  if tonumber(number) >= 2 ^ 53 then return string.format('%.0f-0', time + 1) end\n  return time .. '-' .. string.format('%.0f', number + 1)\nend\n\nlocal function is_id_before(id, other)\n  local time, number = parts_of_id(id)\n  local other_time, other_number = parts_of_id(other)\n  return time < other_time or (time == other_time and number < other_number)\nend\n\nlocal MAX_BYTES = 1024 * 1024\n\nlocal function read_page(stream, from, last, count)\n  local entries, bytes = {}, 0\n  while #entries < count and bytes < MAX_BYTES do\n    local entry = redis.call('XRANGE', stream, from, last, 'COUNT', 1)[1]\n    if not entry then return entries, true end\n    entries[#entries + 1] = entry\n    bytes = bytes + bytes_of(entry[2])\n    from = id_after(entry[1])\n  end\n  return entries, false\nend\n\nlocal SHORTEST_MS, LONGEST_MS = 1000, 65535000\n\nlocal now = now_ms()\nlocal deleted, size, count = 0, 0, 0\nfor _, entry in ipairs(redis.call('XRANGE', response_stream, from, '+', 'COUNT', limit)) do\n  local id, body_id = entry[1], entry[2][2]\n  local age = now - string.match(id, '^%d+') - kept_longer\n  if age < SHORTEST_MS then return { deleted, '' } end\n  local is_id = string.match(body_id, '^%d+%-%d+$')\n  local body = is_id and redis.call('XRANGE', event_stream, body_id, body_id)[1]\n  local timeout = is_id and 0 or LONGEST_MS\n  if body then\n    local json = body[2][2]\n    size = size + #json\n    timeout = (tonumber(string.match(json, '\"timeout\":%s*(%d+)')) or 65535) * 1000\n  end\n  if age >= timeout then\n    redis.call('XDEL', response_stream, id)\n    if body and body[2][1] == 'response' then\n      redis.call('XDEL', event_stream, body_id)\n      redis.pcall('XACK', event_stream, group, body_id)\n    end\n    deleted = deleted + 1\n  end\n  count = count + 1\n  if count == limit or size > MAX_BYTES then return { deleted, id_after(id) } end\nend\nreturn { deleted, '' }\n",
   },
   skip: {
-    sha1: '52e832b642e3cee5e7f77174aaa038eb215b70e8',
+    name: 'skip',
+    sha1: '46515b77bd549b6c1c883be1e579594ec7ac3588',
     commands: 'xack xdel zadd',
-    source: "if redis.replicate_commands then redis.replicate_commands() end\n\n\nlocal function end_attempt(stream, group, id)\n  if redis.call('XDEL', stream, id) == 0 then return false end\n  redis.pcall('XACK', stream, group, id)\n  return true\nend\n\nlocal function end_attempts(stream, group, first, last)\n  return redis.pcall('XACK', stream, group, unpack(ARGV, first, last)) == last - first + 1\nend\n\nlocal function acknowledge_attempt(stream, group, id)\n  return redis.call('XACK', stream, group, id) == 1\nend\n\nredis.pcall('ZADD', KEYS[2], ARGV[3], ARGV[2])\nreturn acknowledge_attempt(KEYS[1], ARGV[1], ARGV[2]) and 1 or 0\n",
+    source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal event_stream, leftovers = KEYS[1], KEYS[2]\nlocal group, id, deletable = ARGV[1], ARGV[2], tonumber(ARGV[3])\n\n\nlocal function end_attempt(stream, group, id)\n  if redis.call('XDEL', stream, id) == 0 then return false end\n  redis.pcall('XACK', stream, group, id)\n  return true\nend\n\nlocal function end_attempts(stream, group, first, last)\n  return redis.pcall('XACK', stream, group, unpack(ARGV, first, last)) == last - first + 1\nend\n\nlocal function acknowledge_attempt(stream, group, id)\n  return redis.call('XACK', stream, group, id) == 1\nend\n\nredis.pcall('ZADD', leftovers, deletable, id)\nreturn acknowledge_attempt(event_stream, group, id) and 1 or 0\n",
   },
-  join: {
-    sha1: 'a23aef0226ac04ef6069e780b93a3af69e6d2b0c',
+  joinGroup: {
+    name: 'joinGroup',
+    sha1: 'dca4e4e92886c91ed316cf4cf3def517cb0fb82e',
     commands: 'hget hlen hset llen lrange xgroup|create xinfo|groups xlen xrange xrevrange',
-    source: "if redis.replicate_commands then redis.replicate_commands() end\n\nlocal function after(id)\n  local time, number = string.match(id, '^(%d+)%-(%d+)$')\n  if tonumber(number) >= 2 ^ 53 then return string.format('%.0f-0', time + 1) end\n  return time .. '-' .. string.format('%.0f', number + 1)\nend\n\nlocal MAX_BYTES = 1024 * 1024\n\nlocal function bytes_of(fields)\n  local bytes = 0\n  for f = 2, #fields, 2 do bytes = bytes + #fields[f] end\n  return bytes\nend\n\nlocal function page(stream, from, last, count)\n  local entries, bytes = {}, 0\n  while #entries < count and bytes < MAX_BYTES do\n    local entry = redis.call('XRANGE', stream, from, last, 'COUNT', 1)[1]\n    if not entry then return entries, true end\n    entries[#entries + 1] = entry\n    bytes = bytes + bytes_of(entry[2])\n    from = after(entry[1])\n  end\n  return entries, false\nend\n\nlocal stream, list, history, group = KEYS[1], KEYS[2], KEYS[3], ARGV[1]\nlocal PAGE = 1000\n\nlocal function is_originals(fields) return #fields == 2 and fields[1] ~= 'due' end\n\nlocal groups = redis.pcall('XINFO', 'GROUPS', stream)\nfor _, known in ipairs(groups.err and {} or groups) do\n  if known[2] == group then\n    local until_id = redis.pcall('HGET', history, 'until')\n    return type(until_id) == 'string' and until_id or ''\n  end\nend\n\nredis.call('XLEN', stream)\nredis.call('HLEN', history)\nlocal last = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1]\nlocal start, until_id = '0', ''\nlocal first, is_whole = page(stream, '-', '+', PAGE)\nlocal is_used = not is_whole\nlocal waiting = {}\nfor _, id in ipairs(redis.call('LRANGE', list, -PAGE, -1)) do waiting[id] = true end\nfor _, entry in ipairs(first) do\n  is_used = is_used or (entry[2][1] == 'event' and is_originals(entry[2]) and not waiting[entry[1]])\nend\nif is_used then\n  until_id = last[1]\n  if is_originals(first[1][2]) then\n    local lowest = math.huge\n    for from = 0, redis.call('LLEN', list) - 1, PAGE do\n      for _, id in ipairs(redis.call('LRANGE', list, from, from + PAGE - 1)) do\n        local time = string.match(id, '^(%d+)%-%d+$')\n        if time and tonumber(time) < lowest then lowest = tonumber(time) end\n      end\n    end\n    start = until_id\n    if lowest == 0 then start = '0'\n    elseif lowest < math.huge then start = string.format('%.0f-18446744073709551615', lowest - 1) end\n    redis.call('HSET', history, 'from', '-', 'start', start)\n  end\n  redis.call('HSET', history, 'until', until_id)\nend\nredis.call('XGROUP', 'CREATE', stream, group, start, 'MKSTREAM')\nreturn until_id\n",
+    source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal event_stream, message_queue, history = KEYS[1], KEYS[2], KEYS[3]\nlocal group = ARGV[1]\n\nlocal function group_info(stream, group)\n  local groups = redis.pcall('XINFO', 'GROUPS', stream)\n  for _, known in ipairs(groups.err and {} or groups) do\n    local info = {}\n    for i = 1, #known, 2 do info[known[i]] = known[i + 1] end\n    if info['name'] == group then return info end\n  end\nend\n\nlocal MAX_FIELDS = 7000\n\nlocal function are_fields(fields)\n  if type(fields) ~= 'table' or #fields == 0 or #fields % 2 == 1 then return false end\n  if #fields >= MAX_FIELDS then return false end\n  for _, text in ipairs(fields) do\n    if type(text) ~= 'string' then return false end\n  end\n  return true\nend\n\nlocal function bytes_of(fields)\n  local bytes = 0\n  for i = 2, #fields, 2 do bytes = bytes + #fields[i] end\n  return bytes\nend\n\nlocal function get_field(fields, name)\n  for i = 1, #fields, 2 do\n    if fields[i] == name then return fields[i + 1] end\n  end\n  return nil\nend\n\nlocal function set_field(fields, name, value)\n  for i = 1, #fields, 2 do\n    if fields[i] == name then\n      fields[i + 1] = value\n      return\n    end\n  end\n  fields[#fields + 1], fields[#fields + 2] = name, value\nend\n\nlocal function without_field(fields, name)\n  local rest = {}\n  for i = 1, #fields, 2 do\n    if fields[i] ~= name then rest[#rest + 1], rest[#rest + 2] = fields[i], fields[i + 1] end\n  end\n  return rest\nend\nlocal function parts_of_id(id)\n  local time, number = string.match(id, '^(%d+)%-(%d+)$')\n  return tonumber(time), tonumber(number)\nend\n\nlocal function id_after(id)\n  local time, number = string.match(id, '^(%d+)%-(%d+)$')\n  if tonumber(number) >= 2 ^ 53 then return string.format('%.0f-0', time + 1) end\n  return time .. '-' .. string.format('%.0f', number + 1)\nend\n\nlocal function is_id_before(id, other)\n  local time, number = parts_of_id(id)\n  local other_time, other_number = parts_of_id(other)\n  return time < other_time or (time == other_time and number < other_number)\nend\n\nlocal MAX_BYTES = 1024 * 1024\n\nlocal function read_page(stream, from, last, count)\n  local entries, bytes = {}, 0\n  while #entries < count and bytes < MAX_BYTES do\n    local entry = redis.call('XRANGE', stream, from, last, 'COUNT', 1)[1]\n    if not entry then return entries, true end\n    entries[#entries + 1] = entry\n    bytes = bytes + bytes_of(entry[2])\n    from = id_after(entry[1])\n  end\n  return entries, false\nend\n\nlocal PAGE = 1000\n\nif group_info(event_stream, group) then\n  local until_id = redis.pcall('HGET', history, 'until')\n  return type(until_id) == 'string' and until_id or ''\nend\n\nlocal function is_legacy(fields) return #fields == 2 and fields[1] ~= 'due' end\n\nlocal function lowest_time()\n  local lowest = math.huge\n  for from = 0, redis.call('LLEN', message_queue) - 1, PAGE do\n    for _, id in ipairs(redis.call('LRANGE', message_queue, from, from + PAGE - 1)) do\n      lowest = math.min(lowest, parts_of_id(id) or math.huge)\n    end\n  end\n  return lowest\nend\n\nredis.call('XLEN', event_stream)\nredis.call('HLEN', history)\nlocal last = redis.call('XREVRANGE', event_stream, '+', '-', 'COUNT', 1)[1]\nlocal start, until_id = '0', ''\nlocal first, is_whole = read_page(event_stream, '-', '+', PAGE)\nlocal is_used = not is_whole\nlocal waiting = {}\nfor _, id in ipairs(redis.call('LRANGE', message_queue, -PAGE, -1)) do waiting[id] = true end\nfor _, entry in ipairs(first) do\n  is_used = is_used or (entry[2][1] == 'event' and is_legacy(entry[2]) and not waiting[entry[1]])\nend\nif is_used then\n  until_id = last[1]\n  if is_legacy(first[1][2]) then\n    local lowest = lowest_time()\n    start = until_id\n    if lowest == 0 then start = '0'\n    elseif lowest < math.huge then start = string.format('%.0f-18446744073709551615', lowest - 1) end\n    redis.call('HSET', history, 'from', '-', 'start', start)\n  end\n  redis.call('HSET', history, 'until', until_id)\nend\nredis.call('XGROUP', 'CREATE', event_stream, group, start, 'MKSTREAM')\nreturn until_id\n",
   },
-  leave: {
-    sha1: 'ef32c804467bae9c3a570103d27103d855bbc396',
+  leaveGroup: {
+    name: 'leaveGroup',
+    sha1: '0b263ab387bbe6a3e7d66eb73fb15b3d06631ee1',
     commands: 'xgroup|delconsumer xpending',
-    source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal pending = redis.pcall('XPENDING', KEYS[1], ARGV[1], '-', '+', 1, ARGV[2])\nif pending.err then return 0 end\nif #pending > 0 then return #pending end\nredis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], ARGV[2])\nreturn 0\n",
+    source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal event_stream = KEYS[1]\nlocal group, consumer = ARGV[1], ARGV[2]\nlocal pending = redis.pcall('XPENDING', event_stream, group, '-', '+', 1, consumer)\nif pending.err then return 0 end\nif #pending > 0 then return #pending end\nredis.call('XGROUP', 'DELCONSUMER', event_stream, group, consumer)\nreturn 0\n",
   },
   renew: {
-    sha1: 'cffa567730de7eab3a1498a3b79a4092b382d3f7',
+    name: 'renew',
+    sha1: '45a456e4e0ac2a75c5c55df16b82fd6051f1f46d',
     commands: 'xclaim xpending',
-    source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal kept, lost = {}, {}\nfor i = 3, #ARGV do\n  local id = ARGV[i]\n  local is_mine = #redis.call('XPENDING', KEYS[1], ARGV[1], id, id, 1, ARGV[2]) > 0\n  local list = is_mine and kept or lost\n  list[#list + 1] = id\nend\nif #kept > 0 then\n  kept[#kept + 1] = 'JUSTID'\n  redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, unpack(kept))\nend\nreturn lost\n",
+    source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal event_stream = KEYS[1]\nlocal group, consumer, ids_at = ARGV[1], ARGV[2], 3\nlocal kept, lost = {}, {}\nfor i = ids_at, #ARGV do\n  local id = ARGV[i]\n  local is_mine = #redis.call('XPENDING', event_stream, group, id, id, 1, consumer) > 0\n  local list = is_mine and kept or lost\n  list[#list + 1] = id\nend\nif #kept > 0 then\n  kept[#kept + 1] = 'JUSTID'\n  redis.call('XCLAIM', event_stream, group, consumer, 0, unpack(kept))\nend\nreturn lost\n",
   },
   requeue: {
-    sha1: '0c86bdb66e426ddf4e6c19bb07c4804f3fa584f5',
+    name: 'requeue',
+    sha1: '95cb891092254661eb937399dba94f12603e7cbe',
     commands: 'lrem rpush xack xadd xdel xpending xrange zadd',
-    source: "if redis.replicate_commands then redis.replicate_commands() end\n\n\nlocal function end_attempt(stream, group, id)\n  if redis.call('XDEL', stream, id) == 0 then return false end\n  redis.pcall('XACK', stream, group, id)\n  return true\nend\n\nlocal function end_attempts(stream, group, first, last)\n  return redis.pcall('XACK', stream, group, unpack(ARGV, first, last)) == last - first + 1\nend\n\nlocal function acknowledge_attempt(stream, group, id)\n  return redis.call('XACK', stream, group, id) == 1\nend\nlocal function after(id)\n  local time, number = string.match(id, '^(%d+)%-(%d+)$')\n  if tonumber(number) >= 2 ^ 53 then return string.format('%.0f-0', time + 1) end\n  return time .. '-' .. string.format('%.0f', number + 1)\nend\n\nlocal MAX_BYTES = 1024 * 1024\n\nlocal function bytes_of(fields)\n  local bytes = 0\n  for f = 2, #fields, 2 do bytes = bytes + #fields[f] end\n  return bytes\nend\n\nlocal function page(stream, from, last, count)\n  local entries, bytes = {}, 0\n  while #entries < count and bytes < MAX_BYTES do\n    local entry = redis.call('XRANGE', stream, from, last, 'COUNT', 1)[1]\n    if not entry then return entries, true end\n    entries[#entries + 1] = entry\n    bytes = bytes + bytes_of(entry[2])\n    from = after(entry[1])\n  end\n  return entries, false\nend\n\nlocal LONGEST = 65535\n\nlocal function set(fields, name, value)\n  for f = 1, #fields, 2 do\n    if fields[f] == name then\n      fields[f + 1] = value(fields[f + 1])\n      return\n    end\n  end\n  fields[#fields + 1] = name\n  fields[#fields + 1] = value(nil)\nend\n\nlocal function without(fields, name)\n  local rest = {}\n  for f = 1, #fields, 2 do\n    if fields[f] ~= name then\n      rest[#rest + 1] = fields[f]\n      rest[#rest + 1] = fields[f + 1]\n    end\n  end\n  return rest\nend\n\nlocal function is_up_to(id, last)\n  if last == '' or last == '+' then return last == '+' end\n  local time, number = string.match(id, '^(%d+)%-(%d+)$')\n  local last_time, last_number = string.match(last, '^(%d+)%-(%d+)$')\n  if time ~= last_time then return tonumber(time) < tonumber(last_time) end\n  return tonumber(number) <= tonumber(last_number)\nend\n\nlocal function is_competed_for(id, fields)\n  for f = 1, #fields, 2 do\n    if fields[f] == 'listed' then return true end\n  end\n  return #fields == 2 and fields[1] == 'event' and is_up_to(id, ARGV[5])\nend\n\nlocal stream, list, leftovers, group = KEYS[1], KEYS[2], KEYS[3], ARGV[1]\nlocal more, consumer = tonumber(ARGV[2]), ARGV[3]\nlocal bytes = 0\nfor i = 7, #ARGV do\n  if bytes >= MAX_BYTES then return i - 7 end\n  local id = ARGV[i]\n  local pending = redis.pcall('XPENDING', stream, group, id, id, 1)[1]\n  local taken = pending and (consumer == '' or pending[2] == consumer) and pending[3] >= tonumber(ARGV[4])\n  local entry = taken and redis.call('XRANGE', stream, id, id)[1]\n  if entry and #entry[2] < 7000 then\n    local fields = entry[2]\n    bytes = bytes + bytes_of(fields)\n    local is_open = pending[4] == 1 and is_competed_for(id, fields)\n    if is_open and redis.call('LREM', list, -1, id) == 0 then\n      local timeout = tonumber(string.match(fields[2], '\"timeout\":%s*(%d+)')) or LONGEST\n      local deletable = string.match(id, '^%d+') + math.min(timeout, LONGEST) * 1000 + ARGV[6]\n      redis.call('ZADD', leftovers, string.format('%.0f', deletable), id)\n      acknowledge_attempt(stream, group, id)\n    else\n      end_attempt(stream, group, id)\n      fields = without(fields, 'listed')\n      set(fields, 'origin', function(origin) return origin or id end)\n      if more > 0 then set(fields, 'attempt', function(attempt) return (tonumber(attempt) or 1) + more end) end\n      if is_open then set(fields, 'listed', function() return '1' end) end\n      local again = redis.call('XADD', stream, '*', unpack(fields))\n      if is_open then redis.call('RPUSH', list, again) end\n    end\n  elseif taken and not entry then\n    acknowledge_attempt(stream, group, id)\n  end\nend\nreturn #ARGV - 6\n",
+    source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal event_stream, message_queue, leftovers = KEYS[1], KEYS[2], KEYS[3]\nlocal group, attempts, consumer, min_idle, legacy_limit, kept_longer, ids_at = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4]), ARGV[5], tonumber(ARGV[6]), 7\n\nlocal WON, HAS_ANSWERED = 2, 3\n\nlocal function end_attempt(stream, group, id)\n  if redis.call('XDEL', stream, id) == 0 then return false end\n  redis.pcall('XACK', stream, group, id)\n  return true\nend\n\nlocal function end_attempts(stream, group, first, last)\n  return redis.pcall('XACK', stream, group, unpack(ARGV, first, last)) == last - first + 1\nend\n\nlocal function acknowledge_attempt(stream, group, id)\n  return redis.call('XACK', stream, group, id) == 1\nend\n\nlocal MAX_FIELDS = 7000\n\nlocal function are_fields(fields)\n  if type(fields) ~= 'table' or #fields == 0 or #fields % 2 == 1 then return false end\n  if #fields >= MAX_FIELDS then return false end\n  for _, text in ipairs(fields) do\n    if type(text) ~= 'string' then return false end\n  end\n  return true\nend\n\nlocal function bytes_of(fields)\n  local bytes = 0\n  for i = 2, #fields, 2 do bytes = bytes + #fields[i] end\n  return bytes\nend\n\nlocal function get_field(fields, name)\n  for i = 1, #fields, 2 do\n    if fields[i] == name then return fields[i + 1] end\n  end\n  return nil\nend\n\nlocal function set_field(fields, name, value)\n  for i = 1, #fields, 2 do\n    if fields[i] == name then\n      fields[i + 1] = value\n      return\n    end\n  end\n  fields[#fields + 1], fields[#fields + 2] = name, value\nend\n\nlocal function without_field(fields, name)\n  local rest = {}\n  for i = 1, #fields, 2 do\n    if fields[i] ~= name then rest[#rest + 1], rest[#rest + 2] = fields[i], fields[i + 1] end\n  end\n  return rest\nend\nlocal function parts_of_id(id)\n  local time, number = string.match(id, '^(%d+)%-(%d+)$')\n  return tonumber(time), tonumber(number)\nend\n\nlocal function id_after(id)\n  local time, number = string.match(id, '^(%d+)%-(%d+)$')\n  if tonumber(number) >= 2 ^ 53 then return string.format('%.0f-0', time + 1) end\n  return time .. '-' .. string.format('%.0f', number + 1)\nend\n\nlocal function is_id_before(id, other)\n  local time, number = parts_of_id(id)\n  local other_time, other_number = parts_of_id(other)\n  return time < other_time or (time == other_time and number < other_number)\nend\n\nlocal MAX_BYTES = 1024 * 1024\n\nlocal function read_page(stream, from, last, count)\n  local entries, bytes = {}, 0\n  while #entries < count and bytes < MAX_BYTES do\n    local entry = redis.call('XRANGE', stream, from, last, 'COUNT', 1)[1]\n    if not entry then return entries, true end\n    entries[#entries + 1] = entry\n    bytes = bytes + bytes_of(entry[2])\n    from = id_after(entry[1])\n  end\n  return entries, false\nend\n\nlocal LONGEST_S = 65535\n\nlocal function is_for_legacy(id, fields)\n  if get_field(fields, 'listed') then return true end\n  if #fields ~= 2 or fields[1] ~= 'event' or legacy_limit == '' then return false end\n  return legacy_limit == '+' or not is_id_before(legacy_limit, id)\nend\n\nlocal function leave_to_legacy(id, fields)\n  local timeout = tonumber(string.match(fields[2], '\"timeout\":%s*(%d+)')) or LONGEST_S\n  local deletable = string.match(id, '^%d+') + math.min(timeout, LONGEST_S) * 1000 + kept_longer\n  redis.call('ZADD', leftovers, string.format('%.0f', deletable), id)\n  acknowledge_attempt(event_stream, group, id)\nend\n\nlocal function put_back(id, fields, is_open)\n  end_attempt(event_stream, group, id)\n  fields = without_field(fields, 'listed')\n  if not get_field(fields, 'origin') then set_field(fields, 'origin', id) end\n  if attempts > 0 then\n    set_field(fields, 'attempt', (tonumber(get_field(fields, 'attempt')) or 1) + attempts)\n  end\n  if is_open then set_field(fields, 'listed', '1') end\n  local again = redis.call('XADD', event_stream, '*', unpack(fields))\n  if is_open then redis.call('RPUSH', message_queue, again) end\nend\n\nlocal bytes = 0\nfor i = ids_at, #ARGV do\n  if bytes >= MAX_BYTES then return i - ids_at end\n  local id = ARGV[i]\n  local pending = redis.pcall('XPENDING', event_stream, group, id, id, 1)[1]\n  local is_owned = pending and (consumer == '' or pending[2] == consumer) and pending[3] >= min_idle\n  local entry = is_owned and redis.call('XRANGE', event_stream, id, id)[1]\n  if entry and #entry[2] < MAX_FIELDS then\n    local fields = entry[2]\n    bytes = bytes + bytes_of(fields)\n    local is_open = pending[4] < WON and is_for_legacy(id, fields)\n    if is_open and redis.call('LREM', message_queue, -1, id) == 0 then leave_to_legacy(id, fields)\n    else put_back(id, fields, is_open) end\n  elseif is_owned and not entry then\n    acknowledge_attempt(event_stream, group, id)\n  end\nend\nreturn #ARGV - ids_at + 1\n",
   },
   cancel: {
-    sha1: '60f5d1ac99edf4b9c8ae24a228eb6f2993d811d6',
+    name: 'cancel',
+    sha1: '2d912902d8afbe226a6c800f2f93223e9b0e32d8',
     commands: 'hdel lrem pexpireat time xack xdel xpending zadd zrange zrem zremrangebyrank zremrangebyscore',
-    source: "if redis.replicate_commands then redis.replicate_commands() end\n\n\nlocal function end_attempt(stream, group, id)\n  if redis.call('XDEL', stream, id) == 0 then return false end\n  redis.pcall('XACK', stream, group, id)\n  return true\nend\n\nlocal function end_attempts(stream, group, first, last)\n  return redis.pcall('XACK', stream, group, unpack(ARGV, first, last)) == last - first + 1\nend\n\nlocal function acknowledge_attempt(stream, group, id)\n  return redis.call('XACK', stream, group, id) == 1\nend\n\nlocal SOON = 500\nlocal MOST = 10000\n\nlocal time = redis.call('TIME')\nlocal now = time[1] * 1000 + math.floor(time[2] / 1000)\nlocal withdrawn, marks = 0, {}\nfor i = 2, #ARGV, 2 do\n  local id = ARGV[i]\n  local gone = 0\n  if KEYS[5] then\n    if redis.call('LREM', KEYS[5], 1, id) == 1 then\n      if end_attempt(KEYS[1], ARGV[1], id) then gone = 1 end\n    end\n  else\n    local pending = redis.pcall('XPENDING', KEYS[1], ARGV[1], id, id, 1)\n    if pending.err or #pending == 0 then gone = redis.call('XDEL', KEYS[1], id) end\n  end\n  if redis.call('ZREM', KEYS[2], id) == 1 then\n    redis.call('HDEL', KEYS[3], id)\n    gone = 1\n  end\n  withdrawn = withdrawn + gone\n  if gone == 0 and tonumber(ARGV[i + 1]) > now + SOON then\n    marks[#marks + 1] = ARGV[i + 1]\n    marks[#marks + 1] = id\n  end\nend\n\nif #marks > 0 and type(redis.pcall('ZADD', KEYS[4], unpack(marks))) == 'number' then\n  redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', now)\n  redis.call('ZREMRANGEBYRANK', KEYS[4], 0, -MOST - 1)\n  local last = redis.call('ZRANGE', KEYS[4], -1, -1, 'WITHSCORES')[2]\n  redis.call('PEXPIREAT', KEYS[4], string.format('%.0f', last))\nend\nreturn withdrawn\n",
+    source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal event_stream, delayed, delayed_bodies, cancelled, message_queue = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]\nlocal group, legacy_consumers, requests_at = ARGV[1], ARGV[2] == '1', 3\n\n\nlocal function end_attempt(stream, group, id)\n  if redis.call('XDEL', stream, id) == 0 then return false end\n  redis.pcall('XACK', stream, group, id)\n  return true\nend\n\nlocal function end_attempts(stream, group, first, last)\n  return redis.pcall('XACK', stream, group, unpack(ARGV, first, last)) == last - first + 1\nend\n\nlocal function acknowledge_attempt(stream, group, id)\n  return redis.call('XACK', stream, group, id) == 1\nend\nlocal function now_ms()\n  local time = redis.call('TIME')\n  return time[1] * 1000 + math.floor(time[2] / 1000)\nend\n\nlocal SOON_MS = 500\nlocal MAX_MARKS = 10000\n\nlocal function delete_waiting(id)\n  if legacy_consumers then\n    if redis.call('LREM', message_queue, 1, id) == 0 then return 0 end\n    return end_attempt(event_stream, group, id) and 1 or 0\n  end\n  local pending = redis.pcall('XPENDING', event_stream, group, id, id, 1)\n  if pending.err or #pending == 0 then return redis.call('XDEL', event_stream, id) end\n  return 0\nend\n\nlocal now = now_ms()\nlocal deleted, marks = 0, {}\nfor i = requests_at, #ARGV, 2 do\n  local id, deadline = ARGV[i], ARGV[i + 1]\n  local gone = delete_waiting(id)\n  if redis.call('ZREM', delayed, id) == 1 then\n    redis.call('HDEL', delayed_bodies, id)\n    gone = 1\n  end\n  deleted = deleted + gone\n  if gone == 0 and tonumber(deadline) > now + SOON_MS then\n    marks[#marks + 1], marks[#marks + 2] = deadline, id\n  end\nend\n\nif #marks > 0 and type(redis.pcall('ZADD', cancelled, unpack(marks))) == 'number' then\n  redis.call('ZREMRANGEBYSCORE', cancelled, '-inf', now)\n  redis.call('ZREMRANGEBYRANK', cancelled, 0, -MAX_MARKS - 1)\n  local last = redis.call('ZRANGE', cancelled, -1, -1, 'WITHSCORES')[2]\n  redis.call('PEXPIREAT', cancelled, string.format('%.0f', last))\nend\nreturn deleted\n",
   },
   leaveRequest: {
-    sha1: 'b26487cd178822c26a798e71d32c33160c47d355',
+    name: 'leaveRequest',
+    sha1: '8e9992fc0909c4505cafc701bf6463fa8873b948',
     commands: 'del hdel hmget hset time xdel xpending zrem',
-    source: "if redis.replicate_commands then redis.replicate_commands() end\n\nlocal origin, waiters, ends = unpack(redis.pcall('HMGET', KEYS[4], 'origin', 'waiters', 'ends'))\nif origin ~= ARGV[2] then return 0 end\nlocal others = {}\nfor client, request in string.gmatch(waiters, '(%S+) (%S+)') do\n  local waiter = client .. ' ' .. request\n  if waiter ~= ARGV[3] then others[#others + 1] = waiter end\nend\nredis.call('HSET', KEYS[4], 'waiters', table.concat(others, ' '))\nif #others > 0 then return 0 end\nlocal pending = redis.pcall('XPENDING', KEYS[1], ARGV[1], origin, origin, 1)\nlocal gone = 0\nif pending.err or #pending == 0 then gone = redis.call('XDEL', KEYS[1], origin) end\nif redis.call('ZREM', KEYS[2], origin) == 1 then\n  redis.call('HDEL', KEYS[3], origin)\n  gone = 1\nend\nlocal time = redis.call('TIME')\nif gone == 1 or (tonumber(ends) or 0) <= time[1] * 1000 + time[2] / 1000 then redis.call('DEL', KEYS[4]) end\nreturn 1 - gone\n",
+    source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal event_stream, delayed, delayed_bodies, record = KEYS[1], KEYS[2], KEYS[3], KEYS[4]\nlocal group, origin, waiter = ARGV[1], ARGV[2], ARGV[3]\n\nlocal function now_ms()\n  local time = redis.call('TIME')\n  return time[1] * 1000 + math.floor(time[2] / 1000)\nend\n\nlocal first, waiters, ends = unpack(redis.pcall('HMGET', record, 'origin', 'waiters', 'ends'))\nif first ~= origin then return 0 end\nlocal others = {}\nfor client, request in string.gmatch(waiters, '(%S+) (%S+)') do\n  local other = client .. ' ' .. request\n  if other ~= waiter then others[#others + 1] = other end\nend\nredis.call('HSET', record, 'waiters', table.concat(others, ' '))\nif #others > 0 then return 0 end\nlocal pending = redis.pcall('XPENDING', event_stream, group, origin, origin, 1)\nlocal gone = 0\nif pending.err or #pending == 0 then gone = redis.call('XDEL', event_stream, origin) end\nif redis.call('ZREM', delayed, origin) == 1 then\n  redis.call('HDEL', delayed_bodies, origin)\n  gone = 1\nend\nif gone == 1 or (tonumber(ends) or 0) <= now_ms() then redis.call('DEL', record) end\nreturn 1 - gone\n",
   },
   takeCancelled: {
-    sha1: 'c0cdd087d8c7fc9bd184c903139f00bdd1577329',
+    name: 'takeCancelled',
+    sha1: 'bc0626c4ac07e2d131287e5717fcacbe6b77a15e',
     commands: 'zrem',
-    source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal cancelled = {}\nfor _, origin in ipairs(ARGV) do\n  if redis.call('ZREM', KEYS[1], origin) == 1 then cancelled[#cancelled + 1] = origin end\nend\nreturn cancelled\n",
+    source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal cancelled = KEYS[1]\nlocal origins_at = 1\nlocal taken = {}\nfor i = origins_at, #ARGV do\n  if redis.call('ZREM', cancelled, ARGV[i]) == 1 then taken[#taken + 1] = ARGV[i] end\nend\nreturn taken\n",
   },
   answerInPart: {
-    sha1: 'eadf3b9bbaa4d48d7ec348fc6cea58266a875243',
+    name: 'answerInPart',
+    sha1: '20de0bc0b39179457819c7c474fba27f63225858',
     commands: 'exists xadd xclaim xpending',
-    source: "if redis.replicate_commands then redis.replicate_commands() end\n\nlocal stream, group = KEYS[1], ARGV[1]\nlocal replies, lost = {}, {}\nfor i = 2, #ARGV, 4 do\n  local id, inbox, consumer = ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2]\n  local pending = redis.pcall('XPENDING', stream, group, id, id, 1)[1]\n  if not pending or pending[2] ~= consumer then\n    lost[#lost + 1] = id\n  else\n    redis.call('XCLAIM', stream, group, consumer, 0, id, 'RETRYCOUNT', 3, 'JUSTID')\n    if inbox > 0 then\n      local packed = replies[inbox] or {}\n      replies[inbox] = packed\n      packed[#packed + 1] = ARGV[i + 3]\n    end\n  end\nend\n\nfor inbox, packed in pairs(replies) do\n  if redis.call('EXISTS', KEYS[inbox]) == 1 then\n    redis.pcall('XADD', KEYS[inbox], '*', 'replies', '[' .. table.concat(packed, ',') .. ']')\n  end\nend\nreturn lost\n",
+    source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal event_stream, inboxes_at = KEYS[1], 2\nlocal group, attempts_at = ARGV[1], 2\n\nlocal function add_replies(inbox, replies)\n  if redis.call('EXISTS', inbox) == 1 then redis.pcall('XADD', inbox, '*', 'replies', replies) end\nend\nlocal WON, HAS_ANSWERED = 2, 3\n\nlocal packs, lost = {}, {}\nfor i = attempts_at, #ARGV, 4 do\n  local id, consumer, inbox, replies = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2]), ARGV[i + 3]\n  local pending = redis.pcall('XPENDING', event_stream, group, id, id, 1)[1]\n  if not pending or pending[2] ~= consumer then\n    lost[#lost + 1] = id\n  else\n    redis.call('XCLAIM', event_stream, group, consumer, 0, id, 'RETRYCOUNT', HAS_ANSWERED, 'JUSTID')\n    if inbox > 0 then\n      packs[inbox] = packs[inbox] or {}\n      table.insert(packs[inbox], replies)\n    end\n  end\nend\n\nfor inbox, pack in pairs(packs) do\n  add_replies(KEYS[inboxes_at + inbox - 1], '[' .. table.concat(pack, ',') .. ']')\nend\nreturn lost\n",
   },
   reply: {
-    sha1: '58a86b16170d8194be2c6046888535de4f0b66f2',
+    name: 'reply',
+    sha1: 'a0eaa6724022283f3b9493451cff2315b7820ab4',
     commands: 'exists time xadd',
-    source: "if redis.replicate_commands then redis.replicate_commands() end\n\nif redis.call('EXISTS', KEYS[1]) == 1 then return redis.call('XADD', KEYS[1], '*', 'replies', ARGV[1]) end\nlocal now = redis.call('TIME')\nreturn now[1] .. string.format('%03d', math.floor(now[2] / 1000))\n",
+    source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal inbox = KEYS[1]\nlocal replies = ARGV[1]\n\nlocal function now_ms()\n  local time = redis.call('TIME')\n  return time[1] * 1000 + math.floor(time[2] / 1000)\nend\n\nif redis.call('EXISTS', inbox) == 1 then return redis.call('XADD', inbox, '*', 'replies', replies) end\nreturn string.format('%.0f', now_ms())\n",
   },
   respond: {
-    sha1: '8de0ec036fe52ae99053b6ae3d642dc189e537b8',
+    name: 'respond',
+    sha1: 'a65b1333a6c6b1e31effd7ab51a90b07cc46aa79',
     commands: 'xadd',
-    source: "if redis.replicate_commands then redis.replicate_commands() end\n\nlocal body = redis.call('XADD', KEYS[1], '*', 'response', ARGV[2])\nredis.call('XADD', KEYS[2], '*', ARGV[1], body)\nreturn body\n",
+    source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal event_stream, response_stream = KEYS[1], KEYS[2]\nlocal request, response = ARGV[1], ARGV[2]\n\n\nlocal function add_response()\n  local body = redis.call('XADD', event_stream, '*', 'response', response)\n  redis.call('XADD', response_stream, '*', request, body)\n  return body\nend\n\nreturn add_response()\n",
   },
   settle: {
-    sha1: '5dda4f21ab000d6937453439d1fc5aa594966dd1',
+    name: 'settle',
+    sha1: 'acea879b8ee0068123758bce431406232a2f6dc4',
     commands: 'exists xack xadd xdel xpending xrange xtrim',
-    source: "if redis.replicate_commands then redis.replicate_commands() end\n\n\nlocal function end_attempt(stream, group, id)\n  if redis.call('XDEL', stream, id) == 0 then return false end\n  redis.pcall('XACK', stream, group, id)\n  return true\nend\n\nlocal function end_attempts(stream, group, first, last)\n  return redis.pcall('XACK', stream, group, unpack(ARGV, first, last)) == last - first + 1\nend\n\nlocal function acknowledge_attempt(stream, group, id)\n  return redis.call('XACK', stream, group, id) == 1\nend\n\nlocal stream, group = KEYS[1], ARGV[1]\nlocal lost = {}\n\nlocal function delete_mine(replies, first, last)\n  local next_line, mine = string.gmatch(string.sub(replies, 2, -2), ',?([^\\n]+)'), {}\n  for i = first, last do\n    local line = next_line()\n    if end_attempt(stream, group, ARGV[i]) then\n      mine[#mine + 1] = line\n    else\n      lost[#lost + 1] = ARGV[i]\n    end\n  end\n  return #mine > 0 and '[' .. table.concat(mine, ',') .. ']' or ''\nend\n\nlocal function trim(first, stop)\n  local older = redis.pcall('XPENDING', stream, group, '-', '(' .. first, 1)\n  if older.err or #older > 0 then return false end\n  if #redis.call('XRANGE', stream, '-', '(' .. first, 'COUNT', 1) > 0 then return false end\n  return type(redis.pcall('XTRIM', stream, 'MINID', stop)) == 'number'\nend\n\nlocal whole, i = {}, 4\nwhile i < #ARGV do\n  local inbox, replies, first = KEYS[tonumber(ARGV[i])], ARGV[i + 2], i + 3\n  local last = i + 2 + ARGV[i + 1]\n  if end_attempts(stream, group, first, last) then\n    whole[#whole + 1] = { first, last }\n  else\n    replies = delete_mine(replies, first, last)\n  end\n  if replies ~= '' and redis.call('EXISTS', inbox) == 1 then redis.pcall('XADD', inbox, '*', 'replies', replies) end\n  i = last + 1\nend\nif ARGV[2] == '' or #lost > 0 or not trim(ARGV[2], ARGV[3]) then\n  for _, ids in ipairs(whole) do redis.call('XDEL', stream, unpack(ARGV, ids[1], ids[2])) end\nend\nreturn lost\n",
+    source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal event_stream, inboxes_at = KEYS[1], 2\nlocal group, first, stop, endings_at = ARGV[1], ARGV[2], ARGV[3], 4\n\nlocal function add_replies(inbox, replies)\n  if redis.call('EXISTS', inbox) == 1 then redis.pcall('XADD', inbox, '*', 'replies', replies) end\nend\n\nlocal function end_attempt(stream, group, id)\n  if redis.call('XDEL', stream, id) == 0 then return false end\n  redis.pcall('XACK', stream, group, id)\n  return true\nend\n\nlocal function end_attempts(stream, group, first, last)\n  return redis.pcall('XACK', stream, group, unpack(ARGV, first, last)) == last - first + 1\nend\n\nlocal function acknowledge_attempt(stream, group, id)\n  return redis.call('XACK', stream, group, id) == 1\nend\n\nlocal lost = {}\n\nlocal function delete_mine(replies, from, last)\n  local next_line, mine = string.gmatch(string.sub(replies, 2, -2), ',?([^\\n]+)'), {}\n  for i = from, last do\n    local line = next_line()\n    if end_attempt(event_stream, group, ARGV[i]) then\n      mine[#mine + 1] = line\n    else\n      lost[#lost + 1] = ARGV[i]\n    end\n  end\n  return #mine > 0 and '[' .. table.concat(mine, ',') .. ']' or ''\nend\n\nlocal function trim()\n  local older = redis.pcall('XPENDING', event_stream, group, '-', '(' .. first, 1)\n  if older.err or #older > 0 then return false end\n  if #redis.call('XRANGE', event_stream, '-', '(' .. first, 'COUNT', 1) > 0 then return false end\n  return type(redis.pcall('XTRIM', event_stream, 'MINID', stop)) == 'number'\nend\n\nlocal whole, i = {}, endings_at\nwhile i < #ARGV do\n  local inbox, replies, length = ARGV[i], ARGV[i + 1], ARGV[i + 2]\n  local from, last = i + 3, i + 2 + length\n  if end_attempts(event_stream, group, from, last) then\n    whole[#whole + 1] = { from, last }\n  else\n    replies = delete_mine(replies, from, last)\n  end\n  if replies ~= '' then add_replies(KEYS[inboxes_at + inbox - 1], replies) end\n  i = last + 1\nend\nif first == '' or #lost > 0 or not trim() then\n  for _, ids in ipairs(whole) do redis.call('XDEL', event_stream, unpack(ARGV, ids[1], ids[2])) end\nend\nreturn lost\n",
   },
-  share: {
-    sha1: '1375a6cff60f4c51b52be19b7a6048a40fd29991',
+  settleDeduplicated: {
+    name: 'settleDeduplicated',
+    sha1: '7e53d82a0fe337735820446d8af8cd289b509301',
     commands: 'del exists hmget hset pexpire time xack xadd xclaim xdel xpending',
-    source: "if redis.replicate_commands then redis.replicate_commands() end\n\n\nlocal function end_attempt(stream, group, id)\n  if redis.call('XDEL', stream, id) == 0 then return false end\n  redis.pcall('XACK', stream, group, id)\n  return true\nend\n\nlocal function end_attempts(stream, group, first, last)\n  return redis.pcall('XACK', stream, group, unpack(ARGV, first, last)) == last - first + 1\nend\n\nlocal function acknowledge_attempt(stream, group, id)\n  return redis.call('XACK', stream, group, id) == 1\nend\n\nlocal stream, record, group, id, consumer, how = KEYS[1], KEYS[2], ARGV[1], ARGV[2], ARGV[4], ARGV[6]\nlocal origin, waiters, count, ended, ends = unpack(\n  redis.pcall('HMGET', record, 'origin', 'waiters', 'count', 'ended', 'ends'))\nlocal is_kept = origin == ARGV[3]\nif not is_kept then waiters = ARGV[8] end\nif waiters ~= ARGV[7] then return waiters end\n\nlocal time = redis.call('TIME')\nlocal now = time[1] * 1000 + math.floor(time[2] / 1000)\nif how == 'end' or how == 'expired' then\n  if not end_attempt(stream, group, id) then return 0 end\nelseif how ~= 'response' then\n  local pending = redis.pcall('XPENDING', stream, group, id, id, 1)[1]\n  if not pending or (consumer ~= '' and pending[2] ~= consumer) or pending[3] < tonumber(ARGV[5]) then return 0 end\n  local idle = how == 'part' and 0 or pending[3]\n  redis.call('XCLAIM', stream, group, pending[2], 0, id, 'IDLE', idle, 'RETRYCOUNT', 3, 'JUSTID')\nend\nif is_kept and ended then return now end\n\nif is_kept and how == 'expired' then\n  redis.call('DEL', record)\nelseif is_kept then\n  local number = how == 'failed' and tonumber(count or 0) or tonumber(string.match(ARGV[10], '^%d+,(%d+)'))\n  for i = 10, #ARGV do\n    redis.call('HSET', record, number, ARGV[i])\n    number = number + 1\n  end\n  redis.call('HSET', record, 'count', number)\n  if how ~= 'part' then\n    redis.call('HSET', record, 'ended', 1)\n    redis.call('PEXPIRE', record, string.format('%.0f', ends - now))\n  end\nend\n\nlocal next_place = string.gmatch(ARGV[9], '%d+')\nfor _, request in string.gmatch(waiters, '(%S+) (%S+)') do\n  local inbox = KEYS[tonumber(next_place())]\n  if inbox and redis.call('EXISTS', inbox) == 1 then\n    local replies = {}\n    for i = 10, #ARGV do replies[#replies + 1] = '[\"' .. request .. '\",' .. ARGV[i] end\n    redis.pcall('XADD', inbox, '*', 'replies', '[' .. table.concat(replies, ',') .. ']')\n  end\nend\nreturn now\n",
+    source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal event_stream, record, inboxes_at = KEYS[1], KEYS[2], 3\nlocal group, id, origin, consumer, min_idle, how, waiters, requester, inbox_numbers, replies_at = ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5]), ARGV[6], ARGV[7], ARGV[8], ARGV[9], 10\n\nlocal function add_replies(inbox, replies)\n  if redis.call('EXISTS', inbox) == 1 then redis.pcall('XADD', inbox, '*', 'replies', replies) end\nend\nlocal WON, HAS_ANSWERED = 2, 3\n\nlocal function end_attempt(stream, group, id)\n  if redis.call('XDEL', stream, id) == 0 then return false end\n  redis.pcall('XACK', stream, group, id)\n  return true\nend\n\nlocal function end_attempts(stream, group, first, last)\n  return redis.pcall('XACK', stream, group, unpack(ARGV, first, last)) == last - first + 1\nend\n\nlocal function acknowledge_attempt(stream, group, id)\n  return redis.call('XACK', stream, group, id) == 1\nend\nlocal function now_ms()\n  local time = redis.call('TIME')\n  return time[1] * 1000 + math.floor(time[2] / 1000)\nend\n\nlocal first, waiting, count, ended, ends = unpack(\n  redis.pcall('HMGET', record, 'origin', 'waiters', 'count', 'ended', 'ends'))\nlocal is_kept = first == origin\nif not is_kept then waiting = requester end\nif waiting ~= waiters then return waiting end\n\nlocal now = now_ms()\nif how == 'end' or how == 'expired' then\n  if not end_attempt(event_stream, group, id) then return 0 end\nelseif how ~= 'response' then\n  local pending = redis.pcall('XPENDING', event_stream, group, id, id, 1)[1]\n  if not pending or (consumer ~= '' and pending[2] ~= consumer) or pending[3] < min_idle then return 0 end\n  local idle = how == 'part' and 0 or pending[3]\n  redis.call('XCLAIM', event_stream, group, pending[2], 0, id,\n    'IDLE', idle, 'RETRYCOUNT', HAS_ANSWERED, 'JUSTID')\nend\nif is_kept and ended then return now end\n\nif is_kept and how == 'expired' then\n  redis.call('DEL', record)\nelseif is_kept then\n  local number = tonumber(count or 0)\n  if how ~= 'failed' then number = tonumber(string.match(ARGV[replies_at], '^%d+,(%d+)')) end\n  for i = replies_at, #ARGV do\n    redis.call('HSET', record, number, ARGV[i])\n    number = number + 1\n  end\n  redis.call('HSET', record, 'count', number)\n  if how ~= 'part' then\n    redis.call('HSET', record, 'ended', 1)\n    redis.call('PEXPIRE', record, string.format('%.0f', ends - now))\n  end\nend\n\nlocal next_number = string.gmatch(inbox_numbers, '%d+')\nfor _, request in string.gmatch(waiters, '(%S+) (%S+)') do\n  local number = tonumber(next_number())\n  if number > 0 then\n    local replies = {}\n    for i = replies_at, #ARGV do replies[#replies + 1] = '[\"' .. request .. '\",' .. ARGV[i] end\n    add_replies(KEYS[inboxes_at + number - 1], '[' .. table.concat(replies, ',') .. ']')\n  end\nend\nreturn now\n",
   },
 } as const;
+
+/** Stores the description that a worker gives of itself. */
+export function announce(keys: {
+    readonly workers: string;
+  }, args: {
+    /** name of the worker */
+    readonly worker: string;
+    /** a JSON object with at least one member */
+    readonly description: string;
+    /** TTL of the description, ms: a worker that is silent for longer has gone */
+    readonly ttl: number;
+    /** where to look for workers that have gone, '0' to begin */
+    readonly cursor: string;
+  }): ScriptCall {
+  return {
+    script: SCRIPTS.announce,
+    keys: [keys.workers],
+    args: [args.worker, args.description, args.ttl, args.cursor],
+  };
+}
+
+/** Reads the workers of a queue that have not been silent for too long. */
+export function listWorkers(keys: {
+    readonly workers: string;
+  }): ScriptCall {
+  return {
+    script: SCRIPTS.listWorkers,
+    keys: [keys.workers],
+    args: [],
+  };
+}
+
+/** Deletes messages that no worker has taken, the oldest first. */
+export function purgeWaiting(keys: {
+    readonly eventStream: string;
+    readonly messageQueue: string;
+  }, args: {
+    readonly group: string;
+    /** id at which to begin, '' for the first one that waits */
+    readonly first: string;
+    /** id of the last entry to look at */
+    readonly last: string;
+    /** how many entries to look at */
+    readonly limit: number;
+    /** bytes after which no further entry is deleted */
+    readonly budget: number;
+  }): ScriptCall {
+  return {
+    script: SCRIPTS.purgeWaiting,
+    keys: [keys.eventStream, keys.messageQueue],
+    args: [args.group, args.first, args.last, args.limit, args.budget],
+  };
+}
+
+/** Reads the state of a queue, and writes nothing. */
+export function queueState(keys: {
+    readonly eventStream: string;
+    readonly responseStream: string;
+    readonly delayed: string;
+    readonly deadLetters: string;
+    readonly workers: string;
+  }, args: {
+    readonly group: string;
+  }): ScriptCall {
+  return {
+    script: SCRIPTS.queueState,
+    keys: [keys.eventStream, keys.responseStream, keys.delayed, keys.deadLetters, keys.workers],
+    args: [args.group],
+  };
+}
+
+/** Reads a page of the entries that are pending: a worker has taken them and not settled them. */
+export function readRunning(keys: {
+    readonly eventStream: string;
+  }, args: {
+    readonly group: string;
+    /** id of the last entry of the page before, '' to begin */
+    readonly seen: string;
+    /** how many at the most */
+    readonly limit: number;
+    /** bytes after which no further entry is read */
+    readonly budget: number;
+  }): ScriptCall {
+  return {
+    script: SCRIPTS.readRunning,
+    keys: [keys.eventStream],
+    args: [args.group, args.seen, args.limit, args.budget],
+  };
+}
+
+/** Reads a page of the entries of the event stream that no worker has taken. */
+export function readWaiting(keys: {
+    readonly eventStream: string;
+  }, args: {
+    readonly group: string;
+    /** id of the last entry of the page before, '' to begin */
+    readonly seen: string;
+    /** 'oldest' or 'newest': which entry comes first */
+    readonly order: string;
+    /** how many at the most */
+    readonly limit: number;
+    /** bytes after which no further entry is read */
+    readonly budget: number;
+  }): ScriptCall {
+  return {
+    script: SCRIPTS.readWaiting,
+    keys: [keys.eventStream],
+    args: [args.group, args.seen, args.order, args.limit, args.budget],
+  };
+}
+
+/** Deletes messages that nobody handles: waiting, delayed and dead ones. */
+export function removeMessages(keys: {
+    readonly eventStream: string;
+    readonly delayed: string;
+    readonly delayedBodies: string;
+    readonly deadLetters: string;
+    readonly deadLetterBodies: string;
+    readonly messageQueue: string;
+  }, args: {
+    readonly group: string;
+    /** bytes after which no further message is deleted */
+    readonly budget: number;
+    /** of its entry for a waiting message, of its origin for another one */
+    readonly ids: readonly string[];
+  }): ScriptCall {
+  return {
+    script: SCRIPTS.removeMessages,
+    keys: [keys.eventStream, keys.delayed, keys.delayedBodies, keys.deadLetters, keys.deadLetterBodies, keys.messageQueue],
+    args: [args.group, args.budget, ...args.ids],
+  };
+}
+
+/** Puts chosen delayed messages into the queue now, whenever they are due. */
+export function runDelayed(keys: {
+    readonly eventStream: string;
+    readonly delayed: string;
+    readonly delayedBodies: string;
+  }, args: {
+    /** bytes after which no further message is put into the queue */
+    readonly budget: number;
+    readonly origins: readonly string[];
+  }): ScriptCall {
+  return {
+    script: SCRIPTS.runDelayed,
+    keys: [keys.eventStream, keys.delayed, keys.delayedBodies],
+    args: [args.budget, ...args.origins],
+  };
+}
+
+/** Reads the clock of the server that has the queue. */
+export function time(keys: {
+    readonly eventStream: string;
+  }): ScriptCall {
+  return {
+    script: SCRIPTS.time,
+    keys: [keys.eventStream],
+    args: [],
+  };
+}
+
+/** Counts the dead letters. */
+export function countDeadLetters(keys: {
+    readonly deadLetters: string;
+  }): ScriptCall {
+  return {
+    script: SCRIPTS.countDeadLetters,
+    keys: [keys.deadLetters],
+    args: [],
+  };
+}
+
+/** Ends an attempt: it moves the message to the dead letters, and sends the error to a caller that waits. */
+export function deadLetter(keys: {
+    readonly eventStream: string;
+    readonly deadLetters: string;
+    readonly deadLetterBodies: string;
+    readonly messageQueue: string;
+    /** of the caller, when one waits */
+    readonly inbox?: string | undefined;
+  }, args: {
+    readonly group: string;
+    /** id of the entry */
+    readonly id: string;
+    readonly origin: string;
+    /** time of the last attempt, ms since 1970 */
+    readonly diedAt: number;
+    /** JSON of the dead letter */
+    readonly letter: string;
+    /** whether the script adds the fields of the entry to the letter */
+    readonly withFields: boolean;
+    /** how many dead letters are kept */
+    readonly max: number;
+    /** for how long they are kept, ms */
+    readonly maxAge: number;
+    /** consumer that must own the entry, '' for any */
+    readonly consumer: string;
+    /** least time since the last renewal of its lease, ms */
+    readonly minIdle: number;
+    /** whether the origin may be in the message queue */
+    readonly isListed: boolean;
+    /** JSON array of replies for the inbox */
+    readonly replies: string;
+  }): ScriptCall {
+  return {
+    script: SCRIPTS.deadLetter,
+    keys: [keys.eventStream, keys.deadLetters, keys.deadLetterBodies, keys.messageQueue, ...(keys.inbox === undefined ? [] : [keys.inbox])],
+    args: [args.group, args.id, args.origin, args.diedAt, args.letter, Number(args.withFields), args.max, args.maxAge, args.consumer, args.minIdle, Number(args.isListed), args.replies],
+  };
+}
+
+/** Reads one dead letter. */
+export function getDeadLetter(keys: {
+    readonly deadLetterBodies: string;
+  }, args: {
+    readonly origin: string;
+  }): ScriptCall {
+  return {
+    script: SCRIPTS.getDeadLetter,
+    keys: [keys.deadLetterBodies],
+    args: [args.origin],
+  };
+}
+
+/** Reads a page of the dead letters, the newest first. */
+export function listDeadLetters(keys: {
+    readonly deadLetters: string;
+    readonly deadLetterBodies: string;
+  }, args: {
+    /** time of death of the last letter of the page before, '+inf' to begin */
+    readonly from: string;
+    /** its origin, '' to begin; the letter may be gone */
+    readonly last: string;
+    /** how many at the most */
+    readonly limit: number;
+    /** bytes of JSON after which no further letter is read */
+    readonly budget: number;
+  }): ScriptCall {
+  return {
+    script: SCRIPTS.listDeadLetters,
+    keys: [keys.deadLetters, keys.deadLetterBodies],
+    args: [args.from, args.last, args.limit, args.budget],
+  };
+}
+
+/** Deletes the dead letter of a message that seemed abandoned and was handled after all. */
+export function removeAbandonedLetter(keys: {
+    readonly deadLetters: string;
+    readonly deadLetterBodies: string;
+  }, args: {
+    readonly origin: string;
+    /** beginning of the JSON of such a dead letter */
+    readonly beginning: string;
+  }): ScriptCall {
+  return {
+    script: SCRIPTS.removeAbandonedLetter,
+    keys: [keys.deadLetters, keys.deadLetterBodies],
+    args: [args.origin, args.beginning],
+  };
+}
+
+/** Deletes dead letters. */
+export function removeDeadLetters(keys: {
+    readonly deadLetters: string;
+    readonly deadLetterBodies: string;
+  }, args: {
+    readonly origins: readonly string[];
+  }): ScriptCall {
+  return {
+    script: SCRIPTS.removeDeadLetters,
+    keys: [keys.deadLetters, keys.deadLetterBodies],
+    args: [...args.origins],
+  };
+}
+
+/** Puts dead letters back into the queue, each as a new message: its attempts start at 1, its time is now, and nobody waits for a reply. */
+export function revive(keys: {
+    readonly eventStream: string;
+    readonly deadLetters: string;
+    readonly deadLetterBodies: string;
+  }, args: {
+    /** bytes of JSON after which no further letter is put back */
+    readonly budget: number;
+    readonly origins: readonly string[];
+  }): ScriptCall {
+  return {
+    script: SCRIPTS.revive,
+    keys: [keys.eventStream, keys.deadLetters, keys.deadLetterBodies],
+    args: [args.budget, ...args.origins],
+  };
+}
+
+/** Ends an attempt by delaying its message. */
+export function delay(keys: {
+    readonly eventStream: string;
+    readonly delayed: string;
+    readonly delayedBodies: string;
+  }, args: {
+    readonly group: string;
+    /** id of the entry */
+    readonly id: string;
+    readonly origin: string;
+    /** until the next attempt, ms */
+    readonly delay: number;
+    /** JSON array of the fields of the next entry, name and value in turn */
+    readonly fields: string;
+  }): ScriptCall {
+  return {
+    script: SCRIPTS.delay,
+    keys: [keys.eventStream, keys.delayed, keys.delayedBodies],
+    args: [args.group, args.id, args.origin, args.delay, args.fields],
+  };
+}
+
+/** Puts delayed messages that are due into the queue, the earliest first. */
+export function promote(keys: {
+    readonly eventStream: string;
+    readonly delayed: string;
+    readonly delayedBodies: string;
+  }, args: {
+    /** how many at the most */
+    readonly limit: number;
+    /** about how many bytes at the most */
+    readonly maxBytes: number;
+  }): ScriptCall {
+  return {
+    script: SCRIPTS.promote,
+    keys: [keys.eventStream, keys.delayed, keys.delayedBodies],
+    args: [args.limit, args.maxBytes],
+  };
+}
+
+/** Stores a batch of messages that have nothing but their JSON. */
+export function enqueue(keys: {
+    readonly eventStream: string;
+    /** hash: slot -> number of the batch, and its answer */
+    readonly producer: string;
+    /** when a reply is wanted */
+    readonly inbox?: string | undefined;
+  }, args: {
+    /** id of the client that wants the replies, '' when none is wanted */
+    readonly client: string;
+    /** number of the batch */
+    readonly batch: string;
+    /** field of the producer hash that remembers the answer */
+    readonly slot: string;
+    /** TTL of the producer hash, ms */
+    readonly memory: number;
+    /** time for which the inbox is needed, ms; 0 when no reply is wanted */
+    readonly inboxNeeded: number;
+    /** JSON of each message */
+    readonly messages: readonly string[];
+  }): ScriptCall {
+  return {
+    script: SCRIPTS.enqueue,
+    keys: [keys.eventStream, keys.producer, ...(keys.inbox === undefined ? [] : [keys.inbox])],
+    args: [args.client, args.batch, args.slot, args.memory, args.inboxNeeded, ...args.messages],
+  };
+}
+
+/** Stores a batch like enqueue. */
+export function enqueueWithOptions(keys: {
+    readonly eventStream: string;
+    readonly delayed: string;
+    readonly delayedBodies: string;
+    readonly messageQueue: string;
+    readonly leftovers: string;
+    readonly responseStream: string;
+    /** of this client */
+    readonly inbox: string;
+    /** hash: slot -> number of the batch, and its answer */
+    readonly producer: string;
+    /** the records of deduplication keys: string (event) or hash (request) */
+    readonly records: readonly string[];
+  }, args: {
+    readonly group: string;
+    /** id of the client that wants the replies */
+    readonly client: string;
+    /** how many messages the queue may hold, 0 for any number */
+    readonly maxLength: number;
+    /** whether legacy consumers read the queue too */
+    readonly legacyConsumers: boolean;
+    /** how much longer than its timeout an entry is kept for them, ms */
+    readonly keptLonger: number;
+    /** number of the batch */
+    readonly batch: string;
+    /** field of the producer hash that remembers the answer */
+    readonly slot: string;
+    /** TTL of the producer hash, ms */
+    readonly memory: number;
+    /** time for which the inbox is needed, ms; 0 when no reply is wanted */
+    readonly inboxNeeded: number;
+    /** per event. `wait` is how long the caller waits, ms, 0 for an event without a reply. `delay` is in ms. `record` is the number of its record among the records, 0 without a deduplication key. `window` is that of the key, ms. `request` is the uuid of a request with a key. `fields` are further fields, name and value in turn. */
+    readonly events: readonly { readonly json: string; readonly wait: number; readonly delay: number; readonly record: number; readonly window: number; readonly request: string; readonly fields: readonly string[] }[];
+  }): ScriptCall {
+  return {
+    script: SCRIPTS.enqueueWithOptions,
+    keys: [keys.eventStream, keys.delayed, keys.delayedBodies, keys.messageQueue, keys.leftovers, keys.responseStream, keys.inbox, keys.producer, ...keys.records],
+    args: [args.group, args.client, args.maxLength, Number(args.legacyConsumers), args.keptLonger, args.batch, args.slot, args.memory, args.inboxNeeded, ...args.events.flatMap((each) => [each.json, each.wait, each.delay, each.record, each.window, each.request, each.fields.length, ...each.fields])],
+  };
+}
+
+/** Finishes an attempt at an event of a legacy client, and answers in the form that a legacy client reads. */
+export function answerLegacy(keys: {
+    readonly eventStream: string;
+    readonly messageQueue: string;
+    readonly responseStream: string;
+  }, args: {
+    readonly group: string;
+    /** id of the entry */
+    readonly id: string;
+    /** id that its producer pushed to the message queue, '' when it is not there any more */
+    readonly listed: string;
+    /** hyphenated request uuid */
+    readonly request: string;
+    /** JSON of the response, '' when none is due */
+    readonly response: string;
+  }): ScriptCall {
+  return {
+    script: SCRIPTS.answerLegacy,
+    keys: [keys.eventStream, keys.messageQueue, keys.responseStream],
+    args: [args.group, args.id, args.listed, args.request, args.response],
+  };
+}
+
+/** Decides whether this worker or a legacy consumer has an entry. */
+export function arbitrate(keys: {
+    readonly eventStream: string;
+    readonly messageQueue: string;
+    readonly leftovers: string;
+  }, args: {
+    readonly group: string;
+    readonly consumer: string;
+    /** per entry. `deletable` is the time from which it can be deleted, ms, when a legacy consumer has it; '' to only look. */
+    readonly entries: readonly { readonly id: string; readonly deletable: string }[];
+  }): ScriptCall {
+  return {
+    script: SCRIPTS.arbitrate,
+    keys: [keys.eventStream, keys.messageQueue, keys.leftovers],
+    args: [args.group, args.consumer, ...args.entries.flatMap((each) => [each.id, each.deletable])],
+  };
+}
+
+/** Looks at the entries that are older than the group, a page a call. */
+export function cleanHistory(keys: {
+    readonly eventStream: string;
+    readonly history: string;
+    readonly leftovers: string;
+  }, args: {
+    readonly group: string;
+    /** how much longer than its timeout an entry is kept, ms */
+    readonly keptLonger: number;
+    /** how many entries at the most */
+    readonly limit: number;
+  }): ScriptCall {
+  return {
+    script: SCRIPTS.cleanHistory,
+    keys: [keys.eventStream, keys.history, keys.leftovers],
+    args: [args.group, args.keptLonger, args.limit],
+  };
+}
+
+/** Deletes entries that are left to legacy clients, when their time has passed. */
+export function cleanLeftovers(keys: {
+    readonly eventStream: string;
+    readonly messageQueue: string;
+    readonly leftovers: string;
+  }, args: {
+    readonly group: string;
+    /** how many entries at the most */
+    readonly limit: number;
+  }): ScriptCall {
+  return {
+    script: SCRIPTS.cleanLeftovers,
+    keys: [keys.eventStream, keys.messageQueue, keys.leftovers],
+    args: [args.group, args.limit],
+  };
+}
+
+/** Looks at a page of the message queue, from its tail on, for ids that no worker finds by itself. */
+export function cleanList(keys: {
+    readonly eventStream: string;
+    readonly messageQueue: string;
+    readonly leftovers: string;
+  }, args: {
+    readonly group: string;
+    /** how many ids at the tail are skipped */
+    readonly skip: number;
+    /** how many ids to look at, at the most */
+    readonly limit: number;
+  }): ScriptCall {
+  return {
+    script: SCRIPTS.cleanList,
+    keys: [keys.eventStream, keys.messageQueue, keys.leftovers],
+    args: [args.group, args.skip, args.limit],
+  };
+}
+
+/** Deletes legacy responses that nobody waits for any more, a page of the index a call. */
+export function cleanResponses(keys: {
+    readonly eventStream: string;
+    readonly responseStream: string;
+  }, args: {
+    readonly group: string;
+    /** how much longer than its timeout an entry is kept, ms */
+    readonly keptLonger: number;
+    /** first id of the page in the index */
+    readonly from: string;
+    /** how many at the most */
+    readonly limit: number;
+  }): ScriptCall {
+  return {
+    script: SCRIPTS.cleanResponses,
+    keys: [keys.eventStream, keys.responseStream],
+    args: [args.group, args.keptLonger, args.from, args.limit],
+  };
+}
+
+/** Acknowledges an entry and leaves it in the stream: it is a response that a legacy client reads. */
+export function skip(keys: {
+    readonly eventStream: string;
+    readonly leftovers: string;
+  }, args: {
+    readonly group: string;
+    /** id of the entry */
+    readonly id: string;
+    /** when it can be deleted, ms since 1970 */
+    readonly deletable: number;
+  }): ScriptCall {
+  return {
+    script: SCRIPTS.skip,
+    keys: [keys.eventStream, keys.leftovers],
+    args: [args.group, args.id, args.deletable],
+  };
+}
+
+/** Makes the consumer group, unless it is there. */
+export function joinGroup(keys: {
+    readonly eventStream: string;
+    readonly messageQueue: string;
+    readonly history: string;
+  }, args: {
+    readonly group: string;
+  }): ScriptCall {
+  return {
+    script: SCRIPTS.joinGroup,
+    keys: [keys.eventStream, keys.messageQueue, keys.history],
+    args: [args.group],
+  };
+}
+
+/** Deletes a consumer from the group, unless it has pending entries. */
+export function leaveGroup(keys: {
+    readonly eventStream: string;
+  }, args: {
+    readonly group: string;
+    readonly consumer: string;
+  }): ScriptCall {
+  return {
+    script: SCRIPTS.leaveGroup,
+    keys: [keys.eventStream],
+    args: [args.group, args.consumer],
+  };
+}
+
+/** Renews the leases of entries that the consumer still owns: XCLAIM sets their idle time to 0. */
+export function renew(keys: {
+    readonly eventStream: string;
+  }, args: {
+    readonly group: string;
+    readonly consumer: string;
+    /** ids of the entries */
+    readonly ids: readonly string[];
+  }): ScriptCall {
+  return {
+    script: SCRIPTS.renew,
+    keys: [keys.eventStream],
+    args: [args.group, args.consumer, ...args.ids],
+  };
+}
+
+/** Puts entries back into the queue as new entries, so that a waiting reader wakes up. */
+export function requeue(keys: {
+    readonly eventStream: string;
+    readonly messageQueue: string;
+    readonly leftovers: string;
+  }, args: {
+    readonly group: string;
+    /** how many attempts to add */
+    readonly attempts: number;
+    /** consumer that must own the entries, '' for any */
+    readonly consumer: string;
+    /** least time since the last renewal of their lease, ms */
+    readonly minIdle: number;
+    /** up to which id legacy consumers may take events of legacy producers, '+' for all, '' for none */
+    readonly legacyLimit: string;
+    /** how much longer than its timeout an entry is kept, ms */
+    readonly keptLonger: number;
+    /** ids of the entries */
+    readonly ids: readonly string[];
+  }): ScriptCall {
+  return {
+    script: SCRIPTS.requeue,
+    keys: [keys.eventStream, keys.messageQueue, keys.leftovers],
+    args: [args.group, args.attempts, args.consumer, args.minIdle, args.legacyLimit, args.keptLonger, ...args.ids],
+  };
+}
+
+/** Cancels requests. */
+export function cancel(keys: {
+    readonly eventStream: string;
+    readonly delayed: string;
+    readonly delayedBodies: string;
+    readonly cancelled: string;
+    readonly messageQueue: string;
+  }, args: {
+    readonly group: string;
+    /** whether legacy consumers may take the requests */
+    readonly legacyConsumers: boolean;
+    /** per request. `deadline` is in ms since 1970. */
+    readonly requests: readonly { readonly id: string; readonly deadline: number }[];
+  }): ScriptCall {
+  return {
+    script: SCRIPTS.cancel,
+    keys: [keys.eventStream, keys.delayed, keys.delayedBodies, keys.cancelled, keys.messageQueue],
+    args: [args.group, Number(args.legacyConsumers), ...args.requests.flatMap((each) => [each.id, each.deadline])],
+  };
+}
+
+/** Removes a caller that does not wait any more from a deduplicated request. */
+export function leaveRequest(keys: {
+    readonly eventStream: string;
+    readonly delayed: string;
+    readonly delayedBodies: string;
+    /** record of the key, hash */
+    readonly record: string;
+  }, args: {
+    readonly group: string;
+    readonly origin: string;
+    /** client and request uuid of the caller, joined by a blank */
+    readonly waiter: string;
+  }): ScriptCall {
+  return {
+    script: SCRIPTS.leaveRequest,
+    keys: [keys.eventStream, keys.delayed, keys.delayedBodies, keys.record],
+    args: [args.group, args.origin, args.waiter],
+  };
+}
+
+/** Reads and deletes the marks of cancelled requests, for the worker that runs them. */
+export function takeCancelled(keys: {
+    readonly cancelled: string;
+  }, args: {
+    readonly origins: readonly string[];
+  }): ScriptCall {
+  return {
+    script: SCRIPTS.takeCancelled,
+    keys: [keys.cancelled],
+    args: [...args.origins],
+  };
+}
+
+/** Stores replies of attempts that are not finished, if their worker still owns the entry. */
+export function answerInPart(keys: {
+    readonly eventStream: string;
+    readonly inboxes: readonly string[];
+  }, args: {
+    readonly group: string;
+    /** per attempt. `inbox` is the number of its inbox among the inboxes, or 0. `replies` are JSON values joined by commas. */
+    readonly attempts: readonly { readonly id: string; readonly consumer: string; readonly inbox: number; readonly replies: string }[];
+  }): ScriptCall {
+  return {
+    script: SCRIPTS.answerInPart,
+    keys: [keys.eventStream, ...keys.inboxes],
+    args: [args.group, ...args.attempts.flatMap((each) => [each.id, each.consumer, each.inbox, each.replies])],
+  };
+}
+
+/** Puts one reply into the inbox of a client, unless the client is gone. */
+export function reply(keys: {
+    readonly inbox: string;
+  }, args: {
+    /** JSON array of replies */
+    readonly replies: string;
+  }): ScriptCall {
+  return {
+    script: SCRIPTS.reply,
+    keys: [keys.inbox],
+    args: [args.replies],
+  };
+}
+
+/** Writes a legacy response: its body into the event stream, and the id of the body into the index. */
+export function respond(keys: {
+    readonly eventStream: string;
+    readonly responseStream: string;
+  }, args: {
+    /** hyphenated request uuid */
+    readonly request: string;
+    /** JSON of the response */
+    readonly response: string;
+  }): ScriptCall {
+  return {
+    script: SCRIPTS.respond,
+    keys: [keys.eventStream, keys.responseStream],
+    args: [args.request, args.response],
+  };
+}
+
+/** Finishes attempts and stores their last replies. */
+export function settle(keys: {
+    readonly eventStream: string;
+    readonly inboxes: readonly string[];
+  }, args: {
+    readonly group: string;
+    /** id of the first entry, when the entries are a contiguous range of the stream; else '' */
+    readonly first: string;
+    /** least id after the last entry of that range; else '' */
+    readonly stop: string;
+    /** per inbox. `inbox` is its number among the inboxes, 0 when there are no replies. `replies` is a JSON array with a line for each attempt, '' when there are none. `ids` are the entries. */
+    readonly endings: readonly { readonly inbox: number; readonly replies: string; readonly ids: readonly string[] }[];
+  }): ScriptCall {
+  return {
+    script: SCRIPTS.settle,
+    keys: [keys.eventStream, ...keys.inboxes],
+    args: [args.group, args.first, args.stop, ...args.endings.flatMap((each) => [each.inbox, each.replies, each.ids.length, ...each.ids])],
+  };
+}
+
+/** Stores replies of an attempt at a deduplicated request: for all callers that wait, and in the record of the key, for callers that come later. */
+export function settleDeduplicated(keys: {
+    readonly eventStream: string;
+    /** record of the key, hash */
+    readonly record: string;
+    readonly inboxes: readonly string[];
+  }, args: {
+    readonly group: string;
+    /** id of the entry */
+    readonly id: string;
+    readonly origin: string;
+    /** consumer that must own the entry, '' for any */
+    readonly consumer: string;
+    /** least time since the last renewal of its lease, ms */
+    readonly minIdle: number;
+    /** 'part' (the attempt goes on), 'end', 'failed' (the entry stays, for the dead letters), 'expired' (the key is free again) or 'response' (there is no entry any more) */
+    readonly how: string;
+    /** callers that wait: client and request uuid in turn, joined by blanks */
+    readonly waiters: string;
+    /** caller that waits when there is no record */
+    readonly requester: string;
+    /** per caller: number of the inbox among the inboxes or 0, joined by blanks */
+    readonly inboxNumbers: string;
+    /** JSON, each without its beginning, '["UUID",' */
+    readonly replies: readonly string[];
+  }): ScriptCall {
+  return {
+    script: SCRIPTS.settleDeduplicated,
+    keys: [keys.eventStream, keys.record, ...keys.inboxes],
+    args: [args.group, args.id, args.origin, args.consumer, args.minIdle, args.how, args.waiters, args.requester, args.inboxNumbers, ...args.replies],
+  };
+}

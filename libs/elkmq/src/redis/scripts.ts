@@ -1,9 +1,16 @@
 import { Command, type Cluster, type Redis } from 'ioredis';
 import { Deadline } from './deadline.js';
 import { hasTimedOut, isForbidden, isReadOnly, TIMED_OUT } from './redis-errors.js';
-import { SCRIPTS } from './scripts.generated.js';
+import type { SCRIPTS } from './scripts.generated.js';
 
 export type ScriptName = keyof typeof SCRIPTS;
+
+/** A script with its keys and arguments. The functions of `scripts.generated.ts` make it, one for each script. */
+export interface ScriptCall {
+  readonly script: (typeof SCRIPTS)[ScriptName];
+  readonly keys: readonly string[];
+  readonly args: readonly (string | number)[];
+}
 
 /** Clients whose Redis refuses EVALSHA. */
 const withoutDigests = new WeakSet<Redis | Cluster>();
@@ -20,11 +27,8 @@ export interface Replicated {
  */
 export async function runScript(
   client: Redis | Cluster,
-  name: ScriptName,
-  keys: readonly string[],
-  args: readonly (string | number)[],
+  { script: { sha1, source }, keys, args }: ScriptCall,
 ): Promise<unknown> {
-  const { sha1, source } = SCRIPTS[name];
   const rest = [keys.length, ...keys, ...args];
   try {
     if (!withoutDigests.has(client)) return await send(client, 'evalsha', [sha1, ...rest]);
@@ -43,13 +47,10 @@ export async function runScript(
  */
 export async function runReplicated(
   client: Redis | Cluster,
-  name: ScriptName,
-  keys: readonly string[],
-  args: readonly (string | number)[],
+  { script: { sha1, source }, keys, args }: ScriptCall,
   replicas: number,
   timeout: number,
 ): Promise<Replicated> {
-  const { sha1, source } = SCRIPTS[name];
   const rest = [keys.length, ...keys, ...args];
   const both = async (command: string, script: string): Promise<Replicated> => {
     const answer = send(client, command, [script, ...rest]);

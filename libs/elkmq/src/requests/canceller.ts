@@ -4,7 +4,8 @@ import type { Deduplication } from '../producer/batch.js';
 import { COMMAND_TIMEOUT_MS } from '../redis/connection.js';
 import { GROUP } from '../model/keys.js';
 import { callReliably } from '../redis/reliable-call.js';
-import type { ScriptName } from '../redis/scripts.js';
+import * as scripts from '../redis/scripts.generated.js';
+import type { ScriptCall } from '../redis/scripts.js';
 
 /** The number of requests in one call. Lua cannot pass on more ids and deadlines. */
 const REQUESTS_PER_CALL = 1_000;
@@ -15,7 +16,7 @@ const REQUESTS_PER_CALL = 1_000;
  */
 export class RequestCanceller {
   readonly #context: QueueContext;
-  #waiting: [id: string, deadline: number][] = [];
+  #waiting: { id: string; deadline: number }[] = [];
   readonly #calls = new Set<Promise<void>>();
 
   constructor(context: QueueContext) {
@@ -28,7 +29,7 @@ export class RequestCanceller {
    * @param deadline time at which nobody would wait for it anyway, ms since 1970 on the clock of Redis
    */
   cancelRequest(id: string, deadline: number): void {
-    this.#waiting.push([id, deadline]);
+    this.#waiting.push({ id, deadline });
     if (this.#waiting.length === 1) this.#track(this.#withdrawAll());
   }
 
@@ -47,11 +48,8 @@ export class RequestCanceller {
 
   async #leave(id: string, deadline: number, record: string, waiter: string): Promise<void> {
     const { eventStream, delayed, delayedBodies } = this.#context.keys;
-    const isTaken = await this.#call(
-      'leaveRequest',
-      [eventStream, delayed, delayedBodies, record],
-      [id, waiter],
-    );
+    const keys = { eventStream, delayed, delayedBodies, record };
+    const isTaken = await this.#call(scripts.leaveRequest(keys, { group: GROUP, origin: id, waiter }));
     if (isTaken === 1) this.cancelRequest(id, deadline);
   }
 
@@ -59,19 +57,17 @@ export class RequestCanceller {
     await immediate();
     const waiting = this.#waiting;
     this.#waiting = [];
-    const { eventStream, delayed, delayedBodies, cancelled, messageQueue } = this.#context.keys;
-    const keys = [eventStream, delayed, delayedBodies, cancelled];
-    if (this.#context.legacy.legacyConsumers) keys.push(messageQueue);
+    const { legacyConsumers } = this.#context.legacy;
     const calls: Promise<unknown>[] = [];
     for (let start = 0; start < waiting.length; start += REQUESTS_PER_CALL) {
-      calls.push(this.#call('cancel', keys, waiting.slice(start, start + REQUESTS_PER_CALL).flat()));
+      const requests = waiting.slice(start, start + REQUESTS_PER_CALL);
+      calls.push(this.#call(scripts.cancel(this.#context.keys, { group: GROUP, legacyConsumers, requests })));
     }
     await Promise.all(calls);
   }
 
-  #call(script: ScriptName, keys: string[], args: (string | number)[]): Promise<unknown> {
-    const call = callReliably(this.#context.connection, script, keys, [GROUP, ...args], COMMAND_TIMEOUT_MS);
-    return call.catch(() => undefined);
+  #call(call: ScriptCall): Promise<unknown> {
+    return callReliably(this.#context.connection, call, COMMAND_TIMEOUT_MS).catch(() => undefined);
   }
 
   #track(call: Promise<void>): void {

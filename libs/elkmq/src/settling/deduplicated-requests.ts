@@ -6,6 +6,7 @@ import { ANY_OWNER, type OwnerGuard } from '../consumer/session.js';
 import { GROUP } from '../model/keys.js';
 import { isReplyError } from '../redis/redis-errors.js';
 import { callReliably } from '../redis/reliable-call.js';
+import * as scripts from '../redis/scripts.generated.js';
 import { failureFrame, withoutId } from '../model/reply-frame.js';
 import type { ServiceEvent, DeduplicatedReply } from '../model/service-event.js';
 import { BATCH_CHARACTERS, type SettlementResult, type Settlement } from './settlement-batch.js';
@@ -13,7 +14,7 @@ import { BATCH_CHARACTERS, type SettlementResult, type Settlement } from './sett
 /** The data that identify a deduplicated request. */
 export type DeduplicatedRequest = Pick<QueuedEvent, 'id' | 'origin' | 'attempt' | 'event' | 'deduplication'>;
 
-/** See `share.lua`. */
+/** See `settle_deduplicated.lua`. */
 type How = 'part' | 'end' | 'failed' | 'expired' | 'response';
 
 /**
@@ -115,28 +116,40 @@ export class DeduplicatedRequests {
     // Usually nobody else waits. Otherwise the script returns all callers.
     let waiters = requester;
     for (;;) {
-      const { inboxes, places } = this.#addressesOf(waiters);
-      const args = [GROUP, id, origin, consumer, minIdleMs, how, waiters, requester, places, ...rests];
-      const keys = [eventStream, record, ...inboxes];
-      const answer = await callReliably(this.#context.connection, 'share', keys, args, this.#patience, doubt);
+      const { inboxes, inboxNumbers } = this.#addressesOf(waiters);
+      const call = scripts.settleDeduplicated(
+        { eventStream, record, inboxes },
+        {
+          group: GROUP,
+          id,
+          origin,
+          consumer,
+          minIdle: minIdleMs,
+          how,
+          waiters,
+          requester,
+          inboxNumbers,
+          replies: rests,
+        },
+      );
+      const answer = await callReliably(this.#context.connection, call, this.#patience, doubt);
       if (typeof answer === 'number')
         return answer === 0 && doubt.isInDoubt && how !== 'part' ? IN_DOUBT : answer;
       waiters = String(answer);
     }
   }
 
-  /** The inboxes of the callers, and for each caller the key index of its inbox. */
-  #addressesOf(waiters: string): { inboxes: string[]; places: string } {
+  /** The inboxes of the callers, and for each caller the number of its inbox, from 1. */
+  #addressesOf(waiters: string): { inboxes: string[]; inboxNumbers: string } {
     const inboxes: string[] = [];
-    const places: number[] = [];
+    const numbers: number[] = [];
     for (const [, client = '', requestId = ''] of waiters.matchAll(/(\S+) (\S+)/g)) {
       // Nothing is written to an address that is not one of a client.
       const inbox = /^\d+$/.test(requestId) ? this.#context.keys.inbox(client) : undefined;
       const known = inbox === undefined ? -1 : inboxes.indexOf(inbox);
-      if (inbox === undefined) places.push(0);
-      // The first two keys are no inboxes.
-      else places.push(known < 0 ? inboxes.push(inbox) + 2 : known + 3);
+      if (inbox === undefined) numbers.push(0);
+      else numbers.push(known < 0 ? inboxes.push(inbox) : known + 1);
     }
-    return { inboxes, places: places.join(' ') };
+    return { inboxes, inboxNumbers: numbers.join(' ') };
   }
 }

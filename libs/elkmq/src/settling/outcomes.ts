@@ -17,10 +17,10 @@ import { deletableAt } from '../legacy/ownership.js';
 import type { StreamEntry } from '../model/stream-entries.js';
 import { isReplyError } from '../redis/redis-errors.js';
 import { callReliably } from '../redis/reliable-call.js';
+import * as scripts from '../redis/scripts.generated.js';
 import { failureFrame } from '../model/reply-frame.js';
 import { hyphenated } from '../model/request-ids.js';
-import type { ScriptName } from '../redis/scripts.js';
-import { NO_RANGE } from './stretch.js';
+import type { ScriptCall } from '../redis/scripts.js';
 import type { ServiceEvent } from '../model/service-event.js';
 import type { DroppedLetters } from '../dead-letters/trim-report.js';
 
@@ -65,13 +65,10 @@ export class Outcomes {
    * @returns false when it was not this consumer's any more
    */
   async discard(id: string): Promise<boolean> {
-    const args = [GROUP, ...NO_RANGE, 0, 1, '', id];
-    return this.#isDone(
-      'settle',
-      [this.#context.keys.eventStream],
-      args,
-      (lost) => (lost as string[]).length === 0,
-    );
+    const { eventStream } = this.#context.keys;
+    const endings = [{ inbox: 0, replies: '', ids: [id] }];
+    const call = scripts.settle({ eventStream, inboxes: [] }, { group: GROUP, first: '', stop: '', endings });
+    return this.#isDone(call, (lost) => (lost as string[]).length === 0);
   }
 
   /**
@@ -80,10 +77,10 @@ export class Outcomes {
    * @returns false when the attempt was not this consumer's any more
    */
   async delay(queued: QueuedEvent, delay: number): Promise<boolean> {
-    const { eventStream, delayed, delayedBodies } = this.#context.keys;
+    const { id, origin } = queued;
     const fields = JSON.stringify(fieldsOfNext(queued));
-    const args = [GROUP, queued.id, queued.origin, delay, fields];
-    return this.#isDone('delay', [eventStream, delayed, delayedBodies], args, (done) => done === 1);
+    const call = scripts.delay(this.#context.keys, { group: GROUP, id, origin, delay, fields });
+    return this.#isDone(call, (done) => done === 1);
   }
 
   /** Ends an event of a legacy client that was handled, with the response if one is due. */
@@ -91,14 +88,18 @@ export class Outcomes {
     { id, origin, event, fields }: QueuedEvent,
     response?: ServiceEvent,
   ): Promise<boolean> {
-    const { eventStream, messageQueue, responseStream } = this.#context.keys;
-    const keys = [eventStream, messageQueue, responseStream];
     const json = response ? encodeEvent(response) : '';
     // The winner of the entry has taken its id. A later entry than the first is in the list only if it was
     // won.
     const isListed = origin === id && !this.#context.legacy.isContested([id, [...fields]]);
-    const args = [GROUP, id, isListed ? id : '', hyphenated(event.requestId), json];
-    return this.#isDone('answerOriginal', keys, args, (done) => done === 1, origin);
+    const call = scripts.answerLegacy(this.#context.keys, {
+      group: GROUP,
+      id,
+      listed: isListed ? id : '',
+      request: hyphenated(event.requestId),
+      response: json,
+    });
+    return this.#isDone(call, (done) => done === 1, origin);
   }
 
   /**
@@ -116,27 +117,35 @@ export class Outcomes {
     const { eventStream, deadLetters, deadLetterBodies, messageQueue } = this.#context.keys;
     const { event } = dead;
     const inbox = event?.replyTo === undefined ? undefined : this.#context.keys.inbox(event.replyTo);
-    const keys = [eventStream, deadLetters, deadLetterBodies];
-    let told = ['', ''];
+    let replies: string | undefined;
     if (dead.deduplication !== undefined && event && error) {
       if (!(await this.deduplicated.failRequest({ ...dead, event }, error, holder))) return false;
     } else if (event && inbox !== undefined && error) {
-      keys.push(inbox);
-      told = ['inbox', `[${failureFrame(event.requestId, dead.attempt, error)}]`];
-    } else if (!dead.isOurs) {
-      keys.push(messageQueue);
-      told = ['list', ''];
+      replies = `[${failureFrame(event.requestId, dead.attempt, error)}]`;
     }
     const { max, maxAge } = this.#cap;
-    const write = (json: string, missing: 'fields' | ''): Promise<unknown> => {
-      const body = [letter.origin, letter.lastAt, json, max, maxAge];
-      const args = [GROUP, dead.id, ...body, holder.consumer, holder.minIdleMs, ...told, missing];
-      return callReliably(this.#context.connection, 'deadLetter', keys, args, this.#patience);
+    const keys = { eventStream, deadLetters, deadLetterBodies, messageQueue };
+    const write = (json: string, withFields: boolean): Promise<unknown> => {
+      const call = scripts.deadLetter(replies === undefined ? keys : { ...keys, inbox }, {
+        group: GROUP,
+        id: dead.id,
+        origin: letter.origin,
+        diedAt: letter.lastAt,
+        letter: json,
+        withFields,
+        max,
+        maxAge,
+        consumer: holder.consumer,
+        minIdle: holder.minIdleMs,
+        isListed: !dead.isOurs,
+        replies: replies ?? '',
+      });
+      return callReliably(this.#context.connection, call, this.#patience);
     };
-    const answer = await write(JSON.stringify(letter), '').catch((failure: unknown) => {
+    const answer = await write(JSON.stringify(letter), false).catch((failure: unknown) => {
       if (!isReplyError(failure)) throw failure;
       // The letter may be too large to be sent. The entry, which has most of it, is in Redis already.
-      return write(shortJsonOf(letter), 'fields');
+      return write(shortJsonOf(letter), true);
     });
     if ((answer as number[]).length === 0) return false;
     const [tooMany, tooOld] = answer as [number, number];
@@ -156,15 +165,8 @@ export class Outcomes {
 
   /** Deletes the dead letter of a message that was given up, and was handled after all. */
   async removeAbandonedLetter(origin: string): Promise<void> {
-    const { deadLetters, deadLetterBodies } = this.#context.keys;
-    const args = [origin, ABANDONED_LETTER];
-    await callReliably(
-      this.#context.connection,
-      'withdraw',
-      [deadLetters, deadLetterBodies],
-      args,
-      this.#patience,
-    );
+    const call = scripts.removeAbandonedLetter(this.#context.keys, { origin, beginning: ABANDONED_LETTER });
+    await callReliably(this.#context.connection, call, this.#patience);
   }
 
   /**
@@ -172,15 +174,9 @@ export class Outcomes {
    * lost.
    * @param handled the origin of a handled message, which others may have given up since
    */
-  async #isDone(
-    script: ScriptName,
-    keys: string[],
-    args: (string | number)[],
-    isDone: (answer: unknown) => boolean,
-    handled?: string,
-  ): Promise<boolean> {
+  async #isDone(call: ScriptCall, isDone: (answer: unknown) => boolean, handled?: string): Promise<boolean> {
     const doubt = { isInDoubt: false };
-    const answer = await callReliably(this.#context.connection, script, keys, args, this.#patience, doubt);
+    const answer = await callReliably(this.#context.connection, call, this.#patience, doubt);
     if (isDone(answer)) return true;
     if (doubt.isInDoubt && handled !== undefined) await this.removeAbandonedLetter(handled);
     return doubt.isInDoubt;
@@ -190,13 +186,11 @@ export class Outcomes {
    * Passes over an entry that is not for this consumer. It stays for its readers until its time has passed.
    */
   async skip(entry: StreamEntry): Promise<void> {
-    const keys = [this.#context.keys.eventStream, this.#context.keys.leftovers];
-    await callReliably(
-      this.#context.connection,
-      'skip',
-      keys,
-      [GROUP, entry[0], deletableAt(entry)],
-      this.#patience,
-    );
+    const call = scripts.skip(this.#context.keys, {
+      group: GROUP,
+      id: entry[0],
+      deletable: deletableAt(entry),
+    });
+    await callReliably(this.#context.connection, call, this.#patience);
   }
 }

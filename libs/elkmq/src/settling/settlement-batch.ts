@@ -1,5 +1,6 @@
 import { GROUP, type QueueKeys } from '../model/keys.js';
-import type { ScriptName } from '../redis/scripts.js';
+import * as scripts from '../redis/scripts.generated.js';
+import type { ScriptCall } from '../redis/scripts.js';
 import { ContiguousRange, type ReadEntry } from './stretch.js';
 
 /** An attempt that has something to settle. */
@@ -39,9 +40,7 @@ export const BATCH_CHARACTERS = 512 * 1024;
 
 /** One call of a script. */
 export interface SettlementCall {
-  readonly script: ScriptName;
-  readonly keys: readonly string[];
-  readonly args: readonly (string | number)[];
+  readonly call: ScriptCall;
   readonly attempts: readonly Settlable[];
   /** The settlement of each attempt. */
   readonly settlements: readonly Settlement[];
@@ -53,22 +52,22 @@ export class SettlementBatch {
   size = 0;
   readonly #queueKeys: QueueKeys;
   readonly #most: number;
-  readonly #keys: string[];
-  readonly #places = new Map<string, number>();
+  readonly #inboxes: string[] = [];
+  /** The number of each client's inbox among the inboxes, from 1. */
+  readonly #inboxNumbers = new Map<string, number>();
   readonly #finished: Settlable[] = [];
   readonly #lastWords: Settlement[] = [];
   readonly #stretch = new ContiguousRange();
-  /** The replies and ids of the attempts that finish, by the key index of the inbox. */
+  /** The replies and ids of the attempts that finish, by the number of the inbox. */
   readonly #endings = new Map<number, { replies: string[]; ids: string[] }>();
   readonly #unfinished: Settlable[] = [];
   readonly #words: Settlement[] = [];
-  readonly #parts: (string | number)[] = [];
+  readonly #parts: { id: string; consumer: string; inbox: number; replies: string }[] = [];
 
   /** @param most the largest number of attempts */
   constructor(queueKeys: QueueKeys, most: number) {
     this.#queueKeys = queueKeys;
     this.#most = most;
-    this.#keys = [queueKeys.eventStream];
   }
 
   get isFull(): boolean {
@@ -78,42 +77,38 @@ export class SettlementBatch {
   addAttempt(attempt: Settlable, settlement: Settlement): void {
     const { replies, finished } = settlement;
     const joined = replies.join(',');
-    const place = joined === '' ? 0 : this.#placeOf(attempt.replyTo);
+    const inbox = joined === '' ? 0 : this.#numberOf(attempt.replyTo);
     this.size += joined.length;
     if (finished) {
       this.#finished.push(attempt);
       this.#lastWords.push(settlement);
       this.#stretch.addEntry(attempt);
-      this.#addEnding(place, attempt.id, joined);
+      this.#addEnding(inbox, attempt.id, joined);
     } else {
       this.#unfinished.push(attempt);
       this.#words.push(settlement);
-      this.#parts.push(attempt.id, place, attempt.read.consumer, joined);
+      this.#parts.push({ id: attempt.id, consumer: attempt.read.consumer, inbox, replies: joined });
     }
   }
 
   calls(): SettlementCall[] {
+    const keys = { eventStream: this.#queueKeys.eventStream, inboxes: this.#inboxes };
     const calls: SettlementCall[] = [];
     if (this.#finished.length > 0) {
-      const args: (string | number)[] = [GROUP, ...this.#stretch.bounds];
-      for (const [place, { replies, ids }] of this.#endings) {
+      const [first, stop] = this.#stretch.bounds;
+      const endings = Array.from(this.#endings, ([inbox, { replies, ids }]) => {
         // Each attempt has a line of its own: JSON has no line break.
-        args.push(place, ids.length, place === 0 ? '' : `[${replies.join('\n,')}]`, ...ids);
-      }
+        return { inbox, replies: inbox === 0 ? '' : `[${replies.join('\n,')}]`, ids };
+      });
       calls.push({
-        script: 'settle',
-        keys: this.#keys,
-        args,
+        call: scripts.settle(keys, { group: GROUP, first, stop, endings }),
         attempts: this.#finished,
         settlements: this.#lastWords,
       });
     }
     if (this.#unfinished.length > 0) {
-      const args = [GROUP, ...this.#parts];
       calls.push({
-        script: 'answerInPart',
-        keys: this.#keys,
-        args,
+        call: scripts.answerInPart(keys, { group: GROUP, attempts: this.#parts }),
         attempts: this.#unfinished,
         settlements: this.#words,
       });
@@ -121,25 +116,25 @@ export class SettlementBatch {
     return calls;
   }
 
-  #addEnding(place: number, id: string, replies: string): void {
-    let endings = this.#endings.get(place);
+  #addEnding(inbox: number, id: string, replies: string): void {
+    let endings = this.#endings.get(inbox);
     if (!endings) {
       endings = { replies: [], ids: [] };
-      this.#endings.set(place, endings);
+      this.#endings.set(inbox, endings);
     }
     endings.replies.push(replies);
     endings.ids.push(id);
   }
 
-  /** The key index of the inbox; 0 when there is none to write to. */
-  #placeOf(replyTo: string | undefined): number {
+  /** The number of the inbox among the inboxes; 0 when there is none to write to. */
+  #numberOf(replyTo: string | undefined): number {
     if (replyTo === undefined) return 0;
-    const known = this.#places.get(replyTo);
+    const known = this.#inboxNumbers.get(replyTo);
     if (known !== undefined) return known;
     // An address that is not one of a client could name another key. Nothing is written to it.
     const inbox = this.#queueKeys.inbox(replyTo);
-    const place = inbox === undefined ? 0 : this.#keys.push(inbox);
-    this.#places.set(replyTo, place);
-    return place;
+    const number = inbox === undefined ? 0 : this.#inboxes.push(inbox);
+    this.#inboxNumbers.set(replyTo, number);
+    return number;
   }
 }

@@ -75,22 +75,15 @@ export class Settler {
   }
 
   /** @param isLast whether this replaces a settlement that Redis has refused */
-  async #call(call: SettlementCall, doubt: Doubt, isLast = false): Promise<void> {
-    const { script, keys, args, attempts } = call;
-    const isEnd = script === 'settle';
+  async #call(settling: SettlementCall, doubt: Doubt, isLast = false): Promise<void> {
+    const { call, attempts } = settling;
+    const isEnd = call.script.name === 'settle';
     this.#inFlight++;
     if (isEnd) this.#ending += attempts.length;
     let failure: unknown;
     let lost: string[] = [];
     try {
-      lost = (await callReliably(
-        this.#context.connection,
-        script,
-        keys,
-        args,
-        SETTLE_TIMEOUT_MS,
-        doubt,
-      )) as string[];
+      lost = (await callReliably(this.#context.connection, call, SETTLE_TIMEOUT_MS, doubt)) as string[];
     } catch (error) {
       failure = error;
     }
@@ -98,7 +91,7 @@ export class Settler {
     const gone = isEnd && doubt.isInDoubt ? 'in doubt' : 'lost';
     if (isEnd) this.#ending -= attempts.length;
     this.#inFlight--;
-    if (isReplyError(failure) && !isLast && this.#settleOtherwise(call, failure, doubt)) return;
+    if (isReplyError(failure) && !isLast && this.#settleOtherwise(settling, failure, doubt)) return;
     for (const attempt of attempts) attempt.onSettled(lost.includes(attempt.id) ? gone : 'kept', failure);
   }
 

@@ -37,7 +37,7 @@ export class ContiguousRange {
   }
 
   /**
-   * The id of the first entry, and the least id after the last. It is `NO_STRETCH` when there are gaps or too
+   * The id of the first entry, and the least id after the last. It is `NO_RANGE` when there are gaps or too
    * few entries.
    */
   get bounds(): readonly [first: string, end: string] {

@@ -1,16 +1,16 @@
 -- Reads the workers of a queue that have not been silent for too long.
--- KEYS: 1 workers, hash: worker -> JSON
+-- KEYS
+--   workers
 -- Returns worker and JSON in turn.
 
 -- include shared/is_live.lua
+-- include shared/now_ms.lua
 
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local members, live = redis.call('HGETALL', KEYS[1]), {}
+local now = now_ms()
+local members, live = redis.call('HGETALL', workers), {}
 for i = 1, #members, 2 do
   if is_live(members[i + 1], now) then
-    live[#live + 1] = members[i]
-    live[#live + 1] = members[i + 1]
+    live[#live + 1], live[#live + 2] = members[i], members[i + 1]
   end
 end
 return live

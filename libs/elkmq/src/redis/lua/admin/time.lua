@@ -1,4 +1,5 @@
 -- Reads the clock of the server that has the queue. On Cluster a command without a key goes to any server.
--- KEYS: 1 event stream
+-- KEYS
+--   event_stream
 -- Returns seconds since 1970, and microseconds.
 return redis.call('TIME')

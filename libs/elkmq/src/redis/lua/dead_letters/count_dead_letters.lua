@@ -1,4 +1,5 @@
 -- Counts the dead letters.
--- KEYS: 1 dead letters, zset
+-- KEYS
+--   dead_letters
 -- Returns their number.
-return redis.call('ZCARD', KEYS[1])
+return redis.call('ZCARD', dead_letters)

@@ -1,5 +1,7 @@
 -- Reads one dead letter.
--- KEYS: 1 dead letters, hash
--- ARGV: 1 origin
+-- KEYS
+--   dead_letter_bodies
+-- ARGV
+--   origin
 -- Returns its JSON, or nil when there is none.
-return redis.call('HGET', KEYS[1], ARGV[1])
+return redis.call('HGET', dead_letter_bodies, origin)

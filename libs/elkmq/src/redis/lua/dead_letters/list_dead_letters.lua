@@ -1,7 +1,12 @@
 -- Reads a page of the dead letters, the newest first.
--- KEYS: 1 dead letters, zset: origin by time  2 dead letters, hash: origin -> JSON
--- ARGV: 1 time of death of the last letter of the page before, '+inf' to begin  2 its origin, '' to begin;
---       the letter may be gone  3 how many at the most  4 bytes of JSON after which no further letter is read
+-- KEYS
+--   dead_letters
+--   dead_letter_bodies
+-- ARGV
+--   from              time of death of the last letter of the page before, '+inf' to begin
+--   last              its origin, '' to begin; the letter may be gone
+--   limit: number     how many at the most
+--   budget: number    bytes of JSON after which no further letter is read
 -- Returns 1 when there are no more, else 0; then per letter: time of death, origin, JSON.
 
 -- Redis orders members by their bytes. `<` of Lua would follow the locale of the server.
@@ -13,16 +18,16 @@ local function precedes(a, b)
   return #a < #b
 end
 
-local from, last, limit, budget = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local STEP = 1000
 local answer, count, offset = { 0 }, 0, 0
 while true do
-  local index = redis.call('ZREVRANGEBYSCORE', KEYS[1], from, '-inf', 'WITHSCORES', 'LIMIT', offset, STEP)
+  local index = redis.call('ZREVRANGEBYSCORE', dead_letters, from, '-inf',
+    'WITHSCORES', 'LIMIT', offset, STEP)
   for i = 1, #index, 2 do
     local origin, time = index[i], index[i + 1]
     if time ~= from or precedes(origin, last) then
       if count == limit or budget <= 0 then return answer end
-      local letter = redis.call('HGET', KEYS[2], origin)
+      local letter = redis.call('HGET', dead_letter_bodies, origin)
       if letter then
         answer[#answer + 1], answer[#answer + 2], answer[#answer + 3] = time, origin, letter
         count = count + 1

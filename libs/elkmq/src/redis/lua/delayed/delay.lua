@@ -1,17 +1,25 @@
 -- Ends an attempt by delaying its message. The message comes again when it is due, as another attempt.
--- KEYS: 1 event stream  2 delayed, zset: origin by time  3 delayed, hash: origin -> fields as JSON
--- ARGV: 1 group  2 id  3 origin  4 delay, ms
---       5 JSON array of the fields of the next entry, name and value in turn
+-- KEYS
+--   event_stream
+--   delayed
+--   delayed_bodies
+-- ARGV
+--   group
+--   id                id of the entry
+--   origin
+--   delay: number     until the next attempt, ms
+--   fields            JSON array of the fields of the next entry, name and value in turn
 -- Returns 1, or 0 when the worker does not own the entry any more.
 
 -- include shared/end_attempt.lua
+-- include shared/now_ms.lua
 
 -- These reads fail on a key of another type, before the script has written anything.
-redis.call('ZCARD', KEYS[2])
-redis.call('HLEN', KEYS[3])
-if not end_attempt(KEYS[1], ARGV[1], ARGV[2]) then return 0 end
-local time = redis.call('TIME')
-local due = time[1] * 1000 + math.ceil(time[2] / 1000) + ARGV[4]
-redis.call('ZADD', KEYS[2], string.format('%.0f', due), ARGV[3])
-redis.call('HSET', KEYS[3], ARGV[3], ARGV[5])
+redis.call('ZCARD', delayed)
+redis.call('HLEN', delayed_bodies)
+if not end_attempt(event_stream, group, id) then return 0 end
+-- The begun millisecond counts, so that no message is early.
+local due = now_ms() + 1 + delay
+redis.call('ZADD', delayed, string.format('%.0f', due), origin)
+redis.call('HSET', delayed_bodies, origin, fields)
 return 1

@@ -1,25 +1,20 @@
--- include shared/after.lua
+-- include shared/fields.lua
+-- include shared/stream_ids.lua
 
 -- A script that has read so many bytes of messages leaves the rest to the next call. Lua takes some
 -- milliseconds for each megabyte.
 local MAX_BYTES = 1024 * 1024
 
-local function bytes_of(fields)
-  local bytes = 0
-  for f = 2, #fields, 2 do bytes = bytes + #fields[f] end
-  return bytes
-end
-
 -- Reads entries from `from` to `last`: at most `count`, and no more once they have MAX_BYTES. It reads one by
 -- one, because the size of an entry is not known before. Returns the entries, and whether there are no more.
-local function page(stream, from, last, count)
+local function read_page(stream, from, last, count)
   local entries, bytes = {}, 0
   while #entries < count and bytes < MAX_BYTES do
     local entry = redis.call('XRANGE', stream, from, last, 'COUNT', 1)[1]
     if not entry then return entries, true end
     entries[#entries + 1] = entry
     bytes = bytes + bytes_of(entry[2])
-    from = after(entry[1])
+    from = id_after(entry[1])
   end
   return entries, false
 end

@@ -1,0 +1,46 @@
+-- The record of a request's deduplication key is a hash: the id of the first request with it, the callers
+-- that wait, and the replies so far, each without the request uuid.
+-- KEYS
+--   inbox             of this client
+-- ARGV
+--   client
+
+-- include shared/now_ms.lua
+
+local REPLIES_PER_ENTRY = 1000
+
+-- Sends the replies so far to a request that joins another one.
+local function send_replies(record, count, request)
+  for from = 0, count - 1, REPLIES_PER_ENTRY do
+    local numbers, replies = {}, {}
+    for n = from, math.min(from + REPLIES_PER_ENTRY, count) - 1 do numbers[#numbers + 1] = n end
+    for _, rest in ipairs(redis.call('HMGET', record, unpack(numbers))) do
+      if rest then replies[#replies + 1] = '["' .. request .. '",' .. rest end
+    end
+    redis.call('XADD', inbox, '*', 'replies', '[' .. table.concat(replies, ',') .. ']')
+  end
+end
+
+-- Makes the request one of those that wait for the replies to the first one. Returns the id of the first one,
+-- or false when there is none.
+local function join_request(record, wait, request)
+  local first, waiters, count, ended =
+    unpack(redis.pcall('HMGET', record, 'origin', 'waiters', 'count', 'ended'))
+  if not first then return false end
+  if not ended then
+    local waiter = client .. ' ' .. request
+    redis.call('HSET', record, 'waiters', waiters == '' and waiter or waiters .. ' ' .. waiter)
+    if redis.call('PTTL', record) < wait then redis.call('PEXPIRE', record, wait) end
+  end
+  send_replies(record, tonumber(count) or 0, request)
+  return first
+end
+
+local function remember_request(record, id, window, wait, request)
+  -- The begun millisecond counts, so that no window is short.
+  local ends = string.format('%.0f', now_ms() + 1 + window)
+  -- The key may be one of another type.
+  redis.call('DEL', record)
+  redis.call('HSET', record, 'origin', id, 'ends', ends, 'waiters', client .. ' ' .. request)
+  redis.call('PEXPIRE', record, math.max(window, wait))
+end

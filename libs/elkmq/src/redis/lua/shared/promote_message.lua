@@ -1,0 +1,17 @@
+-- Puts one delayed message into the queue.
+-- KEYS
+--   event_stream
+--   delayed
+--   delayed_bodies
+
+-- include shared/fields.lua
+
+-- A message that cannot be read is put into the queue too. The worker that takes it finds it malformed.
+local function promote_message(origin, body)
+  local is_json, fields = pcall(cjson.decode, body)
+  if not is_json or not are_fields(fields) then fields = { 'event', body, 'origin', origin } end
+  -- XADD comes first: when its memory is full, Redis refuses a script only at the first write.
+  redis.call('XADD', event_stream, '*', unpack(fields))
+  redis.call('ZREM', delayed, origin)
+  redis.call('HDEL', delayed_bodies, origin)
+end

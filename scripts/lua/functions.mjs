@@ -1,0 +1,103 @@
+// Writes the code that a script's header stands for: its first lines in Lua, which give its keys and arguments their
+// names, and a function in TypeScript.
+
+/**
+ * @typedef {import('./header.mjs').Header} Header
+ * @typedef {import('./header.mjs').Parameter} Parameter
+ */
+
+/**
+ * The lines of Lua that give keys and arguments their names. A list gets the index of its first element.
+ * @param {Header} header
+ * @returns {string}
+ */
+export function prologueOf({ keys, args }) {
+  return localsOf('KEYS', keys) + localsOf('ARGV', args);
+}
+
+/**
+ * The function in TypeScript that makes a call of the script.
+ * @param {string} name of the script
+ * @param {Header} header
+ * @returns {string}
+ */
+export function functionOf(name, { summary, keys, args }) {
+  const parameters = [`keys: ${typeOf(keys)}`];
+  if (args.length > 0) parameters.push(`args: ${typeOf(args)}`);
+  return [
+    `/** ${summary} */`,
+    `export function ${name}(${parameters.join(', ')}): ScriptCall {`,
+    `  return {`,
+    `    script: SCRIPTS.${name},`,
+    `    keys: [${keys.map((key) => valueOf('keys', key)).join(', ')}],`,
+    `    args: [${args.map((arg) => valueOf('args', arg)).join(', ')}],`,
+    `  };`,
+    `}\n`,
+  ].join('\n');
+}
+
+/**
+ * @param {string} name in Lua
+ * @returns {string} the name in TypeScript
+ */
+export function camelCase(name) {
+  return name.replace(/_(\w)/g, (_match, letter) => letter.toUpperCase());
+}
+
+/**
+ * @param {'KEYS' | 'ARGV'} table
+ * @param {Parameter[]} parameters
+ */
+function localsOf(table, parameters) {
+  if (parameters.length === 0) return '';
+  const names = parameters.map(({ name, form }) => (form === 'list' ? `${name}_at` : name));
+  const values = parameters.map(({ form, type }, index) => {
+    const value = `${table}[${String(index + 1)}]`;
+    if (form === 'list') return String(index + 1);
+    if (type === 'number') return `tonumber(${value})`;
+    return type === 'boolean' ? `${value} == '1'` : value;
+  });
+  return `local ${names.join(', ')} = ${values.join(', ')}\n`;
+}
+
+/**
+ * @param {Parameter[]} parameters
+ * @returns {string} the type of an object with all of them
+ */
+function typeOf(parameters) {
+  const properties = parameters.map(({ name, form, type, members, text }) => {
+    const single = members.length === 0 ? type : `{ ${members.map(memberType).join('; ')} }`;
+    const doc = text === '' ? '' : `    /** ${text} */\n`;
+    const value = form === 'list' ? `readonly ${single}[]` : single;
+    const mark = form === 'optional' ? `?: ${value} | undefined` : `: ${value}`;
+    return `${doc}    readonly ${camelCase(name)}${mark};\n`;
+  });
+  return `{\n${properties.join('')}  }`;
+}
+
+/** @param {import('./header.mjs').Member} member */
+function memberType({ name, type, isList }) {
+  return `readonly ${camelCase(name)}: ${isList ? `readonly ${type}[]` : type}`;
+}
+
+/**
+ * @param {'keys' | 'args'} from
+ * @param {Parameter} parameter
+ * @returns {string} the elements that it adds to the call
+ */
+function valueOf(from, { name, form, type, members }) {
+  const value = `${from}.${camelCase(name)}`;
+  if (members.length > 0)
+    return `...${value}.flatMap((each) => [${members.flatMap(memberValues).join(', ')}])`;
+  if (form === 'list') return type === 'boolean' ? `...${value}.map(Number)` : `...${value}`;
+  const plain = type === 'boolean' ? `Number(${value})` : value;
+  return form === 'optional' ? `...(${value} === undefined ? [] : [${plain}])` : plain;
+}
+
+/** @param {import('./header.mjs').Member} member */
+function memberValues({ name, type, isList }) {
+  const value = `each.${camelCase(name)}`;
+  // Its length comes before a list, because the next group follows it.
+  if (isList) return [`${value}.length`, `...${value}`];
+  return [type === 'boolean' ? `Number(${value})` : value];
+}
