@@ -45,7 +45,7 @@ export function results(report: Report): string {
   const packages = Object.entries(versions.packages).map(([name, version]) => `${name} ${version}`);
   return [
     `${settings.rounds} rounds of ${settings.measureMs / 1000} s for each transport and level; ${describeRun(report)}.`,
-    `${versions.brokers.join(', ')}; ${packages.join(', ')}.`,
+    `${versions.brokers.join(', ')};\n${packages.join(', ')}.`,
     '![Requests per second](throughput.svg)',
     'Requests per second by how many are in flight, and events per second until the last is handled: medians, and how far ' +
       'the furthest round was from them.',
@@ -65,12 +65,12 @@ export function results(report: Report): string {
     ...(ours === undefined ? [] : comparison(report, ours)),
     '![Events per second](emit.svg)',
     `![CPU per request](cpu.svg)`,
-    `For each request with ${USAGE_AT} in flight: CPU in µs, commands (those in scripts as well) and bytes at the broker.`,
+    `CPU in µs, commands (those in scripts as well) and bytes at the broker, for each request with ${USAGE_AT} in flight.`,
     table(
       ['', 'client', 'worker', 'broker', 'commands', 'bytes'],
       requestReply.map((result) => [result.title, ...usage(result)]),
     ),
-    'What they do with a message:',
+    'This is how each of them treats a message:',
     requestReply.map(({ title, keeps }) => `- ${title}: ${keeps}`).join('\n'),
     ...describeAbsent(report),
     ORIGINAL_AS_TEXT,
@@ -118,7 +118,7 @@ function targetTable(targets: readonly Target[]): string {
     ...targetFigures(target),
     isMet(target) ? 'met' : '**not met**',
   ]);
-  return `What it shall come to:\n\n${table(['', 'is', 'target', ''], rows)}`;
+  return `Figures and targets:\n\n${table(['', 'is', 'target', ''], rows)}`;
 }
 
 function at(result: TransportResult, inFlight: number, cell: (level: LevelResult) => string): string {
