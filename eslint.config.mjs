@@ -20,6 +20,10 @@ const FRAMEWORK = {
   group: ['@nestjs/*', 'rxjs', 'rxjs/*', 'reflect-metadata', 'nestjs-elkmq', '**/nestjs-elkmq/**'],
   message: 'The queue imports no framework.',
 };
+const LEGACY = {
+  group: ['../legacy/*', '!../legacy/bridge.js', '!../legacy/queue-context.js'],
+  message: 'legacy/bridge.ts is the one door to what exists for legacy clients.',
+};
 const DEMO = { group: ['**/apps/**'], message: 'Nothing imports the demo.' };
 
 /**
@@ -79,7 +83,7 @@ export default tseslint.config(
   { files: ['libs/elkmq/src/**'], rules: restrictImports(FRAMEWORK, DEMO) },
   ...LAYERS.flat().map((folder) => ({
     files: [`libs/elkmq/src/${folder}/**`],
-    rules: restrictImports(FRAMEWORK, DEMO, ...foldersAbove(folder)),
+    rules: restrictImports(FRAMEWORK, DEMO, LEGACY, ...foldersAbove(folder)),
   })),
   {
     // Nest reads the types of constructor and method parameters at run time, so those imports are values.

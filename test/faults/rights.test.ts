@@ -121,7 +121,7 @@ it('with legacyConsumers, where LPUSH is refused: the log says so', async () => 
   const queue = newQueueName();
   const url = `redis://service:pw@127.0.0.1:${server.port}`;
   await startClient({ queue, url, legacyConsumers: true }).connect();
-  const told = `Queue '${queue}': Redis refuses LPUSH: original clients are not served`;
+  const told = `Queue '${queue}': Redis refuses LPUSH: legacy clients are not served`;
   expect(logs.filter((line) => line.includes(told))).toHaveLength(1);
 });
 

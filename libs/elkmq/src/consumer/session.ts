@@ -1,4 +1,3 @@
-import { KEPT_LONGER_MS } from '../legacy/ownership.js';
 import type { QueueContext } from '../legacy/queue-context.js';
 import { randomBytes } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
@@ -173,8 +172,8 @@ export async function requeue(
       attempts,
       consumer,
       minIdle: minIdleMs,
-      legacyLimit: legacy.limit,
-      keptLonger: KEPT_LONGER_MS,
+      legacyLimit: legacy.contestedUntil,
+      keptLonger: legacy.keptLongerMs,
       ids: left,
     });
     left = left.slice((await callReliably(connection, call, patience)) as number);

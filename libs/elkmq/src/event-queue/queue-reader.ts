@@ -1,17 +1,13 @@
 import type { QueueContext } from '../legacy/queue-context.js';
 import type { StreamEntry } from '../model/stream-entries.js';
 import { ConnectionError, DequeueError, EmptyQueueError } from '../model/errors.js';
-import { Arbiter } from '../legacy/arbiter.js';
-import { Janitor } from '../legacy/janitor.js';
+import type { Cleaning, Contest } from '../legacy/bridge.js';
 import type { Read } from '../consumer/session.js';
 import { GroupConsumer, joinGroup } from '../consumer/group-consumer.js';
 import { DEFAULTS } from '../model/options.js';
 import { Deadline } from '../redis/deadline.js';
 import { isNoGroup, isTransient } from '../redis/redis-errors.js';
 import type { RedisSource } from '../redis/redis-source.js';
-
-/** The pause between two looks at what legacy clients have left, ms. */
-const JANITOR_INTERVAL_MS = 1_000;
 
 interface Waiter {
   /** The `performance.now()` at which it gives up. */
@@ -24,16 +20,16 @@ interface Waiter {
 export class Dequeuer {
   readonly #context: QueueContext;
   readonly #consumer: GroupConsumer;
-  readonly #janitor: Janitor;
-  readonly #arbiter: Arbiter;
+  readonly #cleaning: Cleaning;
+  readonly #contest: Contest;
   readonly #waiting: Waiter[] = [];
 
   constructor(source: RedisSource, context: QueueContext) {
     this.#context = context;
-    const { connection, keys, legacy } = context;
+    const { legacy } = context;
     // Nobody is there to notify. Everything that is left stays, and is looked at again.
-    this.#janitor = new Janitor(connection, keys, JANITOR_INTERVAL_MS, () => undefined);
-    this.#arbiter = new Arbiter(connection, keys, {
+    this.#cleaning = legacy.cleanForConsumer();
+    this.#contest = legacy.openContest({
       won: (entry) => {
         this.#serve([entry]);
       },
@@ -46,11 +42,11 @@ export class Dequeuer {
       },
     });
     const intake = {
-      grantCredit: (arriving: number) => this.#waiting.length - this.#arbiter.size - arriving,
+      grantCredit: (arriving: number) => this.#waiting.length - this.#contest.size - arriving,
       maxWaitMs: () => Math.min(...this.#waiting.map(({ deadline }) => deadline)) - performance.now(),
       takeEntries: (entries: StreamEntry[], _asked: number, { consumer }: Read) => {
         const contested = entries.filter((entry) => legacy.isContested(entry));
-        if (contested.length > 0) this.#arbiter.decideEntries(contested, consumer);
+        if (contested.length > 0) this.#contest.decideEntries(contested, consumer);
         this.#serve(contested.length === 0 ? entries : entries.filter((entry) => !contested.includes(entry)));
       },
     };
@@ -70,7 +66,7 @@ export class Dequeuer {
     for (;;) {
       const entry = await this.#readOne();
       if (!entry || !this.#context.legacy.isContested(entry)) return entry;
-      if (await this.#arbiter.isWon(entry, this.#consumer.directName)) return entry;
+      if (await this.#contest.isWon(entry, this.#consumer.directName)) return entry;
     }
   }
 
@@ -114,11 +110,11 @@ export class Dequeuer {
   /** Ends the calls that wait, and leaves the group. */
   async closeReader(): Promise<void> {
     this.giveUp(new ConnectionError('the queue was closed'));
-    await this.#janitor.stopCleaning();
+    await this.#cleaning.stopCleaning();
     await this.#consumer.stopReading();
-    await this.#arbiter.stopDeciding();
+    await this.#contest.stopDeciding();
     await this.#consumer.leaveGroup();
-    await this.#janitor.clearList();
+    await this.#cleaning.clearList();
   }
 
   /** Fails the calls that wait. */

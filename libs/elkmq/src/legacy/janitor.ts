@@ -45,7 +45,7 @@ export class Janitor {
     this.#connection = connection;
     this.#keys = keys;
     this.#pace = pace;
-    const options = { name: 'cleaning up after original clients', intervalMs: pace, connection, onRefused };
+    const options = { name: 'cleaning up after legacy clients', intervalMs: pace, connection, onRefused };
     this.#task = new PeriodicTask(options, () => this.#work());
     this.#task.startTask();
   }

@@ -1,7 +1,7 @@
 import { RedisClock } from '../redis/clock.js';
 import type { Connection } from '../redis/connection.js';
 import type { QueueKeys } from '../model/keys.js';
-import { LegacyOwnership } from './ownership.js';
+import { LegacyBridge } from './bridge.js';
 
 /**
  * All parts of one queue in one process share this. It is in this folder, because no lower one knows legacy
@@ -10,8 +10,7 @@ import { LegacyOwnership } from './ownership.js';
 export class QueueContext {
   /** The clock of Redis. It is the clock of this process until it is synchronised. */
   readonly clock = new RedisClock();
-  /** Knows which entries legacy consumers may take. */
-  readonly legacy: LegacyOwnership;
+  readonly legacy: LegacyBridge;
 
   /**
    * @param connection for everything but blocking reads
@@ -22,6 +21,6 @@ export class QueueContext {
     readonly keys: QueueKeys,
     legacyConsumers: boolean,
   ) {
-    this.legacy = new LegacyOwnership(legacyConsumers);
+    this.legacy = new LegacyBridge(connection, keys, legacyConsumers);
   }
 }

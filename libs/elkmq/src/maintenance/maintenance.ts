@@ -2,7 +2,7 @@ import type { QueueContext } from '../legacy/queue-context.js';
 import { hostname } from 'node:os';
 import { CancellationPoller } from './cancellation-poller.js';
 import type { Delivery } from '../settling/delivery.js';
-import { Janitor } from '../legacy/janitor.js';
+import type { Cleaning } from '../legacy/bridge.js';
 import { LeaseRenewer } from './lease-renewer.js';
 import { Promoter } from './promoter.js';
 import { Recoverer } from './recoverer.js';
@@ -14,8 +14,6 @@ import { WorkerRegistration } from './worker-registration.js';
 
 /** The pause between two looks at the clock of Redis, ms. */
 const CLOCK_INTERVAL_MS = 15_000;
-/** The pause between two looks at what legacy clients have left, ms. */
-const JANITOR_INTERVAL_MS = 1_000;
 
 /** The worker that needs this maintenance. */
 export interface MaintainedWorker {
@@ -43,7 +41,7 @@ export class Maintenance {
   readonly #cancellations: CancellationPoller;
   readonly #recoverer: Recoverer;
   readonly #promoter: Promoter;
-  readonly #janitor: Janitor;
+  readonly #cleaning: Cleaning;
   readonly #registration: WorkerRegistration;
 
   constructor(context: QueueContext, upkept: MaintainedWorker) {
@@ -63,7 +61,7 @@ export class Maintenance {
       found: (entry) => recovery.recover(entry),
     });
     this.#promoter = new Promoter(context, upkept.heldUp);
-    this.#janitor = new Janitor(connection, keys, JANITOR_INTERVAL_MS, upkept.heldUp);
+    this.#cleaning = context.legacy.cleanForConsumer(upkept.heldUp);
     const description = {
       host: hostname(),
       pid: process.pid,
@@ -109,14 +107,14 @@ export class Maintenance {
     this.#recoverer.stopAll();
     await Promise.all([
       this.#promoter.stopPromoting(),
-      this.#janitor.stopCleaning(),
+      this.#cleaning.stopCleaning(),
       this.#registration.leave(),
     ]);
   }
 
   /** Cleans the legacy list of handled messages, when nothing is running any more. */
   clearList(): Promise<void> {
-    return this.#janitor.clearList();
+    return this.#cleaning.clearList();
   }
 
   stop(): void {

@@ -1,4 +1,4 @@
-import { KEPT_LONGER_MS } from '../legacy/ownership.js';
+import type { LegacyBridge } from '../legacy/bridge.js';
 import { GROUP, type QueueKeys } from '../model/keys.js';
 import * as scripts from '../redis/scripts.generated.js';
 import type { ScriptCall } from '../redis/scripts.js';
@@ -13,8 +13,8 @@ export interface Sender {
   readonly memory: number;
   /** The number of messages that the queue may hold. */
   readonly maxQueueLength: number | undefined;
-  /** Whether ids go to the legacy list too. */
-  readonly legacyConsumers: boolean;
+  /** Where there are legacy consumers, ids go to their list too. */
+  readonly legacy: LegacyBridge;
 }
 
 /** The time for which an inbox is kept after its latest reply can come, ms. */
@@ -31,7 +31,7 @@ export function enqueueCall(
   sender: Sender,
   number: number,
 ): ScriptCall {
-  const { window, memory, clientId, maxQueueLength, legacyConsumers } = sender;
+  const { window, memory, clientId, maxQueueLength, legacy } = sender;
   let replyWithin = 0;
   let requests = 0;
   for (const event of events) {
@@ -73,15 +73,15 @@ export function enqueueCall(
       group: GROUP,
       client: clientId,
       maxLength: maxQueueLength ?? 0,
-      legacyConsumers,
-      keptLonger: KEPT_LONGER_MS,
+      legacyConsumers: legacy.hasConsumers,
+      keptLonger: legacy.keptLongerMs,
       events: events.map((event) => withOptions(event, queueKeys, records)),
     },
   );
 }
 
-function isQueueWithOptions({ maxQueueLength, legacyConsumers }: Sender): boolean {
-  return maxQueueLength !== undefined || legacyConsumers;
+function isQueueWithOptions({ maxQueueLength, legacy }: Sender): boolean {
+  return maxQueueLength !== undefined || legacy.hasConsumers;
 }
 
 /** Whether the event has more than its JSON. */

@@ -64,9 +64,9 @@ export class Producer {
     this.#context = context;
     const { enqueueTimeout, maxQueueLength, minReplicas, maxBufferedBytes } = options;
     this.#prepare = prepare;
-    const { legacyConsumers } = context.legacy;
+    const { legacy } = context;
     const memory = Math.ceil(enqueueTimeout) + MEMORY_MARGIN_MS;
-    this.#sender = { clientId, window: BATCHES_IN_FLIGHT, memory, maxQueueLength, legacyConsumers };
+    this.#sender = { clientId, window: BATCHES_IN_FLIGHT, memory, maxQueueLength, legacy };
     this.#patience = enqueueTimeout;
     this.#minReplicas = minReplicas;
     this.#maxBuffered = maxBufferedBytes;

@@ -17,7 +17,7 @@ const LEGACY: Need = {
       'cleanResponses',
     ] as const),
   ),
-  cost: 'original clients are not served, and what they leave behind stays',
+  cost: 'legacy clients are not served, and what they leave behind stays',
 };
 
 /**

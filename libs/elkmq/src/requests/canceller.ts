@@ -57,7 +57,7 @@ export class RequestCanceller {
     await immediate();
     const waiting = this.#waiting;
     this.#waiting = [];
-    const { legacyConsumers } = this.#context.legacy;
+    const legacyConsumers = this.#context.legacy.hasConsumers;
     const calls: Promise<unknown>[] = [];
     for (let start = 0; start < waiting.length; start += REQUESTS_PER_CALL) {
       const requests = waiting.slice(start, start + REQUESTS_PER_CALL);

@@ -3,8 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { encodeEvent } from '../model/codec.js';
 import { COMMAND_TIMEOUT_MS, Connection, type ConnectionListener } from '../redis/connection.js';
 import { ConnectionError, InvalidEventError, PayloadTooLargeError } from '../model/errors.js';
-import { Janitor } from '../legacy/janitor.js';
-import { ResponseWatch } from '../legacy/response-watch.js';
+import type { Cleaning, LegacyResponses } from '../legacy/bridge.js';
 import type { QueueKeys } from '../model/keys.js';
 import { PlainEvent, type Deduplication } from '../producer/batch.js';
 import { Producer, type ProducerOptions } from '../producer/producer.js';
@@ -24,9 +23,6 @@ export interface RequesterOptions extends ProducerOptions {
   /** The longest payload, in bytes of UTF-8. */
   readonly maxPayloadBytes: number;
 }
-
-/** The janitor's pace in a client, ms. There may be no worker to clean up after legacy clients. */
-const JANITOR_INTERVAL_MS = 5_000;
 
 /** The options of one message. */
 export interface MessageOptions {
@@ -71,8 +67,8 @@ export class Requester {
   };
   #inbox: ReplyInbox | undefined;
   /** Reads the responses of legacy consumers. */
-  #responses: ResponseWatch | undefined;
-  readonly #janitor: Janitor | undefined;
+  #responses: LegacyResponses | undefined;
+  readonly #cleaning: Cleaning;
   #checked: Promise<void> | undefined;
   #hasConnected = false;
   #isNewEnough = false;
@@ -91,11 +87,7 @@ export class Requester {
     this.context = new QueueContext(this.connection, keys, options.legacyConsumers);
     this.#withdrawals = new RequestCanceller(this.context);
     this.#producer = new Producer(this.context, this.clientId, options, () => this.#prepare());
-    if (options.legacyConsumers) {
-      this.#janitor = new Janitor(this.connection, keys, JANITOR_INTERVAL_MS, (_, error) =>
-        this.#listener.error?.(error),
-      );
-    }
+    this.#cleaning = this.context.legacy.cleanForClient((_, error) => this.#listener.error?.(error));
   }
 
   /**
@@ -147,7 +139,7 @@ export class Requester {
       throw new InvalidEventError(`a response to the event ${event.requestId} is being awaited already`);
     }
     this.#inbox ??= this.#openInbox();
-    if (this.#options.legacyConsumers) this.#responses ??= this.#openResponses();
+    this.#responses ??= this.#openResponses();
     const request = new WaitingRequest(
       event,
       json,
@@ -159,7 +151,7 @@ export class Requester {
       this.#table,
     );
     this.#waiting.addRequest(request);
-    this.#responses?.watchRequest(event.requestId);
+    this.#responses.watchRequest(event.requestId);
     this.#producer.produce(request);
     if (this.#starting.push(request) === 1) process.nextTick(this.#startTimeouts);
     return () => {
@@ -199,7 +191,7 @@ export class Requester {
     await this.#withdrawals.drained();
     await this.#inbox?.closeInbox();
     await this.#responses?.stopWatching();
-    await this.#janitor?.stopCleaning();
+    await this.#cleaning.stopCleaning();
     if (this.connection.isConnected) {
       const own = [this.#keys.producer(this.clientId)];
       if (this.#inbox) own.push(this.#keys.inbox(this.clientId) as string);
@@ -258,11 +250,13 @@ export class Requester {
     }
   }
 
-  #openResponses(): ResponseWatch {
+  #openResponses(): LegacyResponses {
     const receive = (requestId: string, json: string, id: string): void => {
       this.#waiting.get(requestId)?.receiveResponse(json, id);
     };
-    return new ResponseWatch(this.#source, this.#keys, receive, (error) => this.#listener.error?.(error));
+    return this.context.legacy.watchResponses(this.#source, receive, (error) =>
+      this.#listener.error?.(error),
+    );
   }
 
   #openInbox(): ReplyInbox {

@@ -13,7 +13,6 @@ import { fieldsOfNext, type QueuedEvent } from '../model/entry.js';
 import type { EventQueueError } from '../model/errors.js';
 import { GROUP } from '../model/keys.js';
 import { DEFAULTS } from '../model/options.js';
-import { deletableAt } from '../legacy/ownership.js';
 import type { StreamEntry } from '../model/stream-entries.js';
 import { isReplyError } from '../redis/redis-errors.js';
 import { callReliably } from '../redis/reliable-call.js';
@@ -189,7 +188,7 @@ export class Outcomes {
     const call = scripts.skip(this.#context.keys, {
       group: GROUP,
       id: entry[0],
-      deletable: deletableAt(entry),
+      deletable: this.#context.legacy.deletableAt(entry),
     });
     await callReliably(this.#context.connection, call, this.#patience);
   }

@@ -1,6 +1,5 @@
 import type { QueueContext } from '../legacy/queue-context.js';
-import { Arbiter } from '../legacy/arbiter.js';
-import type { LegacyOwnership } from '../legacy/ownership.js';
+import type { Contest, LegacyBridge } from '../legacy/bridge.js';
 import type { Read } from '../consumer/session.js';
 import { FlowControl } from '../consumer/flow-control.js';
 import { describeMalformed, type DeadLetterReason } from '../dead-letters/dead-letter.js';
@@ -27,7 +26,7 @@ export interface IntakeListener {
 /** The parts of the worker that this file needs. */
 export interface IntakeOwner {
   readonly concurrency: number;
-  readonly legacy: LegacyOwnership;
+  readonly legacy: LegacyBridge;
   readonly outcomes: Outcomes;
   readonly endings: Endings;
   readonly running: InFlight<Delivery>;
@@ -56,7 +55,7 @@ export class WorkerIntake implements Intake {
   readonly #owner: IntakeOwner;
   readonly #listener: IntakeListener;
   readonly #credit: FlowControl;
-  readonly #arbiter: Arbiter;
+  readonly #contest: Contest;
   readonly #stalls: StallWatch;
   #line: Fetched[] = [];
   #isStarting = false;
@@ -65,11 +64,11 @@ export class WorkerIntake implements Intake {
     this.#owner = owner;
     this.#listener = listener;
     this.#credit = new FlowControl(owner.concurrency, owner.lease, () => ({
-      taken: owner.running.size + this.#arbiter.size + this.#line.length,
+      taken: owner.running.size + this.#contest.size + this.#line.length,
       confirming: owner.settler.unconfirmed,
     }));
     this.#stalls = new StallWatch(owner.lease);
-    this.#arbiter = new Arbiter(context.connection, context.keys, {
+    this.#contest = context.legacy.openContest({
       won: (entry, consumer, isLate) => {
         if (isLate && this.#credit.freeSlots <= (owner.consumer()?.asked ?? 0))
           void owner.consumer()?.handBack([entry]);
@@ -83,7 +82,7 @@ export class WorkerIntake implements Intake {
       putBack: (entries) => owner.consumer()?.handBack(entries) ?? Promise.resolve(),
       decided: () => owner.consumer()?.wakeReader(),
       failed: (error) => {
-        listener.heldUp('events that original consumers may take', error as Error);
+        listener.heldUp('events that legacy consumers may take', error as Error);
       },
     });
   }
@@ -101,14 +100,14 @@ export class WorkerIntake implements Intake {
       else this.#line.push({ entry, read, nth });
       nth++;
     }
-    if (contested.length > 0) this.#arbiter.decideEntries(contested, read.consumer);
+    if (contested.length > 0) this.#contest.decideEntries(contested, read.consumer);
     this.#startLine();
   }
 
   /** Puts back the entries that are not decided by now. */
   stopIntake(): Promise<void> {
     this.#stalls.stop();
-    return this.#arbiter.stopDeciding();
+    return this.#contest.stopDeciding();
   }
 
   readonly #startLine = (): void => {

@@ -1,0 +1,111 @@
+import type { QueueKeys } from '../model/keys.js';
+import type { StreamEntry } from '../model/stream-entries.js';
+import type { Connection } from '../redis/connection.js';
+import type { TaskRefused } from '../redis/periodic-task.js';
+import type { RedisSource } from '../redis/redis-source.js';
+import { Arbiter, type ArbiterListener } from './arbiter.js';
+import { Janitor } from './janitor.js';
+import { deletableAt, KEPT_LONGER_MS, LegacyOwnership } from './ownership.js';
+import { ResponseWatch } from './response-watch.js';
+
+/** The pause between two looks of a worker or a dequeuer at what legacy clients have left, ms. */
+const CONSUMER_PACE_MS = 1_000;
+/** The same for a client. There may be no worker that cleans up. */
+const CLIENT_PACE_MS = 5_000;
+
+/** Is notified of the contested entries that this consumer wins. */
+export type ContestListener = ArbiterListener;
+/** Decides on contested entries. */
+export type Contest = Pick<Arbiter, 'size' | 'decideEntries' | 'isWon' | 'stopDeciding'>;
+/** Cleans up after legacy clients. */
+export type Cleaning = Pick<Janitor, 'stopCleaning' | 'clearList'>;
+/** Looks for the responses of legacy consumers. */
+export type LegacyResponses = Pick<ResponseWatch, 'watchRequest' | 'forget' | 'stopWatching'>;
+
+const NO_CLEANING: Cleaning = { stopCleaning: () => Promise.resolve(), clearList: () => Promise.resolve() };
+const NO_RESPONSES: LegacyResponses = {
+  watchRequest: () => undefined,
+  forget: () => undefined,
+  stopWatching: () => Promise.resolve(),
+};
+
+/**
+ * The one door to everything that exists for legacy clients: who gets an entry, their responses, and what they
+ * leave behind. Nobody else imports the other files of this folder.
+ *
+ * It costs nothing where there are no legacy clients. A client whose queue has no legacy consumers opens
+ * nothing. A worker compares the fields of an entry, and asks every five seconds whether one of the keys of
+ * legacy clients exists.
+ */
+export class LegacyBridge {
+  /** The time for which an entry for legacy clients is kept after its timeout, ms. */
+  readonly keptLongerMs = KEPT_LONGER_MS;
+  readonly #connection: Connection;
+  readonly #keys: QueueKeys;
+  readonly #ownership: LegacyOwnership;
+
+  /** @param hasConsumers whether legacy consumers read the queue too: the option `legacyConsumers` */
+  constructor(
+    connection: Connection,
+    keys: QueueKeys,
+    readonly hasConsumers: boolean,
+  ) {
+    this.#connection = connection;
+    this.#keys = keys;
+    this.#ownership = new LegacyOwnership(hasConsumers);
+  }
+
+  /**
+   * The group has been joined.
+   * @param until the answer of `join_group.lua`
+   */
+  recordJoin(until: string): void {
+    this.#ownership.recordJoin(until);
+  }
+
+  /**
+   * The last id up to which legacy consumers may take entries of legacy producers: `+` for all entries, '' for
+   * none.
+   */
+  get contestedUntil(): string {
+    return this.#ownership.limit;
+  }
+
+  /** Whether a legacy consumer may take the entry too. */
+  isContested(entry: StreamEntry): boolean {
+    return this.#ownership.isContested(entry);
+  }
+
+  /** The time from which an entry for legacy clients can be deleted, ms since 1970. */
+  deletableAt(entry: StreamEntry): number {
+    return deletableAt(entry);
+  }
+
+  /** Opens the place in which a consumer has contested entries decided. */
+  openContest(listener: ContestListener): Contest {
+    return new Arbiter(this.#connection, this.#keys, listener);
+  }
+
+  /** Starts to clean up, for a worker or a dequeuer. */
+  cleanForConsumer(onRefused: TaskRefused = () => undefined): Cleaning {
+    return new Janitor(this.#connection, this.#keys, CONSUMER_PACE_MS, onRefused);
+  }
+
+  /** Starts to clean up, for a client, if its queue has legacy consumers. */
+  cleanForClient(onRefused: TaskRefused): Cleaning {
+    if (!this.hasConsumers) return NO_CLEANING;
+    return new Janitor(this.#connection, this.#keys, CLIENT_PACE_MS, onRefused);
+  }
+
+  /**
+   * Opens the connection for the responses of legacy consumers, if there are any.
+   * @param receive gets the JSON of a response, with the id of its entry
+   */
+  watchResponses(
+    source: RedisSource,
+    receive: (requestId: string, json: string, id: string) => void,
+    onError: (error: Error) => void,
+  ): LegacyResponses {
+    return this.hasConsumers ? new ResponseWatch(source, this.#keys, receive, onError) : NO_RESPONSES;
+  }
+}
