@@ -15,5 +15,6 @@ const count = (value: number) => value.toLocaleString('en-US');
 export const ORIGINAL_AS_TEXT =
   `The original crate, measured once on 2 cores over loopback: ${count(ORIGINAL.enqueuesPerSecond)} enqueues and ` +
   `${count(ORIGINAL.dequeuesPerSecond)} dequeues per second; request-reply p50 ${ORIGINAL.p50Ms} ms, p99 ${ORIGINAL.p99Ms} ms, ` +
-  `${count(ORIGINAL.requestsPerSecond)} req/s with 4 requesters and 2 servers. One requester that waits sends ` +
+  `${count(ORIGINAL.requestsPerSecond)} req/s with 4 requesters and 2 servers.\n` +
+  `One requester that waits sends ` +
   `${count(ORIGINAL.waiting.commandsPerSecond)} XREADs per second and takes ${ORIGINAL.waiting.redisCpu * 100} % of a Redis core.`;

@@ -8,6 +8,8 @@ const pages = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter(
   (file) => file.endsWith('.md') && !/(^|\/)(node_modules|dist|target)\//.test(file),
 );
 
+const LONGEST_LINE = 250;
+
 describe.each(pages)('%s', (page) => {
   const text = readFileSync(join(root, page), 'utf8');
   const folder = dirname(join(root, page));
@@ -24,6 +26,11 @@ describe.each(pages)('%s', (page) => {
       return !existsSync(target) || !anchorsOf(readFileSync(target, 'utf8')).includes(anchor);
     });
     expect(wrong.map(([link]) => link)).toEqual([]);
+  });
+
+  it('has no line outside of code that is too long to read in an editor', () => {
+    const lines = withoutCode(text).split('\n');
+    expect(lines.filter(({ length }) => length > LONGEST_LINE)).toEqual([]);
   });
 
   it('shows programs in Rust and Python as they are', () => {
@@ -45,9 +52,13 @@ describe.each(pages)('%s', (page) => {
   });
 });
 
+function withoutCode(markdown: string): string {
+  return markdown.replace(/^```.*?^```$/gms, '');
+}
+
 /** The names of headings, as GitHub makes them. */
 function anchorsOf(markdown: string): string[] {
-  const headings = markdown.replace(/^```.*?^```$/gms, '').matchAll(/^#+ (.+)$/gm);
+  const headings = withoutCode(markdown).matchAll(/^#+ (.+)$/gm);
   return [...headings].map(([, heading = '']) =>
     heading
       .toLowerCase()
