@@ -183,7 +183,7 @@ export class QueueAdmin {
     const limits = { maxQueueLength: undefined, maxBufferedBytes: DEFAULTS.maxBufferedBytes };
     const options = { enqueueTimeout, ...limits, minReplicas: 0, legacyConsumers: false };
     const context = new QueueContext(connection, keys, false);
-    this.#producer ??= new Producer(context, this.#clientId, options, () => undefined);
+    this.#producer ??= new Producer(context, this.#clientId, options, () => Promise.resolve());
     const producer = this.#producer;
     const origin = await new Promise<string>((stored, failed) => {
       const json = encodeEvent(event);

@@ -47,7 +47,7 @@ export class Producer {
   #idle: (() => void)[] = [];
   /** The `attentiveNow()` at which Redis answered last. */
   #answeredAt = 0;
-  readonly #prepare: () => Promise<void> | undefined;
+  readonly #prepare: () => Promise<void>;
   /**
    * The numbers of the batches on their way. A number may go out only when the number WINDOW before it is
    * done.
@@ -59,7 +59,7 @@ export class Producer {
     context: QueueContext,
     clientId: string,
     options: ProducerOptions,
-    prepare: () => Promise<void> | undefined,
+    prepare: () => Promise<void>,
   ) {
     this.#context = context;
     const { enqueueTimeout, maxQueueLength, minReplicas, maxBufferedBytes } = options;
@@ -188,9 +188,9 @@ export class Producer {
    * time in which Redis answered other batches.
    */
   #reliably<T>(batch: Batch, run: (client: Connection['client']) => Promise<T>): Promise<T> {
-    const prepared = (client: Connection['client']): Promise<T> => {
-      const preparing = this.#prepare();
-      return preparing ? preparing.then(() => run(client)) : run(client);
+    const prepared = async (client: Connection['client']): Promise<T> => {
+      await this.#prepare();
+      return run(client);
     };
     return reliably(this.#context.connection, prepared, this.#patience, {
       since: Math.max(batch.since ?? 0, this.#answeredAt),

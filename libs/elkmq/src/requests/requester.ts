@@ -220,16 +220,12 @@ export class Requester {
     return encodeEvent(event);
   }
 
-  /**
-   * Checks a Redis that is new to this process.
-   * @returns `undefined` when an earlier connection has led to a Redis that this package can work with
-   */
-  #prepare(): Promise<void> | undefined {
-    if (this.#hasConnected) return undefined;
+  /** Checks a Redis that is new to this process. */
+  async #prepare(): Promise<void> {
+    if (this.#hasConnected) return;
     this.#checked ??= this.#check();
-    return this.#checked.then(() => {
-      this.#hasConnected = true;
-    });
+    await this.#checked;
+    this.#hasConnected = true;
   }
 
   async #check(): Promise<void> {
