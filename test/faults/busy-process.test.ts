@@ -1,12 +1,13 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { ElkMqRecordBuilder, EventQueue, ServiceEvent } from 'nestjs-elkmq';
+import { ElkMqRecordBuilder, ServiceEvent } from 'nestjs-elkmq';
 import { lastValueFrom } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { keepBusy } from '../support/busy.js';
 import { eventsOf, payloadsOf } from '../support/entries.js';
+import { newQueue } from '../support/event-queue.js';
 import { logs, moduleOf, requests, startApp, startClient } from '../support/nest.js';
 import { clientOf, ownRedis } from '../support/own-redis.js';
-import { closing, newQueueName, redis, rejection, until, url } from '../support/queue.js';
+import { newQueueName, redis, rejection, until, url } from '../support/queue.js';
 
 const enqueueTimeout = 300;
 /** Longer than `enqueueTimeout`, ms. */
@@ -30,7 +31,7 @@ describe('a process that is busy for longer than enqueueTimeout', () => {
   });
 
   it.each(turns)('has the event stored that was enqueued before: %s', async (_, turn) => {
-    const queue = closing(new EventQueue(newQueueName(), url, { enqueueTimeout }));
+    const queue = newQueue(newQueueName(), url, { enqueueTimeout });
     await queue.enqueue(new ServiceEvent(60, 'a', 'first'));
     const stored = queue.enqueue(new ServiceEvent(60, 'a', 'second'));
     await turn();
@@ -101,7 +102,7 @@ describe('a process that is busy for longer than enqueueTimeout', () => {
   });
 
   it('takes the event that came meanwhile, although the time to wait for it is over', async () => {
-    const queue = closing(new EventQueue(newQueueName(), url));
+    const queue = newQueue();
     await queue.enqueue(new ServiceEvent(60, 'a', 'first'));
     await queue.dequeue();
     const taken = queue.dequeueBlocking(enqueueTimeout / 1_000);

@@ -1,10 +1,11 @@
 import { once } from 'node:events';
 import type { Cluster } from 'ioredis';
-import { ElkMqClient, ElkMqServer, EventQueue, ServiceEvent } from 'nestjs-elkmq';
+import { ElkMqClient, ElkMqServer, ServiceEvent } from 'nestjs-elkmq';
 import { filter, firstValueFrom, lastValueFrom, type Observable } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { SCRIPTS } from '../../libs/elkmq/src/redis/scripts.generated.js';
 import { clusterOf, startCluster, startServers, startUnreliableCluster } from '../support/cluster.js';
+import { newQueue } from '../support/event-queue.js';
 import { listening } from '../support/nest.js';
 import { clientOf, type PrivateRedis } from '../support/own-redis.js';
 import type { Proxy } from '../support/proxy.js';
@@ -14,7 +15,7 @@ it('all keys of a queue are in one slot', async () => {
   const [server] = (await startServers(1)) as [PrivateRedis];
   const redis = clusterOf([server]);
   const name = newQueueName();
-  const queue = closing(new EventQueue(name, redis));
+  const queue = newQueue(name, redis);
   await queue.enqueue(new ServiceEvent(10, 'greet', 'hello'));
   const [, event] = await queue.dequeue();
   await queue.close();
@@ -84,7 +85,7 @@ describe('when the connection to one of two servers breaks, the other one stands
 
   it('an event that was just being taken comes to who takes it', async () => {
     const { cluster, proxies } = await startUnreliableCluster(2);
-    const queue = closing(new EventQueue(newQueueName(), cluster));
+    const queue = newQueue(newQueueName(), cluster);
     await queue.enqueue(new ServiceEvent(60, 'greet', 'hello'));
     for (const proxy of proxies) proxy.loseAnswers(new RegExp(SCRIPTS.settle.sha1));
     const [, event] = await queue.dequeueBlocking(10);

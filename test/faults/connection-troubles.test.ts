@@ -1,10 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Cluster, Redis } from 'ioredis';
-import { ElkMqClient, ElkMqServer, EventQueue, ServiceEvent, type RedisSourceInput } from 'nestjs-elkmq';
+import { ElkMqClient, ElkMqServer, ServiceEvent, type RedisSourceInput } from 'nestjs-elkmq';
 import { lastValueFrom } from 'rxjs';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { startRedis } from '../../scripts/redis.js';
+import { newQueue } from '../support/event-queue.js';
 import { listening, logs } from '../support/nest.js';
 import { freePort } from '../support/free-port.js';
 import { clientOf, type PrivateRedis } from '../support/own-redis.js';
@@ -28,7 +29,7 @@ function linesOf(queue: string): string[] {
 describe('a database that Redis refuses', () => {
   it('is a ConnectionError with its number, and nothing gets into another one', async () => {
     const server = await unrestricted('--databases', '1');
-    const queue = closing(new EventQueue('orders', `${server.url}/1`, { enqueueTimeout: 500 }));
+    const queue = newQueue('orders', `${server.url}/1`, { enqueueTimeout: 500 });
     const reason = /Redis refuses the database 1: ERR DB index is out of range$/;
     expect(await failureWith(reason, () => queue.enqueue(event))).toMatchObject({
       code: 'CONNECTION_FAILED',
@@ -53,7 +54,7 @@ describe('a database that Redis refuses', () => {
     const server = await unrestricted('--databases', '1');
     const larger = await unrestricted();
     const proxy = closing(await Proxy.before(server.url));
-    const queue = closing(new EventQueue('orders', `${proxy.url}/1`, { enqueueTimeout: 500 }));
+    const queue = newQueue('orders', `${proxy.url}/1`, { enqueueTimeout: 500 });
     await failureWith(/refuses the database 1/, () => queue.enqueue(event));
     proxy.leadTo(larger.url);
     const isStored = () => queue.enqueue(event).then(Boolean, () => false);
@@ -64,7 +65,7 @@ describe('a database that Redis refuses', () => {
 
 describe('why there is no connection is told, and not what came of it:', () => {
   const expectFailure = async (source: RedisSourceInput, reason: RegExp): Promise<void> => {
-    const queue = closing(new EventQueue('orders', source, { enqueueTimeout: 1_000 }));
+    const queue = newQueue('orders', source, { enqueueTimeout: 1_000 });
     await failureWith(reason, () => queue.enqueue(event));
   };
 
@@ -153,7 +154,7 @@ describe('a retryStrategy that gives up', () => {
 
   it('ends the calls that wait', async () => {
     const server = await unrestricted();
-    const queue = closing(new EventQueue('orders', { port: server.port, ...strategies }));
+    const queue = newQueue('orders', { port: server.port, ...strategies });
     const waiting = rejection(queue.dequeueBlocking(0));
     const admin = clientOf(server);
     await until(async () => String(await admin.client('LIST')).includes('cmd=xreadgroup'));

@@ -1,8 +1,9 @@
 import { type Redis } from 'ioredis';
 import { EventQueue, ServiceEvent } from 'nestjs-elkmq';
 import { expect, it } from 'vitest';
+import { newQueue } from '../support/event-queue.js';
 import { clientOf, ownRedis } from '../support/own-redis.js';
-import { closing, rejection, until } from '../support/queue.js';
+import { rejection, until } from '../support/queue.js';
 
 /** Connections to the server, that of `admin` left out. */
 async function connectionsTo(admin: Redis): Promise<number> {
@@ -20,7 +21,7 @@ async function serverWithNobody() {
 
 it('a queue has one connection, two when it waits for events, three when it waits for responses too', async () => {
   const { server, admin } = await serverWithNobody();
-  const queue = closing(new EventQueue('orders', server.url));
+  const queue = newQueue('orders', server.url);
   await queue.enqueue(new ServiceEvent(1, 'a'));
   expect(await connectionsTo(admin)).toBe(1);
   await queue.dequeueBlocking(1);
@@ -40,7 +41,7 @@ it('a closed queue has none, whether it was connecting, waiting or cut off', asy
   const { server, admin } = await serverWithNobody();
   const calls: Promise<unknown>[] = [];
   const start = () => {
-    const [asking, waiting] = ['orders', 'idle'].map((name) => closing(new EventQueue(name, server.url))) as [
+    const [asking, waiting] = ['orders', 'idle'].map((name) => newQueue(name, server.url)) as [
       EventQueue,
       EventQueue,
     ];

@@ -14,6 +14,7 @@ import { lastValueFrom } from 'rxjs';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { Credentials } from '../../libs/elkmq/src/redis/credentials.js';
 import { startRedis } from '../../scripts/redis.js';
+import { newQueue } from '../support/event-queue.js';
 import { listening, logger, logs } from '../support/nest.js';
 import { clientOf } from '../support/own-redis.js';
 import { closing, failureWith, newQueueName, until } from '../support/queue.js';
@@ -56,7 +57,7 @@ describe('credentials', () => {
     const { url, admin, allow, connections } = await serverWithUsers();
     await allow('app', 'p1');
     const given = provider({ username: 'app', password: 'p1' });
-    const queue = closing(new EventQueue('orders', url, given));
+    const queue = newQueue('orders', url, given);
     await answered(queue);
     const before = await connections();
     expect(before.length).toBe(3);
@@ -71,7 +72,7 @@ describe('credentials', () => {
     await allow('app-1', 'p1');
     await allow('app-2', 'p2');
     const given = provider({ username: 'app-1', password: 'p1', expiresAt: new Date(Date.now() + 3_000) });
-    const queue = closing(new EventQueue('orders', url, given));
+    const queue = newQueue('orders', url, given);
     await answered(queue);
     const before = await connections();
     given.current = { username: 'app-2', password: 'p2' };
@@ -179,7 +180,7 @@ describe('a function for credentials', () => {
   ])('that %s is a ConnectionError of calls, in time', async (_what, credentials, message) => {
     const { url } = await serverWithUsers();
     const options = { credentials: credentials as () => Promise<ElkMqCredentials>, enqueueTimeout: 200 };
-    const queue = closing(new EventQueue('orders', url, options));
+    const queue = newQueue('orders', url, options);
     const error = await failureWith(message, () => queue.enqueue(new ServiceEvent(10, 'a')));
     expect(error).toMatchObject({ code: 'CONNECTION_FAILED' });
     expect(String(error)).not.toContain('s3cret');
@@ -206,7 +207,7 @@ describe('a function for credentials', () => {
     const { url, allow } = await serverWithUsers();
     await allow('app', 'p1');
     const given = provider({ username: 'app', password: 'wr0ng' });
-    const queue = closing(new EventQueue('orders', url, { ...given, enqueueTimeout: 500 }));
+    const queue = newQueue('orders', url, { ...given, enqueueTimeout: 500 });
     const error = await failureWith(/WRONGPASS/, () => queue.enqueue(new ServiceEvent(10, 'a')));
     expect(error).toMatchObject({ code: 'CONNECTION_FAILED' });
     expect(JSON.stringify((error as Error).cause)).not.toContain('wr0ng');
@@ -268,7 +269,7 @@ describe('a password that has changed is found where it came from:', () => {
     const { port, admin, allow } = await serverWithUsers();
     await allow('app', 'p1');
     const { source, change } = make(port);
-    const queue = closing(new EventQueue('orders', source));
+    const queue = newQueue('orders', source);
     await answered(queue);
     await allow('app', 'p2');
     change('p2');

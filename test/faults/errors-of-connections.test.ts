@@ -1,19 +1,16 @@
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
-import { ConnectionError, EventQueue } from 'nestjs-elkmq';
+import { ConnectionError } from 'nestjs-elkmq';
 import { describe, expect, it } from 'vitest';
 import { event, failuresOf } from '../support/calls.js';
+import { hastyQueue } from '../support/event-queue.js';
 import { fakeRedis } from '../support/fake-redis.js';
 import { clientOf, ownRedis } from '../support/own-redis.js';
-import { closing, newQueueName, until } from '../support/queue.js';
-
-function newQueue(source: string, name = newQueueName(), enqueueTimeout = 600): EventQueue {
-  return closing(new EventQueue(name, source, { enqueueTimeout }));
-}
+import { newQueueName, until } from '../support/queue.js';
 
 describe('a Redis that cannot be reached', () => {
   it('is a ConnectionError of every call within the time allowed', async () => {
-    const queue = newQueue('redis://127.0.0.1:1');
+    const queue = hastyQueue('redis://127.0.0.1:1');
     // A busy machine may need several tries.
     await until(async () => {
       const start = performance.now();
@@ -30,7 +27,7 @@ describe('a Redis that cannot be reached', () => {
   });
 
   it('is one within that time also for what waits behind thousands of others', async () => {
-    const queue = newQueue('redis://127.0.0.1:1', newQueueName(), 300);
+    const queue = hastyQueue('redis://127.0.0.1:1', newQueueName(), 300);
     // A busy machine may need several tries.
     await until(async () => {
       const start = performance.now();
@@ -43,7 +40,7 @@ describe('a Redis that cannot be reached', () => {
   it('is a ConnectionError as well when it accepts connections and says nothing', async () => {
     const mute = createServer((socket) => socket.on('error', () => undefined)).listen(0, '127.0.0.1');
     await once(mute, 'listening');
-    const queue = newQueue(`redis://127.0.0.1:${(mute.address() as AddressInfo).port}`);
+    const queue = hastyQueue(`redis://127.0.0.1:${(mute.address() as AddressInfo).port}`);
     for (const [, error] of await failuresOf(queue)) {
       expect(error).toMatchObject({ code: 'CONNECTION_FAILED' });
     }
@@ -53,14 +50,14 @@ describe('a Redis that cannot be reached', () => {
 
   it('is asked again soon while it loads, however long it says that takes', async () => {
     const { url, asked } = await fakeRedis('loading:1\r\nloading_eta_seconds:600');
-    newQueue(url);
+    hastyQueue(url);
     await until(() => asked() >= 3);
   });
 
   it('is found as soon as it is there', async () => {
     const server = await ownRedis();
     await server.kill();
-    const queue = newQueue(server.url, newQueueName(), 10_000);
+    const queue = hastyQueue(server.url, newQueueName(), 10_000);
     const stored = queue.enqueue(event);
     await server.restart();
     await stored;
@@ -69,7 +66,7 @@ describe('a Redis that cannot be reached', () => {
 
   it('does not spoil the queue: later calls succeed when it is back', async () => {
     const server = await ownRedis();
-    const queue = newQueue(server.url);
+    const queue = hastyQueue(server.url);
     await queue.enqueue(event);
     await server.kill();
     for (const [, error] of await failuresOf(queue))
@@ -91,7 +88,7 @@ describe('a password', () => {
     async (start) => {
       const server = await ownRedis();
       await clientOf(server).config('SET', 'requirepass', 'right');
-      const queue = newQueue(`${start}127.0.0.1:${server.port}`);
+      const queue = hastyQueue(`${start}127.0.0.1:${server.port}`);
       for (const [, error] of await failuresOf(queue)) {
         expect(error).toMatchObject({
           code: 'CONNECTION_FAILED',

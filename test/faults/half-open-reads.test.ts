@@ -1,15 +1,16 @@
 import { EventQueue, ServiceEvent } from 'nestjs-elkmq';
 import { expect, it } from 'vitest';
 import { eventsOf } from '../support/entries.js';
+import { newQueue } from '../support/event-queue.js';
 import { Proxy } from '../support/proxy.js';
 import { closing, newQueueName, redis, until, url } from '../support/queue.js';
 
 it('calls that wait get what Redis sent while nothing came through, once', async () => {
   const proxy = closing(await Proxy.before(url));
   const [consumer, requester] = [0, 1].map(() =>
-    closing(new EventQueue(newQueueName(), proxy.url, { enqueueTimeout: 600_000 })),
+    newQueue(newQueueName(), proxy.url, { enqueueTimeout: 600_000 }),
   ) as [EventQueue, EventQueue];
-  const others = [consumer, requester].map(({ name }) => closing(new EventQueue(name, url)));
+  const others = [consumer, requester].map(({ name }) => newQueue(name));
   const [producer, responder] = others as [EventQueue, EventQueue];
 
   const taken = consumer.dequeueBlocking(0);

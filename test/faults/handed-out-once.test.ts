@@ -1,16 +1,13 @@
 import { EventQueue, ServiceEvent } from 'nestjs-elkmq';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { enqueueAsTheOriginal, eventsOf } from '../support/entries.js';
+import { patientQueue } from '../support/event-queue.js';
 import { logs, moduleOf, requests, startApp, startClient, valuesOf } from '../support/nest.js';
 import { Proxy } from '../support/proxy.js';
 import { closing, keysOf, newQueueName, redis, rejection, until, url } from '../support/queue.js';
 
 async function newProxy(): Promise<Proxy> {
   return closing(await Proxy.before(url));
-}
-
-function newQueue(address: string, name = newQueueName()): EventQueue {
-  return closing(new EventQueue(name, address, { enqueueTimeout: 120_000 }));
 }
 
 /** Answers whatever comes into the queue, until the test is over. @returns the payloads of what came */
@@ -35,7 +32,7 @@ function startEcho(address: string, name: string): (string | null)[] {
 describe('an event is handed out once', () => {
   /** Redis has the scripts already, so that what is lost is an answer. */
   async function warmUp(name: string): Promise<void> {
-    const queue = newQueue(url, name);
+    const queue = patientQueue(url, name);
     await queue.enqueue(new ServiceEvent(1, 'warm-up'));
     await queue.dequeue();
     await enqueueAsTheOriginal(name, '[7,1,"warm-up",null]');
@@ -48,7 +45,7 @@ describe('an event is handed out once', () => {
       const name = newQueueName();
       await warmUp(name);
       const proxy = await newProxy();
-      const [consumer, producer] = [newQueue(proxy.url, name), newQueue(url, name)];
+      const [consumer, producer] = [patientQueue(proxy.url, name), patientQueue(url, name)];
       await rejection(consumer.dequeue());
       for (const action of ['ours', 'waited for']) {
         await producer.enqueue(new ServiceEvent(10, action));
@@ -72,8 +69,8 @@ describe('an event is handed out once', () => {
 describe('an event that Redis handed out, but that never arrived', () => {
   it('goes to the call that waits for it, as soon as that is connected again', async () => {
     const proxy = await newProxy();
-    const consumer = newQueue(proxy.url);
-    const producer = newQueue(url, consumer.name);
+    const consumer = patientQueue(proxy.url);
+    const producer = patientQueue(url, consumer.name);
     // Makes the group.
     await rejection(consumer.dequeue());
     // A read lasts for five seconds: it would come then at the latest. A busy machine may need several tries.
@@ -93,8 +90,8 @@ describe('an event that Redis handed out, but that never arrived', () => {
 
   it('goes to another call also when Redis did not notice that the connection was gone', async () => {
     const proxy = await newProxy();
-    const consumer = newQueue(proxy.url);
-    const producer = newQueue(url, consumer.name);
+    const consumer = patientQueue(proxy.url);
+    const producer = patientQueue(url, consumer.name);
     // Makes the group.
     await rejection(consumer.dequeue());
     const taken = consumer.dequeueBlocking(0);
@@ -109,7 +106,7 @@ describe('an event that Redis handed out, but that never arrived', () => {
 
   it('goes to the next call when the one that took it did not wait', async () => {
     const proxy = await newProxy();
-    const consumer = newQueue(proxy.url);
+    const consumer = patientQueue(proxy.url);
     await rejection(consumer.dequeue());
     const timestamp = await consumer.enqueue(new ServiceEvent(60, 'a', 'payload'));
     proxy.loseAnswers(/xreadgroup/i);
@@ -122,9 +119,9 @@ describe('an event that Redis handed out, but that never arrived', () => {
     const proxy = await newProxy();
     const name = newQueueName();
     const [one, other, producer] = [
-      newQueue(proxy.url, name),
-      newQueue(proxy.url, name),
-      newQueue(url, name),
+      patientQueue(proxy.url, name),
+      patientQueue(proxy.url, name),
+      patientQueue(url, name),
     ];
     const payloads = Array.from({ length: 1_000 }, (_, index) => String(index));
     const taken: (string | null)[] = [];
@@ -157,7 +154,7 @@ describe('an event that Redis handed out, but that never arrived', () => {
 describe('a response arrives once', () => {
   it('when the answer to the request was lost: the request is in the queue once', async () => {
     const proxy = await newProxy();
-    const client = newQueue(proxy.url);
+    const client = patientQueue(proxy.url);
     const seen = startEcho(url, client.name);
     proxy.loseAnswers(/evalsha.*\(inbox\)/is);
     expect((await client.awaitResponse(new ServiceEvent(20, 'ask', 'question')))[1].payload).toBe('question');
@@ -167,7 +164,7 @@ describe('a response arrives once', () => {
 
   it('when it was lost on the way to who asked', async () => {
     const proxy = await newProxy();
-    const client = newQueue(proxy.url);
+    const client = patientQueue(proxy.url);
     const seen = startEcho(url, client.name);
     // The first read of the inbox; its connection breaks when Redis answers it.
     proxy.loseAnswers(/xread.*\(inbox\)/is, 1);
@@ -193,7 +190,7 @@ describe('a response arrives once', () => {
 
   it('when the ids of Redis have gone back, as after a failover', async () => {
     const proxy = await newProxy();
-    const client = newQueue(proxy.url);
+    const client = patientQueue(proxy.url);
     startEcho(url, client.name);
     await client.awaitResponse(new ServiceEvent(20, 'ask', 'warm-up'));
     const keys = Object.keys(await keysOf(client.name));
@@ -225,7 +222,7 @@ describe('a response arrives once', () => {
 
   it('when the connection of who answers breaks before it knows that it has answered', async () => {
     const proxy = await newProxy();
-    const client = newQueue(url);
+    const client = patientQueue(url);
     const seen = startEcho(proxy.url, client.name);
     await client.awaitResponse(new ServiceEvent(20, 'ask', 'warm-up'));
     proxy.loseAnswers(/evalsha.*\(inbox\)/is);
@@ -237,7 +234,7 @@ describe('a response arrives once', () => {
 
   it('while the connections of who asks break at any moment', async () => {
     const proxy = await newProxy();
-    const client = newQueue(proxy.url);
+    const client = patientQueue(proxy.url);
     const seen = startEcho(url, client.name);
     const questions = Array.from({ length: 300 }, (_, index) => String(index));
     const scissors = setInterval(() => proxy.cut(), 150);

@@ -1,5 +1,4 @@
 import type { Redis } from 'ioredis';
-import { EventQueue } from 'nestjs-elkmq';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { requeue } from '../../libs/elkmq/src/consumer/session.js';
 import { QueueContext } from '../../libs/elkmq/src/legacy/queue-context.js';
@@ -8,9 +7,10 @@ import { Connection } from '../../libs/elkmq/src/redis/connection.js';
 import { RedisSource } from '../../libs/elkmq/src/redis/redis-source.js';
 import * as scripts from '../../libs/elkmq/src/redis/scripts.generated.js';
 import { runScript } from '../../libs/elkmq/src/redis/scripts.js';
+import { newQueue } from '../support/event-queue.js';
 import { events, moduleOf, startApp, startClient } from '../support/nest.js';
 import { clientOf, ownRedis } from '../support/own-redis.js';
-import { closing, newQueueName, until } from '../support/queue.js';
+import { newQueueName, until } from '../support/queue.js';
 
 const MEGABYTE = 1024 * 1024;
 const COUNT = 40;
@@ -151,7 +151,7 @@ describe('dead letters that are large', () => {
 
   it('are removed, and put back, some at a time', async () => {
     const { url, queue, look } = await start();
-    const { deadLetters } = closing(new EventQueue(queue, url));
+    const { deadLetters } = newQueue(queue, url);
     await bury(look, queue);
     expect(await deadLetters.retry({})).toBe(2 * COUNT);
     expect(await memoryOfScripts(look)).toBeLessThan(FEW);

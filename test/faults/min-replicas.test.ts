@@ -6,6 +6,7 @@ import { setImmediate as immediate } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { messageOf } from '../support/calls.js';
 import { payloadsOf } from '../support/entries.js';
+import { newQueue } from '../support/event-queue.js';
 import { startClient } from '../support/nest.js';
 import { clientOf, ownRedis, type PrivateRedis } from '../support/own-redis.js';
 import { Proxy } from '../support/proxy.js';
@@ -55,7 +56,7 @@ function stop(server: PrivateRedis): () => void {
 describe.skipIf(!mayRun('wait'))('with minReplicas', () => {
   it('a message counts as stored when so many replicas have it, and else fails', async () => {
     const { master, replica } = await replicated();
-    const queue = closing(new EventQueue(newQueueName(), master.url, { minReplicas: 1 }));
+    const queue = newQueue(newQueueName(), master.url, { minReplicas: 1 });
     await storeConfirmed(queue, 'first');
     expect(await differentPayloads(queue, replica)).toEqual(['first']);
 
@@ -80,7 +81,7 @@ describe.skipIf(!mayRun('wait'))('with minReplicas', () => {
   it('a batch whose answer was lost does not count as confirmed by a replica that lacks it', async () => {
     const { master, replica } = await replicated();
     const proxy = closing(await Proxy.before(master.url));
-    const queue = closing(new EventQueue(newQueueName(), proxy.url, { minReplicas: 1 }));
+    const queue = newQueue(newQueueName(), proxy.url, { minReplicas: 1 });
     // Stored; that it is confirmed in time, on a busy machine, is not what this test is about.
     await queue.enqueue(new ServiceEvent(60, 'a', 'first')).catch(() => undefined);
     stop(replica);

@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { Redis } from 'ioredis';
-import { ElkMqServer, EventQueue, ServiceEvent } from 'nestjs-elkmq';
+import { ElkMqServer, ServiceEvent } from 'nestjs-elkmq';
 import { Subject } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { payloadsOf } from '../support/entries.js';
+import { newQueue } from '../support/event-queue.js';
 import { clientOf, ownRedis, type PrivateRedis } from '../support/own-redis.js';
 import { Proxy } from '../support/proxy.js';
 import { deadLettersOf, events, logs, moduleOf, requests, startApp, startClient } from '../support/nest.js';
@@ -104,7 +105,7 @@ describe('calls wait, and succeed, ', () => {
   it('when another Redis has become the master behind the same address', async () => {
     const [one, other] = await Promise.all([ownRedis(), ownRedis()]);
     const proxy = closing(await Proxy.before(one.url));
-    const queue = closing(new EventQueue(newQueueName(), proxy.url));
+    const queue = newQueue(newQueueName(), proxy.url);
     await queue.enqueue(new ServiceEvent(60, 'a', 'first'));
     proxy.leadTo(other.url);
     await clientOf(one).replicaof('127.0.0.1', 1);
@@ -187,7 +188,7 @@ describe('calls wait, and succeed, ', () => {
     const server = await ownRedis();
     const admin = clientOf(server);
     const proxy = closing(await Proxy.before(server.url));
-    const queue = closing(new EventQueue(newQueueName(), proxy.url));
+    const queue = newQueue(newQueueName(), proxy.url);
     await queue.enqueue(new ServiceEvent(60, 'a', 'first'));
     await admin.replicaof('127.0.0.1', 1);
     const stored = queue.enqueue(new ServiceEvent(60, 'a', 'second'));

@@ -1,13 +1,9 @@
 import { EventQueue, ServiceEvent } from 'nestjs-elkmq';
 import { describe, expect, it } from 'vitest';
-import { type PrivateRedis } from '../../scripts/redis.js';
 import { eventsOf, millisecondsOf, payloadsOf } from '../support/entries.js';
+import { patientQueue } from '../support/event-queue.js';
 import { clientOf, durableRedis, ownRedis, restartDurable } from '../support/own-redis.js';
-import { closing, newQueueName, rejection, until } from '../support/queue.js';
-
-function newQueue({ url }: PrivateRedis, name = newQueueName(), enqueueTimeout = 20_000): EventQueue {
-  return closing(new EventQueue(name, url, { enqueueTimeout }));
-}
+import { newQueueName, rejection, until } from '../support/queue.js';
 
 interface Outcome {
   readonly payload: string;
@@ -58,7 +54,7 @@ function startProducing(queue: EventQueue) {
 describe('when Redis is killed and started again, with every write on disk', () => {
   it('each event that was enqueued is stored once', async () => {
     const server = await durableRedis();
-    const queue = newQueue(server);
+    const queue = patientQueue(server.url);
     const producer = startProducing(queue);
     for (let i = 0; i < 3; i++) {
       await producer.until('stored', 100);
@@ -78,7 +74,7 @@ describe('when Redis is killed and started again, with every write on disk', () 
 
   it('an event that could not be stored in time is never stored later', async () => {
     const server = await durableRedis();
-    const queue = newQueue(server, newQueueName(), 150);
+    const queue = patientQueue(server.url, newQueueName(), 150);
     // A busy machine may need several tries to be so quick. One that failed may be stored all the same.
     const store = (payload: string) =>
       until(() =>
@@ -101,7 +97,7 @@ describe('when Redis is killed and started again, with every write on disk', () 
 
   it('each event is stored at most once, and those that succeeded are, where some gave up meanwhile', async () => {
     const server = await durableRedis();
-    const queue = newQueue(server, newQueueName(), 100);
+    const queue = patientQueue(server.url, newQueueName(), 100);
     const producer = startProducing(queue);
     for (let i = 0; i < 3; i++) {
       await producer.until('stored', 20);
@@ -123,7 +119,7 @@ describe('when Redis is killed and started again, with every write on disk', () 
   it('calls that wait go on: for an event, and for a response', async () => {
     const server = await durableRedis();
     const name = newQueueName();
-    const [client, worker] = [newQueue(server, name), newQueue(server, name)];
+    const [client, worker] = [patientQueue(server.url, name), patientQueue(server.url, name)];
     const taken = worker.dequeueBlocking(0);
     await until(async () => /cmd=xreadgroup/.test(String(await clientOf(server).client('LIST'))));
     await server.restart();
@@ -139,7 +135,7 @@ describe('when Redis is killed and started again, with every write on disk', () 
 describe('when Redis is started again and has lost everything', () => {
   it('the queue goes on with what comes', async () => {
     const server = await ownRedis();
-    const queue = newQueue(server);
+    const queue = patientQueue(server.url);
     await queue.enqueue(new ServiceEvent(10, 'a', 'lost'));
     const taken = queue.dequeueBlocking(0);
     expect((await taken)[1].payload).toBe('lost');

@@ -1,12 +1,13 @@
-import { ElkMqRecordBuilder, EnqueueError, EventQueue } from 'nestjs-elkmq';
+import { ElkMqRecordBuilder, EnqueueError } from 'nestjs-elkmq';
 import { concat, lastValueFrom, NEVER, of, type Observable } from 'rxjs';
 import { finalize } from 'rxjs/operators';
 import { describe, expect, it } from 'vitest';
 import { entriesOf, payloadsOf } from '../support/entries.js';
+import { newQueue } from '../support/event-queue.js';
 import { watched } from '../support/failing.js';
 import { events, moduleOf, requests, startApp, startClient, told } from '../support/nest.js';
 import { clientOf, ownRedis } from '../support/own-redis.js';
-import { closing, newQueueName, rejection, until } from '../support/queue.js';
+import { newQueueName, rejection, until } from '../support/queue.js';
 
 /** A Redis that accepts no argument of more than a megabyte. It says so, and closes the connection. */
 async function narrowRedis() {
@@ -108,7 +109,7 @@ describe('an event whose copy is larger than what Redis accepts', () => {
     await startApp(watched(events(handlers)), { queue, url, ...options });
     const client = startClient({ queue, url });
     await lastValueFrom(client.emit('note', BARELY));
-    const { deadLetters } = closing(new EventQueue(queue, url));
+    const { deadLetters } = newQueue(queue, url);
     await until(async () => (await deadLetters.count()) === 1);
     const { letters } = await deadLetters.list();
     expect(letters).toMatchObject([{ reason: 'failed', event: { payload: JSON.stringify(BARELY) } }]);

@@ -1,6 +1,7 @@
 import { EventQueue, ServiceEvent } from 'nestjs-elkmq';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { eventsOf, millisecondsOf, payloadsOf } from '../support/entries.js';
+import { patientQueue } from '../support/event-queue.js';
 import { clientOf, ownRedis } from '../support/own-redis.js';
 import { Proxy } from '../support/proxy.js';
 import { closing, newQueueName, rejection, until, url } from '../support/queue.js';
@@ -10,10 +11,6 @@ const STORING = /evalsha.*\(producer\)/is;
 
 async function newProxy(redisUrl = url): Promise<Proxy> {
   return closing(await Proxy.before(redisUrl));
-}
-
-function newQueue(address: string, name = newQueueName(), enqueueTimeout = 20_000): EventQueue {
-  return closing(new EventQueue(name, address, { enqueueTimeout }));
 }
 
 function numbered(count: number, prefix = ''): string[] {
@@ -58,7 +55,7 @@ async function untilStored(queue: EventQueue, payload: string): Promise<void> {
 describe('an event is stored once', () => {
   it('when the answer of Redis was lost', async () => {
     const proxy = await newProxy();
-    const queue = newQueue(proxy.url);
+    const queue = patientQueue(proxy.url);
     proxy.loseAnswers(STORING);
     const answer = await queue.enqueue(new ServiceEvent(10, 'a', 'payload'));
     expect(proxy.lost).toBe(1);
@@ -67,7 +64,7 @@ describe('an event is stored once', () => {
 
   it('when it never came to Redis', async () => {
     const proxy = await newProxy();
-    const queue = newQueue(proxy.url);
+    const queue = patientQueue(proxy.url);
     proxy.loseRequests(STORING, 2);
     const answer = await queue.enqueue(new ServiceEvent(10, 'a', 'payload'));
     expect(proxy.lost).toBe(2);
@@ -76,7 +73,7 @@ describe('an event is stored once', () => {
 
   it.each(['answers', 'requests'] as const)('when %s are lost again and again', async (what) => {
     const proxy = await newProxy();
-    const queue = newQueue(proxy.url);
+    const queue = patientQueue(proxy.url);
     const payloads = numbered(1_500);
     if (what === 'answers') proxy.loseAnswers(STORING, 15, 4);
     else proxy.loseRequests(STORING, 15, 4);
@@ -88,7 +85,7 @@ describe('an event is stored once', () => {
   it('when the connections of several producers break at any moment', async () => {
     const proxy = await newProxy();
     const name = newQueueName();
-    const [one, other] = [newQueue(proxy.url, name), newQueue(proxy.url, name)];
+    const [one, other] = [patientQueue(proxy.url, name), patientQueue(proxy.url, name)];
     const payloads = [numbered(2_000, 'one '), numbered(2_000, 'other ')] as const;
     let cuts = 0;
     const scissors = setInterval(() => {
@@ -106,7 +103,7 @@ describe('an event is stored once', () => {
     const server = await ownRedis();
     const admin = clientOf(server);
     const proxy = await newProxy(server.url);
-    const queue = newQueue(proxy.url);
+    const queue = patientQueue(proxy.url);
     proxy.loseAnswers(STORING, 5, 6);
     const payloads = numbered(1_000);
     const forgetting = setInterval(() => void admin.script('FLUSH'), 1);
@@ -126,7 +123,7 @@ describe('an event is stored once', () => {
     monitor.on('monitor', (_time, call: [string, ...string[]]) => {
       if (STORING.test(call.join(' '))) calls.push(call);
     });
-    const queue = newQueue(server.url);
+    const queue = patientQueue(server.url);
     for (let i = 0; i < 9; i++) await queue.enqueue(new ServiceEvent(60, 'a', String(i)));
     await until(() => calls.length === 9);
     const [late = ['PING']] = calls;
@@ -138,7 +135,7 @@ describe('an event is stored once', () => {
 
   it('when it was enqueued just before the queue was closed', async () => {
     const proxy = await newProxy();
-    const queue = newQueue(proxy.url);
+    const queue = patientQueue(proxy.url);
     proxy.loseAnswers(STORING, 2);
     const answers = numbered(200).map((payload) => queue.enqueue(new ServiceEvent(10, 'a', payload)));
     await queue.close();
@@ -150,7 +147,7 @@ describe('an event is stored once', () => {
 describe('an event that could not be stored in time', () => {
   it('is not stored later, when the connection is back', async () => {
     const proxy = await newProxy();
-    const queue = newQueue(proxy.url, newQueueName(), 300);
+    const queue = patientQueue(proxy.url, newQueueName(), 300);
     await queue.enqueue(new ServiceEvent(10, 'a', 'before'));
     proxy.loseRequests(STORING, Infinity);
     const failed = numbered(50).map((payload) =>
@@ -164,7 +161,7 @@ describe('an event that could not be stored in time', () => {
 
   it('is not sent again when only its answer was late', async () => {
     const proxy = await newProxy();
-    const queue = newQueue(proxy.url, newQueueName(), 300);
+    const queue = patientQueue(proxy.url, newQueueName(), 300);
     await queue.enqueue(new ServiceEvent(10, 'a', 'before'));
     proxy.delay = 600;
     expect(await rejection(queue.enqueue(new ServiceEvent(10, 'a', 'late')))).toMatchObject({

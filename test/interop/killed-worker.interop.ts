@@ -1,8 +1,8 @@
-import { EventQueue } from 'nestjs-elkmq';
 import { expect, it } from 'vitest';
 import { messageOf } from '../processes/interop-messages.js';
+import { newQueue } from '../support/event-queue.js';
 import { TestProcess } from '../support/processes.js';
-import { closing, newQueueName, until, url } from '../support/queue.js';
+import { newQueueName, until, url } from '../support/queue.js';
 import {
   allTaken,
   endOriginal,
@@ -36,7 +36,7 @@ it('a Nest worker killed with messages in hand: those are dead letters, each oth
   expect(doomed.tells('taken')).toBe(false);
   const worker = await startWorker(queue, true);
   await Promise.all(producing);
-  const { deadLetters } = closing(new EventQueue(queue, url));
+  const { deadLetters } = newQueue(queue);
   await until(async () => (await deadLetters.count({ reason: 'abandoned' })) === IN_HAND, 60_000);
   await allTaken(queue);
   const others = [...(await endOriginal(server)), ...(await endWorker(worker))];

@@ -1,16 +1,17 @@
 import { lastValueFrom } from 'rxjs';
-import { EventQueue, ServiceEvent } from 'nestjs-elkmq';
+import { ServiceEvent } from 'nestjs-elkmq';
 import { expect, it } from 'vitest';
 import { messageOf } from '../processes/interop-messages.js';
+import { newQueue } from '../support/event-queue.js';
 import { TestProcess } from '../support/processes.js';
-import { closing, newQueueName, redis, until, url } from '../support/queue.js';
+import { newQueueName, redis, until, url } from '../support/queue.js';
 import { events, moduleOf, startApp, startClient } from '../support/nest.js';
 import { expectNothingLeft } from './mix.js';
 import { rust, texts } from './original.js';
 
 it('an EventQueue answers requests of the original', async () => {
   const queue = newQueueName();
-  const answerer = closing(new EventQueue(queue, url));
+  const answerer = newQueue(queue);
   const answers = rust.request(queue, 0, 50, 10);
   for (let count = 0; count < 50; count++) {
     const [, request] = await answerer.dequeueBlocking(20);
@@ -21,7 +22,7 @@ it('an EventQueue answers requests of the original', async () => {
 
 it('an EventQueue takes events of the original, with all they say', async () => {
   const queue = newQueueName();
-  const taker = closing(new EventQueue(queue, url));
+  const taker = newQueue(queue);
   await rust.produce(queue, 0, texts.length);
   for (const id of texts.keys()) {
     const { text } = messageOf(id, texts);

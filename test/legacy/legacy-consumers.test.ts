@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { lastValueFrom, of } from 'rxjs';
-import { ElkMqRecordBuilder, EventQueue, ServiceEvent, type ElkMqContext } from 'nestjs-elkmq';
+import { ElkMqRecordBuilder, ServiceEvent, type ElkMqContext } from 'nestjs-elkmq';
 import { describe, expect, it } from 'vitest';
 import { enqueueAsTheOriginal, eventsOf } from '../support/entries.js';
+import { newQueue } from '../support/event-queue.js';
 import { clientOf, ownRedis } from '../support/own-redis.js';
 import { deadLettersOf, events, moduleOf, requests, startApp, startClient } from '../support/nest.js';
-import { closing, newQueueName, redis, rejection, until, url } from '../support/queue.js';
+import { newQueueName, redis, rejection, until, url } from '../support/queue.js';
 import {
   dequeueAsTheOriginal,
   emitted,
@@ -30,7 +31,7 @@ describe('an original consumer', () => {
 
   it('takes and answers what an EventQueue and a Nest client ask', async () => {
     const queue = newQueueName();
-    const asker = closing(new EventQueue(queue, url, { legacyConsumers: true }));
+    const asker = newQueue(queue, url, { legacyConsumers: true });
     const answers = [
       asker.awaitResponse(new ServiceEvent(10, 'one')).then(([, { payload }]) => payload),
       lastValueFrom(newClient(queue).send('two', [2])),
@@ -46,7 +47,7 @@ describe('an original consumer', () => {
 
   it('answers with the time of the response, not with that of the entry in the index', async () => {
     const queue = newQueueName();
-    const asker = closing(new EventQueue(queue, url, { legacyConsumers: true }));
+    const asker = newQueue(queue, url, { legacyConsumers: true });
     const answer = asker.awaitResponse(new ServiceEvent(10, 'ask'));
     await until(async () => (await listOf(queue)).length === 1);
     const { text } = (await dequeueAsTheOriginal(queue)) ?? { text: '' };
@@ -197,7 +198,7 @@ describe('with legacyConsumers on both sides', () => {
 
   it('an EventQueue takes only what is still in the list', async () => {
     const queue = newQueueName();
-    const taker = closing(new EventQueue(queue, url, { legacyConsumers: true }));
+    const taker = newQueue(queue, url, { legacyConsumers: true });
     await taker.enqueue(new ServiceEvent(60, 'one'));
     await taker.enqueue(new ServiceEvent(60, 'two'));
     await enqueueAsTheOriginal(queue, eventJson('three'));

@@ -1,9 +1,9 @@
 import { lastValueFrom } from 'rxjs';
-import { EventQueue } from 'nestjs-elkmq';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { enqueueAsTheOriginal, entriesOf, eventsOf, millisecondsOf } from '../support/entries.js';
+import { newQueue } from '../support/event-queue.js';
 import { events, moduleOf, startApp, startClient } from '../support/nest.js';
-import { closing, newQueueName, redis, rejection, until, url } from '../support/queue.js';
+import { newQueueName, redis, rejection, until } from '../support/queue.js';
 import {
   dequeueAsTheOriginal,
   emitted,
@@ -68,7 +68,7 @@ describe('after original clients', () => {
 
   it('no id that came after its event was taken is in the list when an EventQueue has closed', async () => {
     const queue = newQueueName();
-    const taker = closing(new EventQueue(queue, url));
+    const taker = newQueue(queue);
     // It joins the queue.
     expect(await rejection(taker.dequeue())).toMatchObject({ code: 'QUEUE_EMPTY' });
     const id = String(await redis.xadd(`${queue}(event_stream)`, '*', 'event', eventJson('note', '1')));

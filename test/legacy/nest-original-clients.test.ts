@@ -1,10 +1,11 @@
 import { lastValueFrom, of } from 'rxjs';
 import { RpcException } from '@nestjs/microservices';
-import { EventQueue, ServiceEvent, type ElkMqContext } from 'nestjs-elkmq';
+import { ServiceEvent, type ElkMqContext } from 'nestjs-elkmq';
 import { describe, expect, it } from 'vitest';
 import { enqueueAsTheOriginal, entriesOf, millisecondsOf } from '../support/entries.js';
+import { newQueue } from '../support/event-queue.js';
 import { deadLettersOf, events, moduleOf, requests, startApp, startClient } from '../support/nest.js';
-import { closing, newQueueName, redis, until, url } from '../support/queue.js';
+import { newQueueName, redis, until } from '../support/queue.js';
 
 const UUID = '340282366920938463463374607431768211455';
 const HYPHENATED = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
@@ -81,7 +82,7 @@ describe('an EventQueue', () => {
   it('is answered by a handler, with what a Nest client would get as JSON', async () => {
     const queue = newQueueName();
     await startApp(moduleOf(requests({ total: (prices: number[]) => ({ total: prices[0] }) })), { queue });
-    const caller = closing(new EventQueue(queue, url));
+    const caller = newQueue(queue);
     const before = millisecondsOf(String(await redis.xadd(`${queue}(clock)`, '*', 'x', '')));
     const [timestamp, { action, payload }] = await caller.awaitResponse(
       new ServiceEvent(10, 'total', '[35]'),
@@ -95,7 +96,7 @@ describe('an EventQueue', () => {
   it('answers a Nest client', async () => {
     const queue = newQueueName();
     const answer = lastValueFrom(startClient({ queue }).send('total', [35]));
-    const answerer = closing(new EventQueue(queue, url));
+    const answerer = newQueue(queue);
     const [, request] = await answerer.dequeueBlocking(10);
     expect([request.action, request.payload]).toEqual(['total', '[35]']);
     await answerer.enqueueResponse(ServiceEvent.responseTo(request, 'any', '{"total":35}'));
@@ -104,7 +105,7 @@ describe('an EventQueue', () => {
 
   it('handles events of a Nest client, and emits events for handlers', async () => {
     const queue = newQueueName();
-    const other = closing(new EventQueue(queue, url));
+    const other = newQueue(queue);
     startClient({ queue }).emit('note', { id: 7 });
     const [, event] = await other.dequeueBlocking(10);
     expect([event.action, event.payload]).toEqual(['note', '{"id":7}']);

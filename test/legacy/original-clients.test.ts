@@ -1,16 +1,13 @@
-import { EventQueue, ServiceEvent } from 'nestjs-elkmq';
+import { ServiceEvent } from 'nestjs-elkmq';
 import { describe, expect, it } from 'vitest';
 import { hyphenated } from '../../libs/elkmq/src/model/request-ids.js';
 import { enqueueAsTheOriginal, entriesOf, eventsOf, millisecondsOf } from '../support/entries.js';
-import { closing, keysOf, newQueueName, redis, rejection, url } from '../support/queue.js';
+import { newQueue } from '../support/event-queue.js';
+import { keysOf, redis, rejection } from '../support/queue.js';
 
 const UUID = 272254192325443628094509144338065739309n;
 const HYPHENATED = 'ccd24009-baa2-4433-bcc5-6895ac074e2d';
 const REQUEST = `{"request_uuid":${String(UUID)},"timeout":10,"action":"getit","payload":"ping"}`;
-
-function newQueue(): EventQueue {
-  return closing(new EventQueue(newQueueName(), url));
-}
 
 function jsonOf({ uuid, timeout, action, payload }: ServiceEvent): string {
   const text = `"action":${JSON.stringify(action)},"payload":${JSON.stringify(payload)}`;

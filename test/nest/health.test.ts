@@ -4,6 +4,7 @@ import { ConnectionError, ElkMqServer, EventQueue, ServiceEvent } from 'nestjs-e
 import { ElkMqHealthIndicator, type ElkMqHealthLimits, type ElkMqHealthSource } from 'nestjs-elkmq/terminus';
 import { describe, expect, it } from 'vitest';
 import { enqueueAsTheOriginal } from '../support/entries.js';
+import { newQueue } from '../support/event-queue.js';
 import { deadLettersOf, events, moduleOf, startApp, startClient, told } from '../support/nest.js';
 import { clientOf, ownRedis } from '../support/own-redis.js';
 import { closing, newQueueName, rejection, until, url } from '../support/queue.js';
@@ -17,7 +18,7 @@ async function healthOf(queue: ElkMqHealthSource, limits?: ElkMqHealthLimits): P
 describe('the state of a queue', () => {
   it('of one that nobody has used is all zeros', async () => {
     const zeros = { waiting: 0, running: 0, delayed: 0, deadLetters: 0, oldestWaiting: 0, workers: 0 };
-    expect(await closing(new EventQueue(newQueueName(), url)).state()).toEqual(zeros);
+    expect(await newQueue().state()).toEqual(zeros);
   });
 
   it('tells what waits, runs, is delayed and is dead, and for how long the first has been waiting', async () => {
@@ -48,7 +49,7 @@ describe('the state of a queue', () => {
   });
 
   it('does not count the answers that original clients have not read yet', async () => {
-    const queue = closing(new EventQueue(newQueueName(), url));
+    const queue = newQueue();
     await enqueueAsTheOriginal(queue.name, '{"request_uuid":1,"timeout":9,"action":"a","payload":null}');
     const [, event] = await queue.dequeue();
     await queue.enqueueResponse(ServiceEvent.responseTo(event, 'b', 'c'));
@@ -56,7 +57,7 @@ describe('the state of a queue', () => {
   });
 
   it('fails with a ConnectionError when Redis does not answer in time, and when it is closed', async () => {
-    const away = closing(new EventQueue('away', 'redis://127.0.0.1:1'));
+    const away = newQueue('away', 'redis://127.0.0.1:1');
     expect(await rejection(away.state(50))).toBeInstanceOf(ConnectionError);
     const closed = new EventQueue(newQueueName(), url);
     await closed.close();

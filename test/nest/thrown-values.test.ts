@@ -1,10 +1,11 @@
 import { runInNewContext } from 'node:vm';
 import { Logger } from '@nestjs/common';
 import fc from 'fast-check';
-import { EventQueue, type ElkMqServerOptions, type ElkMqTelemetry } from 'nestjs-elkmq';
+import { type ElkMqServerOptions, type ElkMqTelemetry } from 'nestjs-elkmq';
 import { lastValueFrom, throwError } from 'rxjs';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { describeThrown } from '../../libs/elkmq/src/model/thrown.js';
+import { newQueue } from '../support/event-queue.js';
 import { failing, watched } from '../support/failing.js';
 import {
   deadLettersOf,
@@ -17,7 +18,7 @@ import {
   unsettled,
 } from '../support/nest.js';
 import { oddValues } from '../support/odd-values.js';
-import { closing, newQueueName, rejection, until, url } from '../support/queue.js';
+import { newQueueName, rejection, until } from '../support/queue.js';
 import { ask, startWorker } from '../support/workers.js';
 
 /** What nobody has caught, until the test is over. */
@@ -98,7 +99,7 @@ describe('whatever a handler throws', () => {
     await until(async () => (await server.state()).running === 0);
     expect(await unsettled(queue)).toBe(0);
     await server.close();
-    expect(await closing(new EventQueue(queue, url)).deadLetters.retry({})).toBe(values.length);
+    expect(await newQueue(queue).deadLetters.retry({})).toBe(values.length);
     expect(rejections).toEqual([]);
   });
 

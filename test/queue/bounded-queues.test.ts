@@ -5,6 +5,7 @@ import { setImmediate as immediate } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { messageOf } from '../support/calls.js';
 import { enqueueAsTheOriginal, payloadsOf } from '../support/entries.js';
+import { newQueue } from '../support/event-queue.js';
 import { moduleOf, requests, startApp, startClient } from '../support/nest.js';
 import { clientOf, ownRedis, type PrivateRedis } from '../support/own-redis.js';
 import { Proxy } from '../support/proxy.js';
@@ -24,7 +25,7 @@ function refusals(queue: EventQueue, payloads: string[]): Promise<unknown[]> {
 }
 
 function bounded(maxQueueLength: number, address = url, name = newQueueName()): EventQueue {
-  return closing(new EventQueue(name, address, { maxQueueLength }));
+  return newQueue(name, address, { maxQueueLength });
 }
 
 describe('a queue with maxQueueLength', () => {
@@ -115,7 +116,7 @@ function pause(server: PrivateRedis): () => void {
 describe('what waits while Redis is away', () => {
   it('is bounded: what does not fit fails at once, and the rest is stored when Redis is back', async () => {
     const server = await ownRedis();
-    const queue = closing(new EventQueue(newQueueName(), server.url, { maxBufferedBytes: 10_000 }));
+    const queue = newQueue(newQueueName(), server.url, { maxBufferedBytes: 10_000 });
     await queue.enqueue(new ServiceEvent(60, 'a', 'before'));
     const go = pause(server);
     const calls: Promise<unknown>[] = [];
@@ -154,7 +155,7 @@ describe('what waits while Redis is away', () => {
   it('makes room when a request that was not sent is given up, and when time is up', async () => {
     const server = await ownRedis();
     const options = { maxBufferedBytes: 2_500, enqueueTimeout: 2_500 };
-    const queue = closing(new EventQueue(newQueueName(), server.url, options));
+    const queue = newQueue(newQueueName(), server.url, options);
     await queue.enqueue(new ServiceEvent(60, 'a'));
     const go = pause(server);
     // As many batches as can be on their way: what follows is not sent.

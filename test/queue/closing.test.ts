@@ -2,26 +2,27 @@ import { ElkMqServer, EventQueue, ServiceEvent } from 'nestjs-elkmq';
 import { describe, expect, it } from 'vitest';
 import { SCRIPTS } from '../../libs/elkmq/src/redis/scripts.generated.js';
 import { eventsOf, payloadsOf } from '../support/entries.js';
+import { newQueue } from '../support/event-queue.js';
 import { listening } from '../support/nest.js';
 import { Proxy } from '../support/proxy.js';
 import { closing, keysOf, newQueueName, redis, rejection, until, url } from '../support/queue.js';
 
 const CLOSED = { code: 'CONNECTION_FAILED', message: expect.stringMatching(/closed$/) as string };
 
-function newQueue(name = newQueueName(), address = url): EventQueue {
-  return closing(new EventQueue(name, address, { enqueueTimeout: 2_000 }));
+function briefQueue(name = newQueueName(), redis = url): EventQueue {
+  return newQueue(name, redis, { enqueueTimeout: 2_000 });
 }
 
 describe('closing a queue', () => {
   it('can be done twice, at once or later, also before it was used', async () => {
-    const queue = newQueue();
+    const queue = briefQueue();
     await Promise.all([queue.close(), queue.close()]);
     await queue.close();
     expect(await keysOf(queue.name)).toEqual({});
   });
 
   it('makes every later call fail', async () => {
-    const queue = newQueue();
+    const queue = briefQueue();
     await queue.enqueue(new ServiceEvent(1, 'a'));
     await queue.close();
     const event = new ServiceEvent(1, 'b');
@@ -39,7 +40,7 @@ describe('closing a queue', () => {
   it('stores what was enqueued just before, on a connection that stands or that is being made', async () => {
     const payloads = Array.from({ length: 2_000 }, (_, index) => String(index));
     for (const isConnected of [true, false]) {
-      const queue = newQueue();
+      const queue = briefQueue();
       if (isConnected) await rejection(queue.dequeue());
       const enqueued = payloads.map((payload) => queue.enqueue(new ServiceEvent(1, 'a', payload)));
       await queue.close();
@@ -50,7 +51,7 @@ describe('closing a queue', () => {
 
   it('ends the calls that wait for an event, and takes none on their behalf', async () => {
     const name = newQueueName();
-    const [queue, other] = [newQueue(name), newQueue(name)];
+    const [queue, other] = [briefQueue(name), briefQueue(name)];
     await rejection(queue.dequeue());
     const calls = [queue.dequeueBlocking(0), queue.dequeueBlocking(100_000), queue.dequeueBlocking(0)].map(
       rejection,
@@ -67,7 +68,7 @@ describe('closing a queue', () => {
   it.each(['connected', 'connecting'])(
     'while calls have just begun (%s) leaves nothing running',
     async (how) => {
-      const queue = newQueue();
+      const queue = briefQueue();
       if (how === 'connected') await rejection(queue.dequeue());
       const enqueued = queue.enqueue(new ServiceEvent(1, 'a'));
       const calls = [queue.dequeue(), queue.dequeueBlocking(0)];
@@ -84,7 +85,7 @@ describe('closing a queue', () => {
   );
 
   it('ends the calls that wait for a response, and withdraws their requests', async () => {
-    const queue = newQueue();
+    const queue = briefQueue();
     const early = rejection(queue.awaitResponse(new ServiceEvent(60, 'stored')));
     await expect.poll(() => eventsOf(queue.name)).toHaveLength(1);
     const late = rejection(queue.awaitResponse(new ServiceEvent(60, 'not sent yet')));
@@ -96,14 +97,14 @@ describe('closing a queue', () => {
 
   it('leaves the events of others alone', async () => {
     const name = newQueueName();
-    const [queue, other] = [newQueue(name), newQueue(name)];
+    const [queue, other] = [briefQueue(name), briefQueue(name)];
     await other.enqueue(new ServiceEvent(1, 'a'));
     await queue.close();
     expect((await other.dequeue())[1].action).toBe('a');
   });
 
   it('that finds no Redis gives up, and what was enqueued fails', async () => {
-    const queue = newQueue(newQueueName(), 'redis://127.0.0.1:1');
+    const queue = briefQueue(newQueueName(), 'redis://127.0.0.1:1');
     const calls = [queue.enqueue(new ServiceEvent(1, 'a')), queue.dequeueBlocking(0)].map(rejection);
     await queue.close();
     for (const call of calls) expect(await call).toMatchObject({ code: 'CONNECTION_FAILED' });

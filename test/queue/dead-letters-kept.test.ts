@@ -1,8 +1,9 @@
 import { lastValueFrom } from 'rxjs';
 import { describe, expect, it } from 'vitest';
+import { newQueue } from '../support/event-queue.js';
 import { logs, moduleOf, startApp, startClient, unsettled } from '../support/nest.js';
 import { redis, until } from '../support/queue.js';
-import { DAY, newQueue, deadLetter, writeLetters, lettersOf } from '../support/dead-letters.js';
+import { DAY, deadLetter, writeLetters, lettersOf } from '../support/dead-letters.js';
 
 describe('what is kept', () => {
   /** Has so many events without a handler die. */

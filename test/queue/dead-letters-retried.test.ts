@@ -2,10 +2,11 @@ import { ElkMqRecordBuilder, type DeadLetter } from 'nestjs-elkmq';
 import { lastValueFrom } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { enqueueAsTheOriginal, eventsOf, millisecondsOf } from '../support/entries.js';
+import { newQueue } from '../support/event-queue.js';
 import { startClient, unsettled } from '../support/nest.js';
 import { Proxy } from '../support/proxy.js';
 import { closing, keysOf, newQueueName, redis, rejection, until, url } from '../support/queue.js';
-import { deadLetter, lettersOf, newQueue, startFailing, writeLetters } from '../support/dead-letters.js';
+import { deadLetter, lettersOf, startFailing, writeLetters } from '../support/dead-letters.js';
 
 describe('retrying', () => {
   it('hands the event of a failed handler out anew: its first attempt, with its headers', async () => {

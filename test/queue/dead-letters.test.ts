@@ -2,12 +2,12 @@ import { ElkMqRecordBuilder, EventQueue, ServiceEvent, type DeadLetter } from 'n
 import { lastValueFrom } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { millisecondsOf } from '../support/entries.js';
+import { newQueue } from '../support/event-queue.js';
 import { startClient } from '../support/nest.js';
 import { keysOf, redis, rejection, until } from '../support/queue.js';
 import {
   DAY,
   deadLetter,
-  newQueue,
   startFailing,
   writeLetters,
   lettersOf,

@@ -1,11 +1,12 @@
-import { ElkMqRecordBuilder, EventQueue, ServiceEvent, type ElkMqContext } from 'nestjs-elkmq';
+import { ElkMqRecordBuilder, ServiceEvent, type ElkMqContext } from 'nestjs-elkmq';
 import { concat, firstValueFrom, lastValueFrom, NEVER, of } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { isKnown, keyed, recordOf, twoWaiting, waitersOf } from '../support/deduplication.js';
 import { eventsOf } from '../support/entries.js';
+import { newQueue } from '../support/event-queue.js';
 import { deadLettersOf, events, moduleOf, requests, startApp, startClient } from '../support/nest.js';
 import { told, unsettled, valuesOf } from '../support/nest.js';
-import { closing, newQueueName, redis, rejection, until, url } from '../support/queue.js';
+import { newQueueName, redis, rejection, until } from '../support/queue.js';
 
 describe('all who wait for a deduplicated request are told, and those who ask later', () => {
   it('that the handler has rejected it', async () => {
@@ -101,7 +102,7 @@ describe('who takes a deduplicated request out of an EventQueue', () => {
   it('answers all who wait for it, and those who ask later', async () => {
     const queue = newQueueName();
     const { clients, answers } = await twoWaiting(queue);
-    const consumer = closing(new EventQueue(queue, url));
+    const consumer = newQueue(queue);
     const [, request] = await consumer.dequeue();
     const before = Date.now();
     const timestamp = await consumer.enqueueResponse(ServiceEvent.responseTo(request, 'answer', '"done"'));
@@ -200,7 +201,7 @@ describe('the record of a deduplication key', () => {
     const app = await startApp(moduleOf(requests({ ask })), { queue });
     await until(async () => (await deadLettersOf(queue)).length === 1);
     await app.close();
-    const { deadLetters } = closing(new EventQueue(queue, url));
+    const { deadLetters } = newQueue(queue);
     expect(await deadLetters.retry({})).toBe(1);
     expect((await eventsOf(queue))[0]?.fields).not.toContain('deduplication');
     const seen: unknown[] = [];

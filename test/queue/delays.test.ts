@@ -1,11 +1,12 @@
-import { ElkMqRecordBuilder, EventQueue, type ElkMqContext } from 'nestjs-elkmq';
+import { ElkMqRecordBuilder, type ElkMqContext } from 'nestjs-elkmq';
 import { lastValueFrom } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { eventsOf } from '../support/entries.js';
+import { newQueue } from '../support/event-queue.js';
 import { deadLettersOf, events, moduleOf, requests } from '../support/nest.js';
 import { startApp, startClient, unsettled } from '../support/nest.js';
 import { clientOf, durableRedis } from '../support/own-redis.js';
-import { closing, keysOf, newQueueName, redis, rejection, until, url } from '../support/queue.js';
+import { keysOf, newQueueName, redis, rejection, until } from '../support/queue.js';
 
 /** A message is on time when it is late by less. Workers look once a second for what nobody has told them of. */
 const LATE_MS = 500;
@@ -220,7 +221,7 @@ it('an EventQueue that shares the queue is not given what only tells workers of 
   const client = startClient({ queue });
   await lastValueFrom(client.emit('note', delayed('later', 500).build()), { defaultValue: undefined });
   expect(await unsettled(queue)).toBe(1);
-  const consumer = closing(new EventQueue(queue, url));
+  const consumer = newQueue(queue);
   expect(await rejection(consumer.dequeue())).toMatchObject({ code: 'QUEUE_EMPTY' });
   expect(await unsettled(queue)).toBe(0);
   expect(await delayedCount(queue)).toBe(1);

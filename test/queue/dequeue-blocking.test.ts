@@ -1,11 +1,8 @@
-import { EventQueue, ServiceEvent } from 'nestjs-elkmq';
+import { ServiceEvent } from 'nestjs-elkmq';
 import { describe, expect, it } from 'vitest';
 import { eventsOf } from '../support/entries.js';
-import { closing, newQueueName, redis, rejection, until, url } from '../support/queue.js';
-
-function newQueue(name = newQueueName()): EventQueue {
-  return closing(new EventQueue(name, url));
-}
+import { newQueue } from '../support/event-queue.js';
+import { newQueueName, redis, rejection, until } from '../support/queue.js';
 
 /** How many consumers of the queue wait in Redis for an event right now. */
 async function waitingIn(name: string): Promise<number> {

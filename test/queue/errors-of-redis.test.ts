@@ -1,19 +1,16 @@
 import { type Redis } from 'ioredis';
-import { ElkMqServer, EventQueue, ServiceEvent } from 'nestjs-elkmq';
+import { ElkMqServer, ServiceEvent } from 'nestjs-elkmq';
 import { describe, expect, it } from 'vitest';
 import { eventsOf } from '../support/entries.js';
 import { event, failuresOf } from '../support/calls.js';
+import { hastyQueue } from '../support/event-queue.js';
 import { clientOf, ownRedis } from '../support/own-redis.js';
 import { listening } from '../support/nest.js';
-import { closing, keysOf, newQueueName, redis, rejection, url } from '../support/queue.js';
-
-function newQueue(source: string, name = newQueueName(), enqueueTimeout = 600): EventQueue {
-  return closing(new EventQueue(name, source, { enqueueTimeout }));
-}
+import { keysOf, newQueueName, redis, rejection, url } from '../support/queue.js';
 
 describe('what Redis refuses', () => {
   it('because the stream is a key of another type', async () => {
-    const queue = newQueue(url);
+    const queue = hastyQueue(url);
     await redis.set(`${queue.name}(event_stream)`, 'text');
     const codes = {
       enqueue: ['ENQUEUE_FAILED', 'Redis refused to store the event'],
@@ -52,7 +49,7 @@ describe('what Redis refuses', () => {
   it('because memory is full: nothing is stored, what is there can be taken', async () => {
     const server = await ownRedis('--maxmemory-policy', 'noeviction');
     const admin = clientOf(server);
-    const queue = newQueue(server.url);
+    const queue = hastyQueue(server.url);
     await queue.enqueue(event);
     await queue.enqueue(event);
     await queue.dequeue();
@@ -81,7 +78,7 @@ describe('a user of Redis', () => {
 
   it('who may use the keys of the queue alone can do everything', async () => {
     const { source, admin } = await userOf('~orders(* +@all -@dangerous +info +client|unblock');
-    const [client, worker] = [newQueue(source, 'orders'), newQueue(source, 'orders')];
+    const [client, worker] = [hastyQueue(source, 'orders'), hastyQueue(source, 'orders')];
     const response = client.awaitResponse(event);
     const [, request] = await worker.dequeueBlocking(10);
     await worker.enqueueResponse(ServiceEvent.responseTo(request, 'answer'));
@@ -107,7 +104,7 @@ describe('a user of Redis', () => {
 
   it('who may not use them is told so by every call', async () => {
     const { source } = await userOf('~others(* +@all');
-    for (const [call, error] of await failuresOf(newQueue(source, 'orders'))) {
+    for (const [call, error] of await failuresOf(hastyQueue(source, 'orders'))) {
       expect(error).toMatchObject({ message: expect.stringContaining('NOPERM') as string });
       expect((error as { code: string }).code).toBe(
         call.startsWith('dequeue') ? 'DEQUEUE_FAILED' : 'ENQUEUE_FAILED',
@@ -118,7 +115,7 @@ describe('a user of Redis', () => {
   it('who may read but not finish is told so too', async () => {
     const { source, admin } = await userOf('~orders(* +@all -evalsha -eval');
     await admin.xadd('orders(event_stream)', '*', 'event', 'x', 'reply_to', '');
-    const queue = newQueue(source, 'orders');
+    const queue = hastyQueue(source, 'orders');
     expect(await rejection(queue.dequeue())).toMatchObject({
       code: 'DEQUEUE_FAILED',
       message: expect.stringContaining('NOPERM') as string,

@@ -1,11 +1,8 @@
 import { EventQueue, ServiceEvent } from 'nestjs-elkmq';
 import { describe, expect, it } from 'vitest';
 import { eventsOf, millisecondsOf } from '../support/entries.js';
-import { closing, keysOf, newQueueName, redis, rejection, until, url } from '../support/queue.js';
-
-function newQueue(name = newQueueName()): EventQueue {
-  return closing(new EventQueue(name, url));
-}
+import { newQueue } from '../support/event-queue.js';
+import { keysOf, newQueueName, redis, rejection, until, url } from '../support/queue.js';
 
 async function drain(queue: EventQueue): Promise<string[]> {
   const actions: string[] = [];
@@ -61,7 +58,7 @@ describe('enqueue', () => {
   });
 
   it('may be tried for any number of milliseconds', async () => {
-    const queue = closing(new EventQueue(newQueueName(), url, { enqueueTimeout: 1_500.5 }));
+    const queue = newQueue(newQueueName(), url, { enqueueTimeout: 1_500.5 });
     expect(await queue.enqueue(new ServiceEvent(10, 'a'))).toBeGreaterThan(0);
   });
 

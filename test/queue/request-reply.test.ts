@@ -1,11 +1,8 @@
 import { EventQueue, ServiceEvent } from 'nestjs-elkmq';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { eventsOf, millisecondsOf } from '../support/entries.js';
-import { closing, keysOf, newQueueName, redis, rejection, until, url } from '../support/queue.js';
-
-function newQueue(name = newQueueName()): EventQueue {
-  return closing(new EventQueue(name, url));
-}
+import { newQueue } from '../support/event-queue.js';
+import { keysOf, newQueueName, redis, rejection, until, url } from '../support/queue.js';
 
 /** Answers everything that comes into the queue with its own payload, until the test is over. */
 function startEcho(name: string): { readonly requests: ServiceEvent[] } {

@@ -1,13 +1,10 @@
-import { EventQueue, ServiceEvent } from 'nestjs-elkmq';
+import { ServiceEvent } from 'nestjs-elkmq';
 import { describe, expect, it } from 'vitest';
 import { enqueueAsTheOriginal, entriesOf, eventsOf } from '../support/entries.js';
-import { closing, keysOf, newQueueName, redis, rejection, until, url } from '../support/queue.js';
+import { newQueue } from '../support/event-queue.js';
+import { keysOf, newQueueName, redis, rejection, until } from '../support/queue.js';
 
 const EVENTS_ONLY = { '(event_stream)': 'stream' };
-
-function newQueue(name = newQueueName()): EventQueue {
-  return closing(new EventQueue(name, url));
-}
 
 /** The keys of a queue without the ids of clients in them. */
 async function kindsOf(name: string): Promise<string[]> {

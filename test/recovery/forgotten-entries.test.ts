@@ -1,5 +1,6 @@
-import { EventQueue, ServiceEvent } from 'nestjs-elkmq';
+import { ServiceEvent } from 'nestjs-elkmq';
 import { describe, expect, it } from 'vitest';
+import { newQueue } from '../support/event-queue.js';
 import { deadLettersOf, startClient, unsettled } from '../support/nest.js';
 import { clientOf, ownRedis } from '../support/own-redis.js';
 import { TestProcess } from '../support/processes.js';
@@ -80,7 +81,7 @@ describe('without any worker, with `EventQueue` alone,', () => {
     await until(() => proxy.latest(/xreadgroup.*BLOCK/is) === 1);
     // It is handed out, and never arrives.
     proxy.delay = 60_000;
-    const queue = closing(new EventQueue(name, url));
+    const queue = newQueue(name);
     await queue.enqueue(new ServiceEvent(60, 'a', 'payload'));
     await until(async () => (await redis.xpending(stream, 'elkmq'))[0] === 1);
     taker.kill('SIGKILL');
@@ -102,7 +103,7 @@ describe('without any worker, with `EventQueue` alone,', () => {
     const outcome = rejection(ask(client, 'ask', 1));
     await until(async () => (await unsettled(queue)) === 1);
     await redis.xreadgroup('GROUP', 'elkmq', 'gone.1.200', 'STREAMS', stream, '>');
-    const taker = closing(new EventQueue(queue, url));
+    const taker = newQueue(queue);
     expect(await rejection(taker.dequeue())).toMatchObject({ code: 'QUEUE_EMPTY' });
     expect(await outcome).toMatchObject({ code: 'ABANDONED' });
   });
@@ -113,7 +114,7 @@ describe('without any worker, with `EventQueue` alone,', () => {
     const LEASE_MS = 300;
     await redis.xgroup('CREATE', stream, 'elkmq', '0', 'MKSTREAM');
     await redis.xadd(stream, '*', 'event', EVENT, 'reply_to', '');
-    const taker = closing(new EventQueue(queue, url));
+    const taker = newQueue(queue);
     const handedOut = Date.now();
     await redis.xreadgroup('GROUP', 'elkmq', `gone.1.${LEASE_MS}`, 'STREAMS', stream, '>');
     expect(await rejection(taker.dequeue())).toMatchObject({ code: 'QUEUE_EMPTY' });

@@ -2,13 +2,9 @@ import { Controller } from '@nestjs/common';
 import { Ctx, EventPattern, RpcException } from '@nestjs/microservices';
 import { ElkMqContext, EventQueue, type DeadLetter } from 'nestjs-elkmq';
 import { moduleOf, startApp } from './nest.js';
-import { closing, newQueueName, redis, url } from './queue.js';
+import { redis } from './queue.js';
 
 export const DAY = 24 * 60 * 60 * 1_000;
-
-export function newQueue(name = newQueueName(), redisUrl = url): EventQueue {
-  return closing(new EventQueue(name, redisUrl));
-}
 
 export type Letter = ReturnType<typeof deadLetter>;
 

@@ -1,7 +1,8 @@
-import { ElkMqClient, EventQueue, ServiceEvent } from 'nestjs-elkmq';
+import { ElkMqClient, ServiceEvent } from 'nestjs-elkmq';
 import { lastValueFrom } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { messageOf } from '../support/calls.js';
+import { newQueue } from '../support/event-queue.js';
 import { closing, keysOf, newQueueName, rejection, url } from '../support/queue.js';
 
 describe('an event that the wire format cannot carry', () => {
@@ -55,7 +56,7 @@ describe('an event that the wire format cannot carry', () => {
   });
 
   it('it is none', async () => {
-    const queue = closing(new EventQueue(newQueueName(), url));
+    const queue = newQueue();
     const event = { timeout: 1, action: 'a', payload: null } as ServiceEvent;
     for (const call of [queue.enqueue(event), queue.awaitResponse(event), queue.enqueueResponse(event)]) {
       expect(await rejection(call)).toMatchObject({
@@ -68,7 +69,7 @@ describe('an event that the wire format cannot carry', () => {
 
 describe('a payload', () => {
   it('that is too large is an error, and nothing is sent', async () => {
-    const queue = closing(new EventQueue(newQueueName(), url, { maxPayloadBytes: 10 }));
+    const queue = newQueue(newQueueName(), url, { maxPayloadBytes: 10 });
     for (const payload of ['x'.repeat(11), 'é'.repeat(6)]) {
       const event = new ServiceEvent(1, 'big', payload);
       const bytes = Buffer.byteLength(payload);
@@ -85,7 +86,7 @@ describe('a payload', () => {
   });
 
   it('of exactly the largest size is stored', async () => {
-    const queue = closing(new EventQueue(newQueueName(), url, { maxPayloadBytes: 10 }));
+    const queue = newQueue(newQueueName(), url, { maxPayloadBytes: 10 });
     for (const payload of ['x'.repeat(10), 'é'.repeat(5)]) {
       await queue.enqueue(new ServiceEvent(1, 'fits', payload));
       expect((await queue.dequeue())[1].payload).toBe(payload);

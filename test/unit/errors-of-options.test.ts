@@ -1,7 +1,8 @@
 import { EventQueue, type EventQueueOptions } from 'nestjs-elkmq';
 import { describe, expect, it } from 'vitest';
 import { messageOf, thrownBy } from '../support/calls.js';
-import { closing, newQueueName, rejection, url } from '../support/queue.js';
+import { newQueue } from '../support/event-queue.js';
+import { rejection, url } from '../support/queue.js';
 
 describe('an option that is not accepted', () => {
   it.each([
@@ -62,7 +63,7 @@ describe('an option that is not accepted', () => {
     ['5', '"5"'],
     [undefined, 'undefined'],
   ])('%s seconds to wait for an event', async (seconds, shown) => {
-    const queue = closing(new EventQueue(newQueueName(), url));
+    const queue = newQueue();
     expect(await rejection(queue.dequeueBlocking(seconds as number))).toMatchObject({
       code: 'INVALID_OPTION',
       message: `seconds must be a number of at least 0 (0 waits for ever), got ${shown}`,

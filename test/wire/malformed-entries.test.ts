@@ -1,13 +1,10 @@
 import { EventQueue, ServiceEvent } from 'nestjs-elkmq';
 import { describe, expect, it } from 'vitest';
 import { enqueueAsTheOriginal, eventsOf, millisecondsOf } from '../support/entries.js';
-import { closing, keysOf, newQueueName, redis, rejection, url } from '../support/queue.js';
+import { newQueue } from '../support/event-queue.js';
+import { keysOf, redis, rejection } from '../support/queue.js';
 
 const VALID = '{"request_uuid":7,"timeout":1,"action":"a","payload":null}';
-
-function newQueue(): EventQueue {
-  return closing(new EventQueue(newQueueName(), url));
-}
 
 async function write(queue: EventQueue, ...fields: string[]): Promise<string> {
   const id = String(await redis.xadd(`${queue.name}(event_stream)`, '*', ...fields));
