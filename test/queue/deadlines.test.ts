@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { AbandonedError, CancelledError, TimeoutExpiredError } from '../../libs/elkmq/src/model/errors.js';
-import { Delivery, type DeliveryEnds } from '../../libs/elkmq/src/settling/delivery.js';
+import { Delivery, type DeliverySettler } from '../../libs/elkmq/src/settling/delivery.js';
 import { readEntry } from '../../libs/elkmq/src/model/entry.js';
 import { enqueueAsTheOriginal, entriesOf } from '../support/entries.js';
 import { deadLettersOf, unsettled } from '../support/nest.js';
@@ -102,8 +102,8 @@ describe('the signal of an attempt is aborted, whenever it is first read,', () =
   function attemptAt(clock: { now: number }): Delivery {
     const queued = readEntry(['1000-1', ['event', REQUEST, 'reply_to', 'a-client']]);
     if (!queued) throw new Error('it is an event');
-    const ends = { now: () => clock.now } as DeliveryEnds;
-    return new Delivery(queued, { consumer: 'w.1.1000', sentAt: 0 }, ends);
+    const settler = { now: () => clock.now } as DeliverySettler;
+    return new Delivery(queued, { consumer: 'w.1.1000', sentAt: 0 }, settler);
   }
 
   it('after its deadline', () => {

@@ -15,7 +15,7 @@ export type { DeadLetter, DeadLetterReason } from './dead-letters/dead-letter.js
 export type { DeadLetterFilter } from './dead-letters/filter.js';
 export { EventQueue } from './event-queue/event-queue.js';
 export type { EventQueueOptions } from './event-queue/event-queue.js';
-export type { DeliveryMode } from './settling/endings.js';
+export type { DeliveryMode } from './settling/settler.js';
 export type { BackoffOptions } from './model/backoff.js';
 export {
   AbandonedError,

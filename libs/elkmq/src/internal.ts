@@ -34,6 +34,7 @@ export { sendingOptions } from './requests/sending-options.js';
 export type { SendingOptions } from './requests/sending-options.js';
 export type { ReplyListener } from './requests/waiting-request.js';
 export { Delivery } from './settling/delivery.js';
+export { ACKNOWLEDGE, DROP, EXPIRE } from './settling/outcome.js';
 export { MemoryBroker } from './testing/memory-broker.js';
 export { Worker } from './worker/worker.js';
 export type { WorkerListener } from './worker/worker.js';

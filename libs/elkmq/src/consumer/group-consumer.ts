@@ -31,6 +31,8 @@ export interface Intake {
   maxWaitMs?(): number;
   /** Takes the entries that `read` has brought, of `asked` ones. There are none when the time was up. */
   takeEntries(entries: StreamEntry[], asked: number, read: Read): void;
+  /** Entries cannot be read or put back. Reading is tried again and again. */
+  readFailed(error: Error): void;
 }
 
 /**
@@ -42,11 +44,11 @@ export class GroupConsumer {
   /** The first part of the names of its sessions. */
   readonly worker = workerName();
   readonly #context: QueueContext;
-  readonly #intake: Intake;
+  readonly #source: RedisSource;
   readonly #lease: number;
-  readonly #reader: BlockingReader;
   readonly #broken: BrokenSessions;
-  readonly #onError: (error: Error) => void;
+  #intake: Intake | undefined;
+  #reader: BlockingReader | undefined;
   #sessions = 0;
   /** The session of the blocking reads, and that of the reads that do not block. */
   #blocking: ConsumerSession;
@@ -60,29 +62,25 @@ export class GroupConsumer {
   #stopping = false;
   #handingBack: Promise<unknown> = Promise.resolve();
 
-  /**
-   * @param lease ms
-   */
-  constructor(
-    source: RedisSource,
-    context: QueueContext,
-    intake: Intake,
-    lease: number,
-    onError: (error: Error) => void,
-  ) {
+  /** @param lease ms */
+  constructor(source: RedisSource, context: QueueContext, lease: number) {
+    this.#source = source;
     this.#context = context;
-    this.#intake = intake;
     this.#lease = lease;
     this.#blocking = this.#newSession();
     this.#direct = this.#newSession();
-    this.#onError = onError;
     this.#broken = new BrokenSessions(context);
+  }
+
+  /** Begins to read for `intake`, on a connection of its own. */
+  startReading(intake: Intake): void {
+    this.#intake = intake;
     this.#reader = new BlockingReader(
-      source,
+      this.#source,
       {
-        read: (client) => this.#read(client),
+        read: (client) => this.#read(client, intake),
         entries: (entries, readAhead) => {
-          this.#arrived(entries, readAhead);
+          this.#arrived(entries, readAhead, intake);
           return entries.length > 1;
         },
         refused: (error) => this.#refused(error),
@@ -91,7 +89,7 @@ export class GroupConsumer {
         },
         connected: () => this.#connected(),
       },
-      context.connection,
+      this.#context.connection,
     );
   }
 
@@ -125,21 +123,24 @@ export class GroupConsumer {
 
   /** Reads again, because there is credit. */
   wakeReader(): void {
-    this.#reader.wake();
+    this.#reader?.wake();
   }
 
   /** Puts entries that were not started back into the queue. */
   async handBack(entries: StreamEntry[]): Promise<void> {
     if (entries.length === 0) return;
     const call = this.#broken.putBack(entries.map(([id]) => id));
-    this.#handingBack = Promise.all([this.#handingBack, call.catch(this.#onError)]);
+    const done = call.catch((error: unknown) => {
+      this.#intake?.readFailed(error as Error);
+    });
+    this.#handingBack = Promise.all([this.#handingBack, done]);
     await this.#handingBack;
   }
 
   /** Takes nothing more. The entries of a read that is on its way go back to the queue. */
   async stopReading(): Promise<void> {
     this.#stopping = true;
-    await this.#reader.stopReading(async (clientId) => {
+    await this.#reader?.stopReading(async (clientId) => {
       await send(this.#context.connection.client, 'client', ['UNBLOCK', clientId]).catch(() => undefined);
     });
     await this.#handingBack;
@@ -158,7 +159,7 @@ export class GroupConsumer {
     return { name: consumerName(this.worker, ++this.#sessions, this.#lease), arrived: '0-0' };
   }
 
-  #arrived(entries: StreamEntry[], readAhead: () => void): void {
+  #arrived(entries: StreamEntry[], readAhead: () => void, intake: Intake): void {
     recordArrival(this.#blocking, entries);
     this.#size.note(entries);
     if (this.#stopping) {
@@ -172,7 +173,7 @@ export class GroupConsumer {
       readAhead();
       this.#arriving = 0;
     }
-    this.#intake.takeEntries(entries, asked, read);
+    intake.takeEntries(entries, asked, read);
   }
 
   #connected(): Promise<void> {
@@ -184,15 +185,12 @@ export class GroupConsumer {
     return Promise.resolve();
   }
 
-  #read(client: Connection['client']): Promise<unknown> | undefined {
-    this.#asked = this.#stopping ? 0 : Math.min(this.#intake.grantCredit(this.#arriving), this.#size.limit);
+  #read(client: Connection['client'], intake: Intake): Promise<unknown> | undefined {
+    this.#asked = this.#stopping ? 0 : Math.min(intake.grantCredit(this.#arriving), this.#size.limit);
     if (this.#asked <= 0) return undefined;
     this.#sentAt = performance.now();
-    const { longestBlock } = this.#reader;
-    const patience = Math.max(
-      1,
-      Math.ceil(Math.min(this.#intake.maxWaitMs?.() ?? longestBlock, longestBlock)),
-    );
+    const longestBlock = this.#reader?.longestBlock ?? 0;
+    const patience = Math.max(1, Math.ceil(Math.min(intake.maxWaitMs?.() ?? longestBlock, longestBlock)));
     const how = ['COUNT', this.#asked, 'BLOCK', patience];
     const args = [
       'GROUP',
@@ -207,14 +205,14 @@ export class GroupConsumer {
   }
 
   #failed(what: string, cause: Error): void {
-    this.#onError(new DequeueError(`Redis ${what} events: ${cause.message}`, { cause }));
+    this.#intake?.readFailed(new DequeueError(`Redis ${what} events: ${cause.message}`, { cause }));
   }
 
   async #refused(error: Error): Promise<void> {
     let refusal = error;
     if (isNoGroup(error)) {
       try {
-        await joinGroup(this.#context, this.#reader.connection);
+        await joinGroup(this.#context, this.#reader?.connection);
         return;
       } catch (failure) {
         if (!isReplyError(failure)) throw failure;

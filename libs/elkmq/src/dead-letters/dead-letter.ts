@@ -79,8 +79,8 @@ export type Dead = Omit<QueuedEvent, 'event' | 'due' | 'headers' | 'metadata'> &
   readonly event?: ServiceEvent;
 };
 
-/** An entry that cannot be read. A legacy client may have written it. */
-export function describeMalformed([id, fields]: StreamEntry): Dead {
+/** An entry that holds no event, or none that can be read. A legacy client may have written it. */
+export function describeEntry([id, fields]: StreamEntry): Dead {
   return { id, origin: id, attempt: 1, timestamp: timestampOf(id), fields: fields ?? [], isOurs: false };
 }
 

@@ -1,7 +1,7 @@
 import { DeadLetterQueue } from '../dead-letters/dead-letter-queue.js';
 import { ConnectionError, EmptyQueueError, InvalidEventError, InvalidOptionError } from '../model/errors.js';
 import { EventDequeuer } from './event-taker.js';
-import { Outcomes } from '../settling/outcomes.js';
+import { OutcomeWriter } from '../settling/outcome-writer.js';
 import { QueueKeys } from '../model/keys.js';
 import { parseQueueName, formatValue } from '../model/options.js';
 import type { Dequeuer } from './queue-reader.js';
@@ -60,9 +60,9 @@ export class EventQueue {
       },
     });
     const { context } = this.#requester;
-    const outcomes = new Outcomes(context, this.#patience);
-    this.#taker = new EventDequeuer(source, context, outcomes);
-    this.#responder = new Responder(context, outcomes.deduplicated, this.#patience);
+    const writer = new OutcomeWriter(context, { timeoutMs: this.#patience });
+    this.#taker = new EventDequeuer(source, context, writer);
+    this.#responder = new Responder(context, writer.deduplicated, this.#patience);
     this.deadLetters = new DeadLetterQueue(context.connection, this.#keys, this.#patience);
   }
 

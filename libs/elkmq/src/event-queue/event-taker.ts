@@ -1,7 +1,8 @@
 import type { QueueContext } from '../legacy/queue-context.js';
-import { createLetter, describeMalformed } from '../dead-letters/dead-letter.js';
+import { describeEntry } from '../dead-letters/dead-letter.js';
 import { ConnectionError, DequeueError, EventQueueError } from '../model/errors.js';
-import type { Outcomes } from '../settling/outcomes.js';
+import { ACKNOWLEDGE, DROP, LEAVE_TO_LEGACY } from '../settling/outcome.js';
+import type { OutcomeWriter } from '../settling/outcome-writer.js';
 import { Dequeuer } from './queue-reader.js';
 import { DEFAULTS } from '../model/options.js';
 import { Recoverer } from '../maintenance/recoverer.js';
@@ -19,16 +20,16 @@ import { nudgeOf, readEntry, type QueuedEvent } from '../model/entry.js';
 export class EventDequeuer {
   readonly #context: QueueContext;
   readonly #source: RedisSource;
-  readonly #outcomes: Outcomes;
+  readonly #writer: OutcomeWriter;
   /** The ids of the entries that are being taken out of the queue. */
   readonly #inHand = new Set<string>();
   #reader: Dequeuer | undefined;
   #recoverer: Recoverer | undefined;
 
-  constructor(source: RedisSource, context: QueueContext, outcomes: Outcomes) {
+  constructor(source: RedisSource, context: QueueContext, writer: OutcomeWriter) {
     this.#context = context;
     this.#source = source;
-    this.#outcomes = outcomes;
+    this.#writer = writer;
   }
 
   /**
@@ -70,7 +71,7 @@ export class EventDequeuer {
 
   #join(): Dequeuer {
     const reader = new Dequeuer(this.#source, this.#context);
-    const recovery = new AbandonmentPolicy(this.#context, this.#outcomes, 1, {
+    const recovery = new AbandonmentPolicy(this.#context, this.#writer, 1, {
       modeOf: () => 'once',
       // Nobody is there to notify. The dead letter has the reason.
       dropped: () => undefined,
@@ -88,23 +89,24 @@ export class EventDequeuer {
 
   async #accept(entry: StreamEntry, worker: string): Promise<TimestampedEvent | undefined> {
     if (nudgeOf(entry) !== undefined) {
-      await this.#outcomes.discard(entry[0]);
+      await this.#writer.writeOutcome(describeEntry(entry), DROP, worker);
       return undefined;
     }
     let queued: QueuedEvent | undefined;
     try {
       queued = readEntry(entry);
     } catch (error) {
-      const dead = describeMalformed(entry);
-      await this.#outcomes.deadLetter(dead, createLetter(dead, 'malformed', error, worker, Date.now()));
+      const outcome = { kind: 'dead-letter', reason: 'malformed', error } as const;
+      await this.#writer.writeOutcome(describeEntry(entry), outcome, worker);
       throw error;
     }
     // The entry is a legacy response.
     if (!queued) {
-      await this.#outcomes.skip(entry);
+      await this.#writer.writeOutcome(describeEntry(entry), LEAVE_TO_LEGACY, worker);
       return undefined;
     }
-    return (await this.#outcomes.finish(queued)) ? [queued.timestamp, eventFor(queued)] : undefined;
+    const isTaken = await this.#writer.writeOutcome(queued, ACKNOWLEDGE, worker);
+    return isTaken ? [queued.timestamp, eventFor(queued)] : undefined;
   }
 }
 

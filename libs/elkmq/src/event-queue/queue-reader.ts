@@ -2,8 +2,7 @@ import type { QueueContext } from '../legacy/queue-context.js';
 import type { StreamEntry } from '../model/stream-entries.js';
 import { ConnectionError, DequeueError, EmptyQueueError } from '../model/errors.js';
 import type { Cleaning, Contest } from '../legacy/bridge.js';
-import type { Read } from '../consumer/session.js';
-import { GroupConsumer, joinGroup } from '../consumer/group-consumer.js';
+import { GroupConsumer, joinGroup, type Intake } from '../consumer/group-consumer.js';
 import { DEFAULTS } from '../model/options.js';
 import { Deadline } from '../redis/deadline.js';
 import { isNoGroup, isTransient } from '../redis/redis-errors.js';
@@ -27,6 +26,7 @@ export class Dequeuer {
   constructor(source: RedisSource, context: QueueContext) {
     this.#context = context;
     const { legacy } = context;
+    this.#consumer = new GroupConsumer(source, context, DEFAULTS.lease);
     // Nobody is there to notify. Everything that is left stays, and is looked at again.
     this.#cleaning = legacy.cleanForConsumer();
     this.#contest = legacy.openContest({
@@ -41,19 +41,20 @@ export class Dequeuer {
         this.giveUp(error as Error);
       },
     });
-    const intake = {
-      grantCredit: (arriving: number) => this.#waiting.length - this.#contest.size - arriving,
+    const intake: Intake = {
+      grantCredit: (arriving) => this.#waiting.length - this.#contest.size - arriving,
       maxWaitMs: () => Math.min(...this.#waiting.map(({ deadline }) => deadline)) - performance.now(),
-      takeEntries: (entries: StreamEntry[], _asked: number, { consumer }: Read) => {
+      takeEntries: (entries, _asked, { consumer }) => {
         const contested = entries.filter((entry) => legacy.isContested(entry));
         if (contested.length > 0) this.#contest.decideEntries(contested, consumer);
         this.#serve(contested.length === 0 ? entries : entries.filter((entry) => !contested.includes(entry)));
       },
+      readFailed: (error) => {
+        // Redis refuses for good, so the calls would wait in vain.
+        if (error instanceof DequeueError && !isTransient(error.cause)) this.giveUp(error);
+      },
     };
-    this.#consumer = new GroupConsumer(source, context, intake, DEFAULTS.lease, (error) => {
-      // Redis refuses for good, so the calls would wait in vain.
-      if (error instanceof DequeueError && !isTransient(error.cause)) this.giveUp(error);
-    });
+    this.#consumer.startReading(intake);
   }
 
   /** The first part of the names of its consumers. */

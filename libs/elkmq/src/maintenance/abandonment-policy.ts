@@ -1,19 +1,15 @@
-import type { QueueContext } from '../legacy/queue-context.js';
-import type { StreamEntry } from '../model/stream-entries.js';
-import type { Delivery } from '../settling/delivery.js';
-import {
-  createLetter,
-  describeMalformed,
-  type Dead,
-  type DeadLetterReason,
-} from '../dead-letters/dead-letter.js';
 import { nameOfMessage, nudgeOf, readEntry, type QueuedEvent } from '../model/entry.js';
 import { AbandonedError } from '../model/errors.js';
+import type { StreamEntry } from '../model/stream-entries.js';
 import type { OwnerGuard } from '../consumer/session.js';
-import type { AbandonmentListener } from '../settling/endings.js';
-import type { Outcomes } from '../settling/outcomes.js';
-import type { Unrenewed } from './recoverer.js';
+import { describeEntry, type Dead, type DeadLetterReason } from '../dead-letters/dead-letter.js';
+import type { QueueContext } from '../legacy/queue-context.js';
 import { send } from '../redis/scripts.js';
+import type { Delivery } from '../settling/delivery.js';
+import { DROP, LEAVE_TO_LEGACY, type Outcome } from '../settling/outcome.js';
+import type { OutcomeWriter } from '../settling/outcome-writer.js';
+import type { AbandonmentListener } from '../settling/settler.js';
+import type { Unrenewed } from './recoverer.js';
 
 /**
  * Decides on a message that is given up. With `at-least-once` it goes back to the queue as another attempt,
@@ -22,54 +18,47 @@ import { send } from '../redis/scripts.js';
  */
 export class AbandonmentPolicy {
   readonly #context: QueueContext;
-  readonly #outcomes: Outcomes;
+  readonly #writer: OutcomeWriter;
   readonly #maxDeliveries: number;
   readonly #listener: AbandonmentListener;
 
   constructor(
     context: QueueContext,
-    outcomes: Outcomes,
+    writer: OutcomeWriter,
     maxDeliveries: number,
     listener: AbandonmentListener,
   ) {
     this.#context = context;
-    this.#outcomes = outcomes;
+    this.#writer = writer;
     this.#maxDeliveries = maxDeliveries;
     this.#listener = listener;
   }
 
   /** Takes an entry from a worker that has gone. */
   async recover({ id, consumer, lease, isWon, hasAnswered }: Unrenewed): Promise<void> {
-    const holder = { consumer, minIdleMs: lease };
-    const entries = await send(this.#context.connection.client, 'xrange', [
-      this.#context.keys.eventStream,
-      id,
-      id,
-    ]);
-    const entry = (entries as StreamEntry[])[0];
-    // The entry was deleted. Redis 6 keeps it pending all the same.
-    if (!entry) {
-      await this.#outcomes.discard(id);
+    const guard = { consumer, minIdleMs: lease };
+    const { connection, keys, legacy } = this.#context;
+    const entries = await send(connection.client, 'xrange', [keys.eventStream, id, id]);
+    const [entry = [id, null]] = entries as StreamEntry[];
+    // Redis 6 keeps an entry pending that was deleted. A nudge has no message.
+    if (!entry[1] || nudgeOf(entry) !== undefined) {
+      await this.#end(describeEntry(entry), DROP, guard);
       return;
     }
-    if (nudgeOf(entry) !== undefined) {
-      await this.#outcomes.discard(id);
-      return;
-    }
-    if (!isWon && this.#context.legacy.isContested(entry)) {
-      await this.#outcomes.putBack(id, holder);
+    if (!isWon && legacy.isContested(entry)) {
+      await this.#end(describeEntry(entry), { kind: 'requeue', isAttempt: false }, guard);
       return;
     }
     let queued: QueuedEvent | undefined;
     try {
       queued = readEntry(entry);
     } catch (error) {
-      await this.#bury(describeMalformed(entry), 'malformed', error as Error, holder);
+      await this.#bury(describeEntry(entry), 'malformed', error as Error, guard);
       return;
     }
-    if (queued) await this.#giveUp(queued, hasAnswered, holder);
+    if (queued) await this.#giveUp(queued, hasAnswered, guard);
     // The entry is a legacy response.
-    else await this.#outcomes.skip(entry);
+    else await this.#end(describeEntry(entry), LEAVE_TO_LEGACY, guard);
   }
 
   /** Gives up an attempt of this worker. */
@@ -77,26 +66,30 @@ export class AbandonmentPolicy {
     await this.#giveUp(queued, hasAnswered, { consumer: read.consumer, minIdleMs: 0 });
   }
 
-  async #giveUp(queued: QueuedEvent, hasAnswered: boolean, holder: OwnerGuard): Promise<void> {
-    const { id, attempt, event } = queued;
+  async #giveUp(queued: QueuedEvent, hasAnswered: boolean, guard: OwnerGuard): Promise<void> {
+    const { attempt, event } = queued;
     const isTriedAgain = this.#listener.modeOf(event.action) === 'at-least-once' && !hasAnswered;
-    if (isTriedAgain && attempt < this.#maxDeliveries) await this.#outcomes.retry(id, holder);
-    else if (isTriedAgain) {
+    if (isTriedAgain && attempt < this.#maxDeliveries) {
+      await this.#end(queued, { kind: 'requeue', isAttempt: true }, guard);
+    } else if (isTriedAgain) {
       const tries = `it was handed out ${String(attempt)} times, and each time its worker went away`;
-      await this.#bury(queued, 'exhausted', new AbandonedError(tries), holder);
+      await this.#bury(queued, 'exhausted', new AbandonedError(tries), guard);
     } else {
       const error = new AbandonedError(`its worker went away while it was handling '${event.action}'`);
-      await this.#bury(queued, 'abandoned', error, holder);
+      await this.#bury(queued, 'abandoned', error, guard);
     }
   }
 
-  async #bury(dead: Dead, reason: DeadLetterReason, error: Error, holder: OwnerGuard): Promise<void> {
-    const letter = createLetter(dead, reason, error, holder.consumer, this.#context.clock.now());
-    const told = error instanceof AbandonedError ? error : undefined;
-    if (await this.#outcomes.deadLetter(dead, letter, told, holder)) {
+  async #bury(dead: Dead, reason: DeadLetterReason, error: Error, guard: OwnerGuard): Promise<void> {
+    const errorForCaller = error instanceof AbandonedError ? error : undefined;
+    if (await this.#end(dead, { kind: 'dead-letter', reason, error, errorForCaller }, guard)) {
       const { event, origin } = dead;
       const what = event ? nameOfMessage({ event, origin }) : `entry ${dead.id}`;
       this.#listener.dropped(what, reason, error);
     }
+  }
+
+  #end(entry: Dead, outcome: Outcome, guard: OwnerGuard): Promise<boolean> {
+    return this.#writer.writeOutcome(entry, outcome, guard.consumer, guard);
   }
 }

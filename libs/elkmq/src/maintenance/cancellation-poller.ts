@@ -33,7 +33,7 @@ export class CancellationPoller {
   async #look(): Promise<void> {
     const requests = new Set<Delivery>();
     for (const delivery of this.#running()) {
-      if (delivery.replyTo !== undefined && !delivery.isHandled && !delivery.isCancelled)
+      if (delivery.replyTo !== undefined && !delivery.outcome && !delivery.isCancelled)
         requests.add(delivery);
     }
     const slow = [...requests].filter((delivery) => this.#seen.has(delivery));

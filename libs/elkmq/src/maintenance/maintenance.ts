@@ -4,7 +4,7 @@ import { CancellationPoller } from './cancellation-poller.js';
 import type { Delivery } from '../settling/delivery.js';
 import type { Cleaning } from '../legacy/bridge.js';
 import { LeaseRenewer } from './lease-renewer.js';
-import { Promoter } from './promoter.js';
+import type { Promoter } from './promoter.js';
 import { Recoverer } from './recoverer.js';
 import type { AbandonmentPolicy } from './abandonment-policy.js';
 import { PeriodicTask, type TaskRefused } from '../redis/periodic-task.js';
@@ -44,7 +44,7 @@ export class Maintenance {
   readonly #cleaning: Cleaning;
   readonly #registration: WorkerRegistration;
 
-  constructor(context: QueueContext, upkept: MaintainedWorker) {
+  constructor(context: QueueContext, promoter: Promoter, upkept: MaintainedWorker) {
     const { connection, keys, clock } = context;
     const { worker, lease, running, recovery } = upkept;
     // The clock goes on as it was while Redis is away.
@@ -60,7 +60,7 @@ export class Maintenance {
       inHand: () => idsOf(running),
       found: (entry) => recovery.recover(entry),
     });
-    this.#promoter = new Promoter(context, upkept.heldUp);
+    this.#promoter = promoter;
     this.#cleaning = context.legacy.cleanForConsumer(upkept.heldUp);
     const description = {
       host: hostname(),
@@ -92,11 +92,6 @@ export class Maintenance {
    */
   register(): Promise<string[]> {
     return this.#registration.register();
-  }
-
-  /** A message is due at this time, ms since 1970 on the clock of Redis. */
-  expect(due: number): void {
-    this.#promoter.expectDue(due);
   }
 
   /**

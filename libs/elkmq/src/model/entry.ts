@@ -50,7 +50,11 @@ export function nudgeOf([, fields]: StreamEntry): number | undefined {
 }
 
 /** The fields of the entry for the next attempt at a message. */
-export function fieldsOfNext({ fields, origin, attempt }: QueuedEvent): string[] {
+export function fieldsOfNext({
+  fields,
+  origin,
+  attempt,
+}: Pick<QueuedEvent, 'fields' | 'origin' | 'attempt'>): string[] {
   const next = new Map<string, string>();
   for (let i = 0; i < fields.length; i += 2) next.set(fields[i] as string, fields[i + 1] as string);
   // The message has been won: legacy consumers do not compete for it any more.

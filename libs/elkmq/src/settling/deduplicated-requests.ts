@@ -51,11 +51,14 @@ export class DeduplicatedRequests {
     return this.#share(request, 'failed', [frame], holder);
   }
 
-  /** Ends a request that was not answered in time. Its key is free again. */
-  async expireRequest(request: DeduplicatedRequest): Promise<void> {
+  /**
+   * Ends a request that was not answered in time. Its key is free again.
+   * @returns false when it was ended before
+   */
+  expireRequest(request: DeduplicatedRequest): Promise<boolean> {
     const error = new TimeoutExpiredError(`'${request.event.action}' was not answered within its timeout`);
     const frame = failureFrame(request.event.requestId, request.attempt, error);
-    await this.#share(request, 'expired', [frame], ANY_OWNER);
+    return this.#share(request, 'expired', [frame], ANY_OWNER);
   }
 
   /**

@@ -3,46 +3,50 @@ import type { Read } from '../consumer/session.js';
 import { CancelledError, EnqueueError } from '../model/errors.js';
 import { LARGE_CHARACTERS } from '../redis/call-apart.js';
 import { failureFrame } from '../model/reply-frame.js';
-import type { Failure } from '../model/thrown.js';
 import type { QueuedEvent } from '../model/entry.js';
-import type { DeadLetterReason } from '../dead-letters/dead-letter.js';
-import type { ServiceEvent } from '../model/service-event.js';
+import { ACKNOWLEDGE, type Outcome } from './outcome.js';
 import type { SettlementResult, Settlable, Settlement } from './settlement-batch.js';
 
-/** Carries out the outcomes of deliveries. */
-export interface DeliveryEnds {
+/** Carries out what deliveries decide. The `Settler` does it in Redis, the memory broker in memory. */
+export interface DeliverySettler {
   /** Milliseconds since 1970 on the clock of Redis. */
   now(): number;
-  settle(delivery: Delivery): void;
-  answerOriginal(delivery: Delivery, response?: ServiceEvent): Promise<void>;
-  deadLetter(delivery: Delivery, reason: DeadLetterReason, error?: unknown): Promise<void>;
-  /** Ends a deduplicated request that has not been answered in time. */
-  expire(delivery: Delivery): Promise<void>;
   /**
-   * Tries the message again.
-   * @param delay ms until the next attempt
-   * @param failure the failure of this attempt; `undefined` when its handler has asked for another
+   * Sends the replies of the delivery, and its end too when it has one of the usual outcomes. It takes them
+   * with `takeReplies` when the callbacks of this tick are over, and calls `onSettled` when they are stored.
    */
-  retry(delivery: Delivery, delay: number, failure?: Failure): Promise<void>;
+  settleReplies(delivery: Delivery): void;
   /**
-   * The attempt was given up by others while it was running.
-   * @param isHandled whether it was handled all the same
+   * Carries out the outcome of the delivery.
+   * @returns whether its worker still had the attempt
    */
-  lost(delivery: Delivery, isHandled: boolean): void;
-  /** The attempt was handled, though others have given it up, or may have. Its dead letter is deleted. */
-  handledAfterAll(delivery: Delivery): void;
+  carryOut(delivery: Delivery, outcome: Outcome): Promise<SettlementResult>;
   /**
-   * The attempt has ended for good.
-   * @param error why its outcome could not be written to Redis
+   * The delivery has ended or is lost, and its slot is free.
+   * @param result whether its worker still had the attempt
+   * @param error why its outcome could not be written
    */
-  ended(delivery: Delivery, error?: unknown): void;
+  releaseDelivery(delivery: Delivery, result: SettlementResult, error?: unknown): void;
 }
+
+/** See `Delivery`. */
+export type DeliveryState = 'running' | 'settling' | 'ended' | 'lost';
 
 const NO_REPLIES: readonly string[] = [];
 
 /**
- * One attempt at a message, in the hands of a worker. It is running until `finish`, then settling until Redis
- * has its outcome.
+ * One attempt at a message, in the hands of a worker. `reply` sends values to its caller, and `end` ends it.
+ * It is in one of four states.
+ *
+ * - `running`: Its handler works. The first call of `end` decides the outcome, and the delivery is settling.
+ *   When Redis refuses its replies for good, that is its end too: the caller gets the refusal as an error.
+ * - `settling`: The outcome is decided, and later calls of `end` change nothing. The outcome goes out when
+ *   the replies before it are stored. When Redis has it, or will never have it, the delivery has ended.
+ * - `ended`: Its slot is free, and nothing follows.
+ * - `lost`: Others have given up the attempt, because its worker seemed to be gone. A running or settling
+ *   delivery learns it from the answer to its replies or its outcome. The slot is free. The handler may still
+ *   run, but its signal is aborted and no reply goes out: the caller would miss the part before it. The state
+ *   stays. A handler that ends well then has its message taken out of the dead letters.
  *
  * Replies go out together with those of the same tick. While some are on their way, the next ones wait.
  * Replies therefore arrive in order, and the values of a handler do not outrun Redis.
@@ -50,19 +54,15 @@ const NO_REPLIES: readonly string[] = [];
 export class Delivery implements Settlable {
   /** The position among the running deliveries; -1 before it runs. */
   inFlightIndex = -1;
+  #state: DeliveryState = 'running';
+  /** It is set as soon as it is decided. A lost delivery can have one too. */
+  #outcome: Outcome | undefined;
   #replies: string[] = [];
   #number = 0;
-  #finished = false;
-  /** Whether it waits for the settler to take its replies, or is on the way to Redis. */
-  #settling = false;
+  /** Whether it waits for the settler to take its replies, or they are on the way to Redis. */
+  #isSending = false;
   #lastIsOnItsWay = false;
-  #isDropped = false;
-  #isExpiring = false;
-  /** A part of the answer did not go out. Nothing may follow it, because the caller would miss that part. */
-  #isLost = false;
   #isCancelled = false;
-  /** The outcome, unless it is an answer. */
-  ending: 'retried' | 'dead-lettered' | undefined;
   #onCancel: (() => void) | undefined;
   /** The error when Redis has refused the replies of the attempt. */
   #refusal: EnqueueError | undefined;
@@ -76,7 +76,7 @@ export class Delivery implements Settlable {
   constructor(
     readonly queued: QueuedEvent,
     readonly read: Read,
-    private readonly ends: DeliveryEnds,
+    private readonly settler: DeliverySettler,
     readonly positionInRead = 0,
   ) {}
 
@@ -88,9 +88,13 @@ export class Delivery implements Settlable {
     return this.queued.event.replyTo;
   }
 
-  /** Whether its handler has come to an end. The outcome may not be in Redis yet. */
-  get isHandled(): boolean {
-    return this.#finished;
+  get state(): DeliveryState {
+    return this.#state;
+  }
+
+  /** The outcome, once it is decided. It may not be in Redis yet. */
+  get outcome(): Outcome | undefined {
+    return this.#outcome;
   }
 
   /** Whether a part of the answer has gone out, or is about to. */
@@ -105,7 +109,7 @@ export class Delivery implements Settlable {
 
   /** The time for which its caller still waits, ms. */
   get timeLeft(): number {
-    return this.deadline - this.ends.now();
+    return this.deadline - this.settler.now();
   }
 
   /**
@@ -124,7 +128,7 @@ export class Delivery implements Settlable {
   signal(hasDeadline: boolean): AbortSignal {
     this.#signal ??= new AttemptSignal();
     // The deadline of an attempt that has ended means nothing.
-    return this.#signal.get(hasDeadline && !this.#finished ? this.timeLeft : Infinity);
+    return this.#signal.get(hasDeadline && !this.#outcome ? this.timeLeft : Infinity);
   }
 
   /** Whether its caller has cancelled it. */
@@ -139,7 +143,7 @@ export class Delivery implements Settlable {
   }
 
   cancel(): void {
-    if (this.#finished || this.#isCancelled) return;
+    if (this.#outcome || this.#isCancelled) return;
     this.#isCancelled = true;
     this.abort(new CancelledError('its requester does not wait for the answer any more'));
     this.#onCancel?.();
@@ -147,7 +151,7 @@ export class Delivery implements Settlable {
 
   /** Aborts the handler's work, which has become useless, if it still runs. */
   abort(reason: Error): void {
-    if (this.#finished) return;
+    if (this.#outcome) return;
     this.#signal ??= new AttemptSignal();
     this.#signal.abort(reason);
   }
@@ -157,69 +161,25 @@ export class Delivery implements Settlable {
    * @param body a JSON value
    */
   reply(body: string): void {
-    if (this.#finished || this.#isLost) return;
+    if (this.#outcome || this.#state === 'lost') return;
     this.#replies.push(body);
-    this.#enlist();
+    this.#settle();
   }
 
-  /** Ends the attempt. The caller, if there is one, learns that no more values come. */
-  finish(): void {
-    if (this.#finished) return;
-    this.#finished = true;
-    this.#signal?.clear();
-    if (this.#isLost) this.ends.lost(this, true);
-    else this.#enlist();
-  }
-
-  /** Ends an attempt at a request that nobody waits for. Nobody is notified. */
-  drop(): void {
-    this.#isDropped = true;
-    this.finish();
-  }
-
-  /** Ends an attempt at an event. Its client may be a legacy one. */
-  end(): void {
-    if (this.queued.isOurs) this.finish();
-    else this.answerOriginal();
-  }
-
-  /** Ends an attempt at an event of a legacy client, with the response if one is due. */
-  answerOriginal(response?: ServiceEvent): void {
-    this.#endBy(() => this.ends.answerOriginal(this, response));
-  }
-
-  /** Ends the attempt by moving its message to the dead letters. */
-  deadLetter(reason: DeadLetterReason, error?: unknown): void {
-    if (!this.#finished) this.ending = 'dead-lettered';
-    this.#endBy(() => this.ends.deadLetter(this, reason, error));
-  }
-
-  /**
-   * Ends the attempt and tries the message again. The attempt must not have answered anything.
-   * @param delay ms until then at the least
-   * @param failure the failure of this attempt; `undefined` when its handler has asked for another
-   */
-  retry(delay: number, failure?: Failure): void {
-    if (!this.#finished) this.ending = 'retried';
-    this.#endBy(() => this.ends.retry(this, delay, failure));
-  }
-
-  /**
-   * Ends the attempt at a deduplicated request that has expired, or that nobody waits for. Its key is free
-   * again.
-   */
-  expire(): void {
-    // The replies on their way come first.
-    if (this.#settling) this.#isExpiring = true;
-    else this.#endBy(() => this.ends.expire(this));
+  /** Ends the attempt. Only the first call counts. */
+  end(outcome: Outcome): void {
+    if (this.#outcome) return;
+    this.#decide(outcome);
+    this.#settle();
   }
 
   takeReplies(limit: number): Settlement {
-    if (this.replyTo === undefined || this.#isDropped) {
+    const isEnding = this.#outcome !== undefined && this.#goesWithReplies(this.#outcome);
+    if (this.replyTo === undefined || this.#outcome?.kind === 'drop') {
       // Nobody is notified.
       this.#replies.length = 0;
-      this.#lastIsOnItsWay = this.#finished;
-      return { replies: NO_REPLIES, finished: this.#finished };
+      this.#lastIsOnItsWay = isEnding;
+      return { replies: NO_REPLIES, finished: isEnding };
     }
     const { event, attempt } = this.queued;
     const head = `["${event.requestId}",${String(attempt)},`;
@@ -229,26 +189,25 @@ export class Delivery implements Settlable {
       const body = this.#replies[taken] as string;
       // Redis may refuse a large body, and everything that goes with it.
       if (taken > 0 && body.length >= LARGE_CHARACTERS) break;
-      const last = this.#finished && taken === this.#replies.length - 1;
+      const last = isEnding && taken === this.#replies.length - 1;
       frames.push(`${head}${String(this.#number++)},${last ? '1' : '0'},${body}]`);
       size += body.length;
     }
     // No value goes with the end: there were none, or all have gone out already.
-    if (this.#finished && this.#replies.length === 0) frames.push(`${head}${String(this.#number)},1,null]`);
-    const finished = this.#finished && taken === this.#replies.length;
+    if (isEnding && this.#replies.length === 0) frames.push(`${head}${String(this.#number)},1,null]`);
+    const finished = isEnding && taken === this.#replies.length;
     this.#replies = this.#replies.slice(taken);
     this.#lastIsOnItsWay = finished;
     return { replies: frames, finished };
   }
 
   refused(error: Error): Settlement | undefined {
-    if (this.replyTo === undefined || this.#isDropped) return undefined;
+    if (this.replyTo === undefined || this.#outcome?.kind === 'drop') return undefined;
     const { event, attempt } = this.queued;
     const what = `Redis refused the answer to '${event.action}': ${error.message}`;
     this.#refusal = new EnqueueError(what, { cause: error });
     this.abort(this.#refusal);
-    this.#finished = true;
-    this.#signal?.clear();
+    this.#decide(ACKNOWLEDGE);
     this.#replies.length = 0;
     this.#lastIsOnItsWay = true;
     // This ends the source of its values, if more of them would come.
@@ -256,33 +215,44 @@ export class Delivery implements Settlable {
     return { replies: [failureFrame(event.requestId, attempt, this.#refusal)], finished: true };
   }
 
-  onSettled(fate: SettlementResult, error: unknown = this.#refusal): void {
-    this.#settling = false;
-    this.#isLost = fate === 'lost';
-    if (this.#isLost) this.ends.lost(this, this.#finished);
-    else if (fate === 'in doubt') this.ends.handledAfterAll(this);
-    if (this.#isLost || this.#lastIsOnItsWay || error !== undefined) this.ends.ended(this, error);
-    else if (this.#isExpiring) this.expire();
-    else if (this.#replies.length > 0 || this.#finished) this.#enlist();
+  onSettled(result: SettlementResult, error: unknown = this.#refusal): void {
+    this.#isSending = false;
+    if (result === 'lost' || this.#lastIsOnItsWay || error !== undefined) this.#release(result, error);
+    else if (this.#replies.length > 0 || this.#outcome) this.#settle();
   }
 
-  #endBy(call: () => Promise<void>): void {
-    if (this.#finished) return;
-    this.#finished = true;
+  #decide(outcome: Outcome): void {
+    this.#outcome = outcome;
+    if (this.#state === 'running') this.#state = 'settling';
     this.#signal?.clear();
-    call().then(
-      () => {
-        this.ends.ended(this);
+  }
+
+  /** Sends what there is to send, unless replies are on their way: `onSettled` comes back here then. */
+  #settle(): void {
+    if (this.#isSending) return;
+    const outcome = this.#outcome;
+    if (!outcome || this.#goesWithReplies(outcome)) {
+      this.#isSending = true;
+      this.settler.settleReplies(this);
+      return;
+    }
+    this.settler.carryOut(this, outcome).then(
+      (result) => {
+        this.#release(result);
       },
       (error: unknown) => {
-        this.ends.ended(this, error);
+        this.#release('kept', error);
       },
     );
   }
 
-  #enlist(): void {
-    if (this.#settling) return;
-    this.#settling = true;
-    this.ends.settle(this);
+  /** Whether the outcome goes out with replies, in one call for many deliveries. */
+  #goesWithReplies({ kind }: Outcome): boolean {
+    return (kind === 'acknowledge' || kind === 'drop') && this.queued.isOurs && this.#state !== 'lost';
+  }
+
+  #release(result: SettlementResult, error?: unknown): void {
+    if (this.#state !== 'lost') this.#state = result === 'lost' ? 'lost' : 'ended';
+    this.settler.releaseDelivery(this, result, error);
   }
 }

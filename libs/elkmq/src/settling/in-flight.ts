@@ -9,6 +9,7 @@ export interface Indexed {
  */
 export class InFlight<T extends Indexed> implements Iterable<T> {
   readonly #all: T[] = [];
+  #whenEmpty: (() => void) | undefined;
 
   get size(): number {
     return this.#all.length;
@@ -27,11 +28,27 @@ export class InFlight<T extends Indexed> implements Iterable<T> {
       last.inFlightIndex = inFlightIndex;
       this.#all[inFlightIndex] = last;
     }
+    if (this.#all.length === 0) this.#whenEmpty?.();
     return true;
   }
 
   removeAll(): void {
     this.#all.length = 0;
+  }
+
+  /**
+   * Waits until nothing is running.
+   * @param timeoutMs the longest time to wait
+   */
+  drained(timeoutMs: number): Promise<void> {
+    if (this.#all.length === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, timeoutMs);
+      this.#whenEmpty = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
   }
 
   [Symbol.iterator](): Iterator<T> {

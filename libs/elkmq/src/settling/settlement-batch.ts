@@ -1,7 +1,15 @@
 import { GROUP, type QueueKeys } from '../model/keys.js';
 import * as scripts from '../redis/scripts.generated.js';
 import type { ScriptCall } from '../redis/scripts.js';
-import { ContiguousRange, type ReadEntry } from './stretch.js';
+import { nextId, type Read } from '../consumer/session.js';
+
+/** An entry that knows the read that has brought it, and its position in that read. */
+export interface ReadEntry {
+  /** The id of the entry. */
+  readonly id: string;
+  readonly read: Read;
+  readonly positionInRead: number;
+}
 
 /** An attempt that has something to settle. */
 export interface Settlable extends ReadEntry {
@@ -57,7 +65,7 @@ export class SettlementBatch {
   readonly #inboxNumbers = new Map<string, number>();
   readonly #finished: Settlable[] = [];
   readonly #lastWords: Settlement[] = [];
-  readonly #stretch = new ContiguousRange();
+  readonly #range = new ContiguousRange();
   /** The replies and ids of the attempts that finish, by the number of the inbox. */
   readonly #endings = new Map<number, { replies: string[]; ids: string[] }>();
   readonly #unfinished: Settlable[] = [];
@@ -82,7 +90,7 @@ export class SettlementBatch {
     if (finished) {
       this.#finished.push(attempt);
       this.#lastWords.push(settlement);
-      this.#stretch.addEntry(attempt);
+      this.#range.addEntry(attempt);
       this.#addEnding(inbox, attempt.id, joined);
     } else {
       this.#unfinished.push(attempt);
@@ -95,7 +103,7 @@ export class SettlementBatch {
     const keys = { eventStream: this.#queueKeys.eventStream, inboxes: this.#inboxes };
     const calls: SettlementCall[] = [];
     if (this.#finished.length > 0) {
-      const [first, stop] = this.#stretch.bounds;
+      const [first, stop] = this.#range.bounds;
       const endings = Array.from(this.#endings, ([inbox, { replies, ids }]) => {
         // Each attempt has a line of its own: JSON has no line break.
         return { inbox, replies: inbox === 0 ? '' : `[${replies.join('\n,')}]`, ids };
@@ -136,5 +144,44 @@ export class SettlementBatch {
     const number = inbox === undefined ? 0 : this.#inboxes.push(inbox);
     this.#inboxNumbers.set(replyTo, number);
     return number;
+  }
+}
+
+/**
+ * The smallest number of entries for a trim. With fewer entries one XDEL costs no more than the check for
+ * gaps.
+ */
+const MIN_ENTRIES = 8;
+
+/** The arguments of `settle.lua` for entries that are no contiguous range. */
+const NO_RANGE = ['', ''] as const;
+
+/**
+ * Finds out whether entries are a contiguous range of the stream. Entries of one read follow each other
+ * there, so they are a range when all between the first and the last are among them.
+ */
+export class ContiguousRange {
+  #first: ReadEntry | undefined;
+  #last: ReadEntry | undefined;
+  #count = 0;
+
+  addEntry(entry: ReadEntry): void {
+    this.#count++;
+    if (!this.#first || !this.#last) {
+      this.#first = entry;
+      this.#last = entry;
+    } else if (entry.read !== this.#first.read) this.#count = Number.NaN;
+    else if (entry.positionInRead < this.#first.positionInRead) this.#first = entry;
+    else if (entry.positionInRead > this.#last.positionInRead) this.#last = entry;
+  }
+
+  /**
+   * The id of the first entry, and the least id after the last. It is `NO_RANGE` when there are gaps or too
+   * few entries.
+   */
+  get bounds(): readonly [first: string, end: string] {
+    if (!this.#first || !this.#last || this.#count < MIN_ENTRIES) return NO_RANGE;
+    const hasGaps = this.#last.positionInRead - this.#first.positionInRead + 1 !== this.#count;
+    return hasGaps ? NO_RANGE : [this.#first.id, nextId(this.#last.id)];
   }
 }

@@ -1,120 +1,178 @@
+import type { GroupConsumer } from '../consumer/group-consumer.js';
+import type { Dead, DeadLetterReason } from '../dead-letters/dead-letter.js';
 import type { QueueContext } from '../legacy/queue-context.js';
+import { nameOfMessage, type QueuedEvent } from '../model/entry.js';
+import { AbandonedError, EnqueueError } from '../model/errors.js';
+import { ServiceEvent } from '../model/service-event.js';
+import { Summary } from '../model/summary.js';
+import type { Failure } from '../model/thrown.js';
+import type { ConnectionListener } from '../redis/connection.js';
 import { isReplyError } from '../redis/redis-errors.js';
-import { callReliably, scheduleFlush, type Doubt } from '../redis/reliable-call.js';
-import {
-  BATCH_CHARACTERS,
-  SettlementBatch,
-  type Settlable,
-  type Settlement,
-  type SettlementCall,
-} from './settlement-batch.js';
-
-/** The largest number of attempts in one call. */
-const MAX_ATTEMPTS = 256;
-/** The time for which a worker tries to settle, ms. */
-export const SETTLE_TIMEOUT_MS = 24 * 60 * 60 * 1_000;
+import { LEASE_LOST, leasesLost } from './attempt-signal.js';
+import type { Delivery, DeliverySettler } from './delivery.js';
+import type { InFlight } from './in-flight.js';
+import { isHandledBy, type Outcome } from './outcome.js';
+import type { OutcomeWriter } from './outcome-writer.js';
+import type { SettlementResult } from './settlement-batch.js';
+import { SettlementQueue } from './settlement-queue.js';
 
 /**
- * Settles attempts in batches. Attempts that end during one tick go out together, and so do replies to one
- * client.
+ * The treatment of a message whose worker has gone: it is never started again, or it is handed to another
+ * worker.
  */
-export class Settler {
+export type DeliveryMode = 'once' | 'at-least-once';
+
+export interface AbandonmentListener {
+  modeOf(action: string): DeliveryMode;
+  /** A message ended without being handled. `error` is the reason, or the reason why even that failed. */
+  dropped(what: string, reason: DeadLetterReason, error?: unknown): void;
+}
+
+/** Is notified of attempts that did not end well. */
+export interface AttemptListener extends ConnectionListener, AbandonmentListener {
+  /**
+   * A message is tried again after `delay` ms.
+   * @param failure the thrown value, unless its handler has asked for another attempt
+   */
+  retried(queued: QueuedEvent, delay: number, failure?: Failure): void;
+}
+
+/** Wakes when a delayed message is due. */
+export interface DueTimes {
+  /** @param due time of a message, ms since 1970 on the clock of Redis */
+  expectDue(due: number): void;
+}
+
+/**
+ * The one exit of a worker's deliveries. It has their outcomes written to Redis, notifies the listener of those
+ * that did not end well, and frees their slots.
+ */
+export class Settler implements DeliverySettler {
+  /** The deliveries that are acknowledged or dropped, and the replies of all. */
+  readonly queue: SettlementQueue;
   readonly #context: QueueContext;
-  readonly #sent: () => void;
-  #waiting: Settlable[] = [];
-  #inFlight = 0;
-  #ending = 0;
-  #isHeld = false;
+  readonly #writer: OutcomeWriter;
+  readonly #inFlight: InFlight<Delivery>;
+  readonly #consumer: GroupConsumer;
+  readonly #dueTimes: DueTimes;
+  readonly #listener: AttemptListener;
+  readonly #losses: Summary<AbandonedError>;
 
-  /** @param sent is called when a batch has gone out */
-  constructor(context: QueueContext, sent: () => void) {
+  /**
+   * @param consumer reads more when slots are free
+   * @param dueTimes learns when messages are tried again
+   */
+  constructor(
+    context: QueueContext,
+    writer: OutcomeWriter,
+    inFlight: InFlight<Delivery>,
+    consumer: GroupConsumer,
+    dueTimes: DueTimes,
+    listener: AttemptListener,
+  ) {
+    this.queue = new SettlementQueue(context, consumer);
     this.#context = context;
-    this.#sent = sent;
+    this.#writer = writer;
+    this.#inFlight = inFlight;
+    this.#consumer = consumer;
+    this.#dueTimes = dueTimes;
+    this.#listener = listener;
+    this.#losses = new Summary<AbandonedError>((count, latest) => {
+      listener.error?.(count === 1 ? latest : new AbandonedError(leasesLost(count)));
+    });
   }
 
-  /** The number of attempts whose outcome was sent to Redis, and which Redis has not confirmed. */
-  get unconfirmed(): number {
-    return this.#ending;
+  now(): number {
+    return this.#context.clock.now();
   }
 
-  /** Holds attempts that end from now on. They go out together, at `release`, in the same tick. */
-  hold(): void {
-    this.#isHeld = true;
+  settleReplies(delivery: Delivery): void {
+    if (delivery.queued.deduplication === undefined) this.queue.addAttempt(delivery);
+    else this.#writer.deduplicated.settleAttempt(delivery);
   }
 
-  release(): void {
-    this.#isHeld = false;
-    if (this.#waiting.length > 0) scheduleFlush(this.#inFlight === 0, this.#flush);
+  carryOut(delivery: Delivery, outcome: Outcome): Promise<SettlementResult> {
+    return this.#carryOut(delivery, outcome, true);
   }
 
-  /** Adds an attempt. Its settlement is taken when the batch goes out. */
-  addAttempt(attempt: Settlable): void {
-    const { length } = this.#waiting;
-    this.#waiting.push(attempt);
-    if (length === 0 && !this.#isHeld) scheduleFlush(this.#inFlight === 0, this.#flush);
-  }
-
-  readonly #flush = (): void => {
-    const waiting = this.#waiting;
-    if (waiting.length === 0) return;
-    this.#waiting = [];
-    let batch = new SettlementBatch(this.#context.keys, MAX_ATTEMPTS);
-    for (const attempt of waiting) {
-      if (batch.isFull) {
-        this.#send(batch);
-        batch = new SettlementBatch(this.#context.keys, MAX_ATTEMPTS);
-      }
-      batch.addAttempt(attempt, attempt.takeReplies(BATCH_CHARACTERS - batch.size));
+  releaseDelivery(delivery: Delivery, result: SettlementResult, error?: unknown): void {
+    if (result === 'lost') delivery.abort(this.#reportLoss());
+    if (result !== 'kept' && delivery.outcome && isHandledBy(delivery.outcome)) this.#removeLetter(delivery);
+    // A lost delivery was released before, and a stopped worker has reported its remaining ones already.
+    if (!this.#inFlight.removeDelivery(delivery)) return;
+    if (error !== undefined) {
+      const why = error instanceof Error ? `: ${error.message}` : '';
+      const what = `'${delivery.queued.event.action}' was handled, but Redis could not be told${why}`;
+      this.#listener.error?.(new EnqueueError(what, { cause: error }));
     }
-    this.#send(batch);
-    this.#sent();
-  };
-
-  #send(batch: SettlementBatch): void {
-    for (const call of batch.calls()) void this.#call(call, { isInDoubt: false });
-  }
-
-  /** @param isLast whether this replaces a settlement that Redis has refused */
-  async #call(settling: SettlementCall, doubt: Doubt, isLast = false): Promise<void> {
-    const { call, attempts } = settling;
-    const isEnd = call.script.name === 'settle';
-    this.#inFlight++;
-    if (isEnd) this.#ending += attempts.length;
-    let failure: unknown;
-    let lost: string[] = [];
-    try {
-      lost = (await callReliably(this.#context.connection, call, SETTLE_TIMEOUT_MS, doubt)) as string[];
-    } catch (error) {
-      failure = error;
-    }
-    // An attempt that is gone after a call in doubt may have been ended by that call, whose answer was lost.
-    const gone = isEnd && doubt.isInDoubt ? 'in doubt' : 'lost';
-    if (isEnd) this.#ending -= attempts.length;
-    this.#inFlight--;
-    if (isReplyError(failure) && !isLast && this.#settleOtherwise(settling, failure, doubt)) return;
-    for (const attempt of attempts) attempt.onSettled(lost.includes(attempt.id) ? gone : 'kept', failure);
+    this.#consumer.wakeReader();
   }
 
   /**
-   * Redis has refused a call for good. Its attempts are settled one by one. An attempt that was alone is to
-   * blame, and ends with another settlement.
-   * @returns false when it has none
+   * Ends an entry that is handed to no handler.
+   * @param consumer the one that has it
    */
-  #settleOtherwise({ attempts, settlements }: SettlementCall, failure: Error, doubt: Doubt): boolean {
-    const [first, ...others] = attempts;
-    if (first && others.length === 0) {
-      const instead = first.refused(failure);
-      if (instead) this.#sendAlone(first, instead, doubt, true);
-      return instead !== undefined;
-    }
-    for (const [index, attempt] of attempts.entries())
-      this.#sendAlone(attempt, settlements[index] as Settlement, doubt);
-    return true;
+  endEntry(entry: Dead, outcome: Outcome, consumer: string): void {
+    this.#writer.writeOutcome(entry, outcome, consumer).catch((error: unknown) => {
+      this.#listener.dropped(`entry ${entry.id}`, 'malformed', error);
+    });
   }
 
-  #sendAlone(attempt: Settlable, settlement: Settlement, { isInDoubt }: Doubt, isLast = false): void {
-    const batch = new SettlementBatch(this.#context.keys, 1);
-    batch.addAttempt(attempt, settlement);
-    for (const call of batch.calls()) void this.#call(call, { isInDoubt }, isLast);
+  /** Reports now the losses that have not been reported yet. */
+  reportLosses(): void {
+    this.#losses.report();
   }
+
+  /** @param hasSubstitute whether another outcome may take the place of one that Redis refuses */
+  async #carryOut(delivery: Delivery, outcome: Outcome, hasSubstitute: boolean): Promise<SettlementResult> {
+    const { queued, read } = delivery;
+    // Nothing is left to end. The message was handled all the same, see `releaseDelivery`.
+    if (delivery.state === 'lost' && isHandledBy(outcome)) return 'lost';
+    const { kind } = outcome;
+    if (kind === 'dead-letter') this.#listener.dropped(nameOfMessage(queued), outcome.reason, outcome.error);
+    try {
+      const isDone = await this.#writer.writeOutcome(queued, outcome, read.consumer);
+      if (!isDone && kind !== 'dead-letter' && kind !== 'expire') return 'lost';
+    } catch (error) {
+      const instead = hasSubstitute && isReplyError(error) && this.#substituteFor(outcome, queued, error);
+      if (!instead) throw error;
+      return this.#carryOut(delivery, instead, false);
+    }
+    if (kind === 'retry') {
+      const delayMs = Math.ceil(outcome.delayMs);
+      this.#dueTimes.expectDue(this.now() + delayMs);
+      this.#listener.retried(queued, delayMs, outcome.failure);
+    }
+    return 'kept';
+  }
+
+  /** Redis has refused the outcome for good. Returns another one, if there is one. */
+  #substituteFor(outcome: Outcome, { event }: QueuedEvent, error: Error): Outcome | undefined {
+    if (outcome.kind === 'retry') {
+      const refusal = refusalOf(`another attempt at '${event.action}'`, error);
+      return { kind: 'dead-letter', reason: 'failed', error: refusal, errorForCaller: refusal };
+    }
+    if (outcome.kind !== 'legacy-response') return undefined;
+    const refusal = refusalOf(`the answer to '${event.action}'`, error);
+    this.#listener.error?.(refusal);
+    const failure = JSON.stringify({ err: { status: 'error', message: refusal.message } });
+    const response = ServiceEvent.responseTo(event, outcome.response.action, failure);
+    return { kind: 'legacy-response', response };
+  }
+
+  #removeLetter({ queued }: Delivery): void {
+    this.#writer.removeAbandonedLetter(queued.origin).catch((error: unknown) => {
+      this.#listener.dropped(nameOfMessage(queued), 'abandoned', error);
+    });
+  }
+
+  #reportLoss(): AbandonedError {
+    const late = new AbandonedError(LEASE_LOST);
+    this.#losses.add(late);
+    return late;
+  }
+}
+
+function refusalOf(what: string, error: Error): EnqueueError {
+  return new EnqueueError(`Redis refused ${what}: ${error.message}`, { cause: error });
 }

@@ -1,6 +1,7 @@
 import { createLetter, letterWith, type DeadLetter } from '../dead-letters/dead-letter.js';
-import { TimeoutExpiredError, type RejectedError } from '../model/errors.js';
-import { Delivery, type DeliveryEnds } from '../settling/delivery.js';
+import { TimeoutExpiredError } from '../model/errors.js';
+import { Delivery, type DeliverySettler } from '../settling/delivery.js';
+import { DROP, type Outcome } from '../settling/outcome.js';
 import type { WorkerListener } from '../worker/worker.js';
 import type { QueueState } from '../admin/queue-state.js';
 import type { MessageOptions } from '../requests/requester.js';
@@ -39,39 +40,24 @@ export class MemoryBroker {
   #worker: { readonly listener: WorkerListener; readonly concurrency: number } | undefined;
   #sequence = 0;
 
-  readonly #ends: DeliveryEnds = {
+  readonly #settler: DeliverySettler = {
     now: () => this.now,
-    settle: (delivery) => {
+    settleReplies: (delivery) => {
       queueMicrotask(() => {
         const { replies } = delivery.takeReplies(Infinity);
         for (const reply of replies) this.#reply(JSON.parse(reply) as ReplyFrame);
         delivery.onSettled('kept');
       });
     },
-    deadLetter: (delivery, reason, error) => {
-      const { queued } = delivery;
-      this.#worker?.listener.dropped(nameOfMessage(queued), reason, error);
-      const letter = createLetter(queued, reason, error, delivery.read.consumer, this.now);
-      this.deadLetters.push(letterWith(letter, queued.event));
-      if (reason === 'rejected') this.#fail(queued.event.requestId, error as RejectedError);
-      return Promise.resolve();
-    },
-    retry: ({ queued }, delay, failure) => {
-      this.#worker?.listener.retried(queued, Math.ceil(delay), failure);
-      const fields = fieldsOfNext(queued);
-      this.messages.push({ due: this.now + Math.ceil(delay), origin: queued.origin, fields });
-      return Promise.resolve();
-    },
-    ended: (delivery) => {
+    carryOut: (delivery, outcome) =>
+      new Promise((resolve) => {
+        this.#carryOut(delivery, outcome);
+        resolve('kept');
+      }),
+    releaseDelivery: (delivery) => {
       this.running.delete(delivery);
       this.handOut();
     },
-    // These are for legacy clients, deduplicated requests that expire, and workers that lose their lease.
-    // None of them exists here.
-    answerOriginal: () => Promise.resolve(),
-    expire: () => Promise.resolve(),
-    lost: () => undefined,
-    handledAfterAll: () => undefined,
   };
 
   constructor(now: number) {
@@ -139,7 +125,7 @@ export class MemoryBroker {
       if (next < 0 || !this.#worker || this.running.size >= this.#worker.concurrency) return;
       const [message] = this.messages.splice(next, 1) as [Message];
       const queued = readEntry([message.origin, message.fields]);
-      if (queued) this.#start(new Delivery(queued, READ, this.#ends), this.#worker.listener);
+      if (queued) this.#start(new Delivery(queued, READ, this.#settler), this.#worker.listener);
     }
   }
 
@@ -169,8 +155,31 @@ export class MemoryBroker {
   #start(delivery: Delivery, listener: WorkerListener): void {
     this.running.add(delivery);
     if (!delivery.hasExpired) listener.handle(delivery);
-    else if (delivery.replyTo === undefined) delivery.deadLetter('expired');
-    else delivery.finish();
+    else if (delivery.replyTo === undefined) delivery.end({ kind: 'dead-letter', reason: 'expired' });
+    else delivery.end(DROP);
+  }
+
+  #carryOut({ queued, read }: Delivery, outcome: Outcome): void {
+    switch (outcome.kind) {
+      case 'retry': {
+        const delayMs = Math.ceil(outcome.delayMs);
+        this.#worker?.listener.retried(queued, delayMs, outcome.failure);
+        const fields = fieldsOfNext(queued);
+        this.messages.push({ due: this.now + delayMs, origin: queued.origin, fields });
+        return;
+      }
+      case 'dead-letter': {
+        const { reason, error, errorForCaller } = outcome;
+        this.#worker?.listener.dropped(nameOfMessage(queued), reason, error);
+        const letter = createLetter(queued, reason, error, read.consumer, this.now);
+        this.deadLetters.push(letterWith(letter, queued.event));
+        if (errorForCaller) this.#fail(queued.event.requestId, errorForCaller);
+        return;
+      }
+      default:
+        // The other outcomes are for legacy clients, deduplicated requests, and workers that go away.
+        throw new Error(`there is no '${outcome.kind}' in memory`);
+    }
   }
 
   #reply([requestId, , , last, body]: ReplyFrame): void {

@@ -1,39 +1,29 @@
-import type { QueueContext } from '../legacy/queue-context.js';
-import type { Contest, LegacyBridge } from '../legacy/bridge.js';
-import type { Read } from '../consumer/session.js';
-import { FlowControl } from '../consumer/flow-control.js';
-import { describeMalformed, type DeadLetterReason } from '../dead-letters/dead-letter.js';
-import { Delivery } from '../settling/delivery.js';
-import type { Endings } from '../settling/endings.js';
 import type { GroupConsumer, Intake } from '../consumer/group-consumer.js';
-import type { Outcomes } from '../settling/outcomes.js';
-import type { InFlight } from '../settling/in-flight.js';
-import type { Settler } from '../settling/settler.js';
-import { StallWatch } from './stall-watch.js';
-import type { StreamEntry } from '../model/stream-entries.js';
+import { FlowControl } from '../consumer/flow-control.js';
+import type { Read } from '../consumer/session.js';
+import { describeEntry } from '../dead-letters/dead-letter.js';
+import type { Contest } from '../legacy/bridge.js';
+import type { QueueContext } from '../legacy/queue-context.js';
 import { nudgeOf, readEntry } from '../model/entry.js';
+import { EnqueueError } from '../model/errors.js';
+import type { StreamEntry } from '../model/stream-entries.js';
+import { Delivery } from '../settling/delivery.js';
+import type { InFlight } from '../settling/in-flight.js';
+import { DROP, EXPIRE, LEAVE_TO_LEGACY } from '../settling/outcome.js';
+import type { AttemptListener, DueTimes, Settler } from '../settling/settler.js';
+import { StallWatch } from './stall-watch.js';
 
-/** Is notified of the entries that a worker takes. */
-export interface IntakeListener {
+/** Handles messages, and is notified of those that did not end well. */
+export interface IntakeListener extends AttemptListener {
+  /** Handles a message. The delivery must be ended, whatever happens. */
   handle(delivery: Delivery): void;
-  /** A message is due at this time, ms since 1970 on the clock of Redis. */
-  expect(due: number): void;
-  dropped(what: string, reason: DeadLetterReason, error?: unknown): void;
-  /** Something is held up for now. */
-  heldUp(what: string, error: Error): void;
 }
 
-/** The parts of the worker that this file needs. */
-export interface IntakeOwner {
+export interface IntakeLimits {
+  /** The number of messages that are handled at once. */
   readonly concurrency: number;
-  readonly legacy: LegacyBridge;
-  readonly outcomes: Outcomes;
-  readonly endings: Endings;
-  readonly running: InFlight<Delivery>;
-  readonly settler: Settler;
   /** ms */
   readonly lease: number;
-  consumer(): GroupConsumer | undefined;
 }
 
 /** An entry that was read and is not started yet. */
@@ -52,37 +42,57 @@ interface Fetched {
  * these entries for abandoned by now, and an entry that has lost its lease must not be started.
  */
 export class WorkerIntake implements Intake {
-  readonly #owner: IntakeOwner;
+  readonly #context: QueueContext;
+  readonly #consumer: GroupConsumer;
+  readonly #settler: Settler;
+  readonly #inFlight: InFlight<Delivery>;
+  readonly #dueTimes: DueTimes;
   readonly #listener: IntakeListener;
   readonly #credit: FlowControl;
   readonly #contest: Contest;
   readonly #stalls: StallWatch;
   #line: Fetched[] = [];
   #isStarting = false;
+  /** Whether Redis refuses to hand out entries. */
+  #isRefused = false;
 
-  constructor(context: QueueContext, owner: IntakeOwner, listener: IntakeListener) {
-    this.#owner = owner;
+  /** @param dueTimes learns when delayed messages are due */
+  constructor(
+    context: QueueContext,
+    consumer: GroupConsumer,
+    settler: Settler,
+    inFlight: InFlight<Delivery>,
+    dueTimes: DueTimes,
+    { concurrency, lease }: IntakeLimits,
+    listener: IntakeListener,
+  ) {
+    this.#context = context;
+    this.#consumer = consumer;
+    this.#settler = settler;
+    this.#inFlight = inFlight;
+    this.#dueTimes = dueTimes;
     this.#listener = listener;
-    this.#credit = new FlowControl(owner.concurrency, owner.lease, () => ({
-      taken: owner.running.size + this.#contest.size + this.#line.length,
-      confirming: owner.settler.unconfirmed,
+    this.#credit = new FlowControl(concurrency, lease, () => ({
+      taken: inFlight.size + this.#contest.size + this.#line.length,
+      confirming: settler.queue.unconfirmed,
     }));
-    this.#stalls = new StallWatch(owner.lease);
+    this.#stalls = new StallWatch(lease);
     this.#contest = context.legacy.openContest({
-      won: (entry, consumer, isLate) => {
-        if (isLate && this.#credit.freeSlots <= (owner.consumer()?.asked ?? 0))
-          void owner.consumer()?.handBack([entry]);
+      won: (entry, winner, isLate) => {
+        if (isLate && this.#credit.freeSlots <= consumer.asked) void consumer.handBack([entry]);
         else {
           // Others have decided on the entry, so it counts as the entry of a read of its own.
-          this.#line.push({ entry, read: { consumer, sentAt: performance.now() }, nth: 0 });
+          this.#line.push({ entry, read: { consumer: winner, sentAt: performance.now() }, nth: 0 });
           // The entries that are won in the same callback start with it.
           if (!this.#isStarting) process.nextTick(this.#startLine);
         }
       },
-      putBack: (entries) => owner.consumer()?.handBack(entries) ?? Promise.resolve(),
-      decided: () => owner.consumer()?.wakeReader(),
+      putBack: (entries) => consumer.handBack(entries),
+      decided: () => {
+        consumer.wakeReader();
+      },
       failed: (error) => {
-        listener.heldUp('events that legacy consumers may take', error as Error);
+        listener.error?.(heldUp('events that legacy consumers may take', error as Error));
       },
     });
   }
@@ -92,16 +102,22 @@ export class WorkerIntake implements Intake {
   }
 
   takeEntries(entries: StreamEntry[], asked: number, read: Read): void {
+    this.#isRefused = false;
     this.#credit.adapt(entries.length, asked);
     const contested: StreamEntry[] = [];
     let nth = 0;
     for (const entry of entries) {
-      if (this.#owner.legacy.isContested(entry)) contested.push(entry);
+      if (this.#context.legacy.isContested(entry)) contested.push(entry);
       else this.#line.push({ entry, read, nth });
       nth++;
     }
     if (contested.length > 0) this.#contest.decideEntries(contested, read.consumer);
     this.#startLine();
+  }
+
+  readFailed(error: Error): void {
+    if (!this.#isRefused) this.#listener.error?.(error);
+    this.#isRefused = true;
   }
 
   /** Puts back the entries that are not decided by now. */
@@ -114,7 +130,7 @@ export class WorkerIntake implements Intake {
     if (this.#isStarting) return;
     this.#isStarting = true;
     if (this.#line.length > 1) {
-      this.#owner.settler.hold();
+      this.#settler.queue.hold();
       this.#startNext();
       return;
     }
@@ -128,7 +144,7 @@ export class WorkerIntake implements Intake {
       return;
     }
     this.#isStarting = false;
-    this.#owner.settler.release();
+    this.#settler.queue.release();
   };
 
   /** Waits for the callbacks: a tick comes when no microtask is left. */
@@ -145,47 +161,39 @@ export class WorkerIntake implements Intake {
     if (!first) return false;
     if (this.#stalls.hasStalledSince(first.read.sentAt)) {
       const rest = [first, ...this.#line.splice(0)];
-      void this.#owner.consumer()?.handBack(rest.map(({ entry }) => entry));
+      void this.#consumer.handBack(rest.map(({ entry }) => entry));
     } else this.#start(first);
     return true;
   }
 
   #start({ entry, read, nth }: Fetched): void {
-    const { outcomes, endings } = this.#owner;
-    const [id] = entry;
-    const failed = (error: unknown): void => {
-      this.#listener.dropped(`entry ${id}`, 'malformed', error);
-    };
     const due = nudgeOf(entry);
     if (due !== undefined) {
-      this.#listener.expect(due);
-      outcomes.discard(id).catch(failed);
+      this.#dueTimes.expectDue(due);
+      this.#settler.endEntry(describeEntry(entry), DROP, read.consumer);
       return;
     }
     let queued;
     try {
       queued = readEntry(entry);
     } catch (error) {
-      failed(error);
-      endings.bury(describeMalformed(entry), 'malformed', read.consumer, error).catch(failed);
+      this.#listener.dropped(`entry ${entry[0]}`, 'malformed', error);
+      const outcome = { kind: 'dead-letter', reason: 'malformed', error } as const;
+      this.#settler.endEntry(describeEntry(entry), outcome, read.consumer);
       return;
     }
     // The entry is a legacy response.
-    if (!queued) {
-      outcomes.skip(entry).catch(failed);
-      return;
-    }
-    this.#deliver(new Delivery(queued, read, endings, nth));
+    if (!queued) this.#settler.endEntry(describeEntry(entry), LEAVE_TO_LEGACY, read.consumer);
+    else this.#deliver(new Delivery(queued, read, this.#settler, nth));
   }
 
   #deliver(delivery: Delivery): void {
-    const { deduplication } = delivery.queued;
-    this.#owner.running.addDelivery(delivery);
+    this.#inFlight.addDelivery(delivery);
     if (!delivery.hasExpired) this.#handle(delivery);
-    else if (delivery.replyTo === undefined) delivery.deadLetter('expired');
+    else if (delivery.replyTo === undefined) delivery.end({ kind: 'dead-letter', reason: 'expired' });
     // The first caller has gone. Others may be there.
-    else if (deduplication !== undefined) delivery.expire();
-    else delivery.drop();
+    else if (delivery.queued.deduplication !== undefined) delivery.end(EXPIRE);
+    else delivery.end(DROP);
   }
 
   /** Calls the handler. Nobody above could catch an error. */
@@ -193,7 +201,12 @@ export class WorkerIntake implements Intake {
     try {
       this.#listener.handle(delivery);
     } catch (error) {
-      delivery.deadLetter('failed', error);
+      delivery.end({ kind: 'dead-letter', reason: 'failed', error });
     }
   }
+}
+
+/** @param what is not done for now */
+export function heldUp(what: string, error: Error): EnqueueError {
+  return new EnqueueError(`${what}: held up: ${error.message}`, { cause: error });
 }

@@ -52,7 +52,7 @@ export class ElkMqContext extends BaseRpcContext<[queue: string, event: ServiceE
     const fallback = this.#message.backoff?.(this.getAttempt()) ?? DEFAULT_DELAY;
     const wait = delay === undefined ? fallback : messageDelay(delay);
     this.#check();
-    this.#delivery.retry(wait);
+    this.#delivery.end({ kind: 'retry', delayMs: wait });
   }
 
   /**
@@ -62,11 +62,12 @@ export class ElkMqContext extends BaseRpcContext<[queue: string, event: ServiceE
    */
   deadLetter(reason: string): void {
     this.#check();
-    this.#delivery.deadLetter('rejected', new RejectedError(reason));
+    const error = new RejectedError(reason);
+    this.#delivery.end({ kind: 'dead-letter', reason: 'rejected', error, errorForCaller: error });
   }
 
   #check(): void {
-    if (this.#delivery.isHandled) throw new AttemptEndedError('this attempt has ended already');
+    if (this.#delivery.outcome) throw new AttemptEndedError('this attempt has ended already');
     if (this.#delivery.hasAnswered) throw new AttemptEndedError('this attempt has answered already');
   }
 

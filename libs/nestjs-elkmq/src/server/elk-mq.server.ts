@@ -234,7 +234,7 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
     const isRequest = isOurs ? delivery.replyTo !== undefined : handler?.isEventHandler === false;
     // A later attempt can come after the deadline. Only the handler tells that the message is a request.
     if (isRequest && !isOurs && delivery.timeLeft <= 0) {
-      delivery.deadLetter('expired');
+      delivery.end({ kind: 'dead-letter', reason: 'expired' });
       return;
     }
     const backoff = handler ? this.#failures.policyOf(handler)?.backoff : undefined;

@@ -1,6 +1,6 @@
 import type { ConsumerDeserializer, IncomingEvent, MessageHandler } from '@nestjs/microservices';
 import { isObservable, lastValueFrom } from 'rxjs';
-import { type Delivery, type Failure, valueOf } from 'elkmq/internal';
+import { ACKNOWLEDGE, type Delivery, type Failure, valueOf } from 'elkmq/internal';
 import type { ElkMqContext } from './elk-mq.context.js';
 import { originalOf, type Failures } from './failures.js';
 import { whenFulfilled } from '../value-or-promise.js';
@@ -37,12 +37,12 @@ export class EventHandling implements Handling {
     end: (failure?: Failure) => void,
   ): Promise<void> {
     if (!handler) {
-      delivery.deadLetter('unhandled');
+      delivery.end({ kind: 'dead-letter', reason: 'unhandled' });
       end();
       return Promise.resolve();
     }
     const handled = (): void => {
-      delivery.end();
+      delivery.end(ACKNOWLEDGE);
       end();
     };
     const failed = (error: unknown): void => {
@@ -63,7 +63,7 @@ export class EventHandling implements Handling {
   }
 
   failed(delivery: Delivery, error: unknown): void {
-    delivery.deadLetter('failed', error);
+    delivery.end({ kind: 'dead-letter', reason: 'failed', error });
   }
 }
 

@@ -38,7 +38,7 @@ export class Failures {
   ofEvent(delivery: Delivery, handler: MessageHandler, context: ElkMqContext, error: unknown): void {
     if (!this.#isRetried(delivery, handler, context, error)) {
       this.#warnIfUnseen(`The dead letter of '${context.getPattern()}'`, context, error);
-      delivery.deadLetter('failed', originalOf(context, error));
+      delivery.end({ kind: 'dead-letter', reason: 'failed', error: originalOf(context, error) });
     }
   }
 
@@ -63,7 +63,7 @@ export class Failures {
     const policy = this.policyOf(handler);
     const { attempt, event } = delivery.queued;
     // The handler may have ended the attempt itself, through its context.
-    if (!policy || delivery.isHandled || attempt >= policy.attempts) return false;
+    if (!policy || delivery.outcome || attempt >= policy.attempts) return false;
     if (policy.when) {
       this.#warnIfUnseen(`retry.when of '${event.action}'`, context, error);
       try {
@@ -79,9 +79,9 @@ export class Failures {
         return false;
       }
     }
-    const delay = policy.backoff(attempt);
-    if (delay >= timeLeft) return false;
-    delivery.retry(delay, { error: originalOf(context, error) });
+    const delayMs = policy.backoff(attempt);
+    if (delayMs >= timeLeft) return false;
+    delivery.end({ kind: 'retry', delayMs, failure: { error: originalOf(context, error) } });
     return true;
   }
 

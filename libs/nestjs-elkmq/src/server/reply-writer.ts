@@ -1,6 +1,6 @@
 import type { ConsumerSerializer, WritePacket } from '@nestjs/microservices';
 import { PayloadTooLargeError, ServiceEvent } from 'elkmq';
-import { type Delivery, messageOf, textOf, toJson } from 'elkmq/internal';
+import { ACKNOWLEDGE, type Delivery, messageOf, textOf, toJson } from 'elkmq/internal';
 import { runStep, whenFulfilled, type ValueOrPromise } from '../value-or-promise.js';
 
 /** Nest's answer when a failure is not the handler's own, or is empty. */
@@ -73,8 +73,11 @@ export class ReplyWriter {
 
   #finish(): void {
     const { isOurs, event } = this.#delivery.queued;
-    if (isOurs) this.#delivery.finish();
-    else this.#delivery.answerOriginal(ServiceEvent.responseTo(event, event.action, this.#latest));
+    if (isOurs) this.#delivery.end(ACKNOWLEDGE);
+    else {
+      const response = ServiceEvent.responseTo(event, event.action, this.#latest);
+      this.#delivery.end({ kind: 'legacy-response', response });
+    }
   }
 
   #send(packet: unknown): void {
@@ -99,8 +102,8 @@ export class ReplyWriter {
       `The response to '${this.#delivery.queued.event.action}' cannot be sent: ${messageOf(error)}`,
     );
     const body = JSON.stringify(failure(messageOf(error)));
-    this.#latest = body;
-    this.#delivery.reply(body);
+    if (this.#delivery.queued.isOurs) this.#delivery.reply(body);
+    else this.#latest = body;
     this.#finish();
   }
 }

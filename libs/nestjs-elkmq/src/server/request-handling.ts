@@ -1,6 +1,6 @@
 import type { ConsumerDeserializer, MessageHandler } from '@nestjs/microservices';
 import { isObservable, Subscription, type Observable } from 'rxjs';
-import { type Delivery, type Failure, messageOf, nameOfMessage } from 'elkmq/internal';
+import { type Delivery, DROP, EXPIRE, type Failure, messageOf, nameOfMessage } from 'elkmq/internal';
 import type { ElkMqContext } from './elk-mq.context.js';
 import { originalOf, type Failures } from './failures.js';
 import { callHandler, type Handling } from './event-handling.js';
@@ -95,7 +95,7 @@ export class RequestHandling implements Handling {
         if (writer.hasFailed) stop();
       },
       error: (error: unknown) => {
-        if (isSharedInVain(delivery)) delivery.expire();
+        if (isSharedInVain(delivery)) delivery.end(EXPIRE);
         else if (hasAnswered || !isRetried(error)) writer.error(error);
         end({ error: originalOf(context, error) });
       },
@@ -112,8 +112,8 @@ export class RequestHandling implements Handling {
       const { deduplication, isOurs } = delivery.queued;
       // This end is no answer. A later caller with the same key must not get it, and a caller that is late must not
       // take it for one: it would see a request that succeeded without a value.
-      if (deduplication !== undefined) delivery.expire();
-      else if (isOurs) delivery.drop();
+      if (deduplication !== undefined) delivery.end(EXPIRE);
+      else if (isOurs) delivery.end(DROP);
       else writer.end();
     };
     endWhenOver(delivery, values, giveUp);

@@ -85,11 +85,17 @@ export class Instrumentation {
     return (failure) => {
       if (ended) return;
       ended = true;
-      const outcome = delivery.ending ?? (failure ? 'failed' : 'handled');
+      const outcome = outcomeOf(delivery) ?? (failure ? 'failed' : 'handled');
       callSafely(() => processing?.ended(outcome, failure?.error), this.#log);
       callSafely(() => hook?.(context), this.#log);
     };
   }
+}
+
+/** The outcome of an attempt whose message was not handled; otherwise `undefined`. */
+function outcomeOf({ outcome }: Delivery): 'retried' | 'dead-lettered' | undefined {
+  if (outcome?.kind === 'retry') return 'retried';
+  return outcome?.kind === 'dead-letter' ? 'dead-lettered' : undefined;
 }
 
 function nobodyWatches(): void {

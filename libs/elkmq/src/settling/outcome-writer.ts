@@ -1,0 +1,201 @@
+import { ANY_OWNER, requeue, type OwnerGuard } from '../consumer/session.js';
+import {
+  ABANDONED_LETTER,
+  createLetter,
+  shortJsonOf,
+  type Dead,
+  type DeadLetterCap,
+} from '../dead-letters/dead-letter.js';
+import type { TrimReport } from '../dead-letters/trim-report.js';
+import type { QueueContext } from '../legacy/queue-context.js';
+import { encodeEvent } from '../model/codec.js';
+import { fieldsOfNext } from '../model/entry.js';
+import { GROUP } from '../model/keys.js';
+import { DEFAULTS } from '../model/options.js';
+import { failureFrame } from '../model/reply-frame.js';
+import { hyphenated } from '../model/request-ids.js';
+import type { ServiceEvent } from '../model/service-event.js';
+import { isReplyError } from '../redis/redis-errors.js';
+import { callReliably } from '../redis/reliable-call.js';
+import * as scripts from '../redis/scripts.generated.js';
+import type { ScriptCall } from '../redis/scripts.js';
+import { DeduplicatedRequests } from './deduplicated-requests.js';
+import type { BecomeDeadLetter, Outcome } from './outcome.js';
+
+export interface OutcomeWriterOptions {
+  /** The time for which each call is tried while Redis is away, ms. */
+  readonly timeoutMs: number;
+  /** The limits of the dead letters, which apply when one is added. */
+  readonly deadLetters?: DeadLetterCap;
+  /** Counts the letters that were dropped then. */
+  readonly trims?: TrimReport;
+}
+
+/**
+ * Writes the outcome of an entry to Redis, with one call of a script. All outcomes of all entries go through
+ * `writeOutcome`. There is one exception: acknowledged and dropped deliveries of a worker are settled many at
+ * a time, together with their replies (see `SettlementQueue`).
+ */
+export class OutcomeWriter {
+  /** The outcomes of requests for which several callers may wait. */
+  readonly deduplicated: DeduplicatedRequests;
+  readonly #context: QueueContext;
+  readonly #timeoutMs: number;
+  readonly #cap: DeadLetterCap;
+  readonly #trims: TrimReport | undefined;
+
+  constructor(
+    context: QueueContext,
+    { timeoutMs, deadLetters = DEFAULTS.deadLetters, trims }: OutcomeWriterOptions,
+  ) {
+    this.deduplicated = new DeduplicatedRequests(context, timeoutMs);
+    this.#context = context;
+    this.#timeoutMs = timeoutMs;
+    this.#cap = deadLetters;
+    this.#trims = trims;
+  }
+
+  /**
+   * Carries out `outcome`.
+   * @param entry an event, or an entry that holds none (see `describeEntry`)
+   * @param consumer the one that had the entry last
+   * @param guard the owner that the entry must still have, if that is another consumer
+   * @returns false when the attempt had been ended before, by others
+   */
+  writeOutcome(entry: Dead, outcome: Outcome, consumer: string, guard = ANY_OWNER): Promise<boolean> {
+    switch (outcome.kind) {
+      case 'acknowledge':
+        return entry.isOurs ? this.#deleteEntry(entry) : this.#answerLegacy(entry);
+      case 'drop':
+        return this.#deleteEntry(entry);
+      case 'retry':
+        return this.#delay(entry, outcome.delayMs);
+      case 'dead-letter':
+        return this.#bury(entry, outcome, consumer, guard);
+      case 'expire':
+        return this.#expire(entry);
+      case 'legacy-response':
+        return this.#answerLegacy(entry, outcome.response);
+      case 'requeue':
+        return this.#requeue(entry, outcome.isAttempt ? 1 : 0, guard);
+      case 'leave-to-legacy':
+        return this.#leaveToLegacy(entry);
+    }
+  }
+
+  /** Deletes the dead letter of a message that was given up, and was handled after all. */
+  async removeAbandonedLetter(origin: string): Promise<void> {
+    await this.#call(
+      scripts.removeAbandonedLetter(this.#context.keys, { origin, beginning: ABANDONED_LETTER }),
+    );
+  }
+
+  #deleteEntry({ id }: Dead): Promise<boolean> {
+    const { eventStream } = this.#context.keys;
+    const endings = [{ inbox: 0, replies: '', ids: [id] }];
+    const call = scripts.settle({ eventStream, inboxes: [] }, { group: GROUP, first: '', stop: '', endings });
+    return this.#isDone(call, (lost) => (lost as string[]).length === 0);
+  }
+
+  /** @param delayMs until the next attempt, rounded up */
+  #delay(entry: Dead, delayMs: number): Promise<boolean> {
+    const { id, origin } = entry;
+    const fields = JSON.stringify(fieldsOfNext(entry));
+    const delay = Math.ceil(delayMs);
+    const call = scripts.delay(this.#context.keys, { group: GROUP, id, origin, delay, fields });
+    return this.#isDone(call, (done) => done === 1);
+  }
+
+  /** @param response the response to the legacy client, if one is due */
+  #answerLegacy({ id, origin, event, fields }: Dead, response?: ServiceEvent): Promise<boolean> {
+    // The winner of the entry has taken its id. A later entry than the first is in the list only if it was
+    // won.
+    const isListed = origin === id && !this.#context.legacy.isContested([id, [...fields]]);
+    const call = scripts.answerLegacy(this.#context.keys, {
+      group: GROUP,
+      id,
+      listed: isListed ? id : '',
+      request: hyphenated(event?.requestId ?? ''),
+      response: response ? encodeEvent(response) : '',
+    });
+    return this.#isDone(call, (done) => done === 1, origin);
+  }
+
+  async #bury(
+    dead: Dead,
+    { reason, error, errorForCaller }: BecomeDeadLetter,
+    consumer: string,
+    guard: OwnerGuard,
+  ): Promise<boolean> {
+    const letter = createLetter(dead, reason, error, consumer, this.#context.clock.now());
+    const { eventStream, deadLetters, deadLetterBodies, messageQueue } = this.#context.keys;
+    const { event } = dead;
+    const inbox = event?.replyTo === undefined ? undefined : this.#context.keys.inbox(event.replyTo);
+    let replies: string | undefined;
+    if (dead.deduplication !== undefined && event && errorForCaller) {
+      if (!(await this.deduplicated.failRequest({ ...dead, event }, errorForCaller, guard))) return false;
+    } else if (event && inbox !== undefined && errorForCaller) {
+      replies = `[${failureFrame(event.requestId, dead.attempt, errorForCaller)}]`;
+    }
+    const { max, maxAge } = this.#cap;
+    const keys = { eventStream, deadLetters, deadLetterBodies, messageQueue };
+    const write = (json: string, withFields: boolean): Promise<unknown> => {
+      const call = scripts.deadLetter(replies === undefined ? keys : { ...keys, inbox }, {
+        group: GROUP,
+        id: dead.id,
+        origin: letter.origin,
+        diedAt: letter.lastAt,
+        letter: json,
+        withFields,
+        max,
+        maxAge,
+        consumer: guard.consumer,
+        minIdle: guard.minIdleMs,
+        isListed: !dead.isOurs,
+        replies: replies ?? '',
+      });
+      return this.#call(call);
+    };
+    const answer = await write(JSON.stringify(letter), false).catch((failure: unknown) => {
+      if (!isReplyError(failure)) throw failure;
+      // The letter may be too large to be sent. The entry, which has most of it, is in Redis already.
+      return write(shortJsonOf(letter), true);
+    });
+    if ((answer as number[]).length === 0) return false;
+    const [tooMany, tooOld] = answer as [number, number];
+    if (tooMany + tooOld > 0) this.#trims?.countTrimmed(tooMany, tooOld);
+    return true;
+  }
+
+  #expire(entry: Dead): Promise<boolean> {
+    const { event } = entry;
+    return event ? this.deduplicated.expireRequest({ ...entry, event }) : Promise.resolve(false);
+  }
+
+  async #requeue({ id }: Dead, attempts: number, guard: OwnerGuard): Promise<boolean> {
+    await requeue(this.#context, [id], this.#timeoutMs, attempts, guard);
+    return true;
+  }
+
+  async #leaveToLegacy({ id, fields }: Dead): Promise<boolean> {
+    const deletable = this.#context.legacy.deletableAt([id, [...fields]]);
+    return (await this.#call(scripts.skip(this.#context.keys, { group: GROUP, id, deletable }))) === 1;
+  }
+
+  /**
+   * Runs a script that ends an attempt. An attempt that is gone after a call in doubt was ended by that call,
+   * whose answer was lost.
+   * @param handled the origin of a handled message, which others may have given up since
+   */
+  async #isDone(call: ScriptCall, isDone: (answer: unknown) => boolean, handled?: string): Promise<boolean> {
+    const doubt = { isInDoubt: false };
+    const answer = await callReliably(this.#context.connection, call, this.#timeoutMs, doubt);
+    if (isDone(answer)) return true;
+    if (doubt.isInDoubt && handled !== undefined) await this.removeAbandonedLetter(handled);
+    return doubt.isInDoubt;
+  }
+
+  #call(call: ScriptCall): Promise<unknown> {
+    return callReliably(this.#context.connection, call, this.#timeoutMs);
+  }
+}
