@@ -30,7 +30,7 @@ interface Scripts {
     args: {
       batch: string;
       slot: string;
-      memory: number;
+      memory: string;
       inboxNeeded: number;
       client: string;
       messages: string[];
@@ -140,7 +140,7 @@ function client(url: string): BenchClient {
       messages = [];
       stored = [];
       inFlight++;
-      const batch = { batch: String(++batchNumber), slot: String(batchNumber % WINDOW), memory: 60_000 };
+      const batch = { batch: String(++batchNumber), slot: String(batchNumber % WINDOW), memory: '60000' };
       const call = enqueue(
         { eventStream: STREAM, producer: PRODUCER, inbox: INBOX },
         { ...batch, inboxNeeded: 60_000, client: address, messages: sent },

@@ -45,7 +45,7 @@ export function enqueueCall(
   const batch = {
     batch: String(number),
     slot: String(number % window),
-    memory,
+    memory: String(memory),
     inboxNeeded: requests > 0 ? inboxFor(replyWithin) : 0,
   };
   const isUniform = requests === 0 || requests === events.length;
@@ -75,7 +75,7 @@ export function enqueueCall(
       maxLength: maxQueueLength ?? 0,
       legacyConsumers: legacy.hasConsumers,
       keptLonger: legacy.keptLongerMs,
-      events: events.map((event) => withOptions(event, queueKeys, records)),
+      events: events.map((event) => withOptions(event, clientId, queueKeys, records)),
     },
   );
 }
@@ -94,14 +94,26 @@ type EventWithOptions = Parameters<typeof scripts.enqueueWithOptions>[1]['events
 /** @param records gets the record of the event's deduplication key */
 function withOptions(
   { json, fields, delay, deduplication, replyWithin, requestId }: OutgoingEvent,
+  clientId: string,
   queueKeys: QueueKeys,
   records: string[],
 ): EventWithOptions {
-  const wait = replyWithin > 0 ? inboxFor(replyWithin) : 0;
-  if (!deduplication) return { json, wait, delay, record: 0, window: 0, request: '', fields };
-  const { key, window } = deduplication;
-  const record = records.push(queueKeys.deduplication(wait > 0 ? 'request' : 'event', key));
-  return { json, wait, delay, record, window, request: wait > 0 ? requestId : '', fields };
+  const isRequest = replyWithin > 0;
+  const replyTo = isRequest ? clientId : '';
+  if (delay === 0 && !deduplication) return { json, replyTo, options: '', fields };
+  let record = 0;
+  if (deduplication) {
+    const kind = isRequest ? 'request' : 'event';
+    record = records.push(queueKeys.deduplication(kind, deduplication.key));
+  }
+  const options = {
+    delay,
+    record,
+    window: deduplication?.window ?? 0,
+    wait: isRequest ? inboxFor(replyWithin) : 0,
+    request: isRequest ? requestId : '',
+  };
+  return { json, replyTo, options: JSON.stringify(options), fields };
 }
 
 function inboxFor(replyWithin: number): number {

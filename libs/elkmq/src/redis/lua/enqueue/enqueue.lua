@@ -7,12 +7,11 @@
 --   messages...       JSON of each message
 -- Returns the ids, joined by commas. Error STALE: a later batch has the slot.
 
--- include shared/batch.lua
+-- include shared/known_batch.lua
 
-local known = known_answer()
-if known then return known end
 local ids = {}
 for i = messages_at, #ARGV do
   ids[i - messages_at + 1] = redis.call('XADD', event_stream, '*', 'event', ARGV[i], 'reply_to', client)
 end
-return remember_answer(ids)
+
+-- include shared/remember_batch.lua

@@ -15,24 +15,25 @@
 --   max_length: number          how many messages the queue may hold, 0 for any number
 --   legacy_consumers: boolean   whether legacy consumers read the queue too
 --   kept_longer: number         how much longer than its timeout an entry is kept for them, ms
---   events...   per event: json, wait: number, delay: number, record: number, window: number, request, fields...
---                     `wait` is how long the caller waits, ms, 0 for an event without a reply. `delay` is in
---                     ms. `record` is the number of its record among the records, 0 without a deduplication
---                     key. `window` is that of the key, ms. `request` is the uuid of a request with a key.
---                     `fields` are further fields, name and value in turn.
+--   events...         per event: json, reply_to, options, fields...
+--                     `reply_to` is the client, '' for an event without a reply. `fields` are further fields,
+--                     name and value in turn. `options` is JSON, '' for none of these:
+--                     delay: ms, 0 for a message that is due now
+--                     record: number of its record among the records, 0 without a deduplication key
+--                     window: of the deduplication key, ms
+--                     wait: for how long the caller waits, ms, 0 for an event without a reply
+--                     request: uuid of the request, '' for an event without a reply
 -- Returns the ids, joined by commas: the id of the first message for a duplicate, 'FULL' for a message that
 -- did not fit. Error STALE: a later batch has the slot.
 
--- include shared/batch.lua
+-- include shared/known_batch.lua
+
 -- include shared/now_ms.lua
 -- include shared/enqueue/room.lua
 -- include shared/enqueue/delayed.lua
 -- include shared/enqueue/deduplicated_event.lua
 -- include shared/enqueue/deduplicated_request.lua
 -- include shared/enqueue/listed.lua
-
-local known = known_answer()
-if known then return known end
 
 -- These reads fail on a key of another type, before the script has written anything.
 if legacy_consumers then
@@ -42,46 +43,61 @@ end
 
 local room = max_length == 0 and math.huge or max_length - count_messages()
 
--- Stores a new message. Returns its id.
+-- Stores a message unless the queue is full. Returns its id, or 'FULL'.
 local function store(fields, delay, is_listed)
+  if room <= 0 then return 'FULL' end
+  room = room - 1
   if delay > 0 then return store_delayed(fields, delay) end
   if is_listed then return store_listed(fields) end
   return redis.call('XADD', event_stream, '*', unpack(fields))
 end
 
--- Stores a message unless the queue is full. Returns its id, or 'FULL'.
-local function store_if_room(...)
-  if room <= 0 then return 'FULL' end
-  room = room - 1
-  return store(...)
+-- Stores an event unless there is one with its key. Returns the id of the one that is there, or 'FULL'.
+local function store_deduplicated_event(fields, options)
+  local record = KEYS[records_at + options.record - 1]
+  local id = first_event(record)
+  if id then return id end
+  id = store(fields, options.delay, legacy_consumers)
+  if id ~= 'FULL' then remember_event(record, id, options.window) end
+  return id
+end
+
+-- Stores a request unless there is one with its key. Returns the id of the one that is there, or 'FULL'.
+local function store_deduplicated_request(fields, options)
+  local record = KEYS[records_at + options.record - 1]
+  local id = join_request(record, options.wait, options.request)
+  if id then return id end
+  -- A legacy consumer must not take it: it would answer only the first caller.
+  id = store(fields, options.delay, false)
+  if id ~= 'FULL' then remember_request(record, id, options.window, options.wait, options.request) end
+  return id
+end
+
+local function store_with_options(fields, options)
+  if options.record == 0 then return store(fields, options.delay, legacy_consumers) end
+  if options.request == '' then return store_deduplicated_event(fields, options) end
+  return store_deduplicated_request(fields, options)
 end
 
 local ids, i = {}, events_at
 while i <= #ARGV do
-  local json, wait, delay, record, window, request, length = unpack(ARGV, i, i + 6)
-  local is_request = wait ~= '0'
-  local reply_to = is_request and client or ''
-  local fields = { 'event', json, 'reply_to', reply_to, unpack(ARGV, i + 7, i + 6 + length) }
+  local json, reply_to, options, length = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
+  local last = i + 3 + length
   local id
-  if record == '0' then
-    id = store_if_room(fields, tonumber(delay), legacy_consumers)
-  elseif is_request then
-    record = KEYS[records_at + record - 1]
-    id = join_request(record, tonumber(wait), request)
-    if not id then
-      -- A legacy consumer must not take it: it would answer only the first caller.
-      id = store_if_room(fields, tonumber(delay), false)
-      if id ~= 'FULL' then remember_request(record, id, tonumber(window), tonumber(wait), request) end
-    end
+  if options ~= '' then
+    local fields = { 'event', json, 'reply_to', reply_to, unpack(ARGV, i + 4, last) }
+    id = store_with_options(fields, cjson.decode(options))
+  elseif legacy_consumers then
+    id = store({ 'event', json, 'reply_to', reply_to, unpack(ARGV, i + 4, last) }, 0, true)
+  elseif room <= 0 then
+    id = 'FULL'
   else
-    record = KEYS[records_at + record - 1]
-    id = first_event(record)
-    if not id then
-      id = store_if_room(fields, tonumber(delay), legacy_consumers)
-      if id ~= 'FULL' then remember_event(record, id, window) end
-    end
+    -- This is the usual message, so it does without a table.
+    id = redis.call('XADD', event_stream, '*', 'event', json, 'reply_to', reply_to, unpack(ARGV, i + 4, last))
+    room = room - 1
   end
   ids[#ids + 1] = id
-  i = i + 7 + length
+  i = last + 1
 end
-return remember_answer(ids)
+
+-- include shared/remember_batch.lua

@@ -1,0 +1,25 @@
+-- Ends a script that has stored a batch: stores its `ids` as the answer of the batch, and returns them. Keeps
+-- the inbox for as long as it is needed.
+-- KEYS
+--   producer
+--   inbox?            when a reply is wanted
+-- ARGV
+--   batch
+--   slot
+--   memory
+--   inbox_needed: number   time for which the inbox is needed, ms; 0 when no reply is wanted
+
+if inbox_needed > 0 then
+  local left = redis.call('PTTL', inbox)
+  if left == -2 then
+    -- The inbox must exist before the first reply: settle writes only to inboxes that exist, because a client
+    -- without one is gone.
+    redis.call('XDEL', inbox, redis.call('XADD', inbox, '*', 'created', ''))
+  end
+  -- The TTL is longer than needed, so that it need not be set with every batch.
+  if left < inbox_needed then redis.call('PEXPIRE', inbox, inbox_needed + 30000) end
+end
+local answer = table.concat(ids, ',')
+redis.call('HSET', producer, slot, batch .. ' ' .. answer)
+redis.call('PEXPIRE', producer, memory)
+return answer
