@@ -6,7 +6,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { camelCase, functionOf, prologueOf } from './lua/functions.mjs';
-import { mergeHeaders, parseHeader } from './lua/header.mjs';
+import { checkBody, mergeHeaders, parseHeader } from './lua/header.mjs';
 
 const folder = fileURLToPath(new URL('../libs/elkmq/src/redis/', import.meta.url));
 const target = join(folder, 'scripts.generated.ts');
@@ -61,7 +61,7 @@ if (process.argv.includes('--check')) {
 function textOf(file, headers, known = new Set()) {
   known.add(file);
   const text = readFileSync(join(folder, 'lua', file), 'utf8');
-  refuseHiddenNames(file, text);
+  checkBody(file, text);
   headers.push(parseHeader(file, text));
   return text.replace(/^-- include (\S+)\n/gm, (_line, /** @type {string} */ included) =>
     known.has(included) ? '' : textOf(included, headers, known),
@@ -79,21 +79,6 @@ function commandsOf(source) {
     ['XGROUP', 'XINFO'].includes(command) ? `${command}|${String(first)}` : command,
   );
   return [...new Set(names)].map((name) => name.toLowerCase()).sort();
-}
-
-/**
- * The name of a command stands in its call, where `commandsOf` finds it. A key or an argument has the name from the
- * header.
- * @param {string} file
- * @param {string} text
- */
-function refuseHiddenNames(file, text) {
-  for (const [index, line] of text.split('\n').entries()) {
-    const place = `${file}:${String(index + 1)}`;
-    if (/redis\.p?call\((?!')/.test(line)) throw new Error(`${place}: a call does not name its command`);
-    if (/^(?! *--).*\b(KEYS|ARGV)\[[#\d]/.test(line))
-      throw new Error(`${place}: a key or an argument is used by its number; give it a name in the header`);
-  }
 }
 
 function readCurrent() {

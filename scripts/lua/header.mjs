@@ -76,6 +76,22 @@ export function mergeHeaders(own, included) {
 }
 
 /**
+ * The name of a command stands in its call, where `commandsOf` finds it. A key or an argument has the name from the
+ * header.
+ * @param {string} file
+ * @param {string} text of the file
+ * @throws {Error} when a line does otherwise
+ */
+export function checkBody(file, text) {
+  for (const [index, line] of text.split('\n').entries()) {
+    const place = `${file}:${String(index + 1)}`;
+    if (/redis\.p?call\((?!')/.test(line)) throw new Error(`${place}: a call does not name its command`);
+    if (/^(?! *--).*\b(KEYS|ARGV)\[[#\d]/.test(line))
+      throw new Error(`${place}: a key or an argument is used by its number; give it a name in the header`);
+  }
+}
+
+/**
  * @param {string} line
  * @param {string} place
  * @param {Parameter[]} section to which the parameter is added
