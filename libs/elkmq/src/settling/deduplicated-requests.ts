@@ -25,7 +25,7 @@ const IN_DOUBT = 1;
 
 /**
  * The outcomes of a deduplicated request. All its callers are notified, and the record of its key remembers
- * their replies. Such requests do not go through the `Settler`, because one call serves one of them.
+ * their replies. Such requests do not go through the `SettlementQueue`, because one call serves one of them.
  */
 export class DeduplicatedRequests {
   readonly #context: QueueContext;
@@ -44,11 +44,11 @@ export class DeduplicatedRequests {
 
   /**
    * Ends a request that will not be answered any more. Its entry stays.
-   * @returns false when the attempt was not the holder's any more
+   * @returns false when the attempt was not its consumer's any more
    */
-  failRequest(request: DeduplicatedRequest, error: EventQueueError, holder: OwnerGuard): Promise<boolean> {
+  failRequest(request: DeduplicatedRequest, error: EventQueueError, guard: OwnerGuard): Promise<boolean> {
     const frame = failureFrame(request.event.requestId, request.attempt, error);
-    return this.#share(request, 'failed', [frame], holder);
+    return this.#share(request, 'failed', [frame], guard);
   }
 
   /**
@@ -81,8 +81,8 @@ export class DeduplicatedRequests {
     let fate: SettlementResult = 'kept';
     let failure: unknown;
     try {
-      const holder = { consumer: attempt.read.consumer, minIdleMs: 0 };
-      const answer = await this.#call(attempt.queued, finished ? 'end' : 'part', replies, holder);
+      const guard = { consumer: attempt.read.consumer, minIdleMs: 0 };
+      const answer = await this.#call(attempt.queued, finished ? 'end' : 'part', replies, guard);
       if (answer <= IN_DOUBT) fate = answer === IN_DOUBT ? 'in doubt' : 'lost';
     } catch (error) {
       failure = error;
@@ -96,14 +96,14 @@ export class DeduplicatedRequests {
     request: Omit<DeduplicatedRequest, 'attempt'>,
     how: How,
     replies: readonly string[],
-    holder: OwnerGuard,
+    guard: OwnerGuard,
   ): Promise<boolean> {
-    return (await this.#call(request, how, replies, holder)) > 0;
+    return (await this.#call(request, how, replies, guard)) > 0;
   }
 
   /**
    * Runs the script.
-   * @returns the time; 0 when the attempt was not the holder's any more, or IN_DOUBT
+   * @returns the time; 0 when the attempt was not its consumer's any more, or IN_DOUBT
    */
   async #call(
     { id, origin, event, deduplication = '' }: Omit<DeduplicatedRequest, 'attempt'>,

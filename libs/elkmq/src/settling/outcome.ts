@@ -3,7 +3,7 @@ import type { EventQueueError } from '../model/errors.js';
 import type { ServiceEvent } from '../model/service-event.js';
 import type { Failure } from '../model/thrown.js';
 
-/** The message was handled. Its caller, if it has one, gets the replies that still wait, and the end of them. */
+/** The message was handled. Its caller, if it has one, gets the replies that still wait, and their end. */
 export interface Acknowledge {
   readonly kind: 'acknowledge';
 }

@@ -44,8 +44,8 @@ export interface DueTimes {
 }
 
 /**
- * The one exit of a worker's deliveries. It has their outcomes written to Redis, notifies the listener of those
- * that did not end well, and frees their slots.
+ * The one exit of a worker's deliveries. It has their outcomes written to Redis, frees their slots, and
+ * notifies the listener of those that did not end well.
  */
 export class Settler implements DeliverySettler {
   /** The deliveries that are acknowledged or dropped, and the replies of all. */

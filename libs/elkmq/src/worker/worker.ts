@@ -46,7 +46,7 @@ export interface WorkerListener extends IntakeListener {
   trimmed(tooMany: number, tooOld: number): void;
 }
 
-/** What works while the worker takes messages. */
+/** The parts that work while the worker takes messages. */
 interface Parts {
   readonly consumer: GroupConsumer;
   readonly settler: Settler;
@@ -57,8 +57,8 @@ interface Parts {
 
 /**
  * The server's side of a queue. It takes messages from the consumer group and has `concurrency` of them
- * handled at once. A message is in flight from `handle` until its outcome is in Redis. `FlowControl` limits the
- * number of messages in flight.
+ * handled at once. A message is in flight from `handle` until its outcome is in Redis. `FlowControl` limits
+ * the number of messages in flight.
  */
 export class Worker {
   readonly connection: Connection;
