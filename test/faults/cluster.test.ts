@@ -1,15 +1,15 @@
 import { once } from 'node:events';
 import type { Cluster } from 'ioredis';
-import { ElkMqClient, ElkMqServer, ServiceEvent } from 'nestjs-elkmq';
+import { ElkMqServer, ServiceEvent } from 'nestjs-elkmq';
 import { filter, firstValueFrom, lastValueFrom, type Observable } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { SCRIPTS } from '../../libs/elkmq/src/redis/scripts.generated.js';
 import { clusterOf, startCluster, startServers, startUnreliableCluster } from '../support/cluster.js';
 import { newQueue } from '../support/event-queue.js';
-import { listening } from '../support/nest.js';
+import { listening, startClient } from '../support/nest.js';
 import { clientOf, type PrivateRedis } from '../support/own-redis.js';
 import type { Proxy } from '../support/proxy.js';
-import { closing, newQueueName, until } from '../support/queue.js';
+import { newQueueName, until } from '../support/queue.js';
 
 it('all keys of a queue are in one slot', async () => {
   const [server] = (await startServers(1)) as [PrivateRedis];
@@ -25,7 +25,7 @@ it('all keys of a queue are in one slot', async () => {
   const worker = new ElkMqServer({ queue: name, redis });
   worker.addHandler('double', (value: number) => Promise.resolve(value * 2));
   await listening(worker);
-  const client = closing(new ElkMqClient({ queue: name, redis }));
+  const client = startClient({ queue: name, redis });
   expect(await firstValueFrom(client.send('double', 21))).toBe(42);
 });
 
@@ -36,7 +36,7 @@ it('queues on three servers work, whichever has them, and their workers leave wh
     const server = new ElkMqServer({ queue, redis });
     server.addHandler('double', (value: number) => Promise.resolve(value * 2));
     await listening(server);
-    const client = closing(new ElkMqClient({ queue, redis }));
+    const client = startClient({ queue, redis });
     expect(await firstValueFrom(client.send('double', 21))).toBe(42);
     await server.close();
     expect(await redis.xinfo('CONSUMERS', `{${queue}}(event_stream)`, 'elkmq')).toEqual([]);
@@ -52,7 +52,7 @@ it('a worker and a client that wait to connect again can be closed', async () =>
   const server = new ElkMqServer({ queue, redis: patient });
   server.addHandler('double', (value: number) => Promise.resolve(value * 2));
   await listening(server);
-  const client = closing(new ElkMqClient({ queue, redis: patient }));
+  const client = startClient({ queue, redis: patient });
   expect(await firstValueFrom(client.send('double', 21))).toBe(42);
   const away = [server, client].map(({ status }) =>
     firstValueFrom((status as Observable<string>).pipe(filter((next) => next === 'reconnecting'))),
@@ -69,7 +69,7 @@ it('a client that ioredis has given up while it connected goes on', async () => 
   const server = new ElkMqServer({ queue, redis });
   server.addHandler('double', (value: number) => Promise.resolve(value * 2));
   await listening(server);
-  const client = closing(new ElkMqClient({ queue, redis }));
+  const client = startClient({ queue, redis });
   await client.connect();
   const cluster = client.unwrap<Cluster>();
   cluster.once('connecting', () => {
@@ -100,7 +100,7 @@ describe('when the connection to one of two servers breaks, the other one stands
     const server = new ElkMqServer({ queue, redis: cluster });
     server.addHandler('count', (data: unknown) => Promise.resolve(seen.push(data)), true);
     await listening(server);
-    const client = closing(new ElkMqClient({ queue, redis: cluster }));
+    const client = startClient({ queue, redis: cluster });
     const emitted = (data: number) => lastValueFrom(client.emit('count', data), { defaultValue: undefined });
     await emitted(0);
     await until(() => seen.length === 1);

@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Cluster, Redis } from 'ioredis';
-import { ElkMqClient, ElkMqServer, ServiceEvent, type RedisSourceInput } from 'nestjs-elkmq';
+import { ElkMqServer, ServiceEvent, type RedisSourceInput } from 'nestjs-elkmq';
 import { lastValueFrom } from 'rxjs';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { startRedis } from '../../scripts/redis.js';
 import { newQueue } from '../support/event-queue.js';
-import { listening, logs } from '../support/nest.js';
+import { listening, logs, startClient } from '../support/nest.js';
 import { freePort } from '../support/free-port.js';
 import { clientOf, type PrivateRedis } from '../support/own-redis.js';
 import { Proxy } from '../support/proxy.js';
@@ -108,7 +108,7 @@ describe('why there is no connection is told, and not what came of it:', () => {
 it('a connection that Redis closes because it is idle is worth no line in the log', async () => {
   const server = await unrestricted('--timeout', '1');
   const queue = newQueueName();
-  const client = closing(new ElkMqClient({ queue, url: server.url }));
+  const client = startClient({ queue, url: server.url });
   const statuses: string[] = [];
   client.status.subscribe((status) => statuses.push(status));
   await client.connect();
@@ -169,7 +169,7 @@ describe('an instance that the function redis makes', () => {
     const admin = clientOf(server);
     const made: Redis[] = [];
     const redis = () => made[made.push(new Redis(server.url)) - 1] as Redis;
-    const client = closing(new ElkMqClient({ queue: 'orders', redis }));
+    const client = startClient({ queue: 'orders', redis });
     await lastValueFrom(client.emit('a', 1), { defaultValue: undefined });
     await until(() => made.every(({ status }) => status === 'end'));
     await client.close();
@@ -185,7 +185,7 @@ describe('an instance that the function redis makes', () => {
     const server = await unrestricted();
     const own = clientOf(server);
     await own.ping();
-    const client = closing(new ElkMqClient({ queue: 'orders', redis: () => own }));
+    const client = startClient({ queue: 'orders', redis: () => own });
     await lastValueFrom(client.emit('a', 1), { defaultValue: undefined });
     await client.close();
     expect(await own.ping()).toBe('PONG');

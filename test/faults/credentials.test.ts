@@ -15,7 +15,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { Credentials } from '../../libs/elkmq/src/redis/credentials.js';
 import { startRedis } from '../../scripts/redis.js';
 import { newQueue } from '../support/event-queue.js';
-import { listening, logger, logs } from '../support/nest.js';
+import { listening, logger, logs, startClient } from '../support/nest.js';
 import { clientOf } from '../support/own-redis.js';
 import { closing, failureWith, newQueueName, until } from '../support/queue.js';
 
@@ -93,7 +93,7 @@ describe('credentials', () => {
     const server = new ElkMqServer({ queue, url, credentials: given.credentials });
     server.addHandler('echo', (data: unknown) => Promise.resolve(data));
     await listening(server);
-    const client = closing(new ElkMqClient({ queue, url, credentials: given.credentials }));
+    const client = startClient({ queue, url, credentials: given.credentials });
     expect(await lastValueFrom(client.send('echo', 1))).toBe(1);
     await allow('app', 'p2');
     given.current = { username: 'app', password: 'p2' };
@@ -135,7 +135,7 @@ describe('a function for credentials', () => {
         ? Promise.reject(new Error('the vault is sealed'))
         : Promise.resolve({ username: 'app', password: 'p1' });
     const queue = newQueueName();
-    const client = closing(new ElkMqClient({ queue, url, credentials }));
+    const client = startClient({ queue, url, credentials });
     await lastValueFrom(client.emit('a', 1), { defaultValue: undefined });
     expect(asked).toBe(4);
     expect(logs.filter((line) => line.includes(`'${queue}'`))).toEqual([

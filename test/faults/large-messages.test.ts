@@ -57,7 +57,8 @@ async function callsOf(look: Redis, command: string): Promise<number> {
 }
 
 /** A worker that notes how many events it has handled. */
-async function worker(url: string, queue: string, options = {}) {
+/** Starts a worker that counts what it handles. */
+async function startCounting(url: string, queue: string, options = {}) {
   const handled = { count: 0 };
   const note = (): void => {
     handled.count++;
@@ -70,7 +71,7 @@ describe('many large messages are not read together', () => {
   it('when the first worker of a queue starts', async () => {
     const { url, queue, look } = await start();
     await store(look, queue, ['reply_to', '']);
-    const handled = await worker(url, queue);
+    const handled = await startCounting(url, queue);
     expect(await memoryOfScripts(look)).toBeLessThan(FEW);
     await until(() => handled.count === COUNT);
   });
@@ -78,7 +79,7 @@ describe('many large messages are not read together', () => {
   it('when a worker takes them', async () => {
     const { url, queue, look } = await start();
     await store(look, queue, ['reply_to', '']);
-    const handled = await worker(url, queue, { concurrency: 100 });
+    const handled = await startCounting(url, queue, { concurrency: 100 });
     await until(() => handled.count === COUNT);
     expect(await callsOf(look, 'xreadgroup')).toBeGreaterThanOrEqual(COUNT / 4);
   });
@@ -103,7 +104,7 @@ describe('many large messages are not read together', () => {
     // An original consumer has taken the first one, so a worker begins behind all of them.
     await look.xadd(`${queue}(event_stream)`, pastId(0), 'event', json(0));
     await store(look, queue, ['reply_to', ''], (n) => pastId(n + 1));
-    const handled = await worker(url, queue);
+    const handled = await startCounting(url, queue);
     let most = 0;
     await until(async () => {
       most = Math.max(most, await memoryOfScripts(look));

@@ -12,7 +12,7 @@ import { listening, valuesOf } from '../support/nest.js';
 import { closing, newQueueName, redisMajor, rejection, until } from '../support/queue.js';
 
 /** A worker that is ready, and a client, of a server that tests may trouble. */
-async function workerOf(server: PrivateRedis) {
+async function startBehindProxy(server: PrivateRedis) {
   const proxy = closing(await Proxy.before(server.url));
   const { url } = proxy;
   const queue = newQueueName();
@@ -44,7 +44,7 @@ describe('while the memory of Redis is full', () => {
   it('send and emit say so, and what is running is answered and settled', async () => {
     const server = await ownRedis();
     const admin = clientOf(server);
-    const { queue, client, prices } = await workerOf(server);
+    const { queue, client, prices } = await startBehindProxy(server);
     const seen: number[] = [];
     const answer = valuesOf(client.send<number>('prices', {}));
     client.send<number>('prices', {}).subscribe((price) => seen.push(price));
@@ -68,7 +68,7 @@ describe('while the memory of Redis is full', () => {
 describe('calls wait, and succeed, ', () => {
   it('while a script of somebody else keeps Redis busy', async () => {
     const server = await ownRedis('--lua-time-limit', '50');
-    const { client, noted, warnings, proxy } = await workerOf(server);
+    const { client, noted, warnings, proxy } = await startBehindProxy(server);
     const admin = clientOf(server);
     // While Redis is busy a new connection does not become ready.
     await admin.ping();
@@ -88,7 +88,7 @@ describe('calls wait, and succeed, ', () => {
 
   it('while Redis is a replica, until it is the master again', async () => {
     const server = await ownRedis();
-    const { client, noted, warnings, proxy } = await workerOf(server);
+    const { client, noted, warnings, proxy } = await startBehindProxy(server);
     const admin = clientOf(server);
     await admin.replicaof('127.0.0.1', 1);
     const answer = valuesOf(client.send('echo', 1));
@@ -117,7 +117,7 @@ describe('calls wait, and succeed, ', () => {
     // So slowly that it can be seen.
     const slow = ['--key-load-delay', '10000'];
     const server = await ownRedis(...slow);
-    const { client, noted } = await workerOf(server);
+    const { client, noted } = await startBehindProxy(server);
     const admin = clientOf(server);
     for (let key = 0; key < 60; key++) await admin.set(`key-${key}`, randomBytes(100_000).toString('hex'));
     await admin.save();
@@ -137,7 +137,7 @@ describe('calls wait, and succeed, ', () => {
 
   it.skipIf(redisMajor < 7)('while Redis has fewer replicas than it wants', async () => {
     const server = await ownRedis();
-    const { client, noted, prices, proxy } = await workerOf(server);
+    const { client, noted, prices, proxy } = await startBehindProxy(server);
     const answer = valuesOf(client.send('prices', {}));
     await until(() => prices.observed);
     await clientOf(server).config('SET', 'min-replicas-to-write', 1);
@@ -173,7 +173,7 @@ describe('calls wait, and succeed, ', () => {
 
   it('when Redis has forgotten its scripts, and when the group was deleted', async () => {
     const server = await ownRedis();
-    const { queue, client, warnings } = await workerOf(server);
+    const { queue, client, warnings } = await startBehindProxy(server);
     const admin = clientOf(server);
     await admin.script('FLUSH');
     expect(await valuesOf(client.send('echo', 1))).toEqual([1]);

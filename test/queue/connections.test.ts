@@ -11,7 +11,7 @@ import {
 import { lastValueFrom } from 'rxjs';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { startRedis } from '../../scripts/redis.js';
-import { listening, logs } from '../support/nest.js';
+import { listening, logs, startClient } from '../support/nest.js';
 import { closing, failureWith, keysOf, newQueueName, redis, url } from '../support/queue.js';
 
 /** Stores and takes one event; answers its payload. */
@@ -75,7 +75,7 @@ it('options of ioredis that change what commands answer change nothing', async (
   const server = new ElkMqServer({ queue, redis });
   server.addHandler('add', (value: number) => Promise.resolve(value + 1));
   await listening(server);
-  const client = closing(new ElkMqClient({ queue, redis }));
+  const client = startClient({ queue, redis });
   const shared = new ElkMqRecordBuilder(1).setDeduplicationKey('key').build();
   expect(await lastValueFrom(client.send('add', shared))).toBe(2);
   await server.close();

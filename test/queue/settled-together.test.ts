@@ -23,8 +23,8 @@ async function waitingEvents(client = redis) {
   return { queue: stream.slice(0, -'(event_stream)'.length), stream, ids };
 }
 
-/** A worker that notes the numbers it has handled; `handle` may make it wait. */
-async function startWorker(queue: string, options: object = { url }, handle?: (number: number) => unknown) {
+/** Starts a worker that notes the numbers it has handled; `handle` may make it wait. */
+async function startNoting(queue: string, options: object = { url }, handle?: (number: number) => unknown) {
   const handled: number[] = [];
   const worker = new ElkMqServer({ queue, ...options });
   worker.addHandler(
@@ -52,7 +52,7 @@ async function calls(command: string, client: typeof redis): Promise<number> {
 describe('events of one read that are handled together', () => {
   it.skipIf(redisMajor >= 7)('are deleted one by one before Redis 7', async () => {
     const { queue, stream } = await waitingEvents();
-    await startWorker(queue);
+    await startNoting(queue);
     await until(async () => (await redis.xlen(stream)) === 0);
     expect((await redis.xpending(stream, GROUP))[0]).toBe(0);
   });
@@ -60,7 +60,7 @@ describe('events of one read that are handled together', () => {
   it.skipIf(redisMajor < 7)('are trimmed when nothing older is left', async () => {
     const client = clientOf(await ownRedis());
     const { queue, stream } = await waitingEvents(client);
-    await startWorker(queue, { redis: client.options });
+    await startNoting(queue, { redis: client.options });
     await until(async () => (await client.xlen(stream)) === 0);
     expect(await client.xpending(stream, GROUP)).toEqual([0, null, null, null]);
     expect(await calls('xtrim', client)).toBeGreaterThan(0);
@@ -71,7 +71,7 @@ describe('events of one read that are handled together', () => {
   it('go without an older one that another worker has in hand', async () => {
     const { queue, stream, ids } = await waitingEvents();
     await redis.xreadgroup('GROUP', GROUP, 'elsewhere.1.60000', 'COUNT', 1, 'STREAMS', stream, '>');
-    const handled = await startWorker(queue);
+    const handled = await startNoting(queue);
     await until(async () => (await redis.xlen(stream)) === 1);
     expect(await idsIn(stream)).toEqual([ids[0]]);
     expect((await redis.xpending(stream, GROUP))[0]).toBe(1);
@@ -82,7 +82,7 @@ describe('events of one read that are handled together', () => {
     const { queue, stream, ids } = await waitingEvents();
     await redis.xreadgroup('GROUP', GROUP, 'elsewhere.1.60000', 'COUNT', 1, 'STREAMS', stream, '>');
     await redis.xack(stream, GROUP, ids[0] as string);
-    await startWorker(queue);
+    await startNoting(queue);
     await until(async () => (await redis.xlen(stream)) === 1);
     expect(await idsIn(stream)).toEqual([ids[0]]);
   });
@@ -91,7 +91,7 @@ describe('events of one read that are handled together', () => {
     const { queue, stream, ids } = await waitingEvents();
     let finish: (() => void) | undefined;
     const finished = new Promise<void>((resolve) => (finish = resolve));
-    const handled = await startWorker(queue, { url }, (number) => (number === 5 ? finished : undefined));
+    const handled = await startNoting(queue, { url }, (number) => (number === 5 ? finished : undefined));
     await until(async () => (await redis.xlen(stream)) === 1);
     expect(await idsIn(stream)).toEqual([ids[5]]);
     finish?.();
@@ -103,7 +103,7 @@ describe('events of one read that are handled together', () => {
     const client = clientOf(await ownRedis());
     await client.call('ACL', 'SETUSER', 'service', 'on', '>pw', '~*', '+@all', '-xtrim');
     const { queue, stream } = await waitingEvents(client);
-    const handled = await startWorker(queue, {
+    const handled = await startNoting(queue, {
       redis: { ...client.options, username: 'service', password: 'pw' },
     });
     await until(async () => (await client.xlen(stream)) === 0);

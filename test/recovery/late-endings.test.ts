@@ -5,6 +5,7 @@ import { entriesOf, eventsOf } from '../support/entries.js';
 import { deadLettersOf, listening } from '../support/nest.js';
 import { Proxy } from '../support/proxy.js';
 import { closing, keysOf, newQueueName, redis, until, url } from '../support/queue.js';
+import { startWorker } from '../support/workers.js';
 
 const REQUEST = '{"request_uuid":7,"timeout":60,"action":"late","payload":"1"}';
 const FROM_TESTER = ['reply_to', 'tester'];
@@ -185,7 +186,7 @@ it.each<[string, string, string[]]>([
     proxy.leadTo('redis://127.0.0.1:1');
     end?.();
     await until(() => proxy.lost === 1);
-    await listening(new ElkMqServer({ queue, url, lease: 200 }));
+    await startWorker({ queue, url, lease: 200 });
     await until(async () => (await deadLettersOf(queue)).length === 1);
     proxy.leadTo(url);
     await until(async () => (await deadLettersOf(queue)).length === 0);

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { clientOf, ownRedis } from '../support/own-redis.js';
 import { Proxy } from '../support/proxy.js';
 import { closing, newQueueName, redis, until, url } from '../support/queue.js';
-import { renewals } from '../support/workers.js';
+import { renewals, startWorker } from '../support/workers.js';
 import { deadLettersOf, listening, logs, startClient } from '../support/nest.js';
 
 /** A message in the hands of a worker elsewhere, which is this test. */
@@ -29,7 +29,7 @@ describe('a worker does not take what looks long abandoned, as after an outage o
     const { queue, renew } = await takenElsewhere(2_000);
     await renew(60_000);
     const start = performance.now();
-    await listening(new ElkMqServer({ queue, url, lease: 100 }));
+    await startWorker({ queue, url, lease: 100 });
     await until(async () => (await deadLettersOf(queue)).length === 1);
     expect(performance.now() - start).toBeGreaterThanOrEqual(1_000);
   });
@@ -41,7 +41,7 @@ describe('a worker does not take what looks long abandoned, as after an outage o
     await renew(60_000);
     // A server that has just started is one after an outage.
     await until(async () => /^uptime_in_seconds:[5-9]/m.test(await admin.info('server')));
-    await listening(new ElkMqServer({ queue, url: server.url, lease: 100 }));
+    await startWorker({ queue, url: server.url, lease: 100 });
     /** Each sweep ends with a look at the consumers. */
     const sweeps = async () => {
       const stats = (await admin.info('commandstats')).matchAll(/^cmdstat_xinfo\S*:calls=(\d+)/gm);
@@ -80,7 +80,7 @@ it('a worker that is closing keeps what it is still handling', async () => {
 it('a worker whose connection was lost gives the others five seconds to come back as well', async () => {
   const proxy = closing(await Proxy.before(url));
   const { queue, renew } = await takenElsewhere(600_000);
-  await listening(new ElkMqServer({ queue, url: proxy.url, lease: 200 }));
+  await startWorker({ queue, url: proxy.url, lease: 200 });
   const cut = performance.now();
   proxy.cut();
   await renew(60_000, 'elsewhere.1.1000');
@@ -111,7 +111,7 @@ it('a worker that went away an hour ago is no member of the group any more, unle
   }
   await writeFile(file, saved);
   await server.restart();
-  await listening(new ElkMqServer({ queue, url: server.url, lease: 100 }));
+  await startWorker({ queue, url: server.url, lease: 100 });
   const consumers = async () =>
     ((await before.xinfo('CONSUMERS', stream, 'elkmq')) as string[][]).map(([, name]) => name);
   await until(async () => !(await consumers()).includes('done.1.1000'));

@@ -1,20 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { lastValueFrom } from 'rxjs';
-import { ElkMqServer } from 'nestjs-elkmq';
-import { listening, startClient } from '../support/nest.js';
+import { startClient } from '../support/nest.js';
 import { clientOf, durableRedis } from '../support/own-redis.js';
 import { TestProcess } from '../support/processes.js';
 import { Proxy } from '../support/proxy.js';
 import { closing, newQueueName, rejection, until, url } from '../support/queue.js';
+import { LEASE, startWorker } from '../support/workers.js';
 
-const LEASE = 1_000;
 /** What workers have to find Redis again, ms. */
 const GRACE = 5_000;
-
-function startWorker(queue: string, redisUrl: string): Promise<ElkMqServer> {
-  return listening(new ElkMqServer({ url: redisUrl, queue, lease: LEASE }));
-}
 
 /** A request whose worker is killed in the middle of it. `abandoned` tells when its caller was told so. */
 async function abandonedRequest(queue: string, redisUrl: string): Promise<{ abandoned: Promise<number> }> {
@@ -38,7 +33,7 @@ describe('after an outage, workers have five seconds to find Redis again before 
     const proxy = closing(await Proxy.before(server.url));
     const queue = newQueueName();
     const { abandoned } = await abandonedRequest(queue, server.url);
-    await startWorker(queue, proxy.url);
+    await startWorker({ queue, url: proxy.url });
     const cut = performance.now();
     proxy.cut();
     await until(() => proxy.connections > 0);
@@ -55,7 +50,7 @@ describe('after an outage, workers have five seconds to find Redis again before 
     await server.kill();
     const restarted = performance.now();
     await server.restart();
-    await startWorker(queue, server.url);
+    await startWorker({ queue, url: server.url });
     // Redis tells since when it runs in whole seconds.
     expect((await abandoned) - restarted).toBeGreaterThan(GRACE - 1_000);
   });
@@ -66,7 +61,7 @@ describe('after an outage, workers have five seconds to find Redis again before 
     const proxy = closing(await Proxy.before(url));
     proxy.delay = 1_200;
     const started = performance.now();
-    const starting = startWorker(queue, proxy.url);
+    const starting = startWorker({ queue, url: proxy.url });
     // So that its first connection takes its time.
     await sleep(proxy.delay);
     proxy.delay = 0;

@@ -1,9 +1,10 @@
-import { ElkMqClient, ServiceEvent } from 'nestjs-elkmq';
+import { ServiceEvent } from 'nestjs-elkmq';
 import { lastValueFrom } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { messageOf } from '../support/calls.js';
 import { newQueue } from '../support/event-queue.js';
-import { closing, keysOf, newQueueName, rejection, url } from '../support/queue.js';
+import { startClient } from '../support/nest.js';
+import { keysOf, newQueueName, rejection, url } from '../support/queue.js';
 
 describe('an event that the wire format cannot carry', () => {
   it.each([
@@ -94,7 +95,7 @@ describe('a payload', () => {
   });
 
   it('that is no JSON value is an error', async () => {
-    const client = closing(new ElkMqClient({ queue: newQueueName(), url }));
+    const client = startClient({ queue: newQueueName(), url });
     const cyclic: unknown[] = [];
     cyclic.push(cyclic);
     for (const [data, why] of [
