@@ -41,8 +41,8 @@ redis.call('HLEN', history)
 local last = redis.call('XREVRANGE', event_stream, '+', '-', 'COUNT', 1)[1]
 local start, until_id = '0', ''
 local first, is_whole = read_page(event_stream, '-', '+', PAGE)
--- Whether a legacy consumer may have taken something. The script looks only at one page of the stream and of
--- the message queue: a stream that is longer counts as used.
+-- `is_used` says whether a legacy consumer may have taken something. The script looks only at one page of the
+-- stream and of the message queue: a stream that is longer counts as used.
 local is_used = not is_whole
 local waiting = {}
 for _, id in ipairs(redis.call('LRANGE', message_queue, -PAGE, -1)) do waiting[id] = true end
