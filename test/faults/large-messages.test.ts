@@ -45,12 +45,12 @@ async function store(
   return ids;
 }
 
-/** The memory that scripts have taken and not given back, bytes. What they hold at once, they have taken together. */
+/** The memory that scripts have taken and not given back, bytes. Memory that they hold at once was taken together. */
 async function memoryOfScripts(look: Redis): Promise<number> {
   return Number(/used_memory_lua:(\d+)/.exec(await look.info('memory'))?.[1]);
 }
 
-/** How often Redis was sent a command. */
+/** Returns the number of calls of a command that Redis has got. */
 async function callsOf(look: Redis, command: string): Promise<number> {
   const stats = await look.info('commandstats');
   return Number(new RegExp(`cmdstat_${command}:calls=(\\d+)`).exec(stats)?.[1] ?? 0);

@@ -114,7 +114,7 @@ describe('calls wait, and succeed, ', () => {
   });
 
   it('while Redis loads what was on disk', async () => {
-    // So slowly that it can be seen.
+    // Redis loads slowly enough to be seen loading.
     const slow = ['--key-load-delay', '10000'];
     const server = await ownRedis(...slow);
     const { client, noted } = await startBehindProxy(server);

@@ -20,7 +20,7 @@ const commands = [...new Set(commandsUsed().map((command) => command.split('|')[
   .filter((command) => !WITH_OPTION.includes(command))
   .sort();
 
-/** What is told of a queue: by `listen` and `connect`, or else in the log; then requests and events are handled. */
+/** Returns what `listen`, `connect` or the log tell of a queue, and whether requests and events are handled then. */
 async function toldOf(url: string): Promise<{ told: string; works: boolean }> {
   const queue = newQueueName();
   const lines = () => logs.filter((line) => line.includes(queue)).join('\n');

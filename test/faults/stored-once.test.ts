@@ -6,7 +6,7 @@ import { clientOf, ownRedis } from '../support/own-redis.js';
 import { Proxy } from '../support/proxy.js';
 import { closing, newQueueName, rejection, until, url } from '../support/queue.js';
 
-/** What stores events, and what tells of one that was taken. */
+/** Matches the calls that store events, and those that tell of an event that was taken. */
 const STORING = /evalsha.*\(producer\)/is;
 
 async function newProxy(redisUrl = url): Promise<Proxy> {

@@ -9,7 +9,7 @@ const examples = fileURLToPath(new URL('../../examples/', import.meta.url));
 export class ExampleProgram {
   /** All that it has written. */
   output = '';
-  /** How it ended: `code 0`, or the name of a signal. */
+  /** The way it ended: `code 0`, or the name of a signal. */
   readonly ended: Promise<string>;
 
   constructor(language: 'Rust' | 'Python', name: string, redisUrl: string) {

@@ -6,7 +6,7 @@ import { TestProcess } from '../support/processes.js';
 import { redis, until, url } from '../support/queue.js';
 import { texts, type Original, type OriginalProcess, type TakenByOriginal } from './original.js';
 
-/** How long messages of the tests are worth handling, seconds. */
+/** The timeout of the messages of the tests, seconds. */
 export const TIMEOUT = 30;
 /** Of each kind of message, in one process. */
 const PROCESSES = 2;
@@ -19,7 +19,7 @@ export interface Senders {
   readonly legacyConsumers: boolean;
 }
 
-/** What one process sent or took, in a form that can be compared: what it is, and with what. */
+/** A message that one process sent or took, as text that can be compared: its kind and its data. */
 type Note = string;
 
 export function noteOf(action: string, data: unknown): Note {
@@ -68,7 +68,7 @@ export async function allTaken(queue: string): Promise<void> {
     return (await redis.llen(`${queue}(message_queue)`)) === 0 && (pending as number[])[0] === 0;
   };
   await until(isIdle, 60_000);
-  // What came late to the list is looked for once a second.
+  // Workers look once a second for ids that came late to the list.
   await new Promise((resolve) => setTimeout(resolve, 1_500));
   await until(isIdle, 60_000);
 }

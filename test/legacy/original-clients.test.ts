@@ -28,7 +28,7 @@ describe('what an original client finds in the event stream', () => {
     expect(entries.map(({ fields }) => fields.slice(0, 2))).toEqual(
       events.map((event) => ['event', jsonOf(event)]),
     );
-    // What else is in an entry must be text, and must not be taken for a response.
+    // Further fields of an entry must be text, and must not look like a response.
     expect(entries.map(({ fields }) => fields.slice(2))).toEqual(events.map(() => ['reply_to', '']));
   });
 

@@ -9,7 +9,7 @@ import { moduleOf, startApp, startClient } from '../support/nest.js';
 import { newQueueName, until } from '../support/queue.js';
 
 const users = new AsyncLocalStorage<string>();
-/** What each part of the application saw before it entered a store of its own. */
+/** The store that each part of the application saw before it entered one of its own. */
 const seen: (string | undefined)[] = [];
 
 function enter(): void {

@@ -11,7 +11,7 @@ import { newQueueName, url } from '../support/queue.js';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const app = join(root, 'test/commonjs-app');
 
-/** What `nest new` of Nest 11 writes; `compiler` is what has changed over its versions. */
+/** The settings that `nest new` of Nest 11 writes; `compiler` has those that have changed over its versions. */
 const settings = (outDir: string, compiler: object) => ({
   ...{ rootDir: join(app, 'src'), outDir, target: 'es2023', types: ['node'] },
   ...{ esModuleInterop: true, isolatedModules: true, skipLibCheck: true, strict: true },

@@ -8,7 +8,7 @@ import { describe, expect, it } from 'vitest';
 import { deadLettersOf, events, logs, moduleOf, requests, startApp, startClient } from '../support/nest.js';
 import { closing, keysOf, newQueueName, rejection, until, url } from '../support/queue.js';
 
-/** What an application knows of its surroundings. */
+/** The settings of an application. */
 @Injectable()
 class Settings implements ElkMqClientOptionsFactory {
   static queue = '';

@@ -108,7 +108,7 @@ const ANSWERS: Record<string, [handler: () => unknown, notifications: unknown[]]
   'a promise that rejects': [() => Promise.reject(new Error('a secret of the shop')), [error(internal)]],
 };
 
-/** What is asked, and what the caller is told. */
+/** Each question, and the notifications that its caller gets. */
 const QUESTIONS: [pattern: string, data: unknown, notifications: unknown[]][] = [
   ...Object.entries(ANSWERS).map(([pattern, [, told]]): [string, object, unknown[]] => [pattern, {}, told]),
   ['an exception filter', {}, [error({ status: 'out of stock', item: 'book' })]],
@@ -147,7 +147,7 @@ it.each(QUESTIONS)('%s, asked with %j: the caller is told what it is told over T
   const queue = newQueueName();
   await startApp(shop(), { queue });
   expect(await told(startClient({ queue }).send(pattern, data))).toMatchObject(notifications);
-  // What Nest 11 answers over TCP there is a packet of its own.
+  // Over TCP, Nest 11 answers a packet of its own there.
   if (pattern === 'undefined among values' && !('setOnDispatchHook' in ClientProxy.prototype)) return;
   expect(await told((await overTcp()).send(pattern, data))).toMatchObject(notifications);
 });

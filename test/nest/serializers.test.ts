@@ -21,7 +21,7 @@ const unsealAnswer = ({ response, err }: WritePacket): IncomingResponse => ({
   ...(err !== undefined && { err: unseal(err) }),
 });
 
-/** What takes longer for the first than for the second: what comes later must not overtake. */
+/** Makes a step that takes longer for the first value than for the second: a later value must not overtake. */
 function slowly<In, Out>(step: (it: In) => Out): (it: In) => Promise<Out> {
   let wait = 30;
   return async (it) => {

@@ -21,7 +21,7 @@ import { oddValues } from '../support/odd-values.js';
 import { newQueueName, rejection, until } from '../support/queue.js';
 import { ask, startWorker } from '../support/workers.js';
 
-/** What nobody has caught, until the test is over. */
+/** Collects the rejections that nobody has caught, until the test is over. */
 function unhandledRejections(): unknown[] {
   const rejections: unknown[] = [];
   const note = (reason: unknown) => rejections.push(reason);

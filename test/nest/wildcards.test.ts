@@ -19,7 +19,7 @@ import { newQueueName, until } from '../support/queue.js';
 /** Nest keeps the pattern of a handler with the function, so each needs one of its own. */
 const nothing = () => (): void => undefined;
 
-/** Which of the patterns got an event. */
+/** Returns those of the patterns that got an event. */
 async function receivers(patterns: string[], action: string): Promise<string[]> {
   const queue = newQueueName();
   const received: string[] = [];

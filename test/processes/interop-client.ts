@@ -5,7 +5,7 @@ import { ElkMqClient } from 'nestjs-elkmq';
 import { hasPayload, messageOf } from './interop-messages.js';
 import { endWithParent, tellParent } from './parent.js';
 
-/** What it is told to do. */
+/** The work of the process, as its parent describes it. */
 export interface Load {
   readonly first: number;
   /** Of each kind. */
@@ -29,7 +29,7 @@ const client = new ElkMqClient({
 
 /** Nest does not send nothing. */
 const EMPTY = '';
-/** So many at a time. */
+/** Messages that are on their way at a time. */
 const AT_ONCE = 20;
 
 async function work({ first, count, texts }: Load): Promise<Answered> {

@@ -1,4 +1,4 @@
-/** What the messages of the tests beside the original crate carry: the same as in test/interop/rust. */
+/** The data of the messages in the tests beside the original crate, the same as in test/interop/rust. */
 export interface Message {
   readonly id: number;
   readonly text: string;

@@ -37,7 +37,7 @@ const app = await NestFactory.createMicroservice(InteropModule, {
 });
 await app.listen();
 process.on('message', () => {
-  // What is in hand is finished, and nothing more is taken.
+  // The worker finishes its messages, and takes no more.
   void app.close().then(() => {
     tellParent(taken);
   });

@@ -8,7 +8,7 @@ export interface Sent {
   answered: number[];
   /** Ids of events that are stored. */
   emitted: number[];
-  /** What went wrong. */
+  /** A line for each thing that went wrong. */
   problems: string[];
 }
 

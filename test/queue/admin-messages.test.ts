@@ -83,7 +83,7 @@ describe('the messages of a queue', () => {
       isRequest: false,
     });
     expect(first.messages[0]?.event).toMatchObject({ action: 'order.placed', payload: '2' });
-    // What a worker takes between two pages waits no more, and the next page is not shifted by it.
+    // A worker takes a message between two pages: it waits no more, and does not shift the next page.
     await take(queue, 1);
     const second = await admin.messages('waiting', { limit: 2, after: first.next });
     expect(payloadsOf(second.messages)).toEqual([4]);

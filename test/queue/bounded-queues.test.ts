@@ -158,7 +158,7 @@ describe('what waits while Redis is away', () => {
     const queue = newQueue(newQueueName(), server.url, options);
     await queue.enqueue(new ServiceEvent(60, 'a'));
     const go = pause(server);
-    // As many batches as can be on their way: what follows is not sent.
+    // These are as many batches as can be on their way: later events are not sent.
     const sent: Promise<unknown>[] = [];
     for (let i = 0; i < 8; i++) {
       sent.push(rejection(queue.enqueue(new ServiceEvent(60, 'a'))));

@@ -51,7 +51,7 @@ describe('all who wait for a deduplicated request are told, and those who ask la
     const options = { queue, delivery: 'at-least-once', drainTimeout: 1 } as const;
     const app = await startApp(moduleOf(requests({ ask: () => concat(of('a'), NEVER) })), options);
     await until(async () => (await recordOf(queue))['count'] === '1');
-    // What tells other workers of it, if this one had died: see docs/protocol.md.
+    // This count would tell other workers of the answer, had this one died: see docs/protocol.md.
     const [[, , , deliveries]] = (await redis.xpending(`${queue}(event_stream)`, 'elkmq', '-', '+', 1)) as [
       number[],
     ];

@@ -4,7 +4,7 @@ import { eventsOf } from '../support/entries.js';
 import { newQueue } from '../support/event-queue.js';
 import { newQueueName, redis, rejection, until } from '../support/queue.js';
 
-/** How many consumers of the queue wait in Redis for an event right now. */
+/** Returns the number of consumers of the queue that wait in Redis for an event right now. */
 async function waitingIn(name: string): Promise<number> {
   const clients = (await redis.client('LIST')) as string;
   const blocked = clients

@@ -5,7 +5,7 @@ import { clientOf, durableRedis, ownRedis } from '../support/own-redis.js';
 import { listening, logs, moduleOf, requests, startApp, startClient, valuesOf } from '../support/nest.js';
 import { newQueueName, redisMajor, rejection } from '../support/queue.js';
 
-/** What the log says of a queue when a server of it has started. */
+/** Returns the warnings about a queue in the log when a server of it has started. */
 async function warningsOf(options: Omit<ElkMqServerOptions, 'queue'>): Promise<string[]> {
   const queue = newQueueName();
   await listening(new ElkMqServer({ queue, ...options }));

@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { takeEntries } from '../../libs/elkmq/src/model/stream-entries.js';
 import { newQueueName, redis } from '../support/queue.js';
 
-/** What Redis answers, in bytes. */
+/** The answer of Redis, in bytes. */
 function reply(stream: string): Promise<unknown> {
   const command = new Command('xread', ['STREAMS', stream, '0'], { replyEncoding: null });
   return redis.sendCommand(command) as Promise<unknown>;

@@ -86,7 +86,7 @@ describe('without any worker, with `EventQueue` alone,', () => {
     await until(async () => (await redis.xpending(stream, 'elkmq'))[0] === 1);
     taker.kill('SIGKILL');
     expect(taker.tells('taken')).toBe(false);
-    // As if its lease were a short one.
+    // The entry looks as if its lease were a short one.
     const [[id]] = (await redis.xpending(stream, 'elkmq', '-', '+', 1)) as [[string]];
     await redis.xclaim(stream, 'elkmq', 'gone.1.200', 0, id, 'JUSTID');
     expect(await rejection(queue.dequeue())).toMatchObject({ code: 'QUEUE_EMPTY' });

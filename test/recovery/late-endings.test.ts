@@ -39,7 +39,7 @@ async function handling(fields: string[], isEvent: boolean, extras: Record<strin
       end?.(act);
       return server.close();
     },
-    /** As it is when the client has closed, or its TTL is over. */
+    /** Does what happens when the client closes, or when the TTL of its inbox is over. */
     removeInbox: () => redis.del(inbox),
     replies: async () => (await entriesOf(inbox)).filter(({ fields: [name] }) => name === 'replies'),
   };

@@ -19,7 +19,7 @@ async function takenElsewhere(lease: number, client = redis) {
   await client.xreadgroup('GROUP', 'elkmq', consumer, 'STREAMS', stream, '>');
   return {
     queue,
-    /** As if that worker had renewed its lease so many ms ago. */
+    /** Makes it look as if that worker had renewed its lease `idle` ms ago. */
     renew: (idle = 0, by = consumer) => client.xclaim(stream, 'elkmq', by, 0, id, 'IDLE', idle, 'JUSTID'),
   };
 }
@@ -68,7 +68,7 @@ it('a worker that is closing keeps what it is still handling', async () => {
   await until(() => finish !== undefined);
   let isClosed = false;
   const closed = worker.close().then(() => (isClosed = true));
-  // For longer than its lease.
+  // The handler runs for longer than its lease.
   await renewals(queue, 4);
   expect(isClosed).toBe(false);
   finish?.();

@@ -8,7 +8,7 @@ import { Proxy } from '../support/proxy.js';
 import { closing, newQueueName, rejection, until, url } from '../support/queue.js';
 import { LEASE, startWorker } from '../support/workers.js';
 
-/** What workers have to find Redis again, ms. */
+/** The time that workers have to find Redis again, ms. */
 const GRACE = 5_000;
 
 /** A request whose worker is killed in the middle of it. `abandoned` tells when its caller was told so. */
@@ -62,7 +62,7 @@ describe('after an outage, workers have five seconds to find Redis again before 
     proxy.delay = 1_200;
     const started = performance.now();
     const starting = startWorker({ queue, url: proxy.url });
-    // So that its first connection takes its time.
+    // Its first connection takes its time.
     await sleep(proxy.delay);
     proxy.delay = 0;
     await starting;

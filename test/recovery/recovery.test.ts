@@ -158,7 +158,7 @@ describe('a worker that lives keeps its messages', () => {
     const seen: unknown[] = [];
     const slow: Handler = async (payload) => {
       seen.push(payload);
-      // For more than two leases.
+      // The handler runs for more than two leases.
       await renewals(queue, 7);
       return payload;
     };

@@ -4,7 +4,7 @@ import { rejection } from './queue.js';
 
 export const event = new ServiceEvent(10, 'a', 'payload');
 
-/** What each method of `queue` rejects with, all called at once. */
+/** Calls all methods of `queue` at once. Returns what each of them rejects with. */
 export async function failuresOf(queue: EventQueue): Promise<[call: string, error: unknown][]> {
   const calls = {
     enqueue: queue.enqueue(event),

@@ -7,7 +7,7 @@ export function keyed<T>(data: T, key = 'key', window?: number): ElkMqRecord<T> 
   return new ElkMqRecordBuilder(data).setDeduplicationKey(key, window).build();
 }
 
-/** What Redis knows of the request with the key. */
+/** Returns the record in Redis of the request with the key. */
 export function recordOf(queue: string, key = 'key'): Promise<Record<string, string>> {
   return redis.hgetall(`${queue}(deduplication):request:${key}`);
 }
@@ -16,7 +16,7 @@ export async function isKnown(queue: string, key = 'key'): Promise<boolean> {
   return (await redis.exists(`${queue}(deduplication):request:${key}`)) === 1;
 }
 
-/** How many callers wait for the replies to the request with the key. */
+/** Returns the number of callers that wait for the replies to the request with the key. */
 export async function waitersOf(queue: string, key = 'key'): Promise<number> {
   const { waiters = '' } = await recordOf(queue, key);
   return waiters === '' ? 0 : waiters.split(' ').length / 2;

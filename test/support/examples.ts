@@ -53,7 +53,7 @@ export async function compileExamples(all: readonly Examples[], folder: string):
     compilerOptions: object;
   };
   const { options } = ts.convertCompilerOptionsFromJson(
-    // As users have it: process.env.REDIS_URL.
+    // These are a user's settings: they allow `process.env.REDIS_URL`.
     { ...compilerOptions, noEmit: false, paths: {}, noPropertyAccessFromIndexSignature: false },
     root,
   );
@@ -86,7 +86,7 @@ export async function runExamples(
   child.once('close', (status, signal) => (ended = signal ?? `code ${String(status)}`));
   const hasWritten = () => [END, ...examples.outputs].every((lines) => patternOf(lines).test(output));
   try {
-    // What is not written in time, the caller finds missing.
+    // The caller sees what was not written in time.
     await until(() => hasWritten() || ended !== undefined).catch(() => undefined);
     child.kill('SIGTERM');
     await until(() => ended !== undefined);

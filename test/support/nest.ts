@@ -7,7 +7,7 @@ import { type ElkMqClientOptions, type ElkMqServerOptions } from 'nestjs-elkmq';
 import { lastValueFrom, materialize, toArray, type Observable, type ObservableNotification } from 'rxjs';
 import { closing, redis, url } from './queue.js';
 
-/** What Nest and the transport have logged, one line each: `error [ElkMqServer] …`. */
+/** The log of Nest and of the transport, one line each: `error [ElkMqServer] …`. */
 export const logs: string[] = [];
 
 const noting =
@@ -110,7 +110,7 @@ export async function deadLettersOf(queue: string): Promise<DeadLetter[]> {
   return bodies.map((body) => JSON.parse(body) as DeadLetter);
 }
 
-/** How many messages of a queue are waiting or being handled. */
+/** Returns the number of messages of a queue that wait or are being handled. */
 export function unsettled(queue: string): Promise<number> {
   return redis.xlen(`${queue}(event_stream)`);
 }

@@ -13,7 +13,7 @@ export async function ownRedis(...args: string[]): Promise<PrivateRedis> {
   return server;
 }
 
-/** As `ownRedis`, with every write on disk before it is answered. */
+/** Starts a server as `ownRedis` does, with every write on disk before it is answered. */
 export function durableRedis(): Promise<PrivateRedis> {
   return ownRedis('--appendonly', 'yes', '--appendfsync', 'always');
 }

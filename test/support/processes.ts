@@ -5,7 +5,7 @@ import { until } from './queue.js';
 
 /** A program of test/processes that runs; it ends with the test at the latest. */
 export class TestProcess {
-  /** How it ended: `code 0`, or the name of a signal. */
+  /** The way it ended: `code 0`, or the name of a signal. */
   ended: string | undefined;
   /** All that it has written. */
   output = '';

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** What becomes of the requests that match: of so many of them, of every `each`th. */
+/** The requests that get lost: so many of those that match, or every `each`th. */
 interface Loss {
   readonly matches: RegExp;
   readonly what: 'request' | 'half a request' | 'answer';
@@ -24,7 +24,7 @@ interface Pair {
 
 /** A network between a client and Redis that fails on demand. */
 export class Proxy {
-  /** How much later the answers of Redis arrive, ms. */
+  /** The delay of the answers of Redis, ms. */
   delay = 0;
   /** Requests or answers that were lost on demand. */
   lost = 0;
@@ -105,7 +105,7 @@ export class Proxy {
     }
   }
 
-  /** How many connections there are whose latest request matches, and that are not silent. */
+  /** Returns the number of connections that are not silent and whose latest request matches. */
   latest(matches: RegExp): number {
     return [...this.#pairs].filter(({ latest, silent }) => !silent && matches.test(latest)).length;
   }

@@ -3,7 +3,7 @@ import { metrics } from '@opentelemetry/api';
 import { MeterProvider, type MetricReader } from '@opentelemetry/sdk-metrics';
 import { NodeTracerProvider, SimpleSpanProcessor, type ReadableSpan } from '@opentelemetry/sdk-trace-node';
 
-/** What tests look at of a span. */
+/** The parts of a span that tests look at. */
 export interface ExportedSpan {
   readonly name: string;
   readonly process: number;

@@ -7,7 +7,7 @@ import { clientOf, ownRedis } from '../support/own-redis.js';
 import { newQueueName, until } from '../support/queue.js';
 import { mayRun } from '../support/test-redis.js';
 
-/** How many commands the server has carried out, those of scripts among them; and how many EXISTS. */
+/** Counts the commands that the server has carried out, those of scripts among them, and the EXISTS. */
 async function commandsOf(client: Redis): Promise<{ all: number; exists: number }> {
   const stats = await client.info('commandstats');
   const sum = (calls: RegExp) => [...stats.matchAll(calls)].reduce((total, [, n]) => total + Number(n), 0);

@@ -7,7 +7,7 @@ import { payloadArea } from './behaviours/payloads.js';
 import { scopes } from './behaviours/scopes.js';
 import { streams } from './behaviours/streams.js';
 
-/** What users of Nest's microservices rely on. */
+/** The behaviours that users of Nest's microservices rely on. */
 export const areas: readonly Area[] = [
   patterns,
   payloadArea,

@@ -12,7 +12,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vites
 import { logger } from '../support/nest.js';
 import { type Address, type TestedTransport, type TransportName } from './transport.js';
 
-/** What behaviours are tried on: one application for all of them, and a client of it. */
+/** Behaviours are tried on one application for all of them, and a client of it. */
 export interface World {
   readonly client: ClientProxy;
   readonly address: Address;
@@ -25,11 +25,11 @@ export interface World {
   /** A client of the behaviour's own; it goes with the test. */
   readonly connect: (address?: Address, options?: object) => Promise<ClientProxy>;
   readonly newAddress: () => Promise<Address>;
-  /** How long to wait for what may not come, ms: not for long where it is known that it does not. */
+  /** The time to wait for a value that may not come, ms. It is short where no value is known to come. */
   readonly patience: number;
 }
 
-/** What a transport does instead. */
+/** The behaviour of a transport that does something else. */
 export interface Deviation {
   /** The observation. */
   readonly shows: unknown;
@@ -49,7 +49,7 @@ export interface Behaviour {
   readonly exists?: () => boolean;
 }
 
-/** What one file of behaviours adds to the application. */
+/** A file of behaviours, and what it adds to the application. */
 export interface Area extends Pick<ModuleMetadata, 'controllers' | 'providers'> {
   readonly title: string;
   readonly behaviours: readonly Behaviour[];
@@ -57,7 +57,7 @@ export interface Area extends Pick<ModuleMetadata, 'controllers' | 'providers'> 
   readonly prepare?: (app: INestMicroservice) => void;
 }
 
-/** What handlers have told, in order. Each behaviour looks for words of its own. */
+/** The words that handlers have told, in order. Each behaviour looks for words of its own. */
 export const noted: string[] = [];
 
 export function notes(prefix: string): string[] {

@@ -1,4 +1,4 @@
-// What users of `EventQueue` can rely on in TypeScript. Compiled, never run: a type that changes breaks the build.
+// Users of `EventQueue` can rely on these types. Compiled, never run: a type that changes breaks the build.
 import {
   ConnectionError,
   EventQueue,
@@ -61,7 +61,7 @@ expectTypeOf<EventQueue['state']>().toEqualTypeOf<(timeout?: number) => Promise<
 expectTypeOf<EventQueue['close']>().toEqualTypeOf<() => Promise<void>>();
 expectTypeOf(queue.deadLetters).toEqualTypeOf<DeadLetterQueue>();
 
-// Who works on it.
+// The workers of a queue.
 new QueueAdmin('name', 'redis://127.0.0.1:6379');
 expectTypeOf<QueueAdmin['workers']>().toEqualTypeOf<(timeout?: number) => Promise<WorkerInfo[]>>();
 expectTypeOf<QueueAdmin['state']>().toEqualTypeOf<(timeout?: number) => Promise<QueueState>>();
@@ -85,7 +85,7 @@ void deadLetters.count({ reason: 'late' });
 // @ts-expect-error all of them is `{}`
 void deadLetters.remove();
 
-// What goes wrong.
+// Errors.
 expectTypeOf<EventQueueError>().toExtend<Error>();
 expectTypeOf<EventQueueError['code']>().toEqualTypeOf<EventQueueErrorCode>();
 // @ts-expect-error only its kinds are made

@@ -1,4 +1,4 @@
-// What Nest applications can rely on in TypeScript. Compiled, never run: a type that changes breaks the build.
+// Nest applications can rely on these types. Compiled, never run: a type that changes breaks the build.
 import { type DynamicModule, type Type } from '@nestjs/common';
 import {
   ClientsModule,
@@ -88,7 +88,7 @@ builder.setHeaders({ tenant: 1 });
 // @ts-expect-error data of another type
 builder.setData('2');
 
-// What a handler knows.
+// The context of a handler.
 declare const context: ElkMqContext;
 expectTypeOf(context).toExtend<BaseRpcContext>();
 expectTypeOf(context.getPattern()).toEqualTypeOf<string>();

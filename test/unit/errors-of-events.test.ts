@@ -50,7 +50,7 @@ describe('an event that the wire format cannot carry', () => {
   });
 
   it('it is the response to what is no event', () => {
-    // As easily happens with what dequeue answers.
+    // This easily happens with the pair that dequeue answers.
     const taken = [1, new ServiceEvent(1, 'a')] as unknown as ServiceEvent;
     const message = messageOf('INVALID_EVENT', () => ServiceEvent.responseTo(taken, 'b'));
     expect(message).toBe('request must be a ServiceEvent, got an array of 2');

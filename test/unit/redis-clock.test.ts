@@ -31,7 +31,7 @@ it('the clock of Redis, as a worker sees it, is never fast, also when Redis was 
   process.kill(server.pid, 'SIGCONT');
   await asked;
   expect(await isFastBy()).toBeLessThanOrEqual(0);
-  // What was known is better than that.
+  // The earlier answer was better than that.
   const kept = offsets();
   expect(kept.most).toBeGreaterThanOrEqual(known.least);
   expect(kept.least).toBeLessThanOrEqual(known.most);

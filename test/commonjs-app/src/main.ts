@@ -10,7 +10,7 @@ async function bootstrap(): Promise<void> {
   await app.startAllMicroservices();
   await app.listen(0, '127.0.0.1');
   process.stdout.write(`${await (await fetch(await app.getUrl())).text()}\n`);
-  // What CommonJS requires is one module with what ES modules import.
+  // CommonJS and ES modules get one and the same module.
   const { ConnectionError: imported } = await import('nestjs-elkmq');
   process.stdout.write(`${typeof require} ${String(imported === ConnectionError)}\n`);
   await app.close();

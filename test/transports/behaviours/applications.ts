@@ -19,7 +19,7 @@ const OTHER = Symbol('OTHER');
 
 @Controller()
 class Anywhere {
-  /** What `slow` waits for. */
+  /** The handler `slow` waits for this. */
   static released: Promise<unknown>;
 
   @MessagePattern('anywhere')
@@ -139,7 +139,7 @@ export const applications: Area = {
         const address = await newAddress();
         const app = await start({ controllers: [Anywhere] }, address);
         const told: string[] = [];
-        // What instrumentation of Nest does.
+        // Instrumentation of Nest does this.
         const server = (app as unknown as { serverInstance: Server }).serverInstance;
         server.setOnProcessingStartHook((_id, _context, done) => {
           told.push('start');

@@ -19,7 +19,7 @@ import { map, of, throwError, type Observable } from 'rxjs';
 import { until } from '../../support/queue.js';
 import { heard, noted, notes, type Area, type World } from '../behaviour.js';
 
-/** What pipes and interceptors leave their names in; they leave the data of other behaviours alone. */
+/** Pipes and interceptors leave their names in it; they leave the data of other behaviours alone. */
 class Trail {
   constructor(readonly names: readonly string[]) {}
   static add(value: unknown, name: string): unknown {
