@@ -1,4 +1,5 @@
 import type { DeadLetterReason } from '../dead-letters/dead-letter.js';
+import { nameOfMessage, type QueuedEvent } from '../model/entry.js';
 import type { EventQueueError } from '../model/errors.js';
 import type { ServiceEvent } from '../model/service-event.js';
 import type { Failure } from '../model/thrown.js';
@@ -66,6 +67,23 @@ export const ACKNOWLEDGE: Acknowledge = { kind: 'acknowledge' };
 export const DROP: Drop = { kind: 'drop' };
 export const EXPIRE: Expire = { kind: 'expire' };
 export const LEAVE_TO_LEGACY: LeaveToLegacy = { kind: 'leave-to-legacy' };
+
+/** Is notified of outcomes of messages that were not handled. */
+export interface OutcomeListener {
+  /** A message ended without being handled. `error` is the reason, or the reason why even that failed. */
+  dropped(what: string, reason: DeadLetterReason, error?: unknown): void;
+  /**
+   * A message is tried again after `delay` ms.
+   * @param failure the thrown value, unless its handler has asked for another attempt
+   */
+  retried(queued: QueuedEvent, delay: number, failure?: Failure): void;
+}
+
+/** Notifies the listener of the outcome of a message, unless it is a usual one. */
+export function reportOutcome(listener: OutcomeListener, queued: QueuedEvent, outcome: Outcome): void {
+  if (outcome.kind === 'dead-letter') listener.dropped(nameOfMessage(queued), outcome.reason, outcome.error);
+  else if (outcome.kind === 'retry') listener.retried(queued, Math.ceil(outcome.delayMs), outcome.failure);
+}
 
 /** Whether the message was handled, so that nobody needs to look at it any more. */
 export function isHandledBy({ kind }: Outcome): boolean {

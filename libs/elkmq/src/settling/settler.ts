@@ -1,17 +1,16 @@
 import type { GroupConsumer } from '../consumer/group-consumer.js';
-import type { Dead, DeadLetterReason } from '../dead-letters/dead-letter.js';
+import type { Dead } from '../dead-letters/dead-letter.js';
 import type { QueueContext } from '../legacy/queue-context.js';
 import { nameOfMessage, type QueuedEvent } from '../model/entry.js';
 import { AbandonedError, EnqueueError } from '../model/errors.js';
 import { ServiceEvent } from '../model/service-event.js';
 import { Summary } from '../model/summary.js';
-import type { Failure } from '../model/thrown.js';
 import type { ConnectionListener } from '../redis/connection.js';
 import { isReplyError } from '../redis/redis-errors.js';
 import { LEASE_LOST, leasesLost } from './attempt-signal.js';
 import type { Delivery, DeliverySettler } from './delivery.js';
 import type { InFlight } from './in-flight.js';
-import { isHandledBy, type Outcome } from './outcome.js';
+import { isHandledBy, reportOutcome, type Outcome, type OutcomeListener } from './outcome.js';
 import type { OutcomeWriter } from './outcome-writer.js';
 import type { SettlementResult } from './settlement-batch.js';
 import { SettlementQueue } from './settlement-queue.js';
@@ -22,20 +21,12 @@ import { SettlementQueue } from './settlement-queue.js';
  */
 export type DeliveryMode = 'once' | 'at-least-once';
 
-export interface AbandonmentListener {
+export interface AbandonmentListener extends Pick<OutcomeListener, 'dropped'> {
   modeOf(action: string): DeliveryMode;
-  /** A message ended without being handled. `error` is the reason, or the reason why even that failed. */
-  dropped(what: string, reason: DeadLetterReason, error?: unknown): void;
 }
 
 /** Is notified of attempts that did not end well. */
-export interface AttemptListener extends ConnectionListener, AbandonmentListener {
-  /**
-   * A message is tried again after `delay` ms.
-   * @param failure the thrown value, unless its handler has asked for another attempt
-   */
-  retried(queued: QueuedEvent, delay: number, failure?: Failure): void;
-}
+export type AttemptListener = ConnectionListener & AbandonmentListener & OutcomeListener;
 
 /** Wakes when a delayed message is due. */
 export interface DueTimes {
@@ -129,7 +120,8 @@ export class Settler implements DeliverySettler {
     // Nothing is left to end. The message was handled all the same, see `releaseDelivery`.
     if (delivery.state === 'lost' && isHandledBy(outcome)) return 'lost';
     const { kind } = outcome;
-    if (kind === 'dead-letter') this.#listener.dropped(nameOfMessage(queued), outcome.reason, outcome.error);
+    // The log has it even when Redis cannot be told.
+    if (kind === 'dead-letter') reportOutcome(this.#listener, queued, outcome);
     try {
       const isDone = await this.#writer.writeOutcome(queued, outcome, read.consumer);
       if (!isDone && kind !== 'dead-letter' && kind !== 'expire') return 'lost';
@@ -138,11 +130,8 @@ export class Settler implements DeliverySettler {
       if (!instead) throw error;
       return this.#carryOut(delivery, instead, false);
     }
-    if (kind === 'retry') {
-      const delayMs = Math.ceil(outcome.delayMs);
-      this.#dueTimes.expectDue(this.now() + delayMs);
-      this.#listener.retried(queued, delayMs, outcome.failure);
-    }
+    if (kind === 'retry') this.#dueTimes.expectDue(this.now() + Math.ceil(outcome.delayMs));
+    if (kind !== 'dead-letter') reportOutcome(this.#listener, queued, outcome);
     return 'kept';
   }
 

@@ -1,14 +1,14 @@
 import { createLetter, letterWith, type DeadLetter } from '../dead-letters/dead-letter.js';
 import { TimeoutExpiredError } from '../model/errors.js';
 import { Delivery, type DeliverySettler } from '../settling/delivery.js';
-import { DROP, type Outcome } from '../settling/outcome.js';
+import { DROP, reportOutcome, type Outcome } from '../settling/outcome.js';
 import type { WorkerListener } from '../worker/worker.js';
 import type { QueueState } from '../admin/queue-state.js';
 import type { MessageOptions } from '../requests/requester.js';
 import type { ReplyListener } from '../requests/waiting-request.js';
 import type { ServiceEvent } from '../model/service-event.js';
 import { encodeEvent } from '../model/codec.js';
-import { fieldsOfNext, nameOfMessage, readEntry } from '../model/entry.js';
+import { fieldsOfNext, readEntry } from '../model/entry.js';
 import type { ReplyFrame } from '../model/reply-frame.js';
 
 interface Request {
@@ -160,17 +160,16 @@ export class MemoryBroker {
   }
 
   #carryOut({ queued, read }: Delivery, outcome: Outcome): void {
+    if (this.#worker) reportOutcome(this.#worker.listener, queued, outcome);
     switch (outcome.kind) {
       case 'retry': {
         const delayMs = Math.ceil(outcome.delayMs);
-        this.#worker?.listener.retried(queued, delayMs, outcome.failure);
         const fields = fieldsOfNext(queued);
         this.messages.push({ due: this.now + delayMs, origin: queued.origin, fields });
         return;
       }
       case 'dead-letter': {
         const { reason, error, errorForCaller } = outcome;
-        this.#worker?.listener.dropped(nameOfMessage(queued), reason, error);
         const letter = createLetter(queued, reason, error, read.consumer, this.now);
         this.deadLetters.push(letterWith(letter, queued.event));
         if (errorForCaller) this.#fail(queued.event.requestId, errorForCaller);
