@@ -15,6 +15,7 @@ const LAYERS = [
   ['maintenance'],
   ['event-queue', 'worker'],
   ['testing'],
+  ['cli'],
 ];
 const FRAMEWORK = {
   group: ['@nestjs/*', 'rxjs', 'rxjs/*', 'reflect-metadata', 'nestjs-elkmq', '**/nestjs-elkmq/**'],

@@ -56,9 +56,10 @@ export class MessageChanges {
   async retry(which: string | readonly string[] | DeadLetterFilter): Promise<number> {
     if (typeof which === 'string' || Array.isArray(which)) {
       const ids = idsOf(which as string | readonly string[]);
-      return this.#change('retry', ids, async (count) => {
-        for (const id of ids) count(await this.#letters.retry(id));
-      });
+      const { keys } = this.#context;
+      const revive = (origins: readonly string[]): ScriptCall =>
+        scripts.revive(keys, { budget: BATCH.bytes, origins });
+      return this.#change('retry', ids, (count) => this.#inBatches(revive, ids, count));
     }
     const filter = which as DeadLetterFilter;
     return this.#change('retry', filter, async (count) => {

@@ -1,12 +1,10 @@
-import type { Cluster, Redis } from 'ioredis';
 import { DequeueError } from '../model/errors.js';
 import { DEFAULTS, parseInteger, parseMilliseconds } from '../model/options.js';
 import { COMMAND_TIMEOUT_MS, Connection } from '../redis/connection.js';
 import type { CredentialsFunction } from '../redis/credentials.js';
 import { isReplyError } from '../redis/redis-errors.js';
 import { RedisSource, type RedisSourceInput } from '../redis/redis-source.js';
-import { reliably } from '../redis/reliable-call.js';
-import { send } from '../redis/scripts.js';
+import { scanKeys } from './scan-keys.js';
 
 /** The bounds of `queues`. */
 export interface QueuesOptions {
@@ -28,8 +26,6 @@ export interface FoundQueues {
   readonly isComplete: boolean;
 }
 
-/** The number of keys that one call of SCAN looks at. */
-const STEP_KEYS = 1_000;
 /** Each queue that holds anything has one of these keys. */
 const KEY = /^(.*)\((?:event_stream|delayed|dead_letters|workers)\)$/s;
 
@@ -47,26 +43,18 @@ export async function queues(redis?: RedisSourceInput, options: QueuesOptions = 
   const source = new RedisSource(redis, options.credentials);
   const connection = new Connection(source, COMMAND_TIMEOUT_MS);
   const names = new Set<string>();
-  let looked = 0;
   try {
     await connection.whenConnected(timeout);
-    for (const node of mastersOf(connection.client)) {
-      let cursor = '0';
-      do {
-        if (looked >= maxKeys || names.size >= limit) return found(names, limit, false);
-        const args = [cursor, 'MATCH', '*(*)', 'COUNT', STEP_KEYS];
-        const scan = (): Promise<unknown> => send(node, 'scan', args);
-        const answer = await reliably(connection, scan, timeout);
-        const [next, keys] = answer as [string, string[]];
-        for (const key of keys) {
-          const name = KEY.exec(key)?.[1];
-          if (name !== undefined) names.add(source.isCluster ? name.replace(/^\{([^}]+)\}$/, '$1') : name);
-        }
-        cursor = next;
-        looked += STEP_KEYS;
-      } while (cursor !== '0');
+    const keys = scanKeys(connection, '*(*)', maxKeys, timeout);
+    for (;;) {
+      const { value, done } = await keys.next();
+      if (done) return found(names, limit, value);
+      for (const key of value) {
+        const name = KEY.exec(key)?.[1];
+        if (name !== undefined) names.add(source.isCluster ? name.replace(/^\{([^}]+)\}$/, '$1') : name);
+      }
+      if (names.size >= limit) return found(names, limit, false);
     }
-    return found(names, limit, true);
   } catch (error) {
     if (!isReplyError(error)) throw error;
     throw new DequeueError(`Redis refuses to tell its keys: ${error.message}`, { cause: error });
@@ -77,8 +65,4 @@ export async function queues(redis?: RedisSourceInput, options: QueuesOptions = 
 
 function found(names: ReadonlySet<string>, limit: number, isComplete: boolean): FoundQueues {
   return { queues: [...names].sort().slice(0, limit), isComplete: isComplete && names.size <= limit };
-}
-
-function mastersOf(client: Redis | Cluster): (Redis | Cluster)[] {
-  return 'nodes' in client ? client.nodes('master') : [client];
 }

@@ -1,0 +1,130 @@
+import { queues as findQueues } from '../../admin/queues.js';
+import { scanKeys } from '../../admin/scan-keys.js';
+import { ConnectionError, DequeueError, EventQueueError } from '../../model/errors.js';
+import { messageOf } from '../../model/thrown.js';
+import { COMMAND_TIMEOUT_MS, Connection } from '../../redis/connection.js';
+import { isReplyError } from '../../redis/redis-errors.js';
+import { RedisSource } from '../../redis/redis-source.js';
+import { reliably } from '../../redis/reliable-call.js';
+import { send } from '../../redis/scripts.js';
+import type { Finding } from '../doctor/finding.js';
+import { checkQueue, type QueueLimits } from '../doctor/queue-checks.js';
+import { checkServer, type ServerFacts, type ServerLimits } from '../doctor/server-checks.js';
+import { EXIT, type ExitCode } from '../exit.js';
+import { print, printJson, safeText } from '../output.js';
+import { redisOf, type CommonOptions } from '../session.js';
+
+export type DoctorOptions = CommonOptions & QueueLimits & ServerLimits;
+
+/** Keys that clients leave to their TTL. */
+const TEMPORARY_KEY = /^(.*)\((?:inbox|producer|deduplication)\):/s;
+/** The number of keys of Redis that are looked at. */
+const MAX_KEYS = 200_000;
+/** The queue whose keys are used to try the rights, when none is known. */
+const NO_QUEUE = 'elkmq-doctor';
+
+/** Looks for what is wrong with a Redis and its queues. */
+export async function doctor(given: readonly string[], options: DoctorOptions): Promise<ExitCode> {
+  const redis = await redisOf(options);
+  const connection = new Connection(new RedisSource(redis), COMMAND_TIMEOUT_MS);
+  try {
+    await connection.whenConnected(options.patience);
+    const notes: Finding[] = [];
+    const names = given.length > 0 ? given : await allQueues(options, notes);
+    const { facts, findings } = await checkServer(connection, options.url, names[0] ?? NO_QUEUE, options);
+    findings.push(...notes);
+    const isUsable = !findings.some(
+      ({ check, level }) => level === 'error' && /version|rights|role/.test(check),
+    );
+    if (isUsable) {
+      for (const name of names)
+        findings.push(...(await checkQueue(connection, name, options.patience, options)));
+      findings.push(...(await temporaryKeyFindings(connection, given, options.patience)));
+    }
+    report(names, facts, findings, options);
+    return findings.some(({ level }) => level !== 'note') ? EXIT.finding : EXIT.fine;
+  } catch (error) {
+    if (error instanceof EventQueueError || isReplyError(error)) throw error;
+    throw new ConnectionError(`the connection to Redis was lost: ${messageOf(error)}`, { cause: error });
+  } finally {
+    await connection.closeConnection();
+  }
+}
+
+/** Finds all queues. A user of Redis who may not look for them names them. */
+async function allQueues(options: DoctorOptions, notes: Finding[]): Promise<string[]> {
+  try {
+    const { queues, isComplete } = await findQueues(await redisOf(options), {
+      timeout: options.patience,
+      maxKeys: MAX_KEYS,
+    });
+    if (!isComplete) notes.push(notAllFinding('Redis has many keys, and not all of them were looked at'));
+    return queues;
+  } catch (error) {
+    if (!(error instanceof DequeueError)) throw error;
+    notes.push(notAllFinding('this user may not look for queues (SCAN)'));
+    return [];
+  }
+}
+
+function notAllFinding(why: string): Finding {
+  const advice = 'Name the queues: elkmq doctor orders mails.';
+  return { level: 'note', check: 'queues', problem: `${why}: queues may be missing here`, advice };
+}
+
+/** Keys that should vanish by themselves and do not. */
+async function temporaryKeyFindings(
+  connection: Connection,
+  queues: readonly string[],
+  patience: number,
+): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  const ttlOf = (key: string): Promise<unknown> =>
+    reliably(connection, (client) => send(client, 'pttl', [key]), patience);
+  try {
+    for await (const keys of scanKeys(connection, '*(*):*', MAX_KEYS, patience)) {
+      for (const key of keys) {
+        const queue = TEMPORARY_KEY.exec(key)?.[1];
+        if (queue === undefined || (queues.length > 0 && !queues.includes(queue.replace(/^\{(.+)\}$/, '$1'))))
+          continue;
+        if ((await ttlOf(key)) !== -1) continue;
+        findings.push({
+          level: 'warning',
+          check: 'no-ttl',
+          queue,
+          problem: `the key ${key} has no TTL: it stays for ever, and takes memory`,
+          advice: `Find out who has taken its TTL (PERSIST, a restore), and DEL it when its client is gone.`,
+        });
+      }
+    }
+  } catch (error) {
+    // The user of Redis may not look for keys.
+    if (!isReplyError(error)) throw error;
+  }
+  return findings;
+}
+
+function report(
+  queues: readonly string[],
+  facts: ServerFacts,
+  findings: readonly Finding[],
+  { json }: DoctorOptions,
+): void {
+  if (json) {
+    printJson({ ...facts, queues, findings });
+    return;
+  }
+  const { version, role, replicas, latency, clockDifference } = facts;
+  print(`Redis ${version ?? '(it does not tell its version)'}, ${role ?? 'role unknown'}`);
+  print(`replicas: ${replicas === null ? 'unknown' : String(replicas)}`);
+  if (latency) print(`latency: p50 ${String(latency.p50)} ms, p99 ${String(latency.p99)} ms`);
+  if (clockDifference !== null) print(`clock difference: ${String(clockDifference)} ms`);
+  print(`queues: ${String(queues.length)}`);
+  for (const { level, check, queue, problem, advice } of findings) {
+    print('');
+    print(`${level.toUpperCase()} ${check}${queue === undefined ? '' : ` (queue ${safeText(queue)})`}`);
+    print(`  ${safeText(problem)}.`);
+    print(`  ${safeText(advice)}`);
+  }
+  if (findings.length === 0) print('\nNothing is wrong.');
+}

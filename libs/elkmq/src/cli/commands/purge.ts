@@ -1,0 +1,18 @@
+import type { MessageState } from '../../admin/queue-message.js';
+import type { ExitCode } from '../exit.js';
+import { confirmed, withAdmin, type ChangeOptions } from '../session.js';
+
+export interface PurgeOptions extends ChangeOptions {
+  readonly state: Exclude<MessageState, 'running'>;
+}
+
+/** Deletes all messages of one state. */
+export async function purge(queue: string, options: PurgeOptions): Promise<ExitCode> {
+  const { state } = options;
+  return withAdmin(queue, options, async (admin) => {
+    const { waiting, delayed, deadLetters } = await admin.state();
+    const count = { waiting, delayed, dead: deadLetters }[state];
+    const what = [`${state} messages would be deleted.`, `${state} messages were deleted.`] as const;
+    return confirmed(options, count, what, () => admin.purge(state));
+  });
+}

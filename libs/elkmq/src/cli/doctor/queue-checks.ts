@@ -1,0 +1,196 @@
+import { readQueueState } from '../../admin/queue-state.js';
+import { readWorkers, type WorkerInfo } from '../../admin/worker-info.js';
+import { leaseOf } from '../../consumer/session.js';
+import { GROUP, QueueKeys } from '../../model/keys.js';
+import { DEFAULTS } from '../../model/options.js';
+import type { Connection } from '../../redis/connection.js';
+import { isForbidden, isNoGroup } from '../../redis/redis-errors.js';
+import { reliably } from '../../redis/reliable-call.js';
+import { send } from '../../redis/scripts.js';
+import { formatDuration } from '../values.js';
+import type { Finding } from './finding.js';
+
+export interface QueueLimits {
+  /** The longest time for which a message may wait, ms. */
+  readonly maxOldest: number;
+}
+
+/** A delayed message is put into the queue within a second or two. */
+const OVERDUE_MS = 10_000;
+/** Others take over after two leases, and one more for a busy machine. */
+const LEASES_UNTIL_TAKEN_OVER = 3;
+/** The number of running messages that are looked at. */
+const MOST_RUNNING = 1_000;
+
+/** Checks one queue: its keys, its workers, and what is stuck. */
+export async function checkQueue(
+  connection: Connection,
+  queue: string,
+  patience: number,
+  limits: QueueLimits,
+): Promise<Finding[]> {
+  const keys = new QueueKeys(queue, 'nodes' in connection.client);
+  const read = (command: string, ...args: (string | number)[]): Promise<unknown> =>
+    reliably(connection, (client) => send(client, command, args), patience);
+  // The state cannot be read where a key has another type.
+  const broken = await typeFindings(queue, keys, read);
+  if (broken.length > 0) return broken;
+  const state = await readQueueState(connection, keys, patience);
+  const workers = await readWorkers(connection, keys, patience);
+  const [seconds] = (await read('time')) as [string];
+  return [
+    ...waitingFindings(queue, state, limits),
+    ...(await overdueFindings(queue, keys, Number(seconds) * 1_000, read)),
+    ...(await abandonedFindings(queue, keys, workers, read)),
+    ...handlerFindings(queue, workers),
+    ...letterFindings(queue, state.deadLetters),
+  ];
+}
+
+type Read = (command: string, ...args: (string | number)[]) => Promise<unknown>;
+
+async function typeFindings(queue: string, keys: QueueKeys, read: Read): Promise<Finding[]> {
+  const expected: [string, string][] = [
+    [keys.eventStream, 'stream'],
+    [keys.responseStream, 'stream'],
+    [keys.delayed, 'zset'],
+    [keys.delayedBodies, 'hash'],
+    [keys.deadLetters, 'zset'],
+    [keys.deadLetterBodies, 'hash'],
+    [keys.workers, 'hash'],
+    [keys.cancelled, 'zset'],
+    [keys.messageQueue, 'list'],
+  ];
+  const findings: Finding[] = [];
+  for (const [key, type] of expected) {
+    const found = await typeOf(key, read);
+    if (found === type || found === 'none') continue;
+    findings.push({
+      level: 'error',
+      check: 'key-type',
+      queue,
+      problem: `the key ${key} is a ${found}, and a ${type} is expected: calls that need it fail with WRONGTYPE`,
+      advice: `Find out who writes it, and RENAME or DEL it.`,
+    });
+  }
+  return findings;
+}
+
+/** The type of a key; `none` where the user may not ask for it. */
+async function typeOf(key: string, read: Read): Promise<string> {
+  try {
+    return String(await read('type', key));
+  } catch (error) {
+    if (isForbidden(error, 'type')) return 'none';
+    throw error;
+  }
+}
+
+function waitingFindings(
+  queue: string,
+  { waiting, workers, oldestWaiting }: { waiting: number; workers: number; oldestWaiting: number },
+  { maxOldest }: QueueLimits,
+): Finding[] {
+  if (waiting === 0) return [];
+  const age = formatDuration(oldestWaiting);
+  if (workers === 0)
+    return [
+      {
+        level: 'error',
+        check: 'no-worker',
+        queue,
+        problem: `${String(waiting)} messages wait, the first one for ${age}, and no worker is registered: nobody takes them, unless an EventQueue does`,
+        advice: 'Start a worker with this queue and this Redis, or look why it has stopped.',
+      },
+    ];
+  if (oldestWaiting <= maxOldest) return [];
+  return [
+    {
+      level: 'warning',
+      check: 'oldest',
+      queue,
+      problem: `the first of ${String(waiting)} waiting messages has waited for ${age}: workers do not keep up, and messages may expire`,
+      advice:
+        'Start more workers or raise concurrency; `elkmq peek --state running` shows what keeps them busy.',
+    },
+  ];
+}
+
+async function overdueFindings(queue: string, keys: QueueKeys, now: number, read: Read): Promise<Finding[]> {
+  const [, due] = (await read('zrange', keys.delayed, 0, 0, 'WITHSCORES')) as string[];
+  const late = now - Number(due);
+  if (due === undefined || !(late > OVERDUE_MS)) return [];
+  return [
+    {
+      level: 'error',
+      check: 'overdue',
+      queue,
+      problem: `a delayed message was due ${formatDuration(late)} ago: no worker puts delayed messages into the queue, so none runs`,
+      advice: 'Start a worker with this queue, or look why it has stopped.',
+    },
+  ];
+}
+
+async function abandonedFindings(
+  queue: string,
+  keys: QueueKeys,
+  workers: readonly WorkerInfo[],
+  read: Read,
+): Promise<Finding[]> {
+  let pending: [id: string, consumer: string, idle: number, deliveries: number][];
+  try {
+    pending = (await read('xpending', keys.eventStream, GROUP, '-', '+', MOST_RUNNING)) as typeof pending;
+  } catch (error) {
+    if (isNoGroup(error)) return [];
+    throw error;
+  }
+  const abandoned = pending.filter(
+    ([, consumer, idle]) => idle > LEASES_UNTIL_TAKEN_OVER * leaseOf(consumer, DEFAULTS.lease),
+  );
+  const [first] = abandoned;
+  if (!first) return [];
+  const [id, consumer, idle] = first;
+  const isKnown = workers.some(({ name }) => consumer.startsWith(`${name}.`));
+  return [
+    {
+      level: 'error',
+      check: 'abandoned',
+      queue,
+      problem: `${String(abandoned.length)} running messages are held by consumers that have not renewed their lease, such as ${id} by ${consumer} for ${formatDuration(idle)}: ${isKnown ? 'that worker hangs' : 'that worker has gone'}, and no other one takes them over`,
+      advice: 'Start a worker with this queue: it takes them over within two leases.',
+    },
+  ];
+}
+
+function handlerFindings(queue: string, workers: readonly WorkerInfo[]): Finding[] {
+  const [first, ...others] = workers;
+  const other = others.find(({ handlers }) => handlers.join('\n') !== first?.handlers.join('\n'));
+  if (!first || !other) return [];
+  const nameOf = ({ host, pid }: WorkerInfo): string => `${host}, pid ${String(pid)}`;
+  return [
+    {
+      level: 'warning',
+      check: 'handlers',
+      queue,
+      problem: `the workers on ${nameOf(first)} and ${nameOf(other)} have different handlers: a message goes to any of them, and one without its handler makes it a dead letter`,
+      advice: 'Give each service a queue of its own, or wait until a deployment is through.',
+    },
+  ];
+}
+
+function letterFindings(queue: string, deadLetters: number): Finding[] {
+  if (deadLetters === 0) return [];
+  const { max } = DEFAULTS.deadLetters;
+  const isFull = deadLetters >= max;
+  return [
+    {
+      level: isFull ? 'warning' : 'note',
+      check: 'dead-letters',
+      queue,
+      problem: isFull
+        ? `there are ${String(deadLetters)} dead letters: with the default of ${String(max)}, each further one drops the oldest`
+        : `${String(deadLetters)} messages were not handled and are kept as dead letters`,
+      advice: 'Look at them with `elkmq dead ls`; then retry or remove them.',
+    },
+  ];
+}

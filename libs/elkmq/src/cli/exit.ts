@@ -1,0 +1,42 @@
+import {
+  ConnectionError,
+  DequeueError,
+  EnqueueError,
+  InvalidEventError,
+  InvalidOptionError,
+} from '../model/errors.js';
+
+/** The exit codes of the command line. Probes depend on them. */
+export const EXIT = {
+  /** All is well. */
+  fine: 0,
+  /** A limit is exceeded, the doctor has found something, or what was asked for is not there. */
+  finding: 1,
+  /** The command was not understood, or it was not confirmed. */
+  usage: 2,
+  /** Redis is away, or refuses. */
+  redis: 3,
+} as const;
+
+export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
+
+/** The command was not understood. */
+export class UsageError extends Error {}
+
+/** The exit code for an error that ended a command. */
+export function exitCodeOf(error: unknown): ExitCode {
+  if (
+    error instanceof UsageError ||
+    error instanceof InvalidOptionError ||
+    error instanceof InvalidEventError
+  )
+    return EXIT.usage;
+  if (
+    error instanceof ConnectionError ||
+    error instanceof DequeueError ||
+    error instanceof EnqueueError ||
+    (error instanceof Error && error.name === 'ReplyError')
+  )
+    return EXIT.redis;
+  return EXIT.finding;
+}

@@ -1,0 +1,40 @@
+import { Command, CommanderError } from 'commander';
+import { VERSION } from '../model/version.js';
+import { addMessageCommands } from './message-commands.js';
+import { addQueueCommands } from './queue-commands.js';
+import { EXIT, exitCodeOf, type ExitCode } from './exit.js';
+import { note, safeText } from './output.js';
+
+const EXIT_CODES = `
+Exit codes:
+  0  all is well
+  1  a limit is exceeded, the doctor has found something, or what was asked for is not there
+  2  the command was not understood, or was not confirmed with --yes
+  3  Redis is away, or refuses
+
+The URL of Redis is better in ELKMQ_URL than in --url: others on this machine can read the command.`;
+
+/** Runs a command. @returns its exit code */
+export async function runCommandLine(args: readonly string[]): Promise<ExitCode> {
+  let exitCode: ExitCode = EXIT.fine;
+  const run = async (command: Promise<ExitCode>): Promise<void> => {
+    exitCode = await command;
+  };
+  const program = new Command('elkmq')
+    .description('Looks at the queues of ElkMQ in Redis, and changes what is in them.')
+    .version(VERSION)
+    .showHelpAfterError('(add --help for an example)')
+    .addHelpText('after', EXIT_CODES)
+    .exitOverride();
+  addQueueCommands(program, run);
+  addMessageCommands(program, run);
+  try {
+    await program.parseAsync([...args], { from: 'user' });
+    return exitCode;
+  } catch (error) {
+    // Commander has written what was wrong.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.fine : EXIT.usage;
+    note(`elkmq: ${safeText(error instanceof Error ? error.message : String(error))}`);
+    return exitCodeOf(error);
+  }
+}
