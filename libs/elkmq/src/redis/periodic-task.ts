@@ -1,3 +1,4 @@
+import { LONGEST_TIMER_MS } from '../model/options.js';
 import type { Connection } from './connection.js';
 import { isReplyError } from './redis-errors.js';
 
@@ -16,7 +17,8 @@ export interface Timers {
 export const systemTimers: Timers = {
   now: () => performance.now(),
   schedule: (delayMs, run) => {
-    const timer = setTimeout(run, delayMs).unref();
+    // A longer time would be one of 1 ms. A run that comes early finds nothing to do, and says when to come again.
+    const timer = setTimeout(run, Math.min(delayMs, LONGEST_TIMER_MS)).unref();
     return () => {
       clearTimeout(timer);
     };
