@@ -1,6 +1,11 @@
 import { ReplyError } from 'ioredis';
-import { describe, expect, it } from 'vitest';
-import { PeriodicTask, type PeriodicTaskOptions } from '../../libs/elkmq/src/redis/periodic-task.js';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import {
+  PeriodicTask,
+  systemTimers,
+  type PeriodicTaskOptions,
+} from '../../libs/elkmq/src/redis/periodic-task.js';
 import { ManualTimers } from '../support/manual-timers.js';
 
 const Refused = ReplyError as new (message: string) => Error;
@@ -117,4 +122,18 @@ describe('a periodic task', () => {
     expect(timeouts()).toEqual(before);
     void task.stopTask();
   });
+});
+
+it('the next run may be a hundred years away: its timer is not one that ends at once', async () => {
+  const warnings: string[] = [];
+  const note = ({ message }: Error): void => void warnings.push(message);
+  process.on('warning', note);
+  onTestFinished(() => void process.off('warning', note));
+  let runs = 0;
+  const cancel = systemTimers.schedule(100 * 365 * 24 * 60 * 60 * 1_000, () => runs++);
+  onTestFinished(cancel);
+  // A timer of 1 ms would have ended before this one.
+  await sleep(20);
+  expect(warnings).toEqual([]);
+  expect(runs).toBe(0);
 });
