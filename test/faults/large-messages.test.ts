@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { requeue } from '../../libs/elkmq/src/consumer/session.js';
-import { QueueContext } from '../../libs/elkmq/src/legacy/queue-context.js';
+import { QueueContext } from '../../libs/elkmq/src/context/queue-context.js';
 import { GROUP, QueueKeys } from '../../libs/elkmq/src/model/keys.js';
 import { Connection } from '../../libs/elkmq/src/redis/connection.js';
 import { RedisSource } from '../../libs/elkmq/src/redis/redis-source.js';

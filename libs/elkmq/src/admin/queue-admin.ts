@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { DeadLetterQueue } from '../dead-letters/dead-letter-queue.js';
 import type { DeadLetterFilter } from '../dead-letters/filter.js';
-import { QueueContext } from '../legacy/queue-context.js';
+import { QueueContext } from '../context/queue-context.js';
 import { encodeEvent } from '../model/codec.js';
 import { ConnectionError } from '../model/errors.js';
 import { QueueKeys } from '../model/keys.js';

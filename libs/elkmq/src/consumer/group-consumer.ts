@@ -1,4 +1,4 @@
-import type { QueueContext } from '../legacy/queue-context.js';
+import type { QueueContext } from '../context/queue-context.js';
 import { BlockingReader } from '../redis/blocking-reader.js';
 import type { Connection } from '../redis/connection.js';
 import {

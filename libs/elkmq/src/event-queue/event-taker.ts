@@ -1,4 +1,4 @@
-import type { QueueContext } from '../legacy/queue-context.js';
+import type { QueueContext } from '../context/queue-context.js';
 import { describeEntry } from '../dead-letters/dead-letter.js';
 import { ConnectionError, DequeueError, EventQueueError } from '../model/errors.js';
 import { ACKNOWLEDGE, DROP, LEAVE_TO_LEGACY } from '../settling/outcome.js';
@@ -100,7 +100,7 @@ export class EventDequeuer {
       await this.#writer.writeOutcome(describeEntry(entry), outcome, worker);
       throw error;
     }
-    // The entry is a legacy response.
+    // The entry holds no event: see `readEntry`.
     if (!queued) {
       await this.#writer.writeOutcome(describeEntry(entry), LEAVE_TO_LEGACY, worker);
       return undefined;

@@ -1,4 +1,4 @@
-import type { QueueContext } from '../legacy/queue-context.js';
+import type { QueueContext } from '../context/queue-context.js';
 import type { StreamEntry } from '../model/stream-entries.js';
 import { ConnectionError, DequeueError, EmptyQueueError } from '../model/errors.js';
 import type { Cleaning, Contest } from '../legacy/bridge.js';

@@ -1,4 +1,4 @@
-import type { QueueContext } from '../legacy/queue-context.js';
+import type { QueueContext } from '../context/queue-context.js';
 import { EnqueueError, EventQueueError } from '../model/errors.js';
 import type { DeduplicatedRequests } from '../settling/deduplicated-requests.js';
 import { callReliably } from '../redis/reliable-call.js';
@@ -6,7 +6,6 @@ import * as scripts from '../redis/scripts.generated.js';
 import type { ScriptCall } from '../redis/scripts.js';
 import type { ServiceEvent, Timestamp } from '../model/service-event.js';
 import { timestampOf } from '../model/entry.js';
-import { hyphenated } from '../model/request-ids.js';
 
 /** Stores responses where their callers look for them. */
 export class Responder {
@@ -47,10 +46,7 @@ export class Responder {
         scripts.reply({ inbox }, { replies: `[["${requestId}",1,0,1,${JSON.stringify(json)}]]` }),
       );
     }
-    // A legacy client waits for it.
-    return this.#call(
-      scripts.respond(this.#context.keys, { request: hyphenated(requestId), response: json }),
-    );
+    return this.#call(this.#context.legacy.respondCall(requestId, json));
   }
 
   async #call(call: ScriptCall): Promise<Timestamp> {

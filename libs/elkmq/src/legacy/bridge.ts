@@ -1,8 +1,13 @@
-import type { QueueKeys } from '../model/keys.js';
+import { encodeEvent } from '../model/codec.js';
+import { GROUP, type QueueKeys } from '../model/keys.js';
+import { hyphenated } from '../model/request-ids.js';
+import type { ServiceEvent } from '../model/service-event.js';
 import type { StreamEntry } from '../model/stream-entries.js';
 import type { Connection } from '../redis/connection.js';
 import type { TaskRefused } from '../redis/periodic-task.js';
 import type { RedisSource } from '../redis/redis-source.js';
+import * as scripts from '../redis/scripts.generated.js';
+import type { ScriptCall } from '../redis/scripts.js';
 import { Arbiter, type ArbiterListener } from './arbiter.js';
 import { Janitor } from './janitor.js';
 import { deletableAt, KEPT_LONGER_MS, LegacyOwnership } from './ownership.js';
@@ -21,6 +26,16 @@ export type Contest = Pick<Arbiter, 'size' | 'decideEntries' | 'isWon' | 'stopDe
 export type Cleaning = Pick<Janitor, 'stopCleaning' | 'clearList'>;
 /** Looks for the responses of legacy consumers. */
 export type LegacyResponses = Pick<ResponseWatch, 'watchRequest' | 'forget' | 'stopWatching'>;
+
+/** An event of a legacy client, as the group has handed it out. */
+export interface LegacyEvent {
+  readonly id: string;
+  /** The id of the entry that its producer wrote. */
+  readonly origin: string;
+  /** The fields of its entry, name and value in turn. */
+  readonly fields: readonly string[];
+  readonly event?: Pick<ServiceEvent, 'requestId'> | undefined;
+}
 
 const NO_CLEANING: Cleaning = { stopCleaning: () => Promise.resolve(), clearList: () => Promise.resolve() };
 const NO_RESPONSES: LegacyResponses = {
@@ -76,9 +91,36 @@ export class LegacyBridge {
     return this.#ownership.isContested(entry);
   }
 
-  /** The time from which an entry for legacy clients can be deleted, ms since 1970. */
-  deletableAt(entry: StreamEntry): number {
-    return deletableAt(entry);
+  /**
+   * The call that ends an event of a legacy client, which was handled. It answers 1, or 0 when the event had
+   * another owner.
+   * @param response the response that the client reads, if one is due
+   */
+  answerCall({ id, origin, fields, event }: LegacyEvent, response?: ServiceEvent): ScriptCall {
+    // The winner of the entry has taken its id. A later entry than the first is in the list only if it was
+    // won.
+    const isListed = origin === id && !this.isContested([id, [...fields]]);
+    return scripts.answerLegacy(this.#keys, {
+      group: GROUP,
+      id,
+      listed: isListed ? id : '',
+      request: hyphenated(event?.requestId ?? ''),
+      response: response ? encodeEvent(response) : '',
+    });
+  }
+
+  /**
+   * The call that acknowledges an entry for legacy clients, and leaves it in the stream until its time has
+   * passed. It answers 1, or 0 when the entry had another owner.
+   */
+  leaveCall(id: string, fields: readonly string[]): ScriptCall {
+    const deletable = deletableAt([id, [...fields]]);
+    return scripts.skip(this.#keys, { group: GROUP, id, deletable });
+  }
+
+  /** The call that stores a response where a legacy client reads it. It answers the id of the response. */
+  respondCall(requestId: string, json: string): ScriptCall {
+    return scripts.respond(this.#keys, { request: hyphenated(requestId), response: json });
   }
 
   /** Opens the place in which a consumer has contested entries decided. */

@@ -3,7 +3,7 @@ import { AbandonedError } from '../model/errors.js';
 import type { StreamEntry } from '../model/stream-entries.js';
 import type { OwnerGuard } from '../consumer/session.js';
 import { describeEntry, type Dead, type DeadLetterReason } from '../dead-letters/dead-letter.js';
-import type { QueueContext } from '../legacy/queue-context.js';
+import type { QueueContext } from '../context/queue-context.js';
 import { send } from '../redis/scripts.js';
 import type { Delivery } from '../settling/delivery.js';
 import { DROP, LEAVE_TO_LEGACY, type Outcome } from '../settling/outcome.js';
@@ -57,7 +57,7 @@ export class AbandonmentPolicy {
       return;
     }
     if (queued) await this.#giveUp(queued, hasAnswered, guard);
-    // The entry is a legacy response.
+    // The entry holds no event: see `readEntry`.
     else await this.#end(describeEntry(entry), LEAVE_TO_LEGACY, guard);
   }
 

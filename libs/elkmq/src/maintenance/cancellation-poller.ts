@@ -1,4 +1,4 @@
-import type { QueueContext } from '../legacy/queue-context.js';
+import type { QueueContext } from '../context/queue-context.js';
 import { PeriodicTask } from '../redis/periodic-task.js';
 import { runScript, send } from '../redis/scripts.js';
 import * as scripts from '../redis/scripts.generated.js';

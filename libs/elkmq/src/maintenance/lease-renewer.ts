@@ -1,4 +1,4 @@
-import type { QueueContext } from '../legacy/queue-context.js';
+import type { QueueContext } from '../context/queue-context.js';
 import { AbandonedError } from '../model/errors.js';
 import { GROUP } from '../model/keys.js';
 import type { Read } from '../consumer/session.js';

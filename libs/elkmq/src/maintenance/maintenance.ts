@@ -1,4 +1,4 @@
-import type { QueueContext } from '../legacy/queue-context.js';
+import type { QueueContext } from '../context/queue-context.js';
 import { hostname } from 'node:os';
 import { CancellationPoller } from './cancellation-poller.js';
 import type { Delivery } from '../settling/delivery.js';

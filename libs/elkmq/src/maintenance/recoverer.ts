@@ -1,4 +1,4 @@
-import type { QueueContext } from '../legacy/queue-context.js';
+import type { QueueContext } from '../context/queue-context.js';
 import { nextId, leaseOf } from '../consumer/session.js';
 import { GROUP } from '../model/keys.js';
 import { GracePeriod } from './grace-period.js';

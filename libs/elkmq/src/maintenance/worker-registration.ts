@@ -1,4 +1,4 @@
-import type { QueueContext } from '../legacy/queue-context.js';
+import type { QueueContext } from '../context/queue-context.js';
 import { COMMAND_TIMEOUT_MS } from '../redis/connection.js';
 import { PeriodicTask, type TaskRefused } from '../redis/periodic-task.js';
 import { isTransient } from '../redis/redis-errors.js';

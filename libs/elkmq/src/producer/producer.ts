@@ -1,4 +1,4 @@
-import type { QueueContext } from '../legacy/queue-context.js';
+import type { QueueContext } from '../context/queue-context.js';
 import { Batch, QUEUE_IS_FULL, type OutgoingEvent } from './batch.js';
 import { enqueueCall, type Sender } from './enqueue-call.js';
 import { COMMAND_TIMEOUT_MS, type Connection } from '../redis/connection.js';

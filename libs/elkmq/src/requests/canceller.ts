@@ -1,4 +1,4 @@
-import type { QueueContext } from '../legacy/queue-context.js';
+import type { QueueContext } from '../context/queue-context.js';
 import { setImmediate as immediate } from 'node:timers/promises';
 import type { Deduplication } from '../producer/batch.js';
 import { COMMAND_TIMEOUT_MS } from '../redis/connection.js';

@@ -1,4 +1,4 @@
-import { QueueContext } from '../legacy/queue-context.js';
+import { QueueContext } from '../context/queue-context.js';
 import { randomBytes } from 'node:crypto';
 import { encodeEvent } from '../model/codec.js';
 import { COMMAND_TIMEOUT_MS, Connection, type ConnectionListener } from '../redis/connection.js';

@@ -1,4 +1,4 @@
-import type { QueueContext } from '../legacy/queue-context.js';
+import type { QueueContext } from '../context/queue-context.js';
 import type { Delivery } from './delivery.js';
 import type { QueuedEvent } from '../model/entry.js';
 import { TimeoutExpiredError, type EventQueueError } from '../model/errors.js';

@@ -7,13 +7,11 @@ import {
   type DeadLetterCap,
 } from '../dead-letters/dead-letter.js';
 import type { TrimReport } from '../dead-letters/trim-report.js';
-import type { QueueContext } from '../legacy/queue-context.js';
-import { encodeEvent } from '../model/codec.js';
+import type { QueueContext } from '../context/queue-context.js';
 import { fieldsOfNext } from '../model/entry.js';
 import { GROUP } from '../model/keys.js';
 import { DEFAULTS } from '../model/options.js';
 import { failureFrame } from '../model/reply-frame.js';
-import { hyphenated } from '../model/request-ids.js';
 import type { ServiceEvent } from '../model/service-event.js';
 import { isReplyError } from '../redis/redis-errors.js';
 import { callReliably } from '../redis/reliable-call.js';
@@ -107,18 +105,9 @@ export class OutcomeWriter {
   }
 
   /** @param response the response to the legacy client, if one is due */
-  #answerLegacy({ id, origin, event, fields }: Dead, response?: ServiceEvent): Promise<boolean> {
-    // The winner of the entry has taken its id. A later entry than the first is in the list only if it was
-    // won.
-    const isListed = origin === id && !this.#context.legacy.isContested([id, [...fields]]);
-    const call = scripts.answerLegacy(this.#context.keys, {
-      group: GROUP,
-      id,
-      listed: isListed ? id : '',
-      request: hyphenated(event?.requestId ?? ''),
-      response: response ? encodeEvent(response) : '',
-    });
-    return this.#isDone(call, (done) => done === 1, origin);
+  #answerLegacy(entry: Dead, response?: ServiceEvent): Promise<boolean> {
+    const call = this.#context.legacy.answerCall(entry, response);
+    return this.#isDone(call, (done) => done === 1, entry.origin);
   }
 
   async #bury(
@@ -178,8 +167,7 @@ export class OutcomeWriter {
   }
 
   async #leaveToLegacy({ id, fields }: Dead): Promise<boolean> {
-    const deletable = this.#context.legacy.deletableAt([id, [...fields]]);
-    return (await this.#call(scripts.skip(this.#context.keys, { group: GROUP, id, deletable }))) === 1;
+    return (await this.#call(this.#context.legacy.leaveCall(id, fields))) === 1;
   }
 
   /**

@@ -1,5 +1,5 @@
 import type { GroupConsumer } from '../consumer/group-consumer.js';
-import type { QueueContext } from '../legacy/queue-context.js';
+import type { QueueContext } from '../context/queue-context.js';
 import { isReplyError } from '../redis/redis-errors.js';
 import { callReliably, scheduleFlush, type Doubt } from '../redis/reliable-call.js';
 import {

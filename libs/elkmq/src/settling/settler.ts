@@ -1,6 +1,6 @@
 import type { GroupConsumer } from '../consumer/group-consumer.js';
 import type { Dead } from '../dead-letters/dead-letter.js';
-import type { QueueContext } from '../legacy/queue-context.js';
+import type { QueueContext } from '../context/queue-context.js';
 import { nameOfMessage, type QueuedEvent } from '../model/entry.js';
 import { AbandonedError, EnqueueError } from '../model/errors.js';
 import { ServiceEvent } from '../model/service-event.js';

@@ -3,7 +3,7 @@ import { FlowControl } from '../consumer/flow-control.js';
 import type { Read } from '../consumer/session.js';
 import { describeEntry } from '../dead-letters/dead-letter.js';
 import type { Contest } from '../legacy/bridge.js';
-import type { QueueContext } from '../legacy/queue-context.js';
+import type { QueueContext } from '../context/queue-context.js';
 import { nudgeOf, readEntry } from '../model/entry.js';
 import { EnqueueError } from '../model/errors.js';
 import type { StreamEntry } from '../model/stream-entries.js';
@@ -182,7 +182,7 @@ export class WorkerIntake implements Intake {
       this.#settler.endEntry(describeEntry(entry), outcome, read.consumer);
       return;
     }
-    // The entry is a legacy response.
+    // The entry holds no event: see `readEntry`.
     if (!queued) this.#settler.endEntry(describeEntry(entry), LEAVE_TO_LEGACY, read.consumer);
     else this.#deliver(new Delivery(queued, read, this.#settler, nth));
   }

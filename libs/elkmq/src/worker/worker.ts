@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { GroupConsumer, joinGroup } from '../consumer/group-consumer.js';
 import type { DeadLetterCap } from '../dead-letters/dead-letter.js';
 import { TrimReport } from '../dead-letters/trim-report.js';
-import { QueueContext } from '../legacy/queue-context.js';
+import { QueueContext } from '../context/queue-context.js';
 import { AbandonmentPolicy } from '../maintenance/abandonment-policy.js';
 import { Maintenance } from '../maintenance/maintenance.js';
 import { Promoter } from '../maintenance/promoter.js';

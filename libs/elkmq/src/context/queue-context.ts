@@ -1,12 +1,9 @@
 import { RedisClock } from '../redis/clock.js';
 import type { Connection } from '../redis/connection.js';
 import type { QueueKeys } from '../model/keys.js';
-import { LegacyBridge } from './bridge.js';
+import { LegacyBridge } from '../legacy/bridge.js';
 
-/**
- * All parts of one queue in one process share this. It is in this folder, because no lower one knows legacy
- * clients.
- */
+/** All parts of one queue in one process share this. */
 export class QueueContext {
   /** The clock of Redis. It is the clock of this process until it is synchronised. */
   readonly clock = new RedisClock();
