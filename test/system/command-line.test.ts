@@ -103,7 +103,8 @@ describe('elkmq', () => {
 describe('elkmq queues, top', () => {
   it('show the queues of a Redis with their states', async () => {
     const server = await ownRedis();
-    const { url } = server;
+    // Only an admin may look for queues.
+    const { adminUrl: url } = server;
     expect(await elkmqJson(['queues'], { url })).toMatchObject({
       code: 0,
       json: { queues: [], isComplete: true },
