@@ -17,7 +17,16 @@ async function healthOf(queue: ElkMqHealthSource, limits?: ElkMqHealthLimits): P
 
 describe('the state of a queue', () => {
   it('of one that nobody has used is all zeros', async () => {
-    const zeros = { waiting: 0, running: 0, delayed: 0, deadLetters: 0, oldestWaiting: 0, workers: 0 };
+    const zeros = {
+      waiting: 0,
+      running: 0,
+      delayed: 0,
+      deadLetters: 0,
+      behindKeys: 0,
+      blockedKeys: 0,
+      oldestWaiting: 0,
+      workers: 0,
+    };
     expect(await newQueue().state()).toEqual(zeros);
   });
 

@@ -149,6 +149,46 @@ it('keys of requests and of events do not meet, and the state of the queue can b
   queue.client.emit('note', new ElkMqRecordBuilder(4).setDelay(1_000).build());
   await queue.idle();
   expect(noted).toEqual([2]);
-  const state = { waiting: 0, running: 0, delayed: 1, deadLetters: 0, oldestWaiting: 0, workers: 1 };
+  const state = {
+    waiting: 0,
+    running: 0,
+    delayed: 1,
+    deadLetters: 0,
+    behindKeys: 0,
+    blockedKeys: 0,
+    oldestWaiting: 0,
+    workers: 1,
+  };
   expect([await queue.client.state(), await queue.server.state()]).toEqual([state, state]);
+});
+
+it('keeps the order of an ordering key, while other keys go on', async () => {
+  const seen: string[] = [];
+  let fail = true;
+  const queue = new ElkMqTestQueue();
+  queue.server.addHandler(
+    'step',
+    (name: string, context: ElkMqContext) => {
+      seen.push(`${name} ${String(context.getOrderingKey())}`);
+      if (name === 'first' && fail) context.retry(1_000);
+      return Promise.resolve();
+    },
+    true,
+  );
+  await new Promise<void>((resolve) => {
+    queue.server.listen(() => {
+      resolve();
+    });
+  });
+  const keyed = (key: string, name: string) => new ElkMqRecordBuilder(name).setOrderingKey(key).build();
+  queue.client.emit('step', keyed('a', 'first'));
+  queue.client.emit('step', keyed('a', 'second'));
+  queue.client.emit('step', keyed('b', 'other'));
+  await queue.idle();
+  expect(seen).toEqual(['first a', 'other b']);
+  expect(await queue.client.state()).toMatchObject({ waiting: 1, behindKeys: 1, blockedKeys: 1, delayed: 1 });
+  fail = false;
+  await queue.advance(1_000);
+  expect(seen).toEqual(['first a', 'other b', 'first a', 'second a']);
+  expect(queue.waiting).toBe(0);
 });

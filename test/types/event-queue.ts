@@ -10,6 +10,7 @@ import {
   type DeadLetterPage,
   type DeadLetterReason,
   type DeadLetterQueue,
+  type EnqueueEventOptions,
   type EventQueueErrorCode,
   type QueueState,
   type Timestamp,
@@ -50,7 +51,9 @@ new EventQueue('name', undefined, { timeout: 1 });
 new EventQueue();
 
 expectTypeOf(queue.name).toEqualTypeOf<string>();
-expectTypeOf<EventQueue['enqueue']>().toEqualTypeOf<(event: ServiceEvent) => Promise<Timestamp>>();
+expectTypeOf<EventQueue['enqueue']>().toEqualTypeOf<
+  (event: ServiceEvent, options?: EnqueueEventOptions) => Promise<Timestamp>
+>();
 expectTypeOf<EventQueue['dequeue']>().toEqualTypeOf<() => Promise<TimestampedEvent>>();
 expectTypeOf<EventQueue['dequeueBlocking']>().toEqualTypeOf<(seconds: number) => Promise<TimestampedEvent>>();
 expectTypeOf<EventQueue['awaitResponse']>().toEqualTypeOf<

@@ -1,6 +1,7 @@
 // The queue without a framework: the API of the original ElkMQ, the admin of a queue, and the errors of both.
 export { QueueAdmin } from './admin/queue-admin.js';
 export type { EnqueueOptions, QueueAdminOptions } from './admin/queue-admin.js';
+export type { BlockedKey } from './admin/blocked-keys.js';
 export type { QueueChange } from './admin/message-changes.js';
 export type { MessagePage, MessageQuery } from './admin/message-reader.js';
 export type { MessageFilter, SearchOptions, SearchStep } from './admin/message-search.js';
@@ -14,7 +15,7 @@ export type { DeadLetterPage, DeadLetterQuery } from './dead-letters/dead-letter
 export type { DeadLetter, DeadLetterReason } from './dead-letters/dead-letter.js';
 export type { DeadLetterFilter } from './dead-letters/filter.js';
 export { EventQueue } from './event-queue/event-queue.js';
-export type { EventQueueOptions } from './event-queue/event-queue.js';
+export type { EnqueueEventOptions, EventQueueOptions } from './event-queue/event-queue.js';
 export type { DeliveryMode } from './settling/settler.js';
 export type { BackoffOptions } from './model/backoff.js';
 export {

@@ -19,6 +19,7 @@ export {
   formatValue,
   parseInteger,
 } from './model/options.js';
+export { parseOrderingKey } from './model/ordering-key.js';
 export { MAX_TIMEOUT_SECONDS } from './model/service-event.js';
 export { Summary } from './model/summary.js';
 export { describeThrown, isError, messageOf, nameOf, readMember } from './model/thrown.js';

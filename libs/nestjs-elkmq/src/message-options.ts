@@ -1,5 +1,5 @@
 import { RECORD } from './brands.js';
-import type { Deduplication } from 'elkmq/internal';
+import { parseOrderingKey, type Deduplication } from 'elkmq/internal';
 import { deduplicationOf, messageDelay, requestTimeout } from './options.js';
 import { headersOf } from './headers.js';
 
@@ -21,6 +21,8 @@ export class ElkMqRecord<T = unknown> {
       /** The time from the first message for which the key is known, ms. */
       readonly window: number;
     },
+    /** Messages with one key are handled one at a time, in order. */
+    readonly orderingKey?: string,
   ) {}
 
   /** @internal */
@@ -30,7 +32,7 @@ export class ElkMqRecord<T = unknown> {
 }
 
 /**
- * Adds headers, a timeout, a delay or a deduplication key to one message:
+ * Adds headers, a timeout, a delay, a deduplication key or an ordering key to one message:
  * `client.send('pattern', new ElkMqRecordBuilder(data).….build())`.
  */
 export class ElkMqRecordBuilder<T> {
@@ -38,6 +40,7 @@ export class ElkMqRecordBuilder<T> {
   #timeout: number | undefined;
   #delay: number | undefined;
   #deduplication: Deduplication | undefined;
+  #orderingKey: string | undefined;
 
   constructor(private data: T) {}
 
@@ -85,6 +88,17 @@ export class ElkMqRecordBuilder<T> {
     return this;
   }
 
+  /**
+   * Has this message handled in order: messages of the queue with one key are handled one at a time, those of one
+   * client in the order in which it sent them. Messages with other keys go on beside them.
+   * @param key 1 to 256 bytes of UTF-8, such as the id of a customer
+   * @throws {InvalidOptionError}
+   */
+  setOrderingKey(key: string): this {
+    this.#orderingKey = parseOrderingKey(key);
+    return this;
+  }
+
   /** Replaces the payload that the builder was made with. */
   setData(data: T): this {
     this.data = data;
@@ -93,6 +107,13 @@ export class ElkMqRecordBuilder<T> {
 
   /** @returns the record, to be given to `send` or `emit` in place of the payload */
   build(): ElkMqRecord<T> {
-    return new ElkMqRecord(this.data, this.#headers, this.#timeout, this.#delay, this.#deduplication);
+    const options = [
+      this.#headers,
+      this.#timeout,
+      this.#delay,
+      this.#deduplication,
+      this.#orderingKey,
+    ] as const;
+    return new ElkMqRecord(this.data, ...options);
   }
 }

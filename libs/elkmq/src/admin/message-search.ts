@@ -59,7 +59,7 @@ export async function* searchMessages(
   const chosen = states.map(parseState);
   const sizes = await state();
   const size = {
-    waiting: sizes.waiting,
+    waiting: sizes.waiting - sizes.behindKeys,
     running: sizes.running,
     delayed: sizes.delayed,
     dead: sizes.deadLetters,

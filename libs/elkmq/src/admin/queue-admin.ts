@@ -14,6 +14,7 @@ import { COMMAND_TIMEOUT_MS, Connection } from '../redis/connection.js';
 import { RedisSource, type RedisSourceInput } from '../redis/redis-source.js';
 import { send } from '../redis/scripts.js';
 import type { AdminContext } from './admin-call.js';
+import { readBlockedKeys, type BlockedKey } from './blocked-keys.js';
 import { MessageChanges, type QueueChange } from './message-changes.js';
 import { MessageReader, type MessagePage, type MessageQuery } from './message-reader.js';
 import { searchMessages, type MessageFilter, type SearchOptions, type SearchStep } from './message-search.js';
@@ -97,6 +98,15 @@ export class QueueAdmin {
   async state(timeout?: number): Promise<QueueState> {
     const { connection, keys, patience } = this.#open();
     return readQueueState(connection, keys, timeout ?? patience);
+  }
+
+  /**
+   * Reads the ordering keys behind whose first message others wait, in steps that are short for Redis:
+   * `for await (const { key, waiting } of admin.blockedKeys())`. A key that changes meanwhile can come twice, or
+   * not at all.
+   */
+  async *blockedKeys(): AsyncGenerator<BlockedKey, void, undefined> {
+    yield* readBlockedKeys(this.#open());
   }
 
   /**

@@ -8,7 +8,7 @@ import * as scripts from '../redis/scripts.generated.js';
 /** The state of a queue at one moment. */
 export interface QueueState {
   /**
-   * Messages that no worker has taken. Those that legacy consumers have taken count too, because they never
+   * Messages that no worker has taken, also those that wait behind another one of their ordering key. Those that legacy consumers have taken count too, because they never
    * delete them.
    */
   readonly waiting: number;
@@ -18,7 +18,14 @@ export interface QueueState {
   readonly delayed: number;
   /** Messages that were not handled and are kept. */
   readonly deadLetters: number;
-  /** The time for which the first of the waiting messages has been waiting, ms; 0 when there is none. */
+  /** Those of the waiting messages that wait behind another one of their ordering key. */
+  readonly behindKeys: number;
+  /** Ordering keys behind whose first message others wait. */
+  readonly blockedKeys: number;
+  /**
+   * The time for which the first of the waiting messages has been waiting, ms; 0 when there is none. Messages
+   * behind another one of their ordering key do not count: more workers would not help them.
+   */
   readonly oldestWaiting: number;
   /**
    * The workers (`ElkMqServer`) that take messages from the queue. A worker that was killed counts for 15
@@ -40,14 +47,15 @@ export async function readQueueState(
 ): Promise<QueueState> {
   try {
     const answer = await callReliably(connection, scripts.queueState(keys, { group: GROUP }), patience);
-    const [entries, responses, running, oldest, delayed, deadLetters, now, workers] = answer as [
-      ...[number, number, number, string, number, number, number, number],
-    ];
+    const [entries, responses, running, oldest, delayed, deadLetters, now, workers, behindKeys, blockedKeys] =
+      answer as [...[number, number, number, string, number, number, number, number, number, number]];
     return {
-      waiting: Math.max(entries - responses - running, 0),
+      waiting: Math.max(entries - responses - running, 0) + behindKeys,
       running,
       delayed,
       deadLetters,
+      behindKeys,
+      blockedKeys,
       oldestWaiting: oldest === '' ? 0 : Math.max(now - Number.parseInt(oldest), 0),
       workers,
     };

@@ -34,6 +34,8 @@ export interface WorkerInfo {
   readonly lease: number;
   /** Whether it takes no messages for now. Always false in this version. */
   readonly paused: boolean;
+  /** The names of its features: `ordering_keys`. A worker of an earlier version has none. */
+  readonly features: readonly string[];
   /** The time at which it described itself: ms since 1970 on the clock of Redis. */
   readonly seen: number;
 }
@@ -76,8 +78,12 @@ function workerInfo(name = '', json = ''): WorkerInfo | undefined {
       [host, version, queue, ...said.handlers].every((text) => typeof text === 'string') &&
       numbers.every((number) => typeof number === 'number');
     const handlers = [...said.handlers];
+    const features = Array.isArray(said.features)
+      ? said.features.filter((each) => typeof each === 'string')
+      : [];
     if (!isRight) return undefined;
-    return { name, host, pid, version, queue, handlers, concurrency, running, since, lease, paused, seen };
+    const shape = { concurrency, running, since, lease, paused, features, seen };
+    return { name, host, pid, version, queue, handlers, ...shape };
   } catch {
     return undefined;
   }

@@ -4,6 +4,7 @@ import { EventDequeuer } from './event-taker.js';
 import { OutcomeWriter } from '../settling/outcome-writer.js';
 import { QueueKeys } from '../model/keys.js';
 import { parseQueueName, formatValue } from '../model/options.js';
+import { parseOrderingKey } from '../model/ordering-key.js';
 import type { Dequeuer } from './queue-reader.js';
 import { readQueueState, type QueueState } from '../admin/queue-state.js';
 import type { CredentialsFunction } from '../redis/credentials.js';
@@ -24,6 +25,15 @@ export interface EventQueueOptions extends SendingOptions {
    * Those that stand log in again.
    */
   credentials?: CredentialsFunction;
+}
+
+/** The options of one event. */
+export interface EnqueueEventOptions {
+  /**
+   * Events with one key are handled one at a time, in the order in which this process has stored them: 1 to 256
+   * bytes of UTF-8. Default: no order.
+   */
+  readonly orderingKey?: string | undefined;
 }
 
 /**
@@ -69,6 +79,7 @@ export class EventQueue {
   /**
    * Stores an event.
    * @returns the time at which Redis registered it, ms since 1970
+   * @throws {InvalidOptionError} when the ordering key is wrong
    * @throws {EnqueueError} when Redis refuses it
    * @throws {QueueFullError} when the queue is full
    * @throws {BufferFullError} when too much is waiting for Redis
@@ -76,13 +87,15 @@ export class EventQueue {
    * @throws {ConnectionError} when Redis was away for too long; the event may have been stored, but is not
    * sent again
    */
-  async enqueue(event: ServiceEvent): Promise<Timestamp> {
+  async enqueue(event: ServiceEvent, { orderingKey }: EnqueueEventOptions = {}): Promise<Timestamp> {
     this.#check(event);
-    return timestampOf(await this.#requester.enqueue(event));
+    const key = orderingKey === undefined ? undefined : parseOrderingKey(orderingKey);
+    return timestampOf(await this.#requester.enqueue(event, { orderingKey: key }));
   }
 
   /**
-   * Takes the next event. The event leaves the queue, and no other caller gets it.
+   * Takes the next event. The event leaves the queue, and no other caller gets it. The next event of its
+   * ordering key may be taken at once: events of a key are taken in order, but not handled one at a time.
    * @throws {EmptyQueueError} when none is waiting
    * @throws {JsonParseError} when the entry is not an event; it is among the dead letters then
    * @throws {DequeueError} when Redis refuses

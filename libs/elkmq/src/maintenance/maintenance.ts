@@ -3,12 +3,14 @@ import { hostname } from 'node:os';
 import { CancellationPoller } from './cancellation-poller.js';
 import type { Delivery } from '../settling/delivery.js';
 import type { Cleaning } from '../legacy/bridge.js';
+import { LaneSweeper } from './lane-sweeper.js';
 import { LeaseRenewer } from './lease-renewer.js';
 import type { Promoter } from './promoter.js';
 import { Recoverer } from './recoverer.js';
 import type { AbandonmentPolicy } from './abandonment-policy.js';
 import { PeriodicTask, type TaskRefused } from '../redis/periodic-task.js';
 import type { InFlight } from '../settling/in-flight.js';
+import { FEATURES } from '../model/features.js';
 import { VERSION } from '../model/version.js';
 import { WorkerRegistration } from './worker-registration.js';
 
@@ -42,6 +44,7 @@ export class Maintenance {
   readonly #recoverer: Recoverer;
   readonly #promoter: Promoter;
   readonly #cleaning: Cleaning;
+  readonly #sweeper: LaneSweeper;
   readonly #registration: WorkerRegistration;
 
   constructor(context: QueueContext, promoter: Promoter, upkept: MaintainedWorker) {
@@ -62,6 +65,7 @@ export class Maintenance {
     });
     this.#promoter = promoter;
     this.#cleaning = context.legacy.cleanForConsumer(upkept.heldUp);
+    this.#sweeper = new LaneSweeper(context, worker, lease, upkept.heldUp);
     const description = {
       host: hostname(),
       pid: process.pid,
@@ -72,6 +76,7 @@ export class Maintenance {
       since: Math.floor(clock.now()),
       lease,
       paused: false,
+      features: FEATURES,
     };
     const describe = () => ({ ...description, running: running.size });
     this.#registration = new WorkerRegistration(context, worker, describe, upkept.heldUp);
@@ -102,6 +107,7 @@ export class Maintenance {
     this.#recoverer.stopAll();
     await Promise.all([
       this.#promoter.stopPromoting(),
+      this.#sweeper.stopSweeping(),
       this.#cleaning.stopCleaning(),
       this.#registration.leave(),
     ]);

@@ -28,6 +28,8 @@ export interface QueuedEvent {
   readonly metadata: string | undefined;
   /** The deduplication key of a request that has one. Other callers may wait for its replies too. */
   readonly deduplication?: string | undefined;
+  /** Messages with the same one are handled one at a time, in order. */
+  readonly orderingKey?: string | undefined;
 }
 
 /** The name of a message in a line of the log. The line leads to its dead letter. */
@@ -86,6 +88,7 @@ export function readEntry([id, fields]: StreamEntry): QueuedEvent | undefined {
   let headers: string | undefined;
   let metadata: string | undefined;
   let deduplication: string | undefined;
+  let orderingKey: string | undefined;
   if (fields[0] === 'response' && fields.length === 2) return undefined;
   for (let i = 0; i < fields.length; i += 2) {
     const value = fields[i + 1] as string;
@@ -114,6 +117,9 @@ export function readEntry([id, fields]: StreamEntry): QueuedEvent | undefined {
       case 'deduplication':
         deduplication = value;
         break;
+      case 'ordering_key':
+        orderingKey = value;
+        break;
     }
   }
   if (json === undefined) throw new JsonParseError(`entry ${id} has no field 'event'`);
@@ -135,5 +141,6 @@ export function readEntry([id, fields]: StreamEntry): QueuedEvent | undefined {
     metadata,
     // The key of an event matters to its producer only.
     deduplication: replyTo ? deduplication : undefined,
+    orderingKey,
   };
 }

@@ -38,6 +38,14 @@ export class QueueKeys {
   readonly rights: string;
   /** hash with a TTL: worker → its description of itself, renewed every few seconds, as JSON */
   readonly workers: string;
+  /** hash: ordering key → its lane, see shared/lanes/lane.lua; `''` → number of lanes in which messages wait */
+  readonly lanes: string;
+  /** hash: `NUMBER KEY` → the fields of a message that waits in a lane, packed by MessagePack */
+  readonly laneBodies: string;
+  /** string with a TTL: counts the calls that have made ids for messages in lanes */
+  readonly laneIds: string;
+  /** string with a TTL: the worker that looks for lanes whose head is gone */
+  readonly laneSweep: string;
   readonly #prefix: string;
 
   /**
@@ -62,6 +70,10 @@ export class QueueKeys {
     this.history = `${this.#prefix}(history)`;
     this.rights = `${this.#prefix}(rights)`;
     this.workers = `${this.#prefix}(workers)`;
+    this.lanes = `${this.#prefix}(lanes)`;
+    this.laneBodies = `${this.#prefix}(lane_bodies)`;
+    this.laneIds = `${this.#prefix}(lane_ids)`;
+    this.laneSweep = `${this.#prefix}(lane_sweep)`;
   }
 
   /** stream with a TTL: replies to one client process; `undefined` when the id is not one of a client */

@@ -1,4 +1,5 @@
 import type { EnqueueError } from '../model/errors.js';
+import { isKeyed } from '../model/ordering-key.js';
 import { LARGE_CHARACTERS } from '../redis/call-apart.js';
 
 /**
@@ -69,6 +70,8 @@ export class Batch {
   since: number | undefined;
   /** The size in characters of JSON. */
   size = 0;
+  /** Whether a message of the batch has, or had, an ordering key. */
+  isKeyed = false;
   /** The error when the batch is stored, but too few replicas have confirmed it. */
   unconfirmed: EnqueueError | undefined;
 
@@ -82,6 +85,7 @@ export class Batch {
   addEvent(event: OutgoingEvent): void {
     this.events.push(event);
     this.size += event.json.length;
+    if (event.fields.length > 0 && isKeyed(event.fields)) this.isKeyed = true;
   }
 
   /** Removes an event. Returns whether it was in this batch. */

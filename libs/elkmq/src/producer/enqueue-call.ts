@@ -24,12 +24,15 @@ const INBOX_MARGIN_MS = 30_000;
  * Makes the call for a batch. The usual batch has a script of its own: requests, or events with nothing but
  * their JSON.
  * @param number of the batch
+ * @param after number of the batch with ordering keys that must be stored before: 0 when there is none, -1 when
+ * this batch has no ordering keys
  */
 export function enqueueCall(
   events: readonly OutgoingEvent[],
   queueKeys: QueueKeys,
   sender: Sender,
   number: number,
+  after: number,
 ): ScriptCall {
   const { window, memory, clientId, maxQueueLength, legacy } = sender;
   let replyWithin = 0;
@@ -40,6 +43,7 @@ export function enqueueCall(
     if (event.replyWithin > replyWithin) replyWithin = event.replyWithin;
   }
   const { eventStream, delayed, delayedBodies, messageQueue, leftovers, responseStream } = queueKeys;
+  const { lanes, laneBodies, laneIds } = queueKeys;
   const producer = queueKeys.producer(clientId);
   const inbox = queueKeys.inbox(clientId) as string;
   const batch = {
@@ -64,6 +68,9 @@ export function enqueueCall(
       messageQueue,
       leftovers,
       responseStream,
+      lanes,
+      laneBodies,
+      laneIds,
       inbox,
       producer,
       records,
@@ -75,6 +82,7 @@ export function enqueueCall(
       maxLength: maxQueueLength ?? 0,
       legacyConsumers: legacy.hasConsumers,
       keptLonger: legacy.keptLongerMs,
+      after,
       events: events.map((event) => withOptions(event, clientId, queueKeys, records)),
     },
   );

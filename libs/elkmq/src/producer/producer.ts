@@ -1,12 +1,13 @@
 import type { QueueContext } from '../context/queue-context.js';
 import { Batch, QUEUE_IS_FULL, type OutgoingEvent } from './batch.js';
 import { enqueueCall, type Sender } from './enqueue-call.js';
+import { SenderOrder } from './sender-order.js';
 import { COMMAND_TIMEOUT_MS, type Connection } from '../redis/connection.js';
 import { attentiveNow } from '../redis/deadline.js';
 import { BufferFullError, ConnectionError, EnqueueError, QueueFullError } from '../model/errors.js';
 import { reliably, scheduleFlush } from '../redis/reliable-call.js';
 import { isReplyError } from '../redis/redis-errors.js';
-import { runReplicated, runScript } from '../redis/scripts.js';
+import { runReplicated, runScript, type ScriptCall } from '../redis/scripts.js';
 
 export interface ProducerOptions {
   /** The time that an event waits to be stored before it fails with a `ConnectionError`, ms. */
@@ -21,6 +22,8 @@ export interface ProducerOptions {
   readonly maxBufferedBytes: number;
 }
 
+/** Stands for a batch without ordering keys. */
+const NO_KEYS = -1;
 /** The number of batches on their way at once. The script remembers as many answers. */
 const BATCHES_IN_FLIGHT = 8;
 /** The delay of Redis when WAIT is out of time, ms: Redis looks ten times a second. */
@@ -53,6 +56,8 @@ export class Producer {
    * done.
    */
   readonly #open = new Set<number>();
+  /** Keeps the order of messages with ordering keys. */
+  readonly #order = new SenderOrder();
 
   /** @param prepare checks a Redis that is new to this process, before anything is stored there */
   constructor(
@@ -125,6 +130,7 @@ export class Producer {
     const { events } = batch;
     this.#inFlight++;
     this.#open.add(number);
+    if (batch.isKeyed) this.#order.open(number);
     try {
       const ids = await (this.#minReplicas === 0
         ? this.#call(batch, number)
@@ -139,6 +145,7 @@ export class Producer {
     } finally {
       this.#buffered -= batch.size;
       this.#open.delete(number);
+      this.#order.close(number);
       this.#inFlight--;
       this.#flush();
     }
@@ -159,19 +166,17 @@ export class Producer {
   }
 
   async #call(batch: Batch, number: number): Promise<string> {
-    const call = enqueueCall(batch.events, this.#context.keys, this.#sender, number);
-    const run = (client: Connection['client']): Promise<unknown> => runScript(client, call);
-    return (await this.#reliably(batch, run)) as string;
+    const answer = await this.#reliably(batch, number, (client, call) => runScript(client, call));
+    return answer as string;
   }
 
   async #callReplicated(batch: Batch, number: number): Promise<string> {
-    const call = enqueueCall(batch.events, this.#context.keys, this.#sender, number);
     const wanted = this.#minReplicas;
     // WAIT blocks the connection. The waits of all batches on their way must fit into the timeout of a
     // command, and into that of the batch.
     const share = Math.min(COMMAND_TIMEOUT_MS, this.#patience) / (BATCHES_IN_FLIGHT + 2);
     const timeout = Math.max(Math.ceil(share) - WAIT_PRECISION_MS, 20);
-    const { answer, confirmed } = await this.#reliably(batch, (client) =>
+    const { answer, confirmed } = await this.#reliably(batch, number, (client, call) =>
       runReplicated(client, call, wanted, timeout),
     );
     if (confirmed < wanted) {
@@ -187,10 +192,20 @@ export class Producer {
    * Runs the call of a batch. The time that the batch has waited for a place in the window counts, except the
    * time in which Redis answered other batches.
    */
-  #reliably<T>(batch: Batch, run: (client: Connection['client']) => Promise<T>): Promise<T> {
+  #reliably<T>(
+    batch: Batch,
+    number: number,
+    run: (client: Connection['client'], call: ScriptCall) => Promise<T>,
+  ): Promise<T> {
+    const { keys } = this.#context;
+    const callOf = (after: number): ScriptCall =>
+      enqueueCall(batch.events, keys, this.#sender, number, after);
+    const plain = batch.isKeyed ? undefined : callOf(NO_KEYS);
+    const store = (client: Connection['client']): Promise<T> =>
+      plain ? run(client, plain) : this.#order.storeInOrder(number, (after) => run(client, callOf(after)));
     const prepared = async (client: Connection['client']): Promise<T> => {
       await this.#prepare();
-      return run(client);
+      return store(client);
     };
     return reliably(this.#context.connection, prepared, this.#patience, {
       since: Math.max(batch.since ?? 0, this.#answeredAt),

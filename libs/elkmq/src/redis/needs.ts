@@ -5,6 +5,12 @@ const EVALSHA: Need = {
   cost: 'each call carries the text of its script, which is slower',
 };
 
+/** Without one of these, only messages without an ordering key are served. */
+const ORDERING: Need = {
+  commands: ['hincrby', 'incr', ...commandsOf('settleKeyed', 'healLanes')],
+  cost: 'no message with an ordering key can be sent or settled',
+};
+
 /** A queue that legacy clients have used has lists and streams of theirs. */
 const LEGACY: Need = {
   commands: commandsOf(
@@ -35,6 +41,7 @@ export function needsOfWorker(isCluster: boolean): Need[] {
       cost: 'no message can be taken, kept, answered and settled',
     },
     EVALSHA,
+    ORDERING,
     {
       commands: commandsOf('deadLetter', 'removeAbandonedLetter'),
       cost: 'what fails is not kept as a dead letter, and stays pending',
@@ -92,6 +99,7 @@ export function needsOfClient({ legacyConsumers, minReplicas }: NeedsOfClient): 
       ? [{ isEssential: true, commands: ['wait'], cost: 'minReplicas cannot be kept' }]
       : []),
     EVALSHA,
+    { ...ORDERING, commands: ['hincrby', 'incr'] },
     { commands: ['xread'], cost: 'no reply to a request can be read' },
     {
       commands: commandsOf('enqueueWithOptions').filter((command) => command !== 'lpush'),

@@ -61,6 +61,11 @@ export function isForbidden(error: unknown, command: string): boolean {
   );
 }
 
+/** Whether a batch with ordering keys has come before the one that must be stored first. */
+export function isEarly(error: unknown): boolean {
+  return isReplyError(error) && /(?:^|: -)EARLY\b/.test(error.message);
+}
+
 /** Whether the stream or its consumer group is gone. */
 export function isNoGroup(error: unknown): boolean {
   return isReplyError(error) && error.message.startsWith('NOGROUP');

@@ -7,8 +7,18 @@ import { callReliably } from '../redis/reliable-call.js';
 import * as scripts from '../redis/scripts.generated.js';
 import type { ScriptCall } from '../redis/scripts.js';
 
-/** The number of requests in one call. Lua cannot pass on more ids and deadlines. */
+/** The number of requests in one call. Lua cannot pass on more of their arguments. */
 const REQUESTS_PER_CALL = 1_000;
+
+/** A request that Redis has stored. */
+export interface StoredRequest {
+  /** The id of its first entry. */
+  readonly id: string;
+  /** Empty when it has none. */
+  readonly orderingKey: string;
+  /** The time at which nobody would wait for it anyway, ms since 1970 on the clock of Redis. */
+  readonly deadline: number;
+}
 
 /**
  * Cancels stored requests that nobody waits for any more, and has their workers notified. This is best
@@ -16,20 +26,16 @@ const REQUESTS_PER_CALL = 1_000;
  */
 export class RequestCanceller {
   readonly #context: QueueContext;
-  #waiting: { id: string; deadline: number }[] = [];
+  #waiting: StoredRequest[] = [];
   readonly #calls = new Set<Promise<void>>();
 
   constructor(context: QueueContext) {
     this.#context = context;
   }
 
-  /**
-   * Cancels a request. Requests that are cancelled in one tick go together.
-   * @param id of the entry
-   * @param deadline time at which nobody would wait for it anyway, ms since 1970 on the clock of Redis
-   */
-  cancelRequest(id: string, deadline: number): void {
-    this.#waiting.push({ id, deadline });
+  /** Cancels a request. Requests that are cancelled in one tick go together. */
+  cancelRequest(request: StoredRequest): void {
+    this.#waiting.push(request);
     if (this.#waiting.length === 1) this.#track(this.#withdrawAll());
   }
 
@@ -37,8 +43,8 @@ export class RequestCanceller {
    * Cancels the waiting of one caller for a deduplicated request.
    * @param waiter client and request id of this caller, joined by a blank
    */
-  leaveRequest(id: string, deadline: number, { key }: Deduplication, waiter: string): void {
-    this.#track(this.#leave(id, deadline, this.#context.keys.deduplication('request', key), waiter));
+  leaveRequest(request: StoredRequest, { key }: Deduplication, waiter: string): void {
+    this.#track(this.#leave(request, this.#context.keys.deduplication('request', key), waiter));
   }
 
   /** Resolves when all cancellations have been carried out. */
@@ -46,11 +52,13 @@ export class RequestCanceller {
     while (this.#calls.size > 0) await Promise.all(this.#calls);
   }
 
-  async #leave(id: string, deadline: number, record: string, waiter: string): Promise<void> {
-    const { eventStream, delayed, delayedBodies } = this.#context.keys;
-    const keys = { eventStream, delayed, delayedBodies, record };
-    const isTaken = await this.#call(scripts.leaveRequest(keys, { group: GROUP, origin: id, waiter }));
-    if (isTaken === 1) this.cancelRequest(id, deadline);
+  async #leave(request: StoredRequest, record: string, waiter: string): Promise<void> {
+    const { id: origin, orderingKey } = request;
+    const { eventStream, delayed, delayedBodies, lanes, laneBodies, cancelled } = this.#context.keys;
+    const keys = { eventStream, delayed, delayedBodies, lanes, laneBodies, cancelled, record };
+    const args = { group: GROUP, origin, orderingKey, waiter };
+    const isTaken = await this.#call(scripts.leaveRequest(keys, args));
+    if (isTaken === 1) this.cancelRequest(request);
   }
 
   async #withdrawAll(): Promise<void> {

@@ -5,6 +5,7 @@ import { COMMAND_TIMEOUT_MS, Connection, type ConnectionListener } from '../redi
 import { ConnectionError, InvalidEventError, PayloadTooLargeError } from '../model/errors.js';
 import type { Cleaning, LegacyResponses } from '../legacy/bridge.js';
 import type { QueueKeys } from '../model/keys.js';
+import { orderingKeyOf, withOrderingKey } from '../model/ordering-key.js';
 import { PlainEvent, type Deduplication } from '../producer/batch.js';
 import { Producer, type ProducerOptions } from '../producer/producer.js';
 import { needsOfClient } from '../redis/needs.js';
@@ -17,6 +18,7 @@ import { RequestTable } from './request-table.js';
 import { send } from '../redis/scripts.js';
 import type { ServiceEvent } from '../model/service-event.js';
 import { RequestCanceller } from './canceller.js';
+import { OlderWorkers } from './older-workers.js';
 import { WaitingRequest, type ReplyListener, type RequestCallbacks } from './waiting-request.js';
 
 export interface RequesterOptions extends ProducerOptions {
@@ -31,6 +33,8 @@ export interface MessageOptions {
   /** The delay of the message, whole ms. */
   readonly delay?: number;
   readonly deduplication?: Deduplication | undefined;
+  /** See `parseOrderingKey`. */
+  readonly orderingKey?: string | undefined;
 }
 
 /**
@@ -53,12 +57,14 @@ export class Requester {
       this.#responses?.forget(request.requestId);
     },
     takeBack: (request) => this.#producer.takeBack(request),
-    cancelStored: ({ deduplication, requestId }, id, deadline) => {
-      if (!deduplication) this.#withdrawals.cancelRequest(id, deadline);
-      else this.#withdrawals.leaveRequest(id, deadline, deduplication, `${this.clientId} ${requestId}`);
+    cancelStored: ({ deduplication, requestId, fields }, id, deadline) => {
+      const stored = { id, orderingKey: orderingKeyOf(fields) ?? '', deadline };
+      if (!deduplication) this.#withdrawals.cancelRequest(stored);
+      else this.#withdrawals.leaveRequest(stored, deduplication, `${this.clientId} ${requestId}`);
     },
   };
   readonly #withdrawals: RequestCanceller;
+  readonly #olderWorkers: OlderWorkers;
   /** The requests of this tick. Their time begins at the end of the tick, because nothing is sent before. */
   readonly #starting: WaitingRequest[] = [];
   readonly #startTimeouts = (): void => {
@@ -86,6 +92,7 @@ export class Requester {
     this.connection = new Connection(source, COMMAND_TIMEOUT_MS, listener);
     this.context = new QueueContext(this.connection, keys, options.legacyConsumers);
     this.#withdrawals = new RequestCanceller(this.context);
+    this.#olderWorkers = new OlderWorkers(this.context, (message) => this.#listener.warned?.(message));
     this.#producer = new Producer(this.context, this.clientId, options, () => this.#prepare());
     this.#cleaning = this.context.legacy.cleanForClient((_, error) => this.#listener.error?.(error));
   }
@@ -94,9 +101,9 @@ export class Requester {
    * Stores an event, as `store` does.
    * @returns the id of its entry
    */
-  enqueue(event: ServiceEvent): Promise<string> {
+  enqueue(event: ServiceEvent, options: MessageOptions = {}): Promise<string> {
     return new Promise((stored, failed) => {
-      this.store(event, {}, stored, failed);
+      this.store(event, options, stored, failed);
     });
   }
 
@@ -107,14 +114,14 @@ export class Requester {
    */
   store(
     event: ServiceEvent,
-    { fields = [], delay = 0, deduplication }: MessageOptions,
+    { fields = [], delay = 0, deduplication, orderingKey }: MessageOptions,
     stored: (id: string) => void,
     failed: (error: Error) => void,
   ): void {
     const json = this.encode(event);
-    this.#producer.produce(
-      new PlainEvent(event.requestId, json, fields, delay, deduplication, stored, failed),
-    );
+    const all = withOrderingKey(orderingKey, fields);
+    if (orderingKey !== undefined) this.#olderWorkers.notice();
+    this.#producer.produce(new PlainEvent(event.requestId, json, all, delay, deduplication, stored, failed));
   }
 
   /**
@@ -135,6 +142,8 @@ export class Requester {
     let { fields = [] } = options;
     // This field tells the worker that other callers may wait too.
     if (deduplication) fields = [...fields, 'deduplication', deduplication.key];
+    fields = withOrderingKey(options.orderingKey, fields);
+    if (options.orderingKey !== undefined) this.#olderWorkers.notice();
     if (this.#waiting.get(event.requestId)) {
       throw new InvalidEventError(`a response to the event ${event.requestId} is being awaited already`);
     }

@@ -12,7 +12,10 @@ import type { ServiceEvent, DeduplicatedReply } from '../model/service-event.js'
 import { BATCH_CHARACTERS, type SettlementResult, type Settlement } from './settlement-batch.js';
 
 /** The data that identify a deduplicated request. */
-export type DeduplicatedRequest = Pick<QueuedEvent, 'id' | 'origin' | 'attempt' | 'event' | 'deduplication'>;
+export type DeduplicatedRequest = Pick<
+  QueuedEvent,
+  'id' | 'origin' | 'attempt' | 'event' | 'deduplication' | 'orderingKey'
+>;
 
 /** See `settle_deduplicated.lua`. */
 type How = 'part' | 'end' | 'failed' | 'expired' | 'response';
@@ -106,13 +109,14 @@ export class DeduplicatedRequests {
    * @returns the time; 0 when the attempt was not its consumer's any more, or IN_DOUBT
    */
   async #call(
-    { id, origin, event, deduplication = '' }: Omit<DeduplicatedRequest, 'attempt'>,
+    { id, origin, event, deduplication = '', orderingKey = '' }: Omit<DeduplicatedRequest, 'attempt'>,
     how: How,
     replies: readonly string[],
     { consumer, minIdleMs }: OwnerGuard,
   ): Promise<number> {
-    const { eventStream } = this.#context.keys;
-    const record = this.#context.keys.deduplication('request', deduplication);
+    const { keys } = this.#context;
+    const { eventStream, lanes, laneBodies, cancelled } = keys;
+    const record = keys.deduplication('request', deduplication);
     const requester = `${event.replyTo ?? ''} ${event.requestId}`;
     const rests = replies.map((reply) => withoutId(reply, event.requestId));
     const doubt = { isInDoubt: false };
@@ -121,11 +125,12 @@ export class DeduplicatedRequests {
     for (;;) {
       const { inboxes, inboxNumbers } = this.#addressesOf(waiters);
       const call = scripts.settleDeduplicated(
-        { eventStream, record, inboxes },
+        { eventStream, record, lanes, laneBodies, cancelled, inboxes },
         {
           group: GROUP,
           id,
           origin,
+          orderingKey,
           consumer,
           minIdle: minIdleMs,
           how,

@@ -19,6 +19,7 @@ import * as scripts from '../redis/scripts.generated.js';
 import type { ScriptCall } from '../redis/scripts.js';
 import { DeduplicatedRequests } from './deduplicated-requests.js';
 import type { BecomeDeadLetter, Outcome } from './outcome.js';
+import { settleCall } from './settlement-batch.js';
 
 export interface OutcomeWriterOptions {
   /** The time for which each call is tried while Redis is away, ms. */
@@ -88,19 +89,20 @@ export class OutcomeWriter {
     );
   }
 
-  #deleteEntry({ id }: Dead): Promise<boolean> {
-    const { eventStream } = this.#context.keys;
+  #deleteEntry({ id, origin, orderingKey }: Dead): Promise<boolean> {
+    const keyed = orderingKey === undefined ? [] : [id, orderingKey, origin];
     const endings = [{ inbox: 0, replies: '', ids: [id] }];
-    const call = scripts.settle({ eventStream, inboxes: [] }, { group: GROUP, first: '', stop: '', endings });
+    const args = { group: GROUP, first: '', stop: '', endings };
+    const call = settleCall(this.#context.keys, [], args, keyed);
     return this.#isDone(call, (lost) => (lost as string[]).length === 0);
   }
 
   /** @param delayMs until the next attempt, rounded up */
   #delay(entry: Dead, delayMs: number): Promise<boolean> {
-    const { id, origin } = entry;
+    const { id, origin, orderingKey = '' } = entry;
     const fields = JSON.stringify(fieldsOfNext(entry));
     const delay = Math.ceil(delayMs);
-    const call = scripts.delay(this.#context.keys, { group: GROUP, id, origin, delay, fields });
+    const call = scripts.delay(this.#context.keys, { group: GROUP, id, origin, orderingKey, delay, fields });
     return this.#isDone(call, (done) => done === 1);
   }
 
@@ -118,6 +120,7 @@ export class OutcomeWriter {
   ): Promise<boolean> {
     const letter = createLetter(dead, reason, error, consumer, this.#context.clock.now());
     const { eventStream, deadLetters, deadLetterBodies, messageQueue } = this.#context.keys;
+    const { lanes, laneBodies, cancelled } = this.#context.keys;
     const { event } = dead;
     const inbox = event?.replyTo === undefined ? undefined : this.#context.keys.inbox(event.replyTo);
     let replies: string | undefined;
@@ -127,12 +130,14 @@ export class OutcomeWriter {
       replies = `[${failureFrame(event.requestId, dead.attempt, errorForCaller)}]`;
     }
     const { max, maxAge } = this.#cap;
-    const keys = { eventStream, deadLetters, deadLetterBodies, messageQueue };
+    const letters = { eventStream, deadLetters, deadLetterBodies, messageQueue };
+    const keys = { ...letters, lanes, laneBodies, cancelled };
     const write = (json: string, withFields: boolean): Promise<unknown> => {
       const call = scripts.deadLetter(replies === undefined ? keys : { ...keys, inbox }, {
         group: GROUP,
         id: dead.id,
         origin: letter.origin,
+        orderingKey: dead.orderingKey ?? '',
         diedAt: letter.lastAt,
         letter: json,
         withFields,

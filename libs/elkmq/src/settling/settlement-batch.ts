@@ -1,3 +1,4 @@
+import type { QueuedEvent } from '../model/entry.js';
 import { GROUP, type QueueKeys } from '../model/keys.js';
 import * as scripts from '../redis/scripts.generated.js';
 import type { ScriptCall } from '../redis/scripts.js';
@@ -13,6 +14,8 @@ export interface ReadEntry {
 
 /** An attempt that has something to settle. */
 export interface Settlable extends ReadEntry {
+  /** The message. */
+  readonly queued: Pick<QueuedEvent, 'origin' | 'orderingKey'>;
   /** The client whose inbox takes the replies. */
   readonly replyTo: string | undefined;
   /** Takes the replies that are to go out now, about as many characters as `limit` at most. */
@@ -66,6 +69,8 @@ export class SettlementBatch {
   readonly #finished: Settlable[] = [];
   readonly #lastWords: Settlement[] = [];
   readonly #range = new ContiguousRange();
+  /** Those with an ordering key: id, key and origin in turn. */
+  readonly #keyed: string[] = [];
   /** The replies and ids of the attempts that finish, by the number of the inbox. */
   readonly #endings = new Map<number, { replies: string[]; ids: string[] }>();
   readonly #unfinished: Settlable[] = [];
@@ -92,6 +97,8 @@ export class SettlementBatch {
       this.#lastWords.push(settlement);
       this.#range.addEntry(attempt);
       this.#addEnding(inbox, attempt.id, joined);
+      const { orderingKey, origin } = attempt.queued;
+      if (orderingKey !== undefined) this.#keyed.push(attempt.id, orderingKey, origin);
     } else {
       this.#unfinished.push(attempt);
       this.#words.push(settlement);
@@ -109,7 +116,7 @@ export class SettlementBatch {
         return { inbox, replies: inbox === 0 ? '' : `[${replies.join('\n,')}]`, ids };
       });
       calls.push({
-        call: scripts.settle(keys, { group: GROUP, first, stop, endings }),
+        call: settleCall(this.#queueKeys, this.#inboxes, { group: GROUP, first, stop, endings }, this.#keyed),
         attempts: this.#finished,
         settlements: this.#lastWords,
       });
@@ -145,6 +152,24 @@ export class SettlementBatch {
     this.#inboxNumbers.set(replyTo, number);
     return number;
   }
+}
+
+/**
+ * Makes the call that finishes attempts. Attempts without an ordering key have a script that is quicker.
+ * @param keyed the attempts that have one: id, key and origin in turn
+ */
+export function settleCall(
+  queueKeys: QueueKeys,
+  inboxes: readonly string[],
+  args: Parameters<typeof scripts.settle>[1],
+  keyed: readonly string[],
+): ScriptCall {
+  const { eventStream, lanes, laneBodies, cancelled } = queueKeys;
+  if (keyed.length === 0) return scripts.settle({ eventStream, inboxes }, args);
+  return scripts.settleKeyed(
+    { eventStream, lanes, laneBodies, cancelled, inboxes },
+    { ...args, keyed: JSON.stringify(keyed) },
+  );
 }
 
 /**

@@ -78,7 +78,7 @@ export class SettlementQueue {
   /** @param isLast whether this replaces a settlement that Redis has refused */
   async #call(settling: SettlementCall, doubt: Doubt, isLast = false): Promise<void> {
     const { call, attempts } = settling;
-    const isEnd = call.script.name === 'settle';
+    const isEnd = call.script.name !== 'answerInPart';
     this.#inFlight++;
     if (isEnd) this.#ending += attempts.length;
     let failure: unknown;

@@ -9,20 +9,15 @@ import type { ReplyListener } from '../requests/waiting-request.js';
 import type { ServiceEvent } from '../model/service-event.js';
 import { encodeEvent } from '../model/codec.js';
 import { fieldsOfNext, readEntry } from '../model/entry.js';
+import { orderingKeyOf, withOrderingKey } from '../model/ordering-key.js';
 import type { ReplyFrame } from '../model/reply-frame.js';
+import { MemoryLanes, type MemoryMessage } from './memory-lanes.js';
 
 interface Request {
   readonly event: ServiceEvent;
   readonly listener: ReplyListener;
   readonly deadline: number;
   readonly origin: string;
-}
-
-interface Message {
-  /** The time from which it may be handled, ms. */
-  readonly due: number;
-  readonly origin: string;
-  readonly fields: string[];
 }
 
 /** The broker reads nothing from Redis, so every delivery has this as its read. */
@@ -33,7 +28,8 @@ export class MemoryBroker {
   readonly deadLetters: DeadLetter[] = [];
   readonly running = new Set<Delivery>();
   now: number;
-  messages: Message[] = [];
+  messages: MemoryMessage[] = [];
+  readonly #lanes = new MemoryLanes();
   readonly #requests = new Map<string, Request>();
   /** The first event with a deduplication key: its origin, and the time until which the key is known. */
   readonly #known = new Map<string, { origin: string; until: number }>();
@@ -56,6 +52,7 @@ export class MemoryBroker {
       }),
     releaseDelivery: (delivery) => {
       this.running.delete(delivery);
+      if (delivery.outcome?.kind !== 'retry') this.#lanes.end(delivery.queued);
       this.handOut();
     },
   };
@@ -66,7 +63,7 @@ export class MemoryBroker {
 
   enqueue(
     event: ServiceEvent,
-    { fields = [], delay = 0, deduplication }: MessageOptions = {},
+    { fields = [], delay = 0, deduplication, orderingKey }: MessageOptions = {},
     replyTo = '',
   ): string {
     const key = replyTo === '' ? deduplication?.key : undefined;
@@ -76,7 +73,8 @@ export class MemoryBroker {
     if (deduplication && key !== undefined)
       this.#known.set(key, { origin, until: this.now + deduplication.window });
     const due = this.now + delay;
-    const message = ['event', encodeEvent(event), 'reply_to', replyTo, 'origin', origin, ...fields];
+    const message = ['event', encodeEvent(event), 'reply_to', replyTo, 'origin', origin];
+    message.push(...withOrderingKey(orderingKey, fields));
     if (delay > 0) message.push('due', String(Math.floor(due)));
     this.messages.push({ due, origin, fields: message });
     queueMicrotask(() => {
@@ -87,12 +85,16 @@ export class MemoryBroker {
 
   state(): QueueState {
     const waiting = this.messages.filter(({ due }) => due <= this.now);
+    const behind = this.#lanes.behind(waiting);
+    const free = waiting.filter((message) => !behind.has(message));
     return {
       waiting: waiting.length,
       running: this.running.size,
       delayed: this.messages.length - waiting.length,
       deadLetters: this.deadLetters.length,
-      oldestWaiting: waiting.length === 0 ? 0 : this.now - Math.min(...waiting.map(({ due }) => due)),
+      behindKeys: behind.size,
+      blockedKeys: new Set([...behind].map(({ fields }) => orderingKeyOf(fields))).size,
+      oldestWaiting: free.length === 0 ? 0 : this.now - Math.min(...free.map(({ due }) => due)),
       workers: this.#worker ? 1 : 0,
     };
   }
@@ -121,10 +123,14 @@ export class MemoryBroker {
   /** Starts the messages that are due. */
   handOut(): void {
     for (;;) {
-      const next = this.messages.findIndex(({ due }) => due <= this.now);
-      if (next < 0 || !this.#worker || this.running.size >= this.#worker.concurrency) return;
-      const [message] = this.messages.splice(next, 1) as [Message];
-      const queued = readEntry([message.origin, message.fields]);
+      const due = this.messages.filter((message) => message.due <= this.now);
+      const behind = this.#lanes.behind(due);
+      const message = due.find((each) => !behind.has(each));
+      if (!message || !this.#worker || this.running.size >= this.#worker.concurrency) return;
+      this.messages.splice(this.messages.indexOf(message), 1);
+      this.#lanes.start(message);
+      // The entry is a new one with each attempt, as in Redis.
+      const queued = readEntry([this.#nextId(), message.fields]);
       if (queued) this.#start(new Delivery(queued, READ, this.#settler), this.#worker.listener);
     }
   }
@@ -201,6 +207,7 @@ export class MemoryBroker {
     const request = this.#requests.get(requestId);
     if (!request) return;
     this.#requests.delete(requestId);
+    for (const message of this.messages) if (message.origin === request.origin) this.#lanes.end(message);
     this.messages = this.messages.filter(({ origin }) => origin !== request.origin);
     for (const delivery of this.running) if (delivery.queued.event.requestId === requestId) delivery.cancel();
   }

@@ -16,6 +16,7 @@ export interface OutgoingPacket {
   /** Whole milliseconds; 0 for none. */
   readonly delay: number;
   readonly deduplication: Deduplication | undefined;
+  readonly orderingKey: string | undefined;
 }
 
 /** A dispatch hook of the client can put metadata into the packet (Nest 12.1). */
@@ -66,6 +67,7 @@ function outgoing(
     timeout: record?.timeout,
     delay: Math.ceil(record?.delay ?? 0),
     deduplication: record?.deduplication,
+    orderingKey: record?.orderingKey,
   };
 }
 

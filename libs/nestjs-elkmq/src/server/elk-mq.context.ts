@@ -106,6 +106,20 @@ export class ElkMqContext extends BaseRpcContext<[queue: string, event: ServiceE
     return this.#delivery.queued.attempt;
   }
 
+  /** Returns the ordering key of the message; `undefined` when it has none. */
+  getOrderingKey(): string | undefined {
+    return this.#delivery.queued.orderingKey;
+  }
+
+  /**
+   * Returns a text that rises with each start of a message of this ordering key: `MILLISECONDS-NUMBER`, compared
+   * number by number. A store that refuses a lower one than it has seen is safe from a worker that was given up
+   * and still runs. `undefined` when the message has no ordering key.
+   */
+  getOrderingToken(): string | undefined {
+    return this.getOrderingKey() === undefined ? undefined : this.#delivery.id;
+  }
+
   /** Returns the headers of the record that was sent; empty when it had none. */
   getHeaders(): Record<string, string> {
     return readStrings(this.#delivery.queued.headers);

@@ -26,6 +26,8 @@ export async function state(queue: string, options: StateOptions): Promise<ExitC
     else {
       print(`waiting       ${String(now.waiting)}`);
       print(`oldest        ${now.waiting === 0 ? '-' : formatDuration(now.oldestWaiting)}`);
+      if (now.behindKeys > 0)
+        print(`behind keys   ${String(now.behindKeys)} (${String(now.blockedKeys)} keys)`);
       print(`running       ${String(now.running)}`);
       print(`delayed       ${String(now.delayed)}`);
       print(`dead letters  ${String(now.deadLetters)}`);

@@ -59,6 +59,8 @@ async function typeFindings(queue: string, keys: QueueKeys, read: Read): Promise
     [keys.deadLetterBodies, 'hash'],
     [keys.workers, 'hash'],
     [keys.cancelled, 'zset'],
+    [keys.lanes, 'hash'],
+    [keys.laneBodies, 'hash'],
     [keys.messageQueue, 'list'],
   ];
   const findings: Finding[] = [];

@@ -2,6 +2,9 @@
 -- KEYS
 --   event_stream
 --   message_queue
+--   lanes
+--   lane_bodies
+--   cancelled
 -- ARGV
 --   group
 --   first             id at which to begin, '' for the first one that waits
@@ -11,6 +14,7 @@
 -- Returns the number of deleted messages, and the id at which to go on, '' when there are no more.
 
 -- include shared/fields.lua
+-- include shared/lanes/release.lua
 -- include shared/last_taken.lua
 -- include shared/stream_ids.lua
 
@@ -28,6 +32,8 @@ for _ = 1, limit do
     bytes = bytes + bytes_of(fields)
     redis.call('LREM', message_queue, -1, id)
     count = count + redis.call('XDEL', event_stream, id)
+    local key = get_field(fields, 'ordering_key')
+    if key then release(key, get_field(fields, 'origin') or id) end
   end
   first = id_after(id)
   if bytes >= budget then break end

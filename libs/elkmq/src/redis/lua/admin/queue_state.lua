@@ -5,10 +5,13 @@
 --   delayed
 --   dead_letters
 --   workers
+--   lanes
+--   lane_bodies
 -- ARGV
 --   group
 -- Returns { entries, responses, pending, id of the first entry that nobody has taken or '', delayed, dead
--- letters, now in ms, workers }.
+-- letters, now in ms, workers, messages that wait behind another one of their ordering key, ordering keys with
+-- such messages }.
 -- Legacy responses are entries of the event stream too, but no messages: the caller subtracts them.
 
 -- include shared/group_info.lua
@@ -33,4 +36,6 @@ return {
   redis.call('ZCARD', dead_letters),
   now,
   live,
+  redis.call('HLEN', lane_bodies),
+  tonumber(redis.call('HGET', lanes, '') or 0),
 }

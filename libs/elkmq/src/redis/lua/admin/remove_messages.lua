@@ -6,6 +6,9 @@
 --   dead_letters
 --   dead_letter_bodies
 --   message_queue
+--   lanes
+--   lane_bodies
+--   cancelled
 -- ARGV
 --   group
 --   budget: number    bytes after which no further message is deleted
@@ -13,8 +16,15 @@
 -- Returns two values: the number of deleted messages, and the number of ids that were looked at.
 
 -- include shared/fields.lua
+-- include shared/lanes/release.lua
 
 local count, bytes = 0, 0
+
+-- The next message of its ordering key goes on when a message has been removed.
+local function let_next_go_on(fields, id)
+  local key = get_field(fields, 'ordering_key')
+  if key then release(key, get_field(fields, 'origin') or id) end
+end
 
 local function remove_entry(id)
   local entry = redis.call('XRANGE', event_stream, id, id)[1]
@@ -25,13 +35,19 @@ local function remove_entry(id)
   bytes = bytes + bytes_of(entry[2])
   -- The id goes first: a legacy consumer fails on an id without an entry.
   redis.call('LREM', message_queue, -1, id)
-  return redis.call('XDEL', event_stream, id)
+  local removed = redis.call('XDEL', event_stream, id)
+  let_next_go_on(entry[2], id)
+  return removed
 end
 
 local function remove_body(index, hash, id)
   if redis.call('ZREM', index, id) == 0 then return 0 end
-  bytes = bytes + redis.call('HSTRLEN', hash, id)
+  local body = redis.call('HGET', hash, id) or ''
+  bytes = bytes + #body
   redis.call('HDEL', hash, id)
+  local is_json, fields = pcall(cjson.decode, body)
+  -- A dead letter is the head of no lane.
+  if index == delayed and is_json and are_fields(fields) then let_next_go_on(fields, id) end
   return 1
 end
 

@@ -4,11 +4,15 @@
 --   dead_letters
 --   dead_letter_bodies
 --   message_queue
+--   lanes
+--   lane_bodies
+--   cancelled
 --   inbox?            of the caller, when one waits
 -- ARGV
 --   group
 --   id                id of the entry
 --   origin
+--   ordering_key      '' when the message has none
 --   died_at: number   time of the last attempt, ms since 1970
 --   letter            JSON of the dead letter
 --   with_fields: boolean   whether the script adds the fields of the entry to the letter
@@ -24,6 +28,7 @@
 -- include shared/add_replies.lua
 -- include shared/end_attempt.lua
 -- include shared/free.lua
+-- include shared/lanes/release.lua
 -- include shared/now_ms.lua
 
 -- These reads fail on a key of another type, before the script has written anything.
@@ -44,6 +49,7 @@ if is_listed then redis.call('LREM', message_queue, -1, origin) end
 if inbox then add_replies(inbox, replies) end
 redis.call('ZADD', dead_letters, died_at, origin)
 redis.call('HSET', dead_letter_bodies, origin, letter)
+if ordering_key ~= '' then release(ordering_key, origin) end
 
 -- The oldest letters are dropped. One call drops only some, so that other calls need not wait; the next
 -- letters drop the rest.

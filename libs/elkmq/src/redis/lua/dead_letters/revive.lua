@@ -1,15 +1,19 @@
 -- Puts dead letters back into the queue, each as a new message: its attempts start at 1, its time is now, and
--- nobody waits for a reply. Each letter is deleted with that, so two callers at once revive it only once.
+-- nobody waits for a reply. A message with an ordering key goes behind those of its key. Each letter is deleted with that, so two callers at once revive it only once.
 -- KEYS
 --   event_stream
 --   dead_letters
 --   dead_letter_bodies
+--   lanes
+--   lane_bodies
+--   lane_ids
 -- ARGV
 --   budget: number    bytes of JSON after which no further letter is put back
 --   origins...
 -- Returns two values: the number of letters put back, and the number of origins that were looked at.
 
 -- include shared/fields.lua
+-- include shared/lanes/add.lua
 
 local STARTS_ANEW = { origin = true, attempt = true, deduplication = true, listed = true }
 
@@ -37,7 +41,9 @@ for i = origins_at, #ARGV do
   -- A letter that this package cannot read stays.
   if body and readable and fields then
     -- XADD comes first: when its memory is full, Redis refuses a script only at the first write.
-    redis.call('XADD', event_stream, '*', unpack(fields))
+    local key = get_field(fields, 'ordering_key')
+    if key then add_to_lane(key, fields)
+    else redis.call('XADD', event_stream, '*', unpack(fields)) end
     redis.call('HDEL', dead_letter_bodies, ARGV[i])
     redis.call('ZREM', dead_letters, ARGV[i])
     count = count + 1

@@ -8,6 +8,9 @@
 --   leftovers
 --   response_stream
 --   inbox             of this client
+--   lanes
+--   lane_bodies
+--   lane_ids
 --   records...        the records of deduplication keys: string (event) or hash (request)
 -- ARGV
 --   group
@@ -15,18 +18,22 @@
 --   max_length: number          how many messages the queue may hold, 0 for any number
 --   legacy_consumers: boolean   whether legacy consumers read the queue too
 --   kept_longer: number         how much longer than its timeout an entry is kept for them, ms
+--   after: number     number of the batch with ordering keys that must be stored before this one: 0 when none
+--                     must be, -1 when no message of this batch has an ordering key
 --   events...         per event: json, reply_to, options, fields...
 --                     `reply_to` is the client, '' for an event without a reply. `fields` are further fields,
---                     name and value in turn. `options` is JSON, '' for none of these:
+--                     name and value in turn; the ordering key is the first. `options` is JSON, '' for none of these:
 --                     delay: ms, 0 for a message that is due now
 --                     record: number of its record among the records, 0 without a deduplication key
 --                     window: of the deduplication key, ms
 --                     wait: for how long the caller waits, ms, 0 for an event without a reply
 --                     request: uuid of the request, '' for an event without a reply
 -- Returns the ids, joined by commas: the id of the first message for a duplicate, 'FULL' for a message that
--- did not fit. Error STALE: a later batch has the slot.
+-- did not fit. Error STALE: a later batch has the slot, or one with ordering keys is stored. Error EARLY: the
+-- batch `after` is not stored yet.
 
 -- include shared/known_batch.lua
+-- include shared/enqueue/order.lua
 
 -- include shared/now_ms.lua
 -- include shared/enqueue/room.lua
@@ -34,6 +41,7 @@
 -- include shared/enqueue/deduplicated_event.lua
 -- include shared/enqueue/deduplicated_request.lua
 -- include shared/enqueue/listed.lua
+-- include shared/lanes/add.lua
 
 -- These reads fail on a key of another type, before the script has written anything.
 if legacy_consumers then
@@ -48,6 +56,7 @@ local function store(fields, delay, is_listed)
   if room <= 0 then return 'FULL' end
   room = room - 1
   if delay > 0 then return store_delayed(fields, delay) end
+  if fields[5] == 'ordering_key' then return add_to_lane(fields[6], fields) end
   if is_listed then return store_listed(fields) end
   return redis.call('XADD', event_stream, '*', unpack(fields))
 end
@@ -87,8 +96,8 @@ while i <= #ARGV do
   if options ~= '' then
     local fields = { 'event', json, 'reply_to', reply_to, unpack(ARGV, i + 4, last) }
     id = store_with_options(fields, cjson.decode(options))
-  elseif legacy_consumers then
-    id = store({ 'event', json, 'reply_to', reply_to, unpack(ARGV, i + 4, last) }, 0, true)
+  elseif legacy_consumers or ARGV[i + 4] == 'ordering_key' then
+    id = store({ 'event', json, 'reply_to', reply_to, unpack(ARGV, i + 4, last) }, 0, legacy_consumers)
   elseif room <= 0 then
     id = 'FULL'
   else
@@ -99,5 +108,7 @@ while i <= #ARGV do
   ids[#ids + 1] = id
   i = last + 1
 end
+
+if after >= 0 then redis.call('HSET', producer, 'ordered', batch) end
 
 -- include shared/remember_batch.lua

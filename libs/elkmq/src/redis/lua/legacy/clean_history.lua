@@ -5,6 +5,7 @@
 --   event_stream
 --   history
 --   leftovers
+--   lanes
 -- ARGV
 --   group
 --   kept_longer: number    how much longer than its timeout an entry is kept, ms
@@ -13,6 +14,7 @@
 
 -- include shared/fields.lua
 -- include shared/group_info.lua
+-- include shared/lanes/lane.lua
 -- include shared/now_ms.lua
 -- include shared/page.lua
 
@@ -43,7 +45,9 @@ for _, entry in ipairs(entries) do
   elseif #fields > 2 and #fields < MAX_FIELDS and not get_field(fields, 'listed') then
     redis.call('XDEL', event_stream, id)
     if not get_field(fields, 'origin') then set_field(fields, 'origin', id) end
-    redis.call('XADD', event_stream, '*', unpack(fields))
+    local again = redis.call('XADD', event_stream, '*', unpack(fields))
+    local key = get_field(fields, 'ordering_key')
+    if key then move_head(key, get_field(fields, 'origin'), again) end
   else
     local json = event or get_field(fields, 'response') or ''
     local timeout = tonumber(string.match(json, '"timeout":%s*(%d+)')) or LONGEST_S

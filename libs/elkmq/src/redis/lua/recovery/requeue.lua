@@ -6,6 +6,7 @@
 --   event_stream
 --   message_queue
 --   leftovers
+--   lanes
 -- ARGV
 --   group
 --   attempts: number  how many attempts to add
@@ -20,6 +21,7 @@
 -- include shared/deliveries.lua
 -- include shared/end_attempt.lua
 -- include shared/fields.lua
+-- include shared/lanes/lane.lua
 -- include shared/page.lua
 
 local LONGEST_S = 65535
@@ -49,6 +51,8 @@ local function put_back(id, fields, is_open)
   end
   if is_open then set_field(fields, 'listed', '1') end
   local again = redis.call('XADD', event_stream, '*', unpack(fields))
+  local key = get_field(fields, 'ordering_key')
+  if key then move_head(key, get_field(fields, 'origin'), again) end
   -- The entry is older than the others, so its id goes to the end from which legacy consumers pop.
   if is_open then redis.call('RPUSH', message_queue, again) end
 end

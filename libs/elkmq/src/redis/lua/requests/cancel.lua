@@ -8,14 +8,17 @@
 --   delayed_bodies
 --   cancelled
 --   message_queue
+--   lanes
+--   lane_bodies
 -- ARGV
 --   group
 --   legacy_consumers: boolean   whether legacy consumers may take the requests
---   requests...       per request: id, deadline: number
---                     `deadline` is in ms since 1970.
+--   requests...       per request: id, ordering_key, deadline: number
+--                     `ordering_key` is '' when the request has none. `deadline` is in ms since 1970.
 -- Returns the number of requests that were deleted.
 
 -- include shared/end_attempt.lua
+-- include shared/lanes/release.lua
 -- include shared/now_ms.lua
 
 -- A request gets no mark when its deadline is nearer than this. Its handler is notified at the deadline.
@@ -23,8 +26,8 @@ local SOON_MS = 500
 local MAX_MARKS = 10000
 
 -- Deletes a request that waits. Returns how many entries were deleted.
-local function delete_waiting(id)
-  if legacy_consumers then
+local function delete_waiting(id, ordering_key)
+  if legacy_consumers and ordering_key == '' then
     -- The one that takes the id out of the message queue has the request. So the id goes first: a legacy
     -- consumer fails on an id without an entry.
     if redis.call('LREM', message_queue, 1, id) == 0 then return 0 end
@@ -38,15 +41,16 @@ end
 
 local now = now_ms()
 local deleted, marks = 0, {}
-for i = requests_at, #ARGV, 2 do
-  local id, deadline = ARGV[i], ARGV[i + 1]
-  local gone = delete_waiting(id)
+for i = requests_at, #ARGV, 3 do
+  local id, ordering_key, deadline = unpack(ARGV, i, i + 2)
+  local gone = delete_waiting(id, ordering_key)
   -- The id is also the origin. A delayed request can be in both places, see store_delayed.
   if redis.call('ZREM', delayed, id) == 1 then
     redis.call('HDEL', delayed_bodies, id)
     gone = 1
   end
   deleted = deleted + gone
+  if gone == 1 and ordering_key ~= '' then release(ordering_key, id) end
   if gone == 0 and tonumber(deadline) > now + SOON_MS then
     marks[#marks + 1], marks[#marks + 2] = deadline, id
   end

@@ -5,13 +5,18 @@
 --   event_stream
 --   delayed
 --   delayed_bodies
+--   lanes
+--   lane_bodies
+--   cancelled
 --   record            record of the key, hash
 -- ARGV
 --   group
 --   origin
+--   ordering_key      '' when the request has none
 --   waiter            client and request uuid of the caller, joined by a blank
 -- Returns 1 when nobody waits any more for a request that a worker has taken, else 0.
 
+-- include shared/lanes/release.lua
 -- include shared/now_ms.lua
 
 local first, waiters, ends = unpack(redis.pcall('HMGET', record, 'origin', 'waiters', 'ends'))
@@ -31,6 +36,7 @@ if redis.call('ZREM', delayed, origin) == 1 then
   redis.call('HDEL', delayed_bodies, origin)
   gone = 1
 end
+if gone == 1 and ordering_key ~= '' then release(ordering_key, origin) end
 -- A request in flight may never be answered. After the window a new caller must not wait for it.
 if gone == 1 or (tonumber(ends) or 0) <= now_ms() then redis.call('DEL', record) end
 return 1 - gone

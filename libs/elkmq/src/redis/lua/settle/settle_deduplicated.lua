@@ -4,11 +4,15 @@
 -- KEYS
 --   event_stream
 --   record            record of the key, hash
+--   lanes
+--   lane_bodies
+--   cancelled
 --   inboxes...
 -- ARGV
 --   group
 --   id                id of the entry
 --   origin
+--   ordering_key      '' when the message has none
 --   consumer          consumer that must own the entry, '' for any
 --   min_idle: number  least time since the last renewal of its lease, ms
 --   how               'part' (the attempt goes on), 'end', 'failed' (the entry stays, for the dead letters),
@@ -23,6 +27,7 @@
 -- include shared/add_replies.lua
 -- include shared/deliveries.lua
 -- include shared/end_attempt.lua
+-- include shared/lanes/release.lua
 -- include shared/now_ms.lua
 
 local first, waiting, count, ended, ends = unpack(
@@ -35,6 +40,7 @@ if waiting ~= waiters then return waiting end
 local now = now_ms()
 if how == 'end' or how == 'expired' then
   if not end_attempt(event_stream, group, id) then return 0 end
+  if ordering_key ~= '' then release(ordering_key, origin) end
 elseif how ~= 'response' then
   -- XPENDING fails when the group is gone.
   local pending = redis.pcall('XPENDING', event_stream, group, id, id, 1)[1]

@@ -3,15 +3,21 @@
 --   event_stream
 --   delayed
 --   delayed_bodies
+--   lanes
+--   lane_bodies
+--   lane_ids
 
 -- include shared/fields.lua
+-- include shared/lanes/add.lua
 
 -- A message that cannot be read is put into the queue too. The worker that takes it finds it malformed.
 local function promote_message(origin, body)
   local is_json, fields = pcall(cjson.decode, body)
   if not is_json or not are_fields(fields) then fields = { 'event', body, 'origin', origin } end
   -- XADD comes first: when its memory is full, Redis refuses a script only at the first write.
-  redis.call('XADD', event_stream, '*', unpack(fields))
+  local key = get_field(fields, 'ordering_key')
+  if key then add_to_lane(key, fields, origin)
+  else redis.call('XADD', event_stream, '*', unpack(fields)) end
   redis.call('ZREM', delayed, origin)
   redis.call('HDEL', delayed_bodies, origin)
 end

@@ -1,0 +1,55 @@
+import { timestampOf } from '../model/entry.js';
+import { GROUP } from '../model/keys.js';
+import * as scripts from '../redis/scripts.generated.js';
+import { callScript, readCommand, type AdminContext } from './admin-call.js';
+
+/** An ordering key behind whose first message, the head, others wait. */
+export interface BlockedKey {
+  readonly key: string;
+  /** The number of messages that wait behind the head. */
+  readonly waiting: number;
+  /** The origin of the head. */
+  readonly head: string;
+  /** `gone`: somebody has deleted it by hand. A worker lets the next message go on, within two minutes. */
+  readonly state: 'waiting' | 'running' | 'delayed' | 'gone';
+  /** The number of the attempt that waits, runs or is delayed. */
+  readonly attempt: number;
+  /** The time at which this attempt was put into the queue; of a delayed one the message, ms since 1970. */
+  readonly since: number;
+}
+
+/** The number of lanes that one step reads. */
+const LANES_PER_STEP = 200;
+const LANE = /^(\d+-\d+) (\S+) (\d+) (\d+)$/;
+
+/** Reads the blocked keys of a queue in steps that are short for Redis. A key can come twice. */
+export async function* readBlockedKeys(context: AdminContext): AsyncGenerator<BlockedKey, void, undefined> {
+  let cursor = '0';
+  do {
+    const args = [context.keys.lanes, cursor, 'COUNT', LANES_PER_STEP];
+    const [next, lanes] = (await readCommand(context, 'hscan', args)) as [string, string[]];
+    yield* await headsOf(context, lanes);
+    cursor = next;
+  } while (cursor !== '0');
+}
+
+/** @param lanes key and lane in turn */
+async function headsOf(context: AdminContext, lanes: readonly string[]): Promise<BlockedKey[]> {
+  const blocked: { key: string; waiting: number; origin: string; entry: string }[] = [];
+  for (let i = 0; i < lanes.length; i += 2) {
+    const [, origin = '', entry = '', first, last] = LANE.exec(lanes[i + 1] as string) ?? [];
+    const waiting = Number(last) - Number(first) + 1;
+    if (waiting > 0) blocked.push({ key: lanes[i] as string, waiting, origin, entry });
+  }
+  if (blocked.length === 0) return [];
+  const call = scripts.readHeads(context.keys, { group: GROUP, heads: blocked });
+  const answer = (await callScript(context, call)) as string[];
+  return blocked.map(({ key, waiting, origin, entry }, index) => ({
+    key,
+    waiting,
+    head: origin,
+    state: (answer[2 * index] || 'gone') as BlockedKey['state'],
+    attempt: Number(answer[2 * index + 1]),
+    since: timestampOf(entry === 'd' ? origin : entry),
+  }));
+}

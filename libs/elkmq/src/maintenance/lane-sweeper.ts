@@ -1,0 +1,116 @@
+import type { QueueContext } from '../context/queue-context.js';
+import { GROUP } from '../model/keys.js';
+import { PeriodicTask, type TaskRefused } from '../redis/periodic-task.js';
+import { runScript, send } from '../redis/scripts.js';
+import * as scripts from '../redis/scripts.generated.js';
+
+const SWEEP_INTERVAL_MS = 1_000;
+/** The time for which one worker sweeps, unless it renews it. */
+const TURN_MS = 5_000;
+/** A round through all lanes takes about so many sweeps. */
+const SWEEPS_PER_ROUND = 60;
+/** The number of lanes of one read, at the least, and of one call of the script, at the most. */
+const LANES_PER_CALL = 200;
+
+interface SeenLane {
+  readonly text: string;
+  /** The `performance.now()` at which the lane was first seen with this text. */
+  readonly since: number;
+}
+
+/**
+ * Lets the next message of an ordering key go on when the one before has vanished: somebody deleted its entry by
+ * hand, or a worker of an earlier version ended it. One worker of the queue does this for all.
+ */
+export class LaneSweeper {
+  readonly #context: QueueContext;
+  readonly #worker: string;
+  readonly #lease: number;
+  readonly #task: PeriodicTask;
+  #cursor = '0';
+  /** The lanes of the round before, and those of this one. */
+  #before = new Map<string, SeenLane>();
+  #seen = new Map<string, SeenLane>();
+
+  /** @param lease of the worker, ms. A lane is left alone until it has not changed for so long */
+  constructor(context: QueueContext, worker: string, lease: number, onRefused: TaskRefused) {
+    this.#context = context;
+    this.#worker = worker;
+    this.#lease = lease;
+    const options = {
+      name: 'ordering keys whose message has vanished',
+      intervalMs: SWEEP_INTERVAL_MS,
+      connection: context.connection,
+      onRefused,
+    };
+    this.#task = new PeriodicTask(options, () => this.#sweep());
+    this.#task.startTask();
+  }
+
+  /** Leaves the sweeping to another worker. */
+  async stopSweeping(): Promise<void> {
+    await this.#task.stopTask();
+    const { connection, keys } = this.#context;
+    if (!connection.isConnected) return;
+    try {
+      if ((await this.#send('get', [keys.laneSweep])) === this.#worker)
+        await this.#send('del', [keys.laneSweep]);
+    } catch {
+      // This is best effort: the key has a TTL.
+    }
+  }
+
+  /** @returns time until the next sweep, ms */
+  async #sweep(): Promise<number> {
+    if (!(await this.#hasTurn())) {
+      this.#before.clear();
+      this.#seen.clear();
+      return TURN_MS;
+    }
+    const count = Number(await this.#send('hlen', [this.#context.keys.lanes]));
+    if (count > 0) await this.#healSome(Math.max(LANES_PER_CALL, Math.ceil(count / SWEEPS_PER_ROUND)));
+    return SWEEP_INTERVAL_MS;
+  }
+
+  /** Whether it is this worker that sweeps. */
+  async #hasTurn(): Promise<boolean> {
+    const { laneSweep } = this.#context.keys;
+    if ((await this.#send('set', [laneSweep, this.#worker, 'NX', 'PX', TURN_MS])) !== null) return true;
+    if ((await this.#send('get', [laneSweep])) !== this.#worker) return false;
+    await this.#send('pexpire', [laneSweep, TURN_MS]);
+    return true;
+  }
+
+  async #healSome(count: number): Promise<void> {
+    const { keys, connection } = this.#context;
+    const answer = await this.#send('hscan', [keys.lanes, this.#cursor, 'COUNT', count]);
+    const [cursor, lanes] = answer as [string, string[]];
+    const suspects: { key: string; text: string }[] = [];
+    for (let i = 0; i < lanes.length; i += 2) {
+      const [key, text] = [lanes[i] as string, lanes[i + 1] as string];
+      if (key !== '' && this.#isSuspect(key, text)) suspects.push({ key, text });
+    }
+    for (let start = 0; start < suspects.length; start += LANES_PER_CALL) {
+      const some = suspects.slice(start, start + LANES_PER_CALL);
+      await runScript(connection.client, scripts.healLanes(keys, { group: GROUP, suspects: some }));
+    }
+    this.#cursor = cursor;
+    if (cursor !== '0') return;
+    this.#before = this.#seen;
+    this.#seen = new Map();
+  }
+
+  /** Whether the lane has not changed since the round before, and for a lease. */
+  #isSuspect(key: string, text: string): boolean {
+    const known = this.#before.get(key);
+    const now = performance.now();
+    const isSame = known?.text === text;
+    const since = isSame ? known.since : now;
+    this.#seen.set(key, { text, since });
+    return isSame && now - since >= this.#lease;
+  }
+
+  #send(command: string, args: (string | number)[]): Promise<unknown> {
+    return send(this.#context.connection.client, command, args);
+  }
+}

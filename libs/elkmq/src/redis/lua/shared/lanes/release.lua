@@ -1,0 +1,58 @@
+-- Lets the next message of an ordering key go on.
+-- KEYS
+--   event_stream
+--   lane_bodies       hash: 'NUMBER KEY' -> fields of a message that waits, packed by cmsgpack
+--   cancelled
+
+-- include shared/fields.lua
+-- include shared/lanes/lane.lua
+-- include shared/now_ms.lua
+
+-- A call drops at most so many requests of a key. It takes about a millisecond.
+local MAX_DROPPED = 100
+
+-- Returns whether a request that waits has expired, or has been cancelled. Other callers may wait for a
+-- deduplicated request, so it always goes to a worker.
+local function is_useless(fields, origin)
+  local reply_to = get_field(fields, 'reply_to')
+  if not reply_to or reply_to == '' or get_field(fields, 'deduplication') then return false end
+  local timeout = string.match(fields[2], '"timeout":%s*(%d+)')
+  local due = tonumber(get_field(fields, 'due') or string.match(origin, '^%d+'))
+  if timeout and due and due + timeout * 1000 <= now_ms() then return true end
+  return redis.call('ZREM', cancelled, origin) == 1
+end
+
+-- The head of a lane has ended for good. The next message that waits becomes the head. Nothing happens when
+-- another message is the head. Returns whether the lane has changed.
+local function release(key, origin)
+  local text = redis.call('HGET', lanes, key)
+  local head, _, first, last = parse_lane(text)
+  if head ~= origin then return false end
+  if first > last then
+    redis.call('HDEL', lanes, key)
+    return true
+  end
+  local dropped = 0
+  for number = first, last do
+    local field = string.format('%.0f %s', number, key)
+    local body = redis.call('HGET', lane_bodies, field)
+    if body then
+      local fields = cmsgpack.unpack(body)
+      local next_origin = get_field(fields, 'origin')
+      redis.call('HDEL', lane_bodies, field)
+      if dropped < MAX_DROPPED and is_useless(fields, next_origin) then
+        dropped = dropped + 1
+      else
+        set_lane(key, next_origin, redis.call('XADD', event_stream, '*', unpack(fields)), number + 1, last)
+        if number == last then count_blocked(-1) end
+        return true
+      end
+    elseif redis.call('HLEN', lane_bodies) == 0 then
+      -- Somebody has deleted the hash. There is nothing to look for.
+      break
+    end
+  end
+  count_blocked(-1)
+  redis.call('HDEL', lanes, key)
+  return true
+end
