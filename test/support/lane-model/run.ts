@@ -1,5 +1,4 @@
 import { GROUP } from '../../../libs/elkmq/src/model/keys.js';
-import { millisecondsOf } from '../entries.js';
 import { redis } from '../queue.js';
 import { LaneCalls } from './calls.js';
 import { ModelState, nameOf, type Held, type Message, type Worker } from './state.js';
@@ -253,7 +252,7 @@ export class LaneModel {
       case 3:
         for (const { id, fields } of entries) this.#loosen(id, fields, true);
         await redis.del(eventStream);
-        if (last) await this.#whenPast(last.id);
+        await this.#nextMillisecond();
         return this.#makeGroup();
       default:
         // The group begins behind all entries, as on a stream that legacy clients have used. What nobody has
@@ -348,13 +347,14 @@ export class LaneModel {
     this.#workers.push({ consumer, held: new Map(), isGone: false });
   }
 
-  /** A stream that was deleted would make an id of the same millisecond again. */
-  async #whenPast(id: string): Promise<void> {
-    const timeOf = async (): Promise<number> => {
+  /** A stream that was deleted could make an id of the same millisecond again. */
+  async #nextMillisecond(): Promise<void> {
+    const now = async (): Promise<number> => {
       const [seconds, micros] = await redis.time();
       return Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000);
     };
-    while ((await timeOf()) <= millisecondsOf(id));
+    const begin = await now();
+    while ((await now()) === begin);
   }
 
   async #makeGroup(): Promise<void> {
