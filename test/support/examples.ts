@@ -22,7 +22,8 @@ export interface Examples {
 /** Returns the examples of both packages' READMEs and of the guides. */
 export function readExamples(): Examples[] {
   const guides = readdirSync(join(root, 'docs/guides')).map((guide) => `docs/guides/${guide}`);
-  return ['README.md', 'libs/elkmq/README.md', ...guides].map(examplesOf);
+  const all = ['README.md', 'libs/elkmq/README.md', ...guides].map(examplesOf);
+  return all.filter(({ files, outputs }) => files.length > 0 || outputs.length > 0);
 }
 
 export function examplesOf(document: string): Examples {

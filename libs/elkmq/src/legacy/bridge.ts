@@ -34,7 +34,7 @@ export interface LegacyEvent {
   readonly origin: string;
   /** The fields of its entry, name and value in turn. */
   readonly fields: readonly string[];
-  readonly event?: Pick<ServiceEvent, 'requestId'> | undefined;
+  readonly event?: ServiceEvent | undefined;
 }
 
 const NO_CLEANING: Cleaning = { stopCleaning: () => Promise.resolve(), clearList: () => Promise.resolve() };
