@@ -57,7 +57,7 @@ export function needsOfWorker(isCluster: boolean): Need[] {
     { commands: commandsOf('requeue', 'skip'), cost: 'what was taken and not started is not put back' },
     { commands: commandsOf('leaveGroup'), cost: 'workers that have gone stay in the consumer group' },
     {
-      commands: commandsOf('reply', 'answerInPart', 'settleDeduplicated'),
+      commands: commandsOf('reply', 'answerInPart', 'settleDeduplicated', 'settleDeduplicatedBatch'),
       cost: 'deduplicated requests and replies of several values are not answered',
     },
     {

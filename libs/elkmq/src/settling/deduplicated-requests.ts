@@ -5,10 +5,11 @@ import { TimeoutExpiredError, type EventQueueError } from '../model/errors.js';
 import { ANY_OWNER, type OwnerGuard } from '../consumer/session.js';
 import { GROUP } from '../model/keys.js';
 import { isReplyError } from '../redis/redis-errors.js';
-import { callReliably } from '../redis/reliable-call.js';
+import { callReliably, type Doubt } from '../redis/reliable-call.js';
 import * as scripts from '../redis/scripts.generated.js';
 import { failureFrame, withoutId } from '../model/reply-frame.js';
 import type { ServiceEvent, DeduplicatedReply } from '../model/service-event.js';
+import { Addresses, batchCall, batchesOf, type EndedAttempt } from './deduplicated-batch.js';
 import { BATCH_CHARACTERS, type SettlementResult, type Settlement } from './settlement-batch.js';
 
 /** The data that identify a deduplicated request. */
@@ -16,6 +17,16 @@ export type DeduplicatedRequest = Pick<
   QueuedEvent,
   'id' | 'origin' | 'attempt' | 'event' | 'deduplication' | 'orderingKey'
 >;
+
+/** What is known of a request before it is settled. */
+interface Known {
+  /** The callers that wait, when they are others than the one that its entry names. */
+  readonly waiters?: string;
+  /** Whether an earlier call may have ended it. */
+  readonly doubt?: Doubt;
+  /** Whether the settlement replaces one that Redis has refused. */
+  readonly isSubstitute?: boolean;
+}
 
 /** See `settle_deduplicated.lua`. */
 type How = 'part' | 'end' | 'failed' | 'expired' | 'response';
@@ -28,11 +39,13 @@ const IN_DOUBT = 1;
 
 /**
  * The outcomes of a deduplicated request. All its callers are notified, and the record of its key remembers
- * their replies. Such requests do not go through the `SettlementQueue`, because one call serves one of them.
+ * their replies. Such requests do not go through the `SettlementQueue`, because their replies go to records too.
+ * Those that end in one tick go out together.
  */
 export class DeduplicatedRequests {
   readonly #context: QueueContext;
   readonly #patience: number;
+  #waiting: Delivery[] = [];
 
   /** @param patience time for which each call is tried while Redis is away, ms */
   constructor(context: QueueContext, patience: number) {
@@ -42,7 +55,7 @@ export class DeduplicatedRequests {
 
   /** Adds an attempt. Its settlement is taken at the end of the tick. */
   settleAttempt(attempt: Delivery): void {
-    setImmediate(() => void this.#settle(attempt));
+    if (this.#waiting.push(attempt) === 1) setImmediate(this.#flush);
   }
 
   /**
@@ -78,20 +91,59 @@ export class DeduplicatedRequests {
     return this.#call({ id: '', origin, deduplication, event: response }, 'response', [frame], ANY_OWNER);
   }
 
-  /** @param instead replaces the settlement that Redis has refused */
-  async #settle(attempt: Delivery, instead?: Settlement): Promise<void> {
-    const { replies, finished } = instead ?? attempt.takeReplies(BATCH_CHARACTERS);
+  readonly #flush = (): void => {
+    const ended: EndedAttempt[] = [];
+    for (const attempt of this.#waiting.splice(0)) {
+      const settlement = attempt.takeReplies(BATCH_CHARACTERS);
+      if (settlement.finished) ended.push({ attempt, settlement });
+      else void this.#settle(attempt, settlement);
+    }
+    for (const batch of batchesOf(ended)) {
+      const [{ attempt, settlement }] = batch as [EndedAttempt];
+      if (batch.length === 1) void this.#settle(attempt, settlement);
+      else void this.#settleBatch(batch);
+    }
+  };
+
+  /** Ends attempts together. Those for which others wait, and all when Redis refuses, are settled one by one. */
+  async #settleBatch(batch: readonly EndedAttempt[]): Promise<void> {
+    const { connection, keys } = this.#context;
+    const doubt = { isInDoubt: false };
+    let answer: [lost: string[], others: string[]];
+    try {
+      const call = batchCall(batch, keys);
+      answer = (await callReliably(connection, call, this.#patience, doubt)) as typeof answer;
+    } catch (failure) {
+      for (const { attempt, settlement } of batch) {
+        if (isReplyError(failure)) void this.#settle(attempt, settlement, { doubt });
+        else attempt.onSettled('kept', failure);
+      }
+      return;
+    }
+    const [lost, others] = answer;
+    for (const { attempt, settlement } of batch) {
+      const place = others.indexOf(attempt.id);
+      const waiters = place < 0 ? undefined : others[place + 1];
+      if (waiters !== undefined) void this.#settle(attempt, settlement, { waiters, doubt });
+      else if (lost.includes(attempt.id)) attempt.onSettled(doubt.isInDoubt ? 'in doubt' : 'lost');
+      else attempt.onSettled('kept');
+    }
+  }
+
+  /** @param known what an earlier call has shown */
+  async #settle(attempt: Delivery, settlement: Settlement, known: Known = {}): Promise<void> {
+    const { replies, finished } = settlement;
     let fate: SettlementResult = 'kept';
     let failure: unknown;
     try {
       const guard = { consumer: attempt.read.consumer, minIdleMs: 0 };
-      const answer = await this.#call(attempt.queued, finished ? 'end' : 'part', replies, guard);
+      const answer = await this.#call(attempt.queued, finished ? 'end' : 'part', replies, guard, known);
       if (answer <= IN_DOUBT) fate = answer === IN_DOUBT ? 'in doubt' : 'lost';
     } catch (error) {
       failure = error;
     }
-    const otherwise = isReplyError(failure) && !instead ? attempt.refused(failure) : undefined;
-    if (otherwise) return this.#settle(attempt, otherwise);
+    const otherwise = isReplyError(failure) && !known.isSubstitute ? attempt.refused(failure) : undefined;
+    if (otherwise) return this.#settle(attempt, otherwise, { isSubstitute: true });
     attempt.onSettled(fate, failure);
   }
 
@@ -113,19 +165,21 @@ export class DeduplicatedRequests {
     how: How,
     replies: readonly string[],
     { consumer, minIdleMs }: OwnerGuard,
+    known: Known = {},
   ): Promise<number> {
     const { keys } = this.#context;
     const { eventStream, lanes, laneBodies, cancelled } = keys;
     const record = keys.deduplication('request', deduplication);
     const requester = `${event.replyTo ?? ''} ${event.requestId}`;
     const rests = replies.map((reply) => withoutId(reply, event.requestId));
-    const doubt = { isInDoubt: false };
+    const doubt = known.doubt ?? { isInDoubt: false };
     // Usually nobody else waits. Otherwise the script returns all callers.
-    let waiters = requester;
+    let waiters = known.waiters ?? requester;
     for (;;) {
-      const { inboxes, inboxNumbers } = this.#addressesOf(waiters);
+      const addresses = new Addresses(keys);
+      const inboxNumbers = addresses.inboxNumbersOf(waiters);
       const call = scripts.settleDeduplicated(
-        { eventStream, record, lanes, laneBodies, cancelled, inboxes },
+        { eventStream, record, lanes, laneBodies, cancelled, inboxes: addresses.keys },
         {
           group: GROUP,
           id,
@@ -145,19 +199,5 @@ export class DeduplicatedRequests {
         return answer === 0 && doubt.isInDoubt && how !== 'part' ? IN_DOUBT : answer;
       waiters = String(answer);
     }
-  }
-
-  /** The inboxes of the callers, and for each caller the number of its inbox, from 1. */
-  #addressesOf(waiters: string): { inboxes: string[]; inboxNumbers: string } {
-    const inboxes: string[] = [];
-    const numbers: number[] = [];
-    for (const [, client = '', requestId = ''] of waiters.matchAll(/(\S+) (\S+)/g)) {
-      // Nothing is written to an address that is not one of a client.
-      const inbox = /^\d+$/.test(requestId) ? this.#context.keys.inbox(client) : undefined;
-      const known = inbox === undefined ? -1 : inboxes.indexOf(inbox);
-      if (inbox === undefined) numbers.push(0);
-      else numbers.push(known < 0 ? inboxes.push(inbox) : known + 1);
-    }
-    return { inboxes, inboxNumbers: numbers.join(' ') };
   }
 }

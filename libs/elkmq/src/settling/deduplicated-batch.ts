@@ -1,0 +1,80 @@
+import { GROUP, type QueueKeys } from '../model/keys.js';
+import { withoutId } from '../model/reply-frame.js';
+import { LARGE_CHARACTERS } from '../redis/call-apart.js';
+import * as scripts from '../redis/scripts.generated.js';
+import type { ScriptCall } from '../redis/scripts.js';
+import type { Delivery } from './delivery.js';
+import { BATCH_CHARACTERS, type Settlement } from './settlement-batch.js';
+
+/** The largest number of attempts in one call. */
+const MAX_ATTEMPTS = 64;
+
+/** An attempt at a deduplicated request, with the settlement that ends it. */
+export interface EndedAttempt {
+  readonly attempt: Delivery;
+  readonly settlement: Settlement;
+}
+
+/** The keys of one call that have no name: records and inboxes. */
+export class Addresses {
+  readonly keys: string[] = [];
+  readonly #queueKeys: QueueKeys;
+
+  constructor(queueKeys: QueueKeys) {
+    this.#queueKeys = queueKeys;
+  }
+
+  /** The number of a key, from 1. */
+  numberOf(key: string): number {
+    const known = this.keys.indexOf(key);
+    return known < 0 ? this.keys.push(key) : known + 1;
+  }
+
+  /** The numbers of the inboxes of callers, joined by blanks. Nothing is written to an address that is none. */
+  inboxNumbersOf(waiters: string): string {
+    const numbers: number[] = [];
+    for (const [, client = '', requestId = ''] of waiters.matchAll(/(\S+) (\S+)/g)) {
+      const inbox = /^\d+$/.test(requestId) ? this.#queueKeys.inbox(client) : undefined;
+      numbers.push(inbox === undefined ? 0 : this.numberOf(inbox));
+    }
+    return numbers.join(' ');
+  }
+}
+
+/** Puts attempts into batches of which each is one call. An attempt with a large reply is alone. */
+export function batchesOf(ended: readonly EndedAttempt[]): EndedAttempt[][] {
+  const batches: EndedAttempt[][] = [];
+  let latest: EndedAttempt[] = [];
+  let size = 0;
+  for (const each of ended) {
+    const characters = each.settlement.replies.reduce((sum, { length }) => sum + length, 0);
+    if (characters >= LARGE_CHARACTERS) {
+      batches.push([each]);
+      continue;
+    }
+    if (latest.length === 0 || latest.length >= MAX_ATTEMPTS || size + characters > BATCH_CHARACTERS) {
+      latest = [];
+      size = 0;
+      batches.push(latest);
+    }
+    latest.push(each);
+    size += characters;
+  }
+  return batches;
+}
+
+/** Makes the call that ends the attempts, when nobody but the caller that its entry names waits for each. */
+export function batchCall(ended: readonly EndedAttempt[], queueKeys: QueueKeys): ScriptCall {
+  const { eventStream, lanes, laneBodies, cancelled } = queueKeys;
+  const addresses = new Addresses(queueKeys);
+  const attempts = ended.map(({ attempt, settlement }) => {
+    const { id, origin, event, deduplication = '', orderingKey = '' } = attempt.queued;
+    const requester = `${event.replyTo ?? ''} ${event.requestId}`;
+    const replies = settlement.replies.map((reply) => withoutId(reply, event.requestId)).join('\n');
+    const record = addresses.numberOf(queueKeys.deduplication('request', deduplication));
+    const inboxNumbers = addresses.inboxNumbersOf(requester);
+    return { id, origin, orderingKey, record, waiters: requester, requester, inboxNumbers, replies };
+  });
+  const keys = { eventStream, lanes, laneBodies, cancelled, addresses: addresses.keys };
+  return scripts.settleDeduplicatedBatch(keys, { group: GROUP, attempts });
+}
