@@ -1,12 +1,20 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const pages = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter(
-  (file) => file.endsWith('.md') && !/(^|\/)(node_modules|dist|target)\//.test(file),
-);
+// Other tests write into dist meanwhile.
+const pages = readdirSync(root)
+  .filter((name) => !['node_modules', 'dist', '.git'].includes(name))
+  .flatMap((name) => (statSync(join(root, name)).isDirectory() ? filesIn(name) : [name]))
+  .filter((file) => file.endsWith('.md') && !/\/(node_modules|dist|target)\//.test(file));
+
+function filesIn(folder: string): string[] {
+  return readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map((file) =>
+    join(folder, file),
+  );
+}
 
 const LONGEST_LINE = 250;
 
