@@ -31,7 +31,9 @@ export async function doctor(given: readonly string[], options: DoctorOptions): 
     await connection.whenConnected(options.patience);
     const notes: Finding[] = [];
     const names = given.length > 0 ? given : await allQueues(options, notes);
-    const { facts, findings } = await checkServer(connection, options.url, names[0] ?? NO_QUEUE, options);
+    // A Cluster's first connection is replaced when the Cluster has told the names of its servers.
+    const check = () => checkServer(connection, options.url, names[0] ?? NO_QUEUE, options);
+    const { facts, findings } = await reliably(connection, check, options.patience);
     findings.push(...notes);
     const isUsable = !findings.some(
       ({ check, level }) => level === 'error' && /version|rights|role/.test(check),
