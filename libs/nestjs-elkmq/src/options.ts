@@ -72,7 +72,7 @@ export interface ElkMqServerOptions extends ElkMqOptions {
   /** The greatest number of times that a message is handed out with `at-least-once`. Default 5. */
   maxDeliveries?: number;
   /**
-   * The limits of the dead letters. When a new one is added, those beyond the limits are dropped, and the log
+   * The limits of the dead letters. When a new one is added, those beyond the limits are removed, and the log
    * says so.
    */
   deadLetters?: {

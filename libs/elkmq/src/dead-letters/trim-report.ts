@@ -1,5 +1,5 @@
 /**
- * Is called with the numbers of dropped dead letters: those beyond the largest number, and those that were
+ * Is called with the numbers of removed dead letters: those beyond the largest number, and those that were
  * too old.
  */
 export type DroppedLetters = (tooMany: number, tooOld: number) => void;
@@ -8,7 +8,7 @@ export type DroppedLetters = (tooMany: number, tooOld: number) => void;
 const REPORT_INTERVAL_MS = 60_000;
 
 /**
- * Reports dropped dead letters: at once for the first time, then once in `REPORT_INTERVAL_MS`. When many messages die,
+ * Reports removed dead letters: at once for the first time, then once in `REPORT_INTERVAL_MS`. When many messages die,
  * each letter drops another one.
  */
 export class TrimReport {

@@ -52,8 +52,8 @@ export class Producer {
   #answeredAt = 0;
   readonly #prepare: () => Promise<void>;
   /**
-   * The numbers of the batches on their way. A number may go out only when the number WINDOW before it is
-   * done.
+   * The numbers of the batches on their way. A number may go out only when the number BATCHES_IN_FLIGHT
+   * before it is done.
    */
   readonly #open = new Set<number>();
   /** Keeps the order of messages with ordering keys. */

@@ -12,7 +12,7 @@ import { takeEntries, type StreamEntry } from '../model/stream-entries.js';
 export const BLOCK_MS = 5_000;
 /** The same where a read cannot be unblocked: a reader that stops waits for its end. */
 const BLOCK_TO_THE_END = 1_000;
-/** The time that the answer may take beyond BLOCK, ms. */
+/** The time that the answer may take beyond BLOCK_MS, ms. */
 const GRACE_MS = 5_000;
 /** The pause after an error that is not the connection's, ms. */
 const RETRY_PAUSE_MS = 200;

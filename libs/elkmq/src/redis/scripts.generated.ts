@@ -1081,9 +1081,9 @@ export function settleDeduplicated(keys: {
     readonly origin: string;
     /** '' when the message has none */
     readonly orderingKey: string;
-    /** consumer that must own the entry, '' for any */
+    /** consumer that must own the entry, '' for any; only for 'part' and 'failed' */
     readonly consumer: string;
-    /** least time since the last renewal of its lease, ms */
+    /** least time since the last renewal of its lease, ms; only for 'part' and 'failed' */
     readonly minIdle: number;
     /** 'part' (the attempt goes on), 'end', 'failed' (the entry stays, for the dead letters), 'expired' (the key is free again) or 'response' (there is no entry any more) */
     readonly how: string;

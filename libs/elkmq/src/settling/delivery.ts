@@ -22,7 +22,7 @@ export interface DeliverySettler {
    */
   carryOut(delivery: Delivery, outcome: Outcome): Promise<SettlementResult>;
   /**
-   * The delivery has ended or is lost, and its slot is free.
+   * The delivery has ended or is lost. It is no longer in flight.
    * @param result whether its worker still had the attempt
    * @param error why its outcome could not be written
    */
@@ -42,7 +42,8 @@ const NO_REPLIES: readonly string[] = [];
  *   When Redis refuses its replies for good, that is its end too: the caller gets the refusal as an error.
  * - `settling`: The outcome is decided, and later calls of `end` change nothing. The outcome goes out when
  *   the replies before it are stored. When Redis has it, or will never have it, the delivery has ended.
- * - `ended`: Its slot is free, and nothing follows.
+ * - `ended`: It is no longer in flight, and nothing follows. Its slot was free when the outcome was sent: see
+ *   `FlowControl`.
  * - `lost`: Others have given up the attempt, because its worker seemed to be gone. A running or settling
  *   delivery learns it from the answer to its replies or its outcome. The slot is free. The handler may still
  *   run, but its signal is aborted and no reply goes out: the caller would miss the part before it. The state
@@ -121,8 +122,8 @@ export class Delivery implements Settlable {
   }
 
   /**
-   * The signal fires in these cases: the deadline passes, the caller cancels, the lease is lost, or the
-   * worker stops while this runs.
+   * The signal fires in these cases: the deadline passes, the caller cancels, the lease is lost, the worker
+   * stops while this runs, or Redis refuses the replies.
    * @param hasDeadline whether somebody waits for an answer
    */
   signal(hasDeadline: boolean): AbortSignal {

@@ -26,14 +26,15 @@ export interface OutcomeWriterOptions {
   readonly timeoutMs: number;
   /** The limits of the dead letters, which apply when one is added. */
   readonly deadLetters?: DeadLetterCap;
-  /** Counts the letters that were dropped then. */
+  /** Counts the letters that were removed then to make room. */
   readonly trims?: TrimReport;
 }
 
 /**
  * Writes the outcome of an entry to Redis, with one call of a script. All outcomes of all entries go through
- * `writeOutcome`. There is one exception: acknowledged and dropped deliveries of a worker are settled many at
- * a time, together with their replies (see `SettlementQueue`).
+ * `writeOutcome`. There are two exceptions. Acknowledged and dropped deliveries of a worker are settled many
+ * at a time, together with their replies (see `SettlementQueue`). Those at deduplicated requests go to
+ * `DeduplicatedRequests`.
  */
 export class OutcomeWriter {
   /** The outcomes of requests for which several callers may wait. */

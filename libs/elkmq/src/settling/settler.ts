@@ -39,7 +39,7 @@ export interface DueTimes {
  * notifies the listener of those that did not end well.
  */
 export class Settler implements DeliverySettler {
-  /** The deliveries that are acknowledged or dropped, and the replies of all. */
+  /** The deliveries that are acknowledged or dropped, and all replies. Deduplicated requests go elsewhere. */
   readonly queue: SettlementQueue;
   readonly #context: QueueContext;
   readonly #writer: OutcomeWriter;

@@ -1,11 +1,11 @@
 /**
- * A process that did not get to its events for this part of a lease has stalled. The timer is due twice in
+ * A process that did not run its event loop for this part of a lease has stalled. The timer is due twice in
  * that time.
  */
 const STALL_LEASES = 1 / 3;
 
 /**
- * Notices that this process did not get to its events for so long that leases may run out. Handlers kept the
+ * Notices that this process did not run its event loop for so long that leases may run out. Handlers kept the
  * processor, or the process was stopped.
  */
 export class StallWatch {

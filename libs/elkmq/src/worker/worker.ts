@@ -40,7 +40,7 @@ export interface WorkerListener extends IntakeListener {
   /** Something is wrong with Redis that the queue can live with. */
   warned(message: string): void;
   /**
-   * Dead letters were dropped to make room, since the last call: those beyond the largest number, and those
+   * Dead letters were removed to make room, since the last call: those beyond the largest number, and those
    * that were too old.
    */
   trimmed(tooMany: number, tooOld: number): void;
@@ -57,8 +57,8 @@ interface Parts {
 
 /**
  * The server's side of a queue. It takes messages from the consumer group and has `concurrency` of them
- * handled at once. A message is in flight from `handle` until its outcome is in Redis. `FlowControl` limits
- * the number of messages in flight.
+ * handled at once. A message is in flight from `handle` until its outcome is in Redis. Its slot is free when
+ * the outcome was sent. `FlowControl` decides how many messages are read.
  */
 export class Worker {
   readonly connection: Connection;

@@ -1,7 +1,8 @@
 -- Puts entries back into the queue as new entries, so that a waiting reader wakes up. They were handed out
 -- and never started, or their worker is gone, which counts as an attempt. Their origin (the id of the first
 -- entry) stays. An entry that legacy consumers may take, and that no worker has won, is put back for them
--- too. When its id is not in the message queue, one of them has it or the id comes later: the entry stays.
+-- too. If its id is not in the message queue, a legacy consumer has it, or its producer has not pushed it
+-- yet. Then the entry stays in the stream, acknowledged.
 -- KEYS
 --   event_stream
 --   message_queue

@@ -44,7 +44,8 @@ local deleted, marks = 0, {}
 for i = requests_at, #ARGV, 3 do
   local id, ordering_key, deadline = unpack(ARGV, i, i + 2)
   local gone = delete_waiting(id, ordering_key)
-  -- The id is also the origin. A delayed request can be in both places, see store_delayed.
+  -- The id is also the origin. A delayed request can be in both places, see
+  -- shared/enqueue/delayed.lua.
   if redis.call('ZREM', delayed, id) == 1 then
     redis.call('HDEL', delayed_bodies, id)
     gone = 1

@@ -13,8 +13,8 @@
 --   id                id of the entry
 --   origin
 --   ordering_key      '' when the message has none
---   consumer          consumer that must own the entry, '' for any
---   min_idle: number  least time since the last renewal of its lease, ms
+--   consumer          consumer that must own the entry, '' for any; only for 'part' and 'failed'
+--   min_idle: number  least time since the last renewal of its lease, ms; only for 'part' and 'failed'
 --   how               'part' (the attempt goes on), 'end', 'failed' (the entry stays, for the dead letters),
 --                     'expired' (the key is free again) or 'response' (there is no entry any more)
 --   waiters           callers that wait: client and request uuid in turn, joined by blanks

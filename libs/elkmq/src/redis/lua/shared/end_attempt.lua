@@ -1,6 +1,7 @@
 -- Every script that ends an attempt for good ends it here. An attempt is an entry that is pending for a
--- worker. Only one script can end it: the first one deletes or acknowledges the entry. The others see that
--- it is gone. XACK fails when there is no group any more. Then XDEL decides alone.
+-- worker or, in `cancel`, one that waits. Only one script can end it: the first one deletes or acknowledges
+-- the entry. The others see that it is gone. XACK fails when there is no group any more. Then XDEL decides
+-- alone.
 
 -- Ends one attempt, and deletes its entry. Returns false when the attempt had been ended before.
 local function end_attempt(stream, group, id)
