@@ -94,6 +94,7 @@ export async function besiege(
 }
 
 const KEYS = [
+  ...['lanes', 'lane_bodies', 'lane_ids', 'lane_sweep'],
   'event_stream',
   'message_queue',
   'response_stream',

@@ -5,8 +5,10 @@ import { runScript, send } from '../redis/scripts.js';
 import * as scripts from '../redis/scripts.generated.js';
 
 const SWEEP_INTERVAL_MS = 1_000;
+/** The same while no message has an ordering key. */
+const IDLE_INTERVAL_MS = 5_000;
 /** The time for which one worker sweeps, unless it renews it. */
-const TURN_MS = 5_000;
+const TURN_MS = 15_000;
 /** A round through all lanes takes about so many sweeps. */
 const SWEEPS_PER_ROUND = 60;
 /** The number of lanes of one read, at the least, and of one call of the script, at the most. */
@@ -68,7 +70,8 @@ export class LaneSweeper {
       return TURN_MS;
     }
     const count = Number(await this.#send('hlen', [this.#context.keys.lanes]));
-    if (count > 0) await this.#healSome(Math.max(LANES_PER_CALL, Math.ceil(count / SWEEPS_PER_ROUND)));
+    if (count === 0) return IDLE_INTERVAL_MS;
+    await this.#healSome(Math.max(LANES_PER_CALL, Math.ceil(count / SWEEPS_PER_ROUND)));
     return SWEEP_INTERVAL_MS;
   }
 

@@ -7,7 +7,7 @@ const EVALSHA: Need = {
 
 /** Without one of these, only messages without an ordering key are served. */
 const ORDERING: Need = {
-  commands: ['hincrby', 'incr', ...commandsOf('settleKeyed', 'healLanes')],
+  commands: ['hincrby', 'incrby', ...commandsOf('settleKeyed', 'healLanes')],
   cost: 'no message with an ordering key can be sent or settled',
 };
 
@@ -99,7 +99,7 @@ export function needsOfClient({ legacyConsumers, minReplicas }: NeedsOfClient): 
       ? [{ isEssential: true, commands: ['wait'], cost: 'minReplicas cannot be kept' }]
       : []),
     EVALSHA,
-    { ...ORDERING, commands: ['hincrby', 'incr'] },
+    { ...ORDERING, commands: ['hincrby', 'incrby'] },
     { commands: ['xread'], cost: 'no reply to a request can be read' },
     {
       commands: commandsOf('enqueueWithOptions').filter((command) => command !== 'lpush'),

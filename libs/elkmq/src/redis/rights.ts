@@ -109,7 +109,7 @@ const TRIAL: Readonly<Record<string, (key: string) => (string | number)[]>> = {
   hscan: (key) => [key, 0],
   hset: (key) => [key, 'field', 'value', 'field without a value'],
   hstrlen: (key) => [key, NONE],
-  incr: (key) => [key, NONE],
+  incrby: (key) => [key, NONE],
   llen: (key) => [key],
   lpush: (key) => [key, NONE],
   lrange: (key) => [key, 0, 0],

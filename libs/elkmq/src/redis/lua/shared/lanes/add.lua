@@ -15,7 +15,7 @@ local id_number, ids_made = nil, IDS_PER_NUMBER
 -- rest of the script.
 local function make_id()
   if ids_made == IDS_PER_NUMBER then
-    id_number, ids_made = redis.call('INCR', lane_ids), 0
+    id_number, ids_made = redis.call('INCRBY', lane_ids, 1), 0
     redis.call('PEXPIRE', lane_ids, LANE_IDS_TTL_MS)
   end
   ids_made = ids_made + 1
