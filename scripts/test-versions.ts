@@ -79,7 +79,8 @@ function testCombination({ nest, ioredis, name }: (typeof COMBINATIONS)[number])
     ...dependenciesOn(tarballs),
   };
   write(join(project, 'package.json'), { type: 'module', private: true, dependencies });
-  for (const part of ['test', 'scripts', 'vitest.config.ts', 'tsconfig.json']) {
+  // Helpers of the tests know keys and scripts by name.
+  for (const part of ['test', 'scripts', 'vitest.config.ts', 'tsconfig.json', 'libs/elkmq/src']) {
     cpSync(join(root, part), join(project, part), { recursive: true });
   }
   write(join(project, 'tsconfig.processes.json'), {
