@@ -1,6 +1,6 @@
 /*
- * The Nest transport is built on these. They are not for applications: they change without notice, together with
- * the transport, which depends on exactly this version.
+ * The Nest transport is built on these. They are not for applications: they change without notice, together
+ * with the transport, which depends on exactly this version.
  */
 export { readQueueState } from './admin/queue-state.js';
 export type { DeadLetterCap } from './dead-letters/dead-letter.js';

@@ -89,8 +89,8 @@ export class ElkMqRecordBuilder<T> {
   }
 
   /**
-   * Has this message handled in order: messages of the queue with one key are handled one at a time, those of one
-   * client in the order in which it sent them. Messages with other keys go on beside them.
+   * Has this message handled in order: messages of the queue with one key are handled one at a time, those
+   * of one client in the order in which it sent them. Messages with other keys go on beside them.
    * @param key 1 to 256 bytes of UTF-8, such as the id of a customer
    * @throws {InvalidOptionError}
    */

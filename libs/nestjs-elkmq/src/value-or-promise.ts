@@ -1,6 +1,6 @@
 /**
- * A value, or a promise of it. Serializers and deserializers may return either. A plain value goes on at once, because
- * a promise for each message costs time: see "No async function" in docs/performance.md.
+ * A value, or a promise of it. Serializers and deserializers may return either. A plain value goes on at
+ * once, because a promise for each message costs time: see "No async function" in docs/performance.md.
  */
 export type ValueOrPromise<T> = T | Promise<T>;
 

@@ -19,7 +19,9 @@ export interface QueueChange {
   readonly target: readonly string[] | DeadLetterFilter | MessageState;
   /** The number of messages that were changed. */
   readonly count: number;
-  /** The error with which the change ended early. `count` is what was known by then; more may have changed. */
+  /**
+   * The error with which the change ended early. `count` is what was known by then; more may have changed.
+   */
   readonly error?: Error;
 }
 

@@ -101,8 +101,8 @@ export class MessageReader {
   }
 
   /**
-   * Reads one message. A message that is tried again has another id than its origin: it is looked for among the
-   * running messages and the newest waiting ones, 10,000 of each.
+   * Reads one message. A message that is tried again has another id than its origin: it is looked for among
+   * the running messages and the newest waiting ones, 10,000 of each.
    * @param id of its entry, or its origin
    */
   async readMessage(id: string): Promise<QueueMessage | undefined> {

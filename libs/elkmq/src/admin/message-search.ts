@@ -9,7 +9,9 @@ import type { QueueState } from './queue-state.js';
 export interface MessageFilter {
   /** The pattern (the action of the event). `*` stands for any characters: `order.*`. */
   readonly pattern?: string | undefined;
-  /** Text in the payload, as it is in Redis: JSON. A message that is no event is searched in all its fields. */
+  /**
+   * Text in the payload, as it is in Redis: JSON. A message that is no event is searched in all its fields.
+   */
   readonly text?: string | undefined;
   /** Headers with their values. */
   readonly header?: Readonly<Record<string, string>> | undefined;

@@ -44,8 +44,8 @@ export interface EnqueueOptions {
 }
 
 /**
- * Looks at a queue from outside, and changes what is in it: its state, its messages, and the workers that work on
- * it. It connects at once; call `close` in the end.
+ * Looks at a queue from outside, and changes what is in it: its state, its messages, and the workers that
+ * work on it. It connects at once; call `close` in the end.
  *
  * Every call may fail with one of these errors. `ConnectionError`: Redis takes longer than `timeout`, or the
  * admin is closed. `DequeueError`: Redis refuses. `InvalidOptionError`: an argument is wrong.
@@ -102,7 +102,8 @@ export class QueueAdmin {
 
   /**
    * Reads the ordering keys behind whose first message others wait, in steps that are short for Redis:
-   * `for await (const { key, waiting } of admin.blockedKeys())`. A key that changes meanwhile can come twice, or
+   * `for await (const { key, waiting } of admin.blockedKeys())`.
+   * A key that changes meanwhile can come twice, or
    * not at all.
    */
   async *blockedKeys(): AsyncGenerator<BlockedKey, void, undefined> {
@@ -119,8 +120,8 @@ export class QueueAdmin {
   }
 
   /**
-   * Reads one message, in whatever state it is. A message that is tried again has another id than its origin: it
-   * is looked for among the running messages and the newest waiting ones, 10,000 of each.
+   * Reads one message, in whatever state it is. A message that is tried again has another id than its
+   * origin: it is looked for among the running messages and the newest waiting ones, 10,000 of each.
    * @param origin of the message, or the id of its entry
    * @returns `undefined` when it is not there (any more)
    */

@@ -16,7 +16,9 @@ export type MessageState = 'waiting' | 'running' | 'delayed' | 'dead';
 /** One message of a queue. */
 export interface QueueMessage {
   readonly state: MessageState;
-  /** The id by which `remove` and `runNow` find it: of its entry, or its origin when it is delayed or dead. */
+  /**
+   * The id by which `remove` and `runNow` find it: of its entry, or its origin when it is delayed or dead.
+   */
   readonly id: string;
   /** The id of its first entry. It stays the same however often the message is tried. */
   readonly origin: string;
@@ -36,11 +38,13 @@ export interface QueueMessage {
   readonly isRequest: boolean;
   /** The fields of its entry, name and value in turn. A dead letter has them without the event. */
   readonly fields: readonly string[];
-  /** The consumer in the group that has it (running), or had it last (dead). It begins with a worker's name. */
+  /**
+   * The consumer in the group that has it (running), or had it last (dead). It begins with a worker's name.
+   */
   readonly consumer?: string;
   /**
-   * The time at which the worker took a running message or last renewed its lease, ms since 1970. Workers renew
-   * at a third of the lease.
+   * The time at which the worker took a running message or last renewed its lease, ms since 1970. Workers
+   * renew at a third of the lease.
    */
   readonly renewedAt?: number;
   /** The time at which a delayed message is due, ms since 1970. */

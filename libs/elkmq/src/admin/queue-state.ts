@@ -8,8 +8,8 @@ import * as scripts from '../redis/scripts.generated.js';
 /** The state of a queue at one moment. */
 export interface QueueState {
   /**
-   * Messages that no worker has taken, also those that wait behind another one of their ordering key. Those that legacy consumers have taken count too, because they never
-   * delete them.
+   * Messages that no worker has taken, also those that wait behind another one of their ordering key. Those
+   * that legacy consumers have taken count too, because they never delete them.
    */
   readonly waiting: number;
   /** Messages that workers have taken and not settled. */

@@ -35,8 +35,8 @@ export function printTable(rows: readonly (readonly (string | number)[])[]): voi
 }
 
 /**
- * Makes text harmless for a terminal: control characters, and those that are not seen or turn the direction, are
- * shown as escapes.
+ * Makes text harmless for a terminal: control characters, and those that are not seen or turn the
+ * direction, are shown as escapes.
  */
 export function safeText(text: string): string {
   return text.replace(

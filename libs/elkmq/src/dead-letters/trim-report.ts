@@ -8,8 +8,8 @@ export type DroppedLetters = (tooMany: number, tooOld: number) => void;
 const REPORT_INTERVAL_MS = 60_000;
 
 /**
- * Reports removed dead letters: at once for the first time, then once in `REPORT_INTERVAL_MS`. When many messages die,
- * each letter drops another one.
+ * Reports removed dead letters: at once for the first time, then once in `REPORT_INTERVAL_MS`. When many
+ * messages die, each letter drops another one.
  */
 export class TrimReport {
   readonly #tell: DroppedLetters;

@@ -30,8 +30,8 @@ export interface EventQueueOptions extends SendingOptions {
 /** The options of one event. */
 export interface EnqueueEventOptions {
   /**
-   * Events with one key are handled one at a time, in the order in which this process has stored them: 1 to 256
-   * bytes of UTF-8. Default: no order.
+   * Events with one key are handled one at a time, in the order in which this process has stored them: 1 to
+   * 256 bytes of UTF-8. Default: no order.
    */
   readonly orderingKey?: string | undefined;
 }

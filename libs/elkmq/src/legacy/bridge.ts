@@ -45,8 +45,8 @@ const NO_RESPONSES: LegacyResponses = {
 };
 
 /**
- * The one door to everything that exists for legacy clients: who gets an entry, their responses, and what they
- * leave behind. Nobody else imports the other files of this folder.
+ * The one door to everything that exists for legacy clients: who gets an entry, their responses, and what
+ * they leave behind. Nobody else imports the other files of this folder.
  *
  * It costs nothing where there are no legacy clients. A client whose queue has no legacy consumers opens
  * nothing. A worker compares the fields of an entry, and asks every five seconds whether one of the keys of
@@ -79,8 +79,8 @@ export class LegacyBridge {
   }
 
   /**
-   * The last id up to which legacy consumers may take entries of legacy producers: `+` for all entries, '' for
-   * none.
+   * The last id up to which legacy consumers may take entries of legacy producers: `+` for all entries, ''
+   * for none.
    */
   get contestedUntil(): string {
     return this.#ownership.limit;

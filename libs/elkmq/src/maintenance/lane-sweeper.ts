@@ -21,8 +21,8 @@ interface SeenLane {
 }
 
 /**
- * Lets the next message of an ordering key go on when the one before has vanished: somebody deleted its entry by
- * hand, or a worker of an earlier version ended it. One worker of the queue does this for all.
+ * Lets the next message of an ordering key go on when the one before has vanished: somebody deleted its
+ * entry by hand, or a worker of an earlier version ended it. One worker of the queue does this for all.
  */
 export class LaneSweeper {
   readonly #context: QueueContext;

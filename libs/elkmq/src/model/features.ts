@@ -1,4 +1,6 @@
-/** A feature of a worker, which it names in the registry: it lets the next message of an ordering key go on. */
+/**
+ * A feature of a worker, which it names in the registry: it lets the next message of an ordering key go on.
+ */
 export const ORDERING_KEYS = 'ordering_keys';
 
 /** The features of a worker of this version, in the form of the registry. */

@@ -38,7 +38,9 @@ export class QueueKeys {
   readonly rights: string;
   /** hash with a TTL: worker → its description of itself, renewed every few seconds, as JSON */
   readonly workers: string;
-  /** hash: ordering key → its lane, see shared/lanes/lane.lua; `''` → number of lanes in which messages wait */
+  /**
+   * hash: ordering key → its lane, see shared/lanes/lane.lua; `''` → number of lanes in which messages wait
+   */
   readonly lanes: string;
   /** hash: `NUMBER KEY` → the fields of a message that waits in a lane, packed by MessagePack */
   readonly laneBodies: string;

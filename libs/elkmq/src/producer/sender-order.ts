@@ -8,10 +8,10 @@ interface OpenBatch {
 }
 
 /**
- * Keeps the order of the batches of one sender in which messages have ordering keys. Several batches are on their
- * way at once. When one of them has to be sent again, the next ones may reach Redis before it. Each batch
- * therefore names the one before it, and Redis refuses it with EARLY when that one is not stored yet. A batch
- * that comes after a later one was stored is refused with STALE: it had been given up by then.
+ * Keeps the order of the batches of one sender in which messages have ordering keys. Several batches are on
+ * their way at once. When one of them has to be sent again, the next ones may reach Redis before it. Each
+ * batch therefore names the one before it, and Redis refuses it with EARLY when that one is not stored yet.
+ * A batch that comes after a later one was stored is refused with STALE: it had been given up by then.
  */
 export class SenderOrder {
   /** The batches that are on their way, in the order of their numbers. */

@@ -17,7 +17,8 @@ export interface Timers {
 export const systemTimers: Timers = {
   now: () => performance.now(),
   schedule: (delayMs, run) => {
-    // A longer time would be one of 1 ms. A run that comes early finds nothing to do, and says when to come again.
+    // A longer time would be one of 1 ms. A run that comes early finds nothing to do, and says when to come
+    // again.
     const timer = setTimeout(run, Math.min(delayMs, LONGEST_TIMER_MS)).unref();
     return () => {
       clearTimeout(timer);
@@ -43,8 +44,8 @@ export interface PeriodicTaskOptions {
 export type TaskRun = (() => Promise<void>) | (() => Promise<number>);
 
 /**
- * Runs something again and again: at an interval, or after the time that the latest run has answered. Two runs
- * never overlap. A run may fail: the next one comes at the interval.
+ * Runs something again and again: at an interval, or after the time that the latest run has answered. Two
+ * runs never overlap. A run may fail: the next one comes at the interval.
  *
  * The tasks of a worker are in maintenance/. This class is in redis/, because legacy/ lies below that folder
  * and has a task too.

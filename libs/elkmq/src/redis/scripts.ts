@@ -5,7 +5,10 @@ import type { SCRIPTS } from './scripts.generated.js';
 
 export type ScriptName = keyof typeof SCRIPTS;
 
-/** A script with its keys and arguments. The functions of `scripts.generated.ts` make it, one for each script. */
+/**
+ * A script with its keys and arguments. The functions of `scripts.generated.ts` make it, one for each
+ * script.
+ */
 export interface ScriptCall {
   readonly script: (typeof SCRIPTS)[ScriptName];
   readonly keys: readonly string[];

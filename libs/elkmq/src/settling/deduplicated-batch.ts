@@ -30,7 +30,9 @@ export class Addresses {
     return known < 0 ? this.keys.push(key) : known + 1;
   }
 
-  /** The numbers of the inboxes of callers, joined by blanks. Nothing is written to an address that is none. */
+  /**
+   * The numbers of the inboxes of callers, joined by blanks. Nothing is written to an address that is none.
+   */
   inboxNumbersOf(waiters: string): string {
     const numbers: number[] = [];
     for (const [, client = '', requestId = ''] of waiters.matchAll(/(\S+) (\S+)/g)) {

@@ -39,8 +39,8 @@ const IN_DOUBT = 1;
 
 /**
  * The outcomes of a deduplicated request. All its callers are notified, and the record of its key remembers
- * their replies. Such requests do not go through the `SettlementQueue`, because their replies go to records too.
- * Those that end in one tick go out together.
+ * their replies. Such requests do not go through the `SettlementQueue`, because their replies go to records
+ * too. Those that end in one tick go out together.
  */
 export class DeduplicatedRequests {
   readonly #context: QueueContext;
@@ -105,7 +105,10 @@ export class DeduplicatedRequests {
     }
   };
 
-  /** Ends attempts together. Those for which others wait, and all when Redis refuses, are settled one by one. */
+  /**
+   * Ends attempts together. Those for which others wait, and all when Redis refuses, are settled one by
+   * one.
+   */
   async #settleBatch(batch: readonly EndedAttempt[]): Promise<void> {
     const { connection, keys } = this.#context;
     const doubt = { isInDoubt: false };

@@ -8,7 +8,9 @@ export interface MemoryMessage {
   readonly fields: string[];
 }
 
-/** Keeps the order of ordering keys in memory: of each key one message, its head, is handled or tried again. */
+/**
+ * Keeps the order of ordering keys in memory: of each key one message, its head, is handled or tried again.
+ */
 export class MemoryLanes {
   /** Ordering key → origin of its head. */
   readonly #heads = new Map<string, string>();

@@ -112,9 +112,9 @@ export class ElkMqContext extends BaseRpcContext<[queue: string, event: ServiceE
   }
 
   /**
-   * Returns a text that rises with each start of a message of this ordering key: `MILLISECONDS-NUMBER`, compared
-   * number by number. A store that refuses a lower one than it has seen is safe from a worker that was given up
-   * and still runs. `undefined` when the message has no ordering key.
+   * Returns a text that rises with each start of a message of this ordering key: `MILLISECONDS-NUMBER`,
+   * compared number by number. A store that refuses a lower one than it has seen is safe from a worker that
+   * was given up and still runs. `undefined` when the message has no ordering key.
    */
   getOrderingToken(): string | undefined {
     return this.getOrderingKey() === undefined ? undefined : this.#delivery.id;

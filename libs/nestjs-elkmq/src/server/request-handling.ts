@@ -110,8 +110,8 @@ export class RequestHandling implements Handling {
     const giveUp = (): void => {
       stop();
       const { deduplication, isOurs } = delivery.queued;
-      // This end is no answer. A later caller with the same key must not get it, and a caller that is late must not
-      // take it for one: it would see a request that succeeded without a value.
+      // This end is no answer. A later caller with the same key must not get it, and a caller that is late
+      // must not take it for one: it would see a request that succeeded without a value.
       if (deduplication !== undefined) delivery.end(EXPIRE);
       else if (isOurs) delivery.end(DROP);
       else writer.end();

@@ -10,9 +10,9 @@
 -- ARGV
 --   group
 -- Returns { entries, responses, pending, id of the first entry that nobody has taken or '', delayed, dead
--- letters, now in ms, workers, messages that wait behind another one of their ordering key, ordering keys with
--- such messages }.
--- Legacy responses are entries of the event stream too, but no messages: the caller subtracts them.
+-- letters, now in ms, workers, messages that wait behind another one of their ordering key, ordering keys
+-- with such messages }. Legacy responses are entries of the event stream too, but no messages: the caller
+-- subtracts them.
 
 -- include shared/group_info.lua
 -- include shared/is_live.lua

@@ -1,5 +1,6 @@
--- Puts dead letters back into the queue, each as a new message: its attempts start at 1, its time is now, and
--- nobody waits for a reply. A message with an ordering key goes behind those of its key. Each letter is deleted with that, so two callers at once revive it only once.
+-- Puts dead letters back into the queue, each as a new message: its attempts start at 1, its time is now,
+-- and nobody waits for a reply. A message with an ordering key goes behind those of its key. Each letter is
+-- deleted with that, so two callers at once revive it only once.
 -- KEYS
 --   event_stream
 --   dead_letters

@@ -43,7 +43,8 @@ for i = attempts_at, #ARGV, PER_ATTEMPT do
       origin = origin,
       ordering_key = ordering_key,
       record = is_kept and record,
-      -- The callers have the error already: a worker stored it, and was gone before the message was a dead letter.
+      -- The callers have the error already: a worker stored it, and was gone before the message was a dead
+      -- letter.
       is_told = is_kept and ended,
       ends = ends,
       waiters = waiters,

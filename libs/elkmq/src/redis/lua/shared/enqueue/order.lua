@@ -1,6 +1,6 @@
--- Keeps the order of one sender: ends the script with an error when the batch before is not stored yet, or when a
--- later one is. The field `ordered` of the producer hash is the number of the last batch with ordering keys that
--- was stored.
+-- Keeps the order of one sender: ends the script with an error when the batch before is not stored yet, or
+-- when a later one is. The field `ordered` of the producer hash is the number of the last batch with
+-- ordering keys that was stored.
 -- KEYS
 --   producer
 -- ARGV

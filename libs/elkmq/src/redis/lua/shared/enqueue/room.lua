@@ -1,6 +1,6 @@
--- Counts the messages that wait, are in flight or are delayed, and those behind an ordering key. Some entries of the event stream are no
--- messages: legacy responses, and events that legacy consumers have taken. Where legacy consumers read the
--- queue, the messages that wait are in the message queue.
+-- Counts the messages that wait, are in flight or are delayed, and those behind an ordering key. Some
+-- entries of the event stream are no messages: legacy responses, and events that legacy consumers have
+-- taken. Where legacy consumers read the queue, the messages that wait are in the message queue.
 -- KEYS
 --   event_stream
 --   delayed
