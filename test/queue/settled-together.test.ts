@@ -64,8 +64,9 @@ describe('events of one read that are handled together', () => {
     await until(async () => (await client.xlen(stream)) === 0);
     expect(await client.xpending(stream, GROUP)).toEqual([0, null, null, null]);
     expect(await calls('xtrim', client)).toBeGreaterThan(0);
-    // Entries of two reads that end in the same tick are no stretch.
-    expect(await calls('xdel', client)).toBeLessThan(3);
+    // Entries of two reads that end in the same tick are no contiguous range: how many such ticks there are depends on
+    // the machine.
+    expect(await calls('xdel', client)).toBeLessThan(COUNT);
   });
 
   it('go without an older one that another worker has in hand', async () => {
