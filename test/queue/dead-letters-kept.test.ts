@@ -14,20 +14,20 @@ describe('what is kept', () => {
     await Promise.all(emitted);
     await until(async () => (await unsettled(queue)) === 0);
     await app.close();
-    return logs.filter((line) => line.includes(queue) && line.includes('dropped'));
+    return logs.filter((line) => line.includes(queue) && line.includes('removed'));
   }
 
-  it('is no more than deadLetters.max, the newest; the log says what was dropped, but not for each', async () => {
+  it('is no more than deadLetters.max, the newest; the log says what was removed, but not for each', async () => {
     const queue = newQueue();
     await writeLetters(queue.name, [deadLetter(10), deadLetter(11)]);
     const warnings = await die(queue.name, 8, { max: 5 });
     expect(await queue.deadLetters.count()).toBe(5);
     expect(await queue.deadLetters.count({ action: 'lost' })).toBe(5);
     expect(await redis.hlen(`${queue.name}(dead_letter_bodies)`)).toBe(5);
-    const dropped = (count: number) =>
-      `warn [ElkMqServer] ${count} dead letters of queue '${queue.name}' were dropped: more than deadLetters.max (5)`;
+    const removed = (count: number) =>
+      `warn [ElkMqServer] ${count} dead letters of queue '${queue.name}' were removed: more than deadLetters.max (5)`;
     // At once, and the rest when the worker stops.
-    expect(warnings).toEqual([dropped(1), dropped(4)]);
+    expect(warnings).toEqual([removed(1), removed(4)]);
   });
 
   it('is not older than deadLetters.maxAge', async () => {
@@ -41,7 +41,7 @@ describe('what is kept', () => {
     const warnings = await die(queue.name, 2, { maxAge: month });
     expect((await lettersOf(queue)).map(({ event }) => event?.action)).toEqual(['lost', 'lost', 'a']);
     expect(warnings).toEqual([
-      `warn [ElkMqServer] 2 dead letters of queue '${queue.name}' were dropped: older than deadLetters.maxAge (${month} ms)`,
+      `warn [ElkMqServer] 2 dead letters of queue '${queue.name}' were removed: older than deadLetters.maxAge (${month} ms)`,
     ]);
   });
 

@@ -1,6 +1,6 @@
 import { Command } from 'ioredis';
 import { expect, it } from 'vitest';
-import { takeEntries } from '../../libs/elkmq/src/model/stream-entries.js';
+import { entriesOfReply } from '../../libs/elkmq/src/model/stream-entries.js';
 import { newQueueName, redis } from '../support/queue.js';
 
 /** The answer of Redis, in bytes. */
@@ -13,7 +13,7 @@ it('a reply becomes text, whatever is in it', async () => {
   const stream = newQueueName();
   const first = await redis.xadd(stream, '*', 'event', 'Zwölf Boxkämpfer 🥊', 'reply_to', '');
   const second = await redis.xadd(stream, '*', '', 'x'.repeat(100_000));
-  expect(takeEntries(await reply(stream))).toEqual([
+  expect(entriesOfReply(await reply(stream))).toEqual([
     [first, ['event', 'Zwölf Boxkämpfer 🥊', 'reply_to', '']],
     [second, ['', 'x'.repeat(100_000)]],
   ]);
@@ -22,18 +22,18 @@ it('a reply becomes text, whatever is in it', async () => {
 
 it('an entry that was deleted has no fields', () => {
   const deleted = [[Buffer.from('stream'), [[Buffer.from('1-0'), null]]]];
-  expect(takeEntries(deleted)).toEqual([['1-0', null]]);
+  expect(entriesOfReply(deleted)).toEqual([['1-0', null]]);
 });
 
 it('no reply has no entries', async () => {
-  expect(takeEntries(await reply(newQueueName()))).toEqual([]);
+  expect(entriesOfReply(await reply(newQueueName()))).toEqual([]);
 });
 
 it('a reply leads to nothing any more once its entries were taken, so that the garbage collector is done with them', async () => {
   const stream = newQueueName();
   await redis.xadd(stream, '*', 'event', 'x');
   const answer = await reply(stream);
-  takeEntries(answer);
+  entriesOfReply(answer);
   expect(answer).toEqual([]);
   await redis.del(stream);
 });

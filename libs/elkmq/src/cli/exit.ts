@@ -2,6 +2,7 @@ import {
   ConnectionError,
   DequeueError,
   EnqueueError,
+  EventQueueError,
   InvalidEventError,
   InvalidOptionError,
 } from '../model/errors.js';
@@ -10,12 +11,17 @@ import {
 export const EXIT = {
   /** All is well. */
   fine: 0,
-  /** A limit is exceeded, the doctor has found something, or what was asked for is not there. */
+  /**
+   * A limit is exceeded, the doctor has found an error or a warning, what was asked for is not there, or a
+   * request was not answered.
+   */
   finding: 1,
   /** The command was not understood, or it was not confirmed. */
   usage: 2,
   /** Redis is away, or refuses. */
   redis: 3,
+  /** The command has failed in a way that nobody has foreseen. */
+  unexpected: 4,
 } as const;
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
@@ -38,5 +44,5 @@ export function exitCodeOf(error: unknown): ExitCode {
     (error instanceof Error && error.name === 'ReplyError')
   )
     return EXIT.redis;
-  return EXIT.finding;
+  return error instanceof EventQueueError ? EXIT.finding : EXIT.unexpected;
 }

@@ -1,4 +1,5 @@
 import { Option, type Command } from 'commander';
+import type { DeadLetterReason } from '../dead-letters/dead-letter.js';
 import { declare, declareChange, durationOption, type Run } from './common-options.js';
 import type { DeadChangeOptions, DeadListOptions } from './commands/dead.js';
 import type { FindOptions, PeekOptions } from './commands/messages.js';
@@ -9,7 +10,16 @@ import type { CommonOptions } from './session.js';
 import { collectPair, parseCount, parseDuration, parseTime } from './values.js';
 
 const STATES = ['waiting', 'running', 'delayed', 'dead'];
-const REASONS = ['abandoned', 'exhausted', 'expired', 'failed', 'malformed', 'rejected', 'unhandled'];
+/** The module of dead letters is not loaded for its list, so the compiler compares this one with it. */
+const REASONS = Object.keys({
+  abandoned: true,
+  exhausted: true,
+  expired: true,
+  failed: true,
+  malformed: true,
+  rejected: true,
+  unhandled: true,
+} satisfies Record<DeadLetterReason, true>);
 
 /** Declares the commands that look at messages and change them. Each loads what it needs when it runs. */
 export function addMessageCommands(program: Command, run: Run): void {

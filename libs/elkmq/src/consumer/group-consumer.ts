@@ -16,7 +16,7 @@ import type { RedisSource } from '../redis/redis-source.js';
 import { runScript, send } from '../redis/scripts.js';
 import * as scripts from '../redis/scripts.generated.js';
 import { ReadSize } from '../redis/read-size.js';
-import { takeEntries, type StreamEntry } from '../model/stream-entries.js';
+import { entriesOfReply, type StreamEntry } from '../model/stream-entries.js';
 
 export interface Intake {
   /**
@@ -108,7 +108,9 @@ export class GroupConsumer {
     const session = this.#direct;
     const args = ['GROUP', GROUP, session.name, 'COUNT', 1, 'STREAMS', this.#context.keys.eventStream, '>'];
     try {
-      const entries = takeEntries(await send(this.#context.connection.client, 'xreadgroup', args, 'bytes'));
+      const entries = entriesOfReply(
+        await send(this.#context.connection.client, 'xreadgroup', args, 'bytes'),
+      );
       recordArrival(session, entries);
       return entries[0];
     } catch (error) {

@@ -75,13 +75,13 @@ export interface DeadLetterCap {
   readonly maxAge: number;
 }
 
-/** An entry that ends among the dead letters: an event, or an entry that holds none. */
-export type Dead = Omit<QueuedEvent, 'event' | 'due' | 'headers' | 'metadata'> & {
+/** An entry whose attempt ends: an event, or an entry that holds none. */
+export type EndingEntry = Omit<QueuedEvent, 'event' | 'due' | 'headers' | 'metadata'> & {
   readonly event?: ServiceEvent;
 };
 
 /** An entry that holds no event, or none that can be read. A legacy client may have written it. */
-export function describeEntry([id, fields]: StreamEntry): Dead {
+export function describeEntry([id, fields]: StreamEntry): EndingEntry {
   const origin = originOf(id, fields ?? []);
   const common = { id, origin, attempt: 1, timestamp: timestampOf(origin), isOurs: false };
   return { ...common, fields: fields ?? [], orderingKey: orderingKeyOf(fields ?? []) };
@@ -95,7 +95,7 @@ function originOf(id: string, fields: readonly string[]): string {
 }
 
 export function createLetter(
-  { origin, fields, attempt, timestamp }: Dead,
+  { origin, fields, attempt, timestamp }: EndingEntry,
   reason: DeadLetterReason,
   error: unknown,
   consumer: string,

@@ -2,7 +2,7 @@ import { nameOfMessage, nudgeOf, readEntry, type QueuedEvent } from '../model/en
 import { AbandonedError } from '../model/errors.js';
 import type { StreamEntry } from '../model/stream-entries.js';
 import type { OwnerGuard } from '../consumer/session.js';
-import { describeEntry, type Dead, type DeadLetterReason } from '../dead-letters/dead-letter.js';
+import { describeEntry, type EndingEntry, type DeadLetterReason } from '../dead-letters/dead-letter.js';
 import type { QueueContext } from '../context/queue-context.js';
 import { send } from '../redis/scripts.js';
 import type { Delivery } from '../settling/delivery.js';
@@ -68,10 +68,10 @@ export class AbandonmentPolicy {
 
   async #giveUp(queued: QueuedEvent, hasAnswered: boolean, guard: OwnerGuard): Promise<void> {
     const { attempt, event } = queued;
-    const isTriedAgain = this.#listener.modeOf(event.action) === 'at-least-once' && !hasAnswered;
-    if (isTriedAgain && attempt < this.#maxDeliveries) {
+    const mayBeTriedAgain = this.#listener.modeOf(event.action) === 'at-least-once' && !hasAnswered;
+    if (mayBeTriedAgain && attempt < this.#maxDeliveries) {
       await this.#end(queued, { kind: 'requeue', isAttempt: true }, guard);
-    } else if (isTriedAgain) {
+    } else if (mayBeTriedAgain) {
       const tries = `it was handed out ${String(attempt)} times, and each time its worker went away`;
       await this.#bury(queued, 'exhausted', new AbandonedError(tries), guard);
     } else {
@@ -80,7 +80,7 @@ export class AbandonmentPolicy {
     }
   }
 
-  async #bury(dead: Dead, reason: DeadLetterReason, error: Error, guard: OwnerGuard): Promise<void> {
+  async #bury(dead: EndingEntry, reason: DeadLetterReason, error: Error, guard: OwnerGuard): Promise<void> {
     const errorForCaller = error instanceof AbandonedError ? error : undefined;
     if (await this.#end(dead, { kind: 'dead-letter', reason, error, errorForCaller }, guard)) {
       const { event, origin } = dead;
@@ -89,7 +89,7 @@ export class AbandonmentPolicy {
     }
   }
 
-  #end(entry: Dead, outcome: Outcome, guard: OwnerGuard): Promise<boolean> {
+  #end(entry: EndingEntry, outcome: Outcome, guard: OwnerGuard): Promise<boolean> {
     return this.#writer.writeOutcome(entry, outcome, guard.consumer, guard);
   }
 }

@@ -8,7 +8,7 @@ type Reply = [stream: Buffer, entries: [id: Buffer | string, fields: (Buffer | s
  * Takes the entries out of a reply to XREAD or XREADGROUP in bytes. The strings replace the bytes in place.
  * See "Reads come in bytes" and "No literal" in docs/performance.md.
  */
-export function takeEntries(reply: unknown): StreamEntry[] {
+export function entriesOfReply(reply: unknown): StreamEntry[] {
   const streams = (reply as Reply) ?? [];
   const entries = streams[0]?.[1] ?? [];
   // See "A reply is emptied" in docs/performance.md.

@@ -3,7 +3,7 @@ import { Connection, GAVE_UP } from './connection.js';
 import { isReplyError, isTransient, isUnblocked } from './redis-errors.js';
 import type { RedisSource } from './redis-source.js';
 import { send } from './scripts.js';
-import { takeEntries, type StreamEntry } from '../model/stream-entries.js';
+import { entriesOfReply, type StreamEntry } from '../model/stream-entries.js';
 
 /**
  * The time that one blocked read waits in Redis, ms. It is short enough to notice a connection that is half
@@ -142,7 +142,7 @@ export class BlockingReader {
       if (!this.#closed) await this.#woken();
       return;
     }
-    const entries = takeEntries(await read);
+    const entries = entriesOfReply(await read);
     const isMoreLikely = this.#reads.entries(entries, () => {
       this.#ahead = this.#send();
     });

@@ -3,7 +3,7 @@ import {
   ABANDONED_LETTER,
   createLetter,
   shortJsonOf,
-  type Dead,
+  type EndingEntry,
   type DeadLetterCap,
 } from '../dead-letters/dead-letter.js';
 import type { TrimReport } from '../dead-letters/trim-report.js';
@@ -62,7 +62,7 @@ export class OutcomeWriter {
    * @param guard the owner that the entry must still have, if that is another consumer
    * @returns false when the attempt had been ended before, by others
    */
-  writeOutcome(entry: Dead, outcome: Outcome, consumer: string, guard = ANY_OWNER): Promise<boolean> {
+  writeOutcome(entry: EndingEntry, outcome: Outcome, consumer: string, guard = ANY_OWNER): Promise<boolean> {
     switch (outcome.kind) {
       case 'acknowledge':
         return entry.isOurs ? this.#deleteEntry(entry) : this.#answerLegacy(entry);
@@ -90,31 +90,31 @@ export class OutcomeWriter {
     );
   }
 
-  #deleteEntry({ id, origin, orderingKey }: Dead): Promise<boolean> {
+  #deleteEntry({ id, origin, orderingKey }: EndingEntry): Promise<boolean> {
     const keyed = orderingKey === undefined ? [] : [id, orderingKey, origin];
     const endings = [{ inbox: 0, replies: '', ids: [id] }];
     const args = { group: GROUP, first: '', stop: '', endings };
     const call = settleCall(this.#context.keys, [], args, keyed);
-    return this.#isDone(call, (lost) => (lost as string[]).length === 0);
+    return this.#endAttempt(call, (lost) => (lost as string[]).length === 0);
   }
 
   /** @param delayMs until the next attempt, rounded up */
-  #delay(entry: Dead, delayMs: number): Promise<boolean> {
+  #delay(entry: EndingEntry, delayMs: number): Promise<boolean> {
     const { id, origin, orderingKey = '' } = entry;
     const fields = JSON.stringify(fieldsOfNext(entry));
     const delay = Math.ceil(delayMs);
     const call = scripts.delay(this.#context.keys, { group: GROUP, id, origin, orderingKey, delay, fields });
-    return this.#isDone(call, (done) => done === 1);
+    return this.#endAttempt(call, (done) => done === 1);
   }
 
   /** @param response the response to the legacy client, if one is due */
-  #answerLegacy(entry: Dead, response?: ServiceEvent): Promise<boolean> {
+  #answerLegacy(entry: EndingEntry, response?: ServiceEvent): Promise<boolean> {
     const call = this.#context.legacy.answerCall(entry, response);
-    return this.#isDone(call, (done) => done === 1, entry.origin);
+    return this.#endAttempt(call, (done) => done === 1, entry.origin);
   }
 
   async #bury(
-    dead: Dead,
+    dead: EndingEntry,
     { reason, error, errorForCaller }: BecomeDeadLetter,
     consumer: string,
     guard: OwnerGuard,
@@ -162,30 +162,37 @@ export class OutcomeWriter {
     return true;
   }
 
-  #expire(entry: Dead): Promise<boolean> {
+  #expire(entry: EndingEntry): Promise<boolean> {
     const { event } = entry;
     return event ? this.deduplicated.expireRequest({ ...entry, event }) : Promise.resolve(false);
   }
 
-  async #requeue({ id }: Dead, attempts: number, guard: OwnerGuard): Promise<boolean> {
+  /** Always answers true: an entry that has another owner is left alone, and nothing tells of it. */
+  async #requeue({ id }: EndingEntry, attempts: number, guard: OwnerGuard): Promise<boolean> {
     await requeue(this.#context, [id], this.#timeoutMs, attempts, guard);
     return true;
   }
 
-  async #leaveToLegacy({ id, fields }: Dead): Promise<boolean> {
+  async #leaveToLegacy({ id, fields }: EndingEntry): Promise<boolean> {
     return (await this.#call(this.#context.legacy.leaveCall(id, fields))) === 1;
   }
 
   /**
    * Runs a script that ends an attempt. An attempt that is gone after a call in doubt was ended by that call,
    * whose answer was lost.
-   * @param handled the origin of a handled message, which others may have given up since
+   * @param succeeded whether the answer says that this call has ended the attempt
+   * @param handledOrigin the origin of a handled message, which others may have given up since
+   * @returns whether this call has ended the attempt, or an earlier one of this writer
    */
-  async #isDone(call: ScriptCall, isDone: (answer: unknown) => boolean, handled?: string): Promise<boolean> {
+  async #endAttempt(
+    call: ScriptCall,
+    succeeded: (answer: unknown) => boolean,
+    handledOrigin?: string,
+  ): Promise<boolean> {
     const doubt = { isInDoubt: false };
     const answer = await callReliably(this.#context.connection, call, this.#timeoutMs, doubt);
-    if (isDone(answer)) return true;
-    if (doubt.isInDoubt && handled !== undefined) await this.removeAbandonedLetter(handled);
+    if (succeeded(answer)) return true;
+    if (doubt.isInDoubt && handledOrigin !== undefined) await this.removeAbandonedLetter(handledOrigin);
     return doubt.isInDoubt;
   }
 

@@ -85,7 +85,7 @@ export function reportOutcome(listener: OutcomeListener, queued: QueuedEvent, ou
   else if (outcome.kind === 'retry') listener.retried(queued, Math.ceil(outcome.delayMs), outcome.failure);
 }
 
-/** Whether the message was handled, so that nobody needs to look at it any more. */
-export function isHandledBy({ kind }: Outcome): boolean {
+/** Whether nobody needs to look at the message any more: it was handled, or nobody waits for it. */
+export function needsNoLetter({ kind }: Outcome): boolean {
   return kind === 'acknowledge' || kind === 'drop' || kind === 'legacy-response';
 }

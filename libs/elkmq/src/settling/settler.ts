@@ -1,16 +1,17 @@
 import type { GroupConsumer } from '../consumer/group-consumer.js';
-import type { Dead } from '../dead-letters/dead-letter.js';
+import type { EndingEntry } from '../dead-letters/dead-letter.js';
 import type { QueueContext } from '../context/queue-context.js';
 import { nameOfMessage, type QueuedEvent } from '../model/entry.js';
 import { AbandonedError, EnqueueError } from '../model/errors.js';
 import { ServiceEvent } from '../model/service-event.js';
 import { Summary } from '../model/summary.js';
+import { messageOf } from '../model/thrown.js';
 import type { ConnectionListener } from '../redis/connection.js';
 import { isReplyError } from '../redis/redis-errors.js';
 import { LEASE_LOST, leasesLost } from './attempt-signal.js';
 import type { Delivery, DeliverySettler } from './delivery.js';
 import type { InFlight } from './in-flight.js';
-import { isHandledBy, reportOutcome, type Outcome, type OutcomeListener } from './outcome.js';
+import { needsNoLetter, reportOutcome, type Outcome, type OutcomeListener } from './outcome.js';
 import type { OutcomeWriter } from './outcome-writer.js';
 import type { SettlementResult } from './settlement-batch.js';
 import { SettlementQueue } from './settlement-queue.js';
@@ -88,13 +89,17 @@ export class Settler implements DeliverySettler {
 
   releaseDelivery(delivery: Delivery, result: SettlementResult, error?: unknown): void {
     if (result === 'lost') delivery.abort(this.#reportLoss());
-    if (result !== 'kept' && delivery.outcome && isHandledBy(delivery.outcome)) this.#removeLetter(delivery);
+    if (result !== 'kept' && delivery.outcome && needsNoLetter(delivery.outcome))
+      this.#removeLetter(delivery);
     // A lost delivery was released before, and a stopped worker has reported its remaining ones already.
     if (!this.#inFlight.removeDelivery(delivery)) return;
-    if (error !== undefined) {
-      const why = error instanceof Error ? `: ${error.message}` : '';
-      const what = `'${delivery.queued.event.action}' was handled, but Redis could not be told${why}`;
-      this.#listener.error?.(new EnqueueError(what, { cause: error }));
+    // An `EnqueueError` says already what Redis has refused.
+    if (error instanceof EnqueueError) this.#listener.error?.(error);
+    else if (error !== undefined) {
+      const name = `'${delivery.queued.event.action}'`;
+      const { outcome } = delivery;
+      const what = outcome ? `the outcome of ${name} (${outcome.kind})` : `replies of ${name}`;
+      this.#listener.error?.(unwritten(what, error));
     }
     this.#consumer.wakeReader();
   }
@@ -103,9 +108,9 @@ export class Settler implements DeliverySettler {
    * Ends an entry that is handed to no handler.
    * @param consumer the one that has it
    */
-  endEntry(entry: Dead, outcome: Outcome, consumer: string): void {
+  endEntry(entry: EndingEntry, outcome: Outcome, consumer: string): void {
     this.#writer.writeOutcome(entry, outcome, consumer).catch((error: unknown) => {
-      this.#listener.dropped(`entry ${entry.id}`, 'malformed', error);
+      this.#listener.error?.(unwritten(`the outcome of entry ${entry.id} (${outcome.kind})`, error));
     });
   }
 
@@ -118,7 +123,7 @@ export class Settler implements DeliverySettler {
   async #carryOut(delivery: Delivery, outcome: Outcome, hasSubstitute: boolean): Promise<SettlementResult> {
     const { queued, read } = delivery;
     // Nothing is left to end. The message was handled all the same, see `releaseDelivery`.
-    if (delivery.state === 'lost' && isHandledBy(outcome)) return 'lost';
+    if (delivery.state === 'lost' && needsNoLetter(outcome)) return 'lost';
     const { kind } = outcome;
     // The log has it even when Redis cannot be told.
     if (kind === 'dead-letter') reportOutcome(this.#listener, queued, outcome);
@@ -160,6 +165,10 @@ export class Settler implements DeliverySettler {
     this.#losses.add(late);
     return late;
   }
+}
+
+function unwritten(what: string, error: unknown): EnqueueError {
+  return new EnqueueError(`${what} could not be written to Redis: ${messageOf(error)}`, { cause: error });
 }
 
 function refusalOf(what: string, error: Error): EnqueueError {

@@ -181,9 +181,19 @@ export class MemoryBroker {
         if (errorForCaller) this.#fail(queued.event.requestId, errorForCaller);
         return;
       }
-      default:
-        // The other outcomes are for legacy clients, deduplicated requests, and workers that go away.
+      case 'acknowledge':
+      case 'drop':
+        // They go out with replies: see `Delivery`.
+        throw new Error(`'${outcome.kind}' is carried out with replies`);
+      case 'expire':
+      case 'legacy-response':
+      case 'requeue':
+      case 'leave-to-legacy':
+        // They are for legacy clients, deduplicated requests, and workers that go away.
         throw new Error(`there is no '${outcome.kind}' in memory`);
+      default:
+        // The compiler asks for a case when there is another outcome.
+        return outcome satisfies never;
     }
   }
 

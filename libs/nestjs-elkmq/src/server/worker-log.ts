@@ -19,7 +19,7 @@ export function workerLog(
   log: Log,
 ): Pick<WorkerListener, 'dropped' | 'retried' | 'warned' | 'trimmed'> {
   const warnOfTrimmed = (count: number, why: string): void => {
-    if (count > 0) log.warn(`${String(count)} dead letters of queue '${queue}' were dropped: ${why}`);
+    if (count > 0) log.warn(`${String(count)} dead letters of queue '${queue}' were removed: ${why}`);
   };
   return {
     dropped(what, reason, error) {

@@ -1,6 +1,6 @@
 import { messageOfEntry } from '../../admin/queue-message.js';
 import { QueueKeys } from '../../model/keys.js';
-import { takeEntries } from '../../model/stream-entries.js';
+import { entriesOfReply } from '../../model/stream-entries.js';
 import { COMMAND_TIMEOUT_MS, Connection } from '../../redis/connection.js';
 import { RedisSource } from '../../redis/redis-source.js';
 import { reliably } from '../../redis/reliable-call.js';
@@ -40,7 +40,7 @@ export async function tail(queue: string, options: TailOptions): Promise<ExitCod
     let shown = 0;
     while (shown < limit) {
       const args = ['COUNT', ENTRIES_PER_READ, 'BLOCK', BLOCK_MS, 'STREAMS', eventStream, last];
-      for (const entry of takeEntries(await read('xread', args))) {
+      for (const entry of entriesOfReply(await read('xread', args))) {
         last = entry[0];
         const message = messageOfEntry(entry, 'waiting');
         if (!message || (pattern !== undefined && message.event?.action !== pattern)) continue;

@@ -43,19 +43,19 @@ local function leave_to_legacy(id, fields)
   acknowledge_attempt(event_stream, group, id)
 end
 
-local function put_back(id, fields, is_open)
+local function put_back(id, fields, is_contested)
   end_attempt(event_stream, group, id)
   fields = without_field(fields, 'listed')
   if not get_field(fields, 'origin') then set_field(fields, 'origin', id) end
   if attempts > 0 then
     set_field(fields, 'attempt', (tonumber(get_field(fields, 'attempt')) or 1) + attempts)
   end
-  if is_open then set_field(fields, 'listed', '1') end
+  if is_contested then set_field(fields, 'listed', '1') end
   local again = redis.call('XADD', event_stream, '*', unpack(fields))
   local key = get_field(fields, 'ordering_key')
   if key then move_head(key, get_field(fields, 'origin'), again) end
   -- The entry is older than the others, so its id goes to the end from which legacy consumers pop.
-  if is_open then redis.call('RPUSH', message_queue, again) end
+  if is_contested then redis.call('RPUSH', message_queue, again) end
 end
 
 local bytes = 0
@@ -69,9 +69,9 @@ for i = ids_at, #ARGV do
   if entry and #entry[2] < MAX_FIELDS then
     local fields = entry[2]
     bytes = bytes + bytes_of(fields)
-    local is_open = pending[4] < WON and is_for_legacy(id, fields)
-    if is_open and redis.call('LREM', message_queue, -1, id) == 0 then leave_to_legacy(id, fields)
-    else put_back(id, fields, is_open) end
+    local is_contested = pending[4] < WON and is_for_legacy(id, fields)
+    if is_contested and redis.call('LREM', message_queue, -1, id) == 0 then leave_to_legacy(id, fields)
+    else put_back(id, fields, is_contested) end
   elseif is_owned and not entry then
     -- Redis 6 keeps a deleted entry pending.
     acknowledge_attempt(event_stream, group, id)
