@@ -280,6 +280,16 @@ describe('a search', () => {
       message: 'the filter of messages has no "patern"; it has pattern, text, header, reason, since, until',
     });
   });
+
+  it.each([
+    [{ since: 'yesterday' }, 'since must be a time in ms since 1970, got "yesterday"'],
+    [{ until: Number.NaN }, 'until must be a time in ms since 1970, got NaN'],
+    [{ text: 5 }, 'text must be a string, got 5'],
+    [{ pattern: /x/ }, 'pattern must be a string, got an object'],
+  ])('refuses the filter %j', async (filter, message) => {
+    const search = adminOf(newQueueName()).search(filter as object);
+    expect(await rejection(search.next())).toMatchObject({ code: 'INVALID_OPTION', message });
+  });
 });
 
 describe('queues', () => {

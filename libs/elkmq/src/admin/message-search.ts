@@ -97,6 +97,14 @@ function matcherOf(filter: unknown): (message: QueueMessage) => boolean {
     throw new InvalidOptionError(
       `reason must be one of ${DEAD_LETTER_REASONS.join(', ')}, got ${formatValue(reason)}`,
     );
+  for (const [name, time] of Object.entries({ since, until })) {
+    if (time !== undefined && !Number.isFinite(time))
+      throw new InvalidOptionError(`${name} must be a time in ms since 1970, got ${formatValue(time)}`);
+  }
+  for (const [name, value] of Object.entries({ pattern, text } as Record<string, unknown>)) {
+    if (value !== undefined && typeof value !== 'string')
+      throw new InvalidOptionError(`${name} must be a string, got ${formatValue(value)}`);
+  }
   const action = pattern === undefined ? undefined : globOf(pattern);
   const headers = Object.entries(header);
   return (message) =>
