@@ -1,6 +1,6 @@
 import { NestFactory } from '@nestjs/core';
 import { TerminusModule } from '@nestjs/terminus';
-import { ConnectionError, ElkMqServer, EventQueue, ServiceEvent } from 'nestjs-elkmq';
+import { ConnectionError, ElkMqServer, EventQueue, QueueAdmin, ServiceEvent } from 'nestjs-elkmq';
 import { ElkMqHealthIndicator, type ElkMqHealthLimits, type ElkMqHealthSource } from 'nestjs-elkmq/terminus';
 import { describe, expect, it } from 'vitest';
 import { enqueueAsTheOriginal } from '../support/entries.js';
@@ -75,6 +75,28 @@ describe('the state of a queue', () => {
 });
 
 describe('the health of a queue', () => {
+  it('is up while the queue is paused, and says so, whatever waits', async () => {
+    const queue = newQueueName();
+    const client = startClient({ queue });
+    const admin = closing(new QueueAdmin(queue, url));
+    const { since } = await admin.pause('anna');
+    await told(client.emit('work', 1));
+    const paused = `the queue is paused since ${new Date(since).toISOString()} by anna`;
+    const limits = { maxWaiting: 0 };
+    expect(await healthOf(client, limits)).toMatchObject({
+      status: 'up',
+      paused: { since, by: 'anna' },
+      degraded: `${paused}; 1 messages wait for a worker, more than 0`,
+    });
+    // Workers are missing all the same.
+    const down = await healthOf(client, { ...limits, minWorkers: 1 });
+    expect(down).toMatchObject({ status: 'down', message: '0 workers take messages, fewer than 1' });
+    await admin.resume();
+    const resumed = await healthOf(client);
+    expect(resumed).toMatchObject({ status: 'up', waiting: 1 });
+    expect(resumed).not.toHaveProperty('degraded');
+  });
+
   it('is up, with its state and the time that Redis took', async () => {
     const client = startClient({ queue: newQueueName() });
     expect(await healthOf(client)).toMatchObject({

@@ -24,7 +24,7 @@ describe('elkmq', () => {
     expect(help).toMatchObject({ code: 0, stderr: '' });
     const names = [...help.stdout.matchAll(/^ {2}([a-z]+) +(?:\[|Look at dead)/gm)].map(([, name]) => name);
     expect(names).toEqual(
-      'queues top state workers doctor peek find show tail emit send dead purge help'.split(' '),
+      'queues top state workers pause resume doctor peek find show tail emit send dead purge help'.split(' '),
     );
     const commands = names
       .slice(0, -1)

@@ -7,13 +7,14 @@ import { clientOf, ownRedis } from '../support/own-redis.js';
 import { newQueueName, until } from '../support/queue.js';
 import { mayRun } from '../support/test-redis.js';
 
-/** Counts the commands that the server has carried out, those of scripts among them, and the EXISTS. */
-async function commandsOf(client: Redis): Promise<{ all: number; exists: number }> {
+/** Counts the commands that the server has carried out, those of scripts among them, and EXISTS and HMGET. */
+async function commandsOf(client: Redis): Promise<{ all: number; exists: number; hmget: number }> {
   const stats = await client.info('commandstats');
   const sum = (calls: RegExp) => [...stats.matchAll(calls)].reduce((total, [, n]) => total + Number(n), 0);
   return {
     all: sum(/^cmdstat_(?!info)\S+:calls=(\d+)/gm),
     exists: sum(/^cmdstat_exists:calls=(\d+)/gm),
+    hmget: sum(/^cmdstat_hmget:calls=(\d+)/gm),
   };
 }
 
@@ -45,7 +46,11 @@ it('workers without work and a client that waits send Redis next to nothing', as
   expect(exists).toBeGreaterThan(0);
   // Each looks for what original clients have left, every five seconds.
   expect(exists).toBeLessThanOrEqual(seconds * 4 + 1 + 3);
-  expect(after.all - before.all - exists).toBeLessThan(seconds * (5 + reads));
+  // Each looks every second whether the queue is paused.
+  const hmget = after.hmget - before.hmget;
+  expect(hmget).toBeGreaterThan(0);
+  expect(hmget).toBeLessThanOrEqual((seconds + 1) * 3);
+  expect(after.all - before.all - exists - hmget).toBeLessThan(seconds * (5 + reads));
   waiting.next(1);
   waiting.complete();
   expect(await answer).toBe(1);

@@ -6,6 +6,7 @@ export type { QueueChange } from './admin/message-changes.js';
 export type { MessagePage, MessageQuery } from './admin/message-reader.js';
 export type { MessageFilter, SearchOptions, SearchStep } from './admin/message-search.js';
 export type { MessageState, QueueMessage } from './admin/queue-message.js';
+export type { QueuePause } from './admin/queue-pause.js';
 export type { QueueState } from './admin/queue-state.js';
 export { queues } from './admin/queues.js';
 export type { FoundQueues, QueuesOptions } from './admin/queues.js';

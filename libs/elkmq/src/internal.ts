@@ -2,6 +2,7 @@
  * The Nest transport is built on these. They are not for applications: they change without notice, together
  * with the transport, which depends on exactly this version.
  */
+export { describePause } from './admin/queue-pause.js';
 export { readQueueState } from './admin/queue-state.js';
 export type { DeadLetterCap } from './dead-letters/dead-letter.js';
 export { backoff } from './model/backoff.js';

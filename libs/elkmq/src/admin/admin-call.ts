@@ -39,7 +39,8 @@ export async function readCommand(
   return refusalsNamed(reliably(connection, (client) => send(client, command, args), patience));
 }
 
-async function refusalsNamed(answer: Promise<unknown>): Promise<unknown> {
+/** Turns a refusal of Redis into a `DequeueError`. */
+export async function refusalsNamed(answer: Promise<unknown>): Promise<unknown> {
   try {
     return await answer;
   } catch (error) {

@@ -14,10 +14,10 @@ import type { MessageState } from './queue-message.js';
 export interface QueueChange {
   /** The name of the queue. */
   readonly queue: string;
-  readonly action: 'enqueue' | 'purge' | 'remove' | 'retry' | 'runNow';
-  /** The messages that were chosen: their ids, a filter of dead letters, or a state. */
+  readonly action: 'enqueue' | 'pause' | 'purge' | 'remove' | 'resume' | 'retry' | 'runNow';
+  /** The messages that were chosen: their ids, a filter of dead letters, or a state. Empty for `pause` and `resume`. */
   readonly target: readonly string[] | DeadLetterFilter | MessageState;
-  /** The number of messages that were changed. */
+  /** The number of messages that were changed; 0 for `pause` and `resume`. */
   readonly count: number;
   /**
    * The error with which the change ended early. `count` is what was known by then; more may have changed.

@@ -19,6 +19,7 @@ import { MessageChanges, type QueueChange } from './message-changes.js';
 import { MessageReader, type MessagePage, type MessageQuery } from './message-reader.js';
 import { searchMessages, type MessageFilter, type SearchOptions, type SearchStep } from './message-search.js';
 import type { MessageState, QueueMessage } from './queue-message.js';
+import { pauseQueue, resumeQueue, type QueuePause } from './queue-pause.js';
 import { readQueueState, type QueueState } from './queue-state.js';
 import { readWorkers, type WorkerInfo } from './worker-info.js';
 
@@ -180,6 +181,30 @@ export class QueueAdmin {
   async purge(state: MessageState): Promise<number> {
     this.#open();
     return this.#changes.purge(state);
+  }
+
+  /**
+   * Pauses the queue. Within about a second its workers (`ElkMqServer`) take nothing more, also those that
+   * start later. Handlers that run go on to their end. Messages wait, and their timeouts count. The pause
+   * stays until `resume`, over restarts of workers, and of a Redis that keeps its data. It does not stop
+   * `EventQueue.dequeue`, legacy consumers, and workers of a version that knows no pauses.
+   * @param by the one who pauses it, for `state()` and the log: text of at most 256 characters
+   * @returns the pause. A queue that is paused already keeps its pause
+   */
+  async pause(by?: string): Promise<QueuePause> {
+    const pause = await pauseQueue(this.#open(), by);
+    this.#audit({ queue: this.name, action: 'pause', target: [], count: 0 });
+    return pause;
+  }
+
+  /**
+   * Ends the pause of the queue. Its workers take messages again within about a second.
+   * @returns whether the queue was paused
+   */
+  async resume(): Promise<boolean> {
+    const wasPaused = await resumeQueue(this.#open());
+    this.#audit({ queue: this.name, action: 'resume', target: [], count: 0 });
+    return wasPaused;
   }
 
   /**

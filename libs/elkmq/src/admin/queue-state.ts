@@ -1,3 +1,4 @@
+import { pauseOf, type QueuePause } from './queue-pause.js';
 import { DequeueError } from '../model/errors.js';
 import { GROUP, type QueueKeys } from '../model/keys.js';
 import type { Connection } from '../redis/connection.js';
@@ -33,7 +34,11 @@ export interface QueueState {
    * and a worker of a version without a registry.
    */
   readonly workers: number;
+  /** The pause, if the queue is paused: its workers take nothing. */
+  readonly paused?: QueuePause;
 }
+
+type Counts = [number, number, number, string, number, number, number, number, number, number];
 
 /**
  * @param patience the time that Redis may take, ms
@@ -47,8 +52,10 @@ export async function readQueueState(
 ): Promise<QueueState> {
   try {
     const answer = await callReliably(connection, scripts.queueState(keys, { group: GROUP }), patience);
+    const [counts, [since, by]] = [answer as Counts, (answer as string[]).slice(-2)];
     const [entries, responses, running, oldest, delayed, deadLetters, now, workers, behindKeys, blockedKeys] =
-      answer as [...[number, number, number, string, number, number, number, number, number, number]];
+      counts;
+    const paused = pauseOf(since, by);
     return {
       waiting: Math.max(entries - responses - running, 0) + behindKeys,
       running,
@@ -58,6 +65,7 @@ export async function readQueueState(
       blockedKeys,
       oldestWaiting: oldest === '' ? 0 : Math.max(now - Number.parseInt(oldest), 0),
       workers,
+      ...(paused && { paused }),
     };
   } catch (error) {
     if (isReplyError(error))

@@ -27,11 +27,11 @@ export interface FoundQueues {
 }
 
 /** Each queue that holds anything has one of these keys. */
-const KEY = /^(.*)\((?:event_stream|delayed|dead_letters|workers)\)$/s;
+const KEY = /^(.*)\((?:event_stream|delayed|dead_letters|workers|control)\)$/s;
 
 /**
- * Finds the queues of a Redis by its keys: those that hold messages, or that have had a worker. It looks at
- * all keys of Redis in short steps; that needs the command SCAN.
+ * Finds the queues of a Redis by its keys: those that hold messages, that have had a worker, or that are
+ * paused. It looks at all keys of Redis in short steps; that needs the command SCAN.
  * @param redis address of Redis; default redis://127.0.0.1:6379
  * @throws {ConnectionError} when Redis takes too long
  * @throws {DequeueError} when Redis refuses

@@ -1,8 +1,10 @@
 import type { Command } from 'commander';
 import { declare, durationOption, type Run } from './common-options.js';
 import type { DoctorOptions } from './commands/doctor.js';
+import type { PauseOptions } from './commands/pause.js';
 import type { QueuesOptions, TopOptions } from './commands/queues.js';
 import type { StateOptions, WorkersOptions } from './commands/state.js';
+import type { CommonOptions } from './session.js';
 import { parseCount, parseDuration } from './values.js';
 
 /** Declares the commands that look at whole queues. Each loads what it needs when it runs. */
@@ -54,6 +56,25 @@ export function addQueueCommands(program: Command, run: Run): void {
       const { workers } = await import('./commands/state.js');
       await run(workers(queue, options));
     });
+
+  declare(
+    program,
+    'pause <queue>',
+    'Pause a queue: its workers take nothing until it is resumed.',
+    'pause orders --by anna',
+  )
+    .option('--by <name>', 'who pauses it, for its state and the log of its workers')
+    .action(async (queue: string, options: PauseOptions) => {
+      const { pause } = await import('./commands/pause.js');
+      await run(pause(queue, options));
+    });
+
+  declare(program, 'resume <queue>', 'End the pause of a queue.', 'resume orders').action(
+    async (queue: string, options: CommonOptions) => {
+      const { resume } = await import('./commands/pause.js');
+      await run(resume(queue, options));
+    },
+  );
 
   declare(
     program,

@@ -60,6 +60,7 @@ export class GroupConsumer {
   #arriving = 0;
   #hasRead = false;
   #stopping = false;
+  #isPaused = false;
   #handingBack: Promise<unknown> = Promise.resolve();
 
   /** @param lease ms */
@@ -123,6 +124,26 @@ export class GroupConsumer {
     }
   }
 
+  /** Whether `pauseReading` was called last. */
+  get isPaused(): boolean {
+    return this.#isPaused;
+  }
+
+  /**
+   * Takes nothing until `resumeReading`. The read that is on its way ends, and what it brings goes back to
+   * the queue.
+   */
+  pauseReading(): void {
+    this.#isPaused = true;
+    void this.#reader?.pauseReading((clientId) => this.#unblock(clientId));
+  }
+
+  /** Takes entries again. */
+  resumeReading(): void {
+    this.#isPaused = false;
+    this.#reader?.resumeReading();
+  }
+
   /** Reads again, because there is credit. */
   wakeReader(): void {
     this.#reader?.wake();
@@ -142,9 +163,7 @@ export class GroupConsumer {
   /** Takes nothing more. The entries of a read that is on its way go back to the queue. */
   async stopReading(): Promise<void> {
     this.#stopping = true;
-    await this.#reader?.stopReading(async (clientId) => {
-      await send(this.#context.connection.client, 'client', ['UNBLOCK', clientId]).catch(() => undefined);
-    });
+    await this.#reader?.stopReading((clientId) => this.#unblock(clientId));
     await this.#handingBack;
   }
 
@@ -157,6 +176,10 @@ export class GroupConsumer {
     await this.#broken.stopEnding();
   }
 
+  async #unblock(clientId: string): Promise<void> {
+    await send(this.#context.connection.client, 'client', ['UNBLOCK', clientId]).catch(() => undefined);
+  }
+
   #newSession(): ConsumerSession {
     return { name: consumerName(this.worker, ++this.#sessions, this.#lease), arrived: '0-0' };
   }
@@ -164,7 +187,7 @@ export class GroupConsumer {
   #arrived(entries: StreamEntry[], readAhead: () => void, intake: Intake): void {
     recordArrival(this.#blocking, entries);
     this.#size.note(entries);
-    if (this.#stopping) {
+    if (this.#stopping || this.#isPaused) {
       void this.handBack(entries);
       return;
     }

@@ -96,7 +96,8 @@ export class EventQueue {
   /**
    * Takes the next event. The event leaves the queue, and no other caller gets it. Its timeout may have
    * passed. The next event of its ordering key may be taken at once: events of a key are taken in order, but
-   * not handled one at a time.
+   * not handled one at a time. A pause of the queue does not hold it back, because the application asks for
+   * each event itself.
    * @throws {EmptyQueueError} when none is waiting
    * @throws {JsonParseError} when the entry is not an event; it is among the dead letters then
    * @throws {DequeueError} when Redis refuses

@@ -29,6 +29,8 @@ export interface MaintainedWorker {
   readonly lease: number;
   readonly running: InFlight<Delivery>;
   readonly recovery: AbandonmentPolicy;
+  /** Whether it takes nothing, because the queue is paused. */
+  isPaused(): boolean;
   /** A part of the maintenance is held up for now. */
   readonly heldUp: TaskRefused;
 }
@@ -75,10 +77,9 @@ export class Maintenance {
       concurrency: upkept.concurrency,
       since: Math.floor(clock.now()),
       lease,
-      paused: false,
       features: FEATURES,
     };
-    const describe = () => ({ ...description, running: running.size });
+    const describe = () => ({ ...description, running: running.size, paused: upkept.isPaused() });
     this.#registration = new WorkerRegistration(context, worker, describe, upkept.heldUp);
   }
 
@@ -88,6 +89,11 @@ export class Maintenance {
    */
   renew(): void {
     this.#leases.renew();
+    void this.#registration.announce();
+  }
+
+  /** Describes this worker to the registry now. */
+  announce(): void {
     void this.#registration.announce();
   }
 

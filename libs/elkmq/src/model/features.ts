@@ -3,5 +3,8 @@
  */
 export const ORDERING_KEYS = 'ordering_keys';
 
+/** A feature of a worker: it takes nothing while its queue is paused. */
+export const PAUSE = 'pause';
+
 /** The features of a worker of this version, in the form of the registry. */
-export const FEATURES: readonly string[] = [ORDERING_KEYS];
+export const FEATURES: readonly string[] = [ORDERING_KEYS, PAUSE];

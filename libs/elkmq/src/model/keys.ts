@@ -48,6 +48,8 @@ export class QueueKeys {
   readonly laneIds: string;
   /** string with a TTL: the worker that looks for lanes whose head is gone */
   readonly laneSweep: string;
+  /** hash: `paused` → the time since which the queue is paused, ms; `by` → whoever paused it */
+  readonly control: string;
   readonly #prefix: string;
 
   /**
@@ -76,6 +78,7 @@ export class QueueKeys {
     this.laneBodies = `${this.#prefix}(lane_bodies)`;
     this.laneIds = `${this.#prefix}(lane_ids)`;
     this.laneSweep = `${this.#prefix}(lane_sweep)`;
+    this.control = `${this.#prefix}(control)`;
   }
 
   /** stream with a TTL: replies to one client process; `undefined` when the id is not one of a client */

@@ -51,6 +51,9 @@ export class BlockingReader {
   #closed = false;
   #wake: (() => void) | undefined;
   #wakened = false;
+  #isPaused = false;
+  /** Whether a read is awaited. */
+  #isReading = false;
   /**
    * The session of the connection that is prepared for reading. The id is its id in Redis, if its reads can
    * be unblocked.
@@ -88,6 +91,31 @@ export class BlockingReader {
   wake(): void {
     this.#wakened = true;
     this.#wake?.();
+  }
+
+  /**
+   * Sends no read until `resumeReading`, and ends the outstanding one soon. A read that cannot be unblocked
+   * is cut off together with its connection, because a blocked read would take an entry.
+   */
+  async pauseReading(unblock: (clientId: string) => Promise<unknown>): Promise<void> {
+    this.#isPaused = true;
+    while (this.#hasReadToEnd()) {
+      if (this.#clientId !== undefined) await unblock(this.#clientId);
+      else if (this.connection.isConnected) this.connection.client.disconnect(true);
+      // The read may reach Redis only after it was to be unblocked, so this is done again.
+      await sleep(RETRY_PAUSE_MS);
+    }
+  }
+
+  /** Whether a read is outstanding that a pause has to end. */
+  #hasReadToEnd(): boolean {
+    return this.#isPaused && !this.#closed && (this.#isReading || this.#ahead !== undefined);
+  }
+
+  /** Reads again. */
+  resumeReading(): void {
+    this.#isPaused = false;
+    this.wake();
   }
 
   /** Ends the loop when the outstanding read has come back. `unblock` makes that soon. */
@@ -142,7 +170,14 @@ export class BlockingReader {
       if (!this.#closed) await this.#woken();
       return;
     }
-    const entries = entriesOfReply(await read);
+    this.#isReading = true;
+    let reply;
+    try {
+      reply = await read;
+    } finally {
+      this.#isReading = false;
+    }
+    const entries = entriesOfReply(reply);
     const isMoreLikely = this.#reads.entries(entries, () => {
       this.#ahead = this.#send();
     });
@@ -150,7 +185,7 @@ export class BlockingReader {
   }
 
   #send(): Promise<unknown> | undefined {
-    return this.#reads.read(this.connection.client);
+    return this.#isPaused ? undefined : this.#reads.read(this.connection.client);
   }
 
   #woken(): Promise<void> {

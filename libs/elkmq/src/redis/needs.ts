@@ -62,7 +62,7 @@ export function needsOfWorker(isCluster: boolean): Need[] {
     },
     {
       commands: ['hmget', ...commandsOf('takeCancelled')],
-      cost: 'handlers are not told that nobody waits for them any more',
+      cost: 'handlers are not told that nobody waits for them any more, and the worker does not see that its queue is paused',
     },
     ...(isCluster
       ? []

@@ -14,6 +14,12 @@ export const SCRIPTS = {
     commands: 'hgetall time',
     source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal workers = KEYS[1]\n\nlocal function is_live(member, now)\n  local seen, ttl = string.match(member, '^{\"seen\":(%d+),\"ttl\":(%d+),')\n  return seen ~= nil and seen + ttl > now\nend\nlocal function now_ms()\n  local time = redis.call('TIME')\n  return time[1] * 1000 + math.floor(time[2] / 1000)\nend\n\nlocal now = now_ms()\nlocal members, live = redis.call('HGETALL', workers), {}\nfor i = 1, #members, 2 do\n  if is_live(members[i + 1], now) then\n    live[#live + 1], live[#live + 2] = members[i], members[i + 1]\n  end\nend\nreturn live\n",
   },
+  pause: {
+    name: 'pause',
+    sha1: '04594c8ea86b046e937426b25ecc9eb3d882ce44',
+    commands: 'hget hset time',
+    source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal control = KEYS[1]\nlocal by = ARGV[1]\n\nlocal function now_ms()\n  local time = redis.call('TIME')\n  return time[1] * 1000 + math.floor(time[2] / 1000)\nend\n\nif not redis.call('HGET', control, 'paused') then\n  redis.call('HSET', control, 'paused', string.format('%.0f', now_ms()))\n  if by ~= '' then redis.call('HSET', control, 'by', by) end\nend\nreturn { redis.call('HGET', control, 'paused'), redis.call('HGET', control, 'by') or '' }\n",
+  },
   purgeWaiting: {
     name: 'purgeWaiting',
     sha1: '6893fe8a971ac7361f740c4f14d7481199ceaf74',
@@ -22,9 +28,9 @@ export const SCRIPTS = {
   },
   queueState: {
     name: 'queueState',
-    sha1: 'f36be4002c62542316654acb2b3d44f0a9d4008e',
+    sha1: 'c4eafb44b8f524e49bd102770c36fad9fba6b75c',
     commands: 'hget hgetall hlen time xinfo|groups xlen xrange zcard',
-    source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal event_stream, response_stream, delayed, dead_letters, workers, lanes, lane_bodies = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]\nlocal group = ARGV[1]\n\nlocal function group_info(stream, group)\n  local groups = redis.pcall('XINFO', 'GROUPS', stream)\n  for _, known in ipairs(groups.err and {} or groups) do\n    local info = {}\n    for i = 1, #known, 2 do info[known[i]] = known[i + 1] end\n    if info['name'] == group then return info end\n  end\nend\nlocal function is_live(member, now)\n  local seen, ttl = string.match(member, '^{\"seen\":(%d+),\"ttl\":(%d+),')\n  return seen ~= nil and seen + ttl > now\nend\nlocal function now_ms()\n  local time = redis.call('TIME')\n  return time[1] * 1000 + math.floor(time[2] / 1000)\nend\nlocal function parts_of_id(id)\n  local time, number = string.match(id, '^(%d+)%-(%d+)$')\n  return tonumber(time), tonumber(number)\nend\n\nlocal function id_after(id)\n  local time, number = string.match(id, '^(%d+)%-(%d+)$')\n  if tonumber(number) >= 2 ^ 53 then return string.format('%.0f-0', time + 1) end\n  return time .. '-' .. string.format('%.0f', number + 1)\nend\n\nlocal function is_id_before(id, other)\n  local time, number = parts_of_id(id)\n  local other_time, other_number = parts_of_id(other)\n  return time < other_time or (time == other_time and number < other_number)\nend\n\nlocal info = group_info(event_stream, group) or { ['pending'] = 0, ['last-delivered-id'] = '0-0' }\nlocal next_id = id_after(info['last-delivered-id'])\nlocal next_entry = redis.call('XRANGE', event_stream, next_id, '+', 'COUNT', 1)[1]\nlocal now = now_ms()\nlocal members, live = redis.call('HGETALL', workers), 0\nfor i = 2, #members, 2 do\n  if is_live(members[i], now) then live = live + 1 end\nend\nreturn {\n  redis.call('XLEN', event_stream),\n  redis.call('XLEN', response_stream),\n  info['pending'],\n  next_entry and next_entry[1] or '',\n  redis.call('ZCARD', delayed),\n  redis.call('ZCARD', dead_letters),\n  now,\n  live,\n  redis.call('HLEN', lane_bodies),\n  tonumber(redis.call('HGET', lanes, '') or 0),\n}\n",
+    source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal event_stream, response_stream, delayed, dead_letters, workers, lanes, lane_bodies, control = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8]\nlocal group = ARGV[1]\n\nlocal function group_info(stream, group)\n  local groups = redis.pcall('XINFO', 'GROUPS', stream)\n  for _, known in ipairs(groups.err and {} or groups) do\n    local info = {}\n    for i = 1, #known, 2 do info[known[i]] = known[i + 1] end\n    if info['name'] == group then return info end\n  end\nend\nlocal function is_live(member, now)\n  local seen, ttl = string.match(member, '^{\"seen\":(%d+),\"ttl\":(%d+),')\n  return seen ~= nil and seen + ttl > now\nend\nlocal function now_ms()\n  local time = redis.call('TIME')\n  return time[1] * 1000 + math.floor(time[2] / 1000)\nend\nlocal function parts_of_id(id)\n  local time, number = string.match(id, '^(%d+)%-(%d+)$')\n  return tonumber(time), tonumber(number)\nend\n\nlocal function id_after(id)\n  local time, number = string.match(id, '^(%d+)%-(%d+)$')\n  if tonumber(number) >= 2 ^ 53 then return string.format('%.0f-0', time + 1) end\n  return time .. '-' .. string.format('%.0f', number + 1)\nend\n\nlocal function is_id_before(id, other)\n  local time, number = parts_of_id(id)\n  local other_time, other_number = parts_of_id(other)\n  return time < other_time or (time == other_time and number < other_number)\nend\n\nlocal info = group_info(event_stream, group) or { ['pending'] = 0, ['last-delivered-id'] = '0-0' }\nlocal next_id = id_after(info['last-delivered-id'])\nlocal next_entry = redis.call('XRANGE', event_stream, next_id, '+', 'COUNT', 1)[1]\nlocal now = now_ms()\nlocal members, live = redis.call('HGETALL', workers), 0\nfor i = 2, #members, 2 do\n  if is_live(members[i], now) then live = live + 1 end\nend\nreturn {\n  redis.call('XLEN', event_stream),\n  redis.call('XLEN', response_stream),\n  info['pending'],\n  next_entry and next_entry[1] or '',\n  redis.call('ZCARD', delayed),\n  redis.call('ZCARD', dead_letters),\n  now,\n  live,\n  redis.call('HLEN', lane_bodies),\n  tonumber(redis.call('HGET', lanes, '') or 0),\n  redis.call('HGET', control, 'paused') or '',\n  redis.call('HGET', control, 'by') or '',\n}\n",
   },
   readHeads: {
     name: 'readHeads',
@@ -293,6 +299,20 @@ export function listWorkers(keys: {
   };
 }
 
+/** Pauses a queue, unless it is paused. */
+export function pause(keys: {
+    readonly control: string;
+  }, args: {
+    /** whoever pauses it, or '' */
+    readonly by: string;
+  }): ScriptCall {
+  return {
+    script: SCRIPTS.pause,
+    keys: [keys.control],
+    args: [args.by],
+  };
+}
+
 /** Deletes messages that no worker has taken, the oldest first. */
 export function purgeWaiting(keys: {
     readonly eventStream: string;
@@ -327,12 +347,13 @@ export function queueState(keys: {
     readonly workers: string;
     readonly lanes: string;
     readonly laneBodies: string;
+    readonly control: string;
   }, args: {
     readonly group: string;
   }): ScriptCall {
   return {
     script: SCRIPTS.queueState,
-    keys: [keys.eventStream, keys.responseStream, keys.delayed, keys.deadLetters, keys.workers, keys.lanes, keys.laneBodies],
+    keys: [keys.eventStream, keys.responseStream, keys.delayed, keys.deadLetters, keys.workers, keys.lanes, keys.laneBodies, keys.control],
     args: [args.group],
   };
 }

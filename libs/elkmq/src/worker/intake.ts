@@ -39,7 +39,8 @@ interface Fetched {
  *
  * The entries of one tick are started one after another. Each waits for the callbacks of the one before, so a
  * handler that keeps the processor is noticed. Then the rest goes back to the queue. Others may have taken
- * these entries for abandoned by now, and an entry that has lost its lease must not be started.
+ * these entries for abandoned by now, and an entry that has lost its lease must not be started. The rest also
+ * goes back when the queue is paused.
  */
 export class WorkerIntake implements Intake {
   readonly #context: QueueContext;
@@ -159,7 +160,7 @@ export class WorkerIntake implements Intake {
   #startFirst(): boolean {
     const first = this.#line.shift();
     if (!first) return false;
-    if (this.#stalls.hasStalledSince(first.read.sentAt)) {
+    if (this.#consumer.isPaused || this.#stalls.hasStalledSince(first.read.sentAt)) {
       const rest = [first, ...this.#line.splice(0)];
       void this.#consumer.handBack(rest.map(({ entry }) => entry));
     } else this.#start(first);

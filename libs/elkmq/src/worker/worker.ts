@@ -1,17 +1,19 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { readPause, type QueuePause } from '../admin/queue-pause.js';
 import { GroupConsumer, joinGroup } from '../consumer/group-consumer.js';
 import type { DeadLetterCap } from '../dead-letters/dead-letter.js';
 import { TrimReport } from '../dead-letters/trim-report.js';
 import { QueueContext } from '../context/queue-context.js';
 import { AbandonmentPolicy } from '../maintenance/abandonment-policy.js';
 import { Maintenance } from '../maintenance/maintenance.js';
+import { PauseWatch } from '../maintenance/pause-watch.js';
 import { Promoter } from '../maintenance/promoter.js';
 import { AbandonedError, ConnectionError, DequeueError } from '../model/errors.js';
 import type { QueueKeys } from '../model/keys.js';
 import { checkRedis } from '../redis/check.js';
 import { COMMAND_TIMEOUT_MS, Connection } from '../redis/connection.js';
 import { needsOfWorker } from '../redis/needs.js';
-import { isReplyError } from '../redis/redis-errors.js';
+import { isReplyError, isTransient } from '../redis/redis-errors.js';
 import type { RedisSource } from '../redis/redis-source.js';
 import { reliably } from '../redis/reliable-call.js';
 import { findRefusals, type Refusals } from '../redis/rights.js';
@@ -44,6 +46,8 @@ export interface WorkerListener extends IntakeListener {
    * that were too old.
    */
   trimmed(tooMany: number, tooOld: number): void;
+  /** The queue is paused, so nothing is taken; with `undefined` it goes on. */
+  paused?(pause: QueuePause | undefined): void;
 }
 
 /** The parts that work while the worker takes messages. */
@@ -53,6 +57,7 @@ interface Parts {
   readonly intake: WorkerIntake;
   readonly policy: AbandonmentPolicy;
   readonly maintenance: Maintenance;
+  readonly pauses: PauseWatch;
 }
 
 /**
@@ -71,6 +76,8 @@ export class Worker {
   /** They are there once the group has been joined. */
   #parts: Parts | undefined;
   #isStopped = false;
+  /** The pause of the queue when the group was joined. */
+  #pauseAtStart: QueuePause | undefined;
 
   constructor(source: RedisSource, keys: QueueKeys, options: WorkerOptions, listener: WorkerListener) {
     this.#source = source;
@@ -118,7 +125,9 @@ export class Worker {
     if (this.#isStopped) throw new ConnectionError('the worker was stopped before it had begun');
     const parts = this.#build();
     this.#parts = parts;
+    // No read is sent before the next tick, so a queue that is paused already is not read.
     parts.consumer.startReading(parts.intake);
+    parts.pauses.startLooking(this.#pauseAtStart);
     for (const warning of await parts.maintenance.register()) this.#listener.warned(warning);
   }
 
@@ -132,7 +141,11 @@ export class Worker {
     this.#isStopped = true;
     const parts = this.#parts;
     // All stop at once: nothing is taken from now on, while the rest is waited for.
-    await Promise.all([parts?.consumer.stopReading(), parts?.maintenance.stopTaking()]);
+    await Promise.all([
+      parts?.pauses.stopLooking(),
+      parts?.consumer.stopReading(),
+      parts?.maintenance.stopTaking(),
+    ]);
     await parts?.intake.stopIntake();
     await this.#inFlight.drained(drainTimeout);
     parts?.maintenance.stop();
@@ -179,9 +192,17 @@ export class Worker {
       lease,
       running: inFlight,
       recovery: policy,
+      isPaused: () => consumer.isPaused,
       heldUp: refused,
     });
-    return { consumer, settler, intake, policy, maintenance };
+    const onPause = (pause: QueuePause | undefined): void => {
+      if (pause) consumer.pauseReading();
+      else consumer.resumeReading();
+      listener.paused?.(pause);
+      maintenance.announce();
+    };
+    const pauses = new PauseWatch(context, onPause, refused);
+    return { consumer, settler, intake, policy, maintenance, pauses };
   }
 
   /**
@@ -197,6 +218,17 @@ export class Worker {
     if (refusals.essential !== undefined) return refusals;
     await joinGroup(this.#context);
     await clock.synchronise(client, keys);
+    this.#pauseAtStart = await this.#readPause(client);
     return { essential: undefined, warnings };
+  }
+
+  /** Where Redis refuses the look for good, no pause is seen: the checks of the rights have said so. */
+  async #readPause(client: Connection['client']): Promise<QueuePause | undefined> {
+    try {
+      return await readPause(client, this.#context.keys);
+    } catch (error) {
+      if (isTransient(error)) throw error;
+      return undefined;
+    }
   }
 }

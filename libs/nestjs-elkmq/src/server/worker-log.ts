@@ -1,5 +1,11 @@
 import type { DeadLetterReason } from 'elkmq';
-import { type DeadLetterCap, messageOf, nameOfMessage, type WorkerListener } from 'elkmq/internal';
+import {
+  type DeadLetterCap,
+  describePause,
+  messageOf,
+  nameOfMessage,
+  type WorkerListener,
+} from 'elkmq/internal';
 import type { Log } from '../safe-log.js';
 
 /** The reasons for which a message was not handled without an error. */
@@ -17,7 +23,7 @@ export function workerLog(
   { max, maxAge }: DeadLetterCap,
   attemptsOf: (action: string) => number | undefined,
   log: Log,
-): Pick<WorkerListener, 'dropped' | 'retried' | 'warned' | 'trimmed'> {
+): Pick<WorkerListener, 'dropped' | 'retried' | 'warned' | 'trimmed' | 'paused'> {
   const warnOfTrimmed = (count: number, why: string): void => {
     if (count > 0) log.warn(`${String(count)} dead letters of queue '${queue}' were removed: ${why}`);
   };
@@ -37,6 +43,13 @@ export function workerLog(
     },
     warned(message) {
       log.warn(`Queue '${queue}': ${message}`);
+    },
+    paused(pause) {
+      if (!pause) log.log(`Queue '${queue}' is resumed: this worker takes messages again`);
+      else
+        log.warn(
+          `Queue '${queue}' ${describePause(pause)}: this worker takes no messages until it is resumed`,
+        );
     },
     trimmed(tooMany, tooOld) {
       warnOfTrimmed(tooMany, `more than deadLetters.max (${String(max)})`);

@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { HealthIndicatorService, type HealthIndicatorResult } from '@nestjs/terminus';
 import { InvalidOptionError, type QueueState } from 'elkmq';
-import { parseMilliseconds, formatValue, parseInteger } from 'elkmq/internal';
+import { describePause, parseMilliseconds, formatValue, parseInteger } from 'elkmq/internal';
 
 /** An `ElkMqClient`, an `ElkMqServer`, an `EventQueue` or a `QueueAdmin`. */
 export interface ElkMqHealthSource {
@@ -43,6 +43,7 @@ export class ElkMqHealthIndicator {
   /**
    * Checks a queue.
    * @param key the name of the result
+   * A paused queue is not down because messages wait. Then `degraded` says that it is paused, and what waits.
    * @returns `up` or `down`, with the state of the queue and `roundTrip`, the time that Redis took to answer,
    * ms. When Redis does not answer, only the message of the error is there
    * @throws {InvalidOptionError} when a limit is wrong
@@ -58,8 +59,12 @@ export class ElkMqHealthIndicator {
     try {
       const state = await queue.state(timeout);
       const details = { ...state, roundTrip: Math.round(performance.now() - start) };
-      const message = exceeded(state).join('; ');
-      return message === '' ? indicator.up(details) : indicator.down({ ...details, message });
+      const { waiting, others } = exceeded(state);
+      // In a paused queue messages are meant to wait.
+      const degraded = state.paused && [`the queue ${describePause(state.paused)}`, ...waiting].join('; ');
+      const message = (degraded === undefined ? [...waiting, ...others] : others).join('; ');
+      const all = { ...details, ...(degraded !== undefined && { degraded }) };
+      return message === '' ? indicator.up(all) : indicator.down({ ...all, message });
     } catch (error) {
       return indicator.down({ message: (error as Error).message });
     }
@@ -77,14 +82,18 @@ function check(limits: ElkMqHealthLimits) {
   const workers = parseInteger('minWorkers', limits.minWorkers, 0, 0);
   return {
     timeout: parseMilliseconds('timeout', limits.timeout, 1_000),
-    exceeded: (state: QueueState): string[] => [
-      ...over(`${String(state.waiting)} messages wait for a worker`, state.waiting, waiting),
-      ...over(`the first of them for ${String(state.oldestWaiting)} ms`, state.oldestWaiting, oldest),
-      ...over(`there are ${String(state.deadLetters)} dead letters`, state.deadLetters, dead),
-      ...(state.workers < workers
-        ? [`${String(state.workers)} workers take messages, fewer than ${String(workers)}`]
-        : []),
-    ],
+    exceeded: (state: QueueState): { waiting: string[]; others: string[] } => ({
+      waiting: [
+        ...over(`${String(state.waiting)} messages wait for a worker`, state.waiting, waiting),
+        ...over(`the first of them for ${String(state.oldestWaiting)} ms`, state.oldestWaiting, oldest),
+      ],
+      others: [
+        ...over(`there are ${String(state.deadLetters)} dead letters`, state.deadLetters, dead),
+        ...(state.workers < workers
+          ? [`${String(state.workers)} workers take messages, fewer than ${String(workers)}`]
+          : []),
+      ],
+    }),
   };
 }
 

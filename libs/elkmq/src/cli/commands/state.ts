@@ -1,3 +1,4 @@
+import { describePause } from '../../admin/queue-pause.js';
 import type { QueueState } from '../../admin/queue-state.js';
 import { EXIT, type ExitCode } from '../exit.js';
 import { note, print, printJson, printTable, safeText, shortText } from '../output.js';
@@ -32,6 +33,7 @@ export async function state(queue: string, options: StateOptions): Promise<ExitC
       print(`delayed       ${String(now.delayed)}`);
       print(`dead letters  ${String(now.deadLetters)}`);
       print(`workers       ${String(now.workers)}`);
+      if (now.paused) note(`The queue ${safeText(describePause(now.paused))}.`);
       for (const limit of exceeded) note(limit);
     }
     return exceeded.length > 0 ? EXIT.finding : EXIT.fine;

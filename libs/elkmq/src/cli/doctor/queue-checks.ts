@@ -1,4 +1,5 @@
-import { readQueueState } from '../../admin/queue-state.js';
+import { describePause } from '../../admin/queue-pause.js';
+import { readQueueState, type QueueState } from '../../admin/queue-state.js';
 import { readWorkers, type WorkerInfo } from '../../admin/worker-info.js';
 import { leaseOf } from '../../consumer/session.js';
 import { GROUP, QueueKeys } from '../../model/keys.js';
@@ -61,6 +62,7 @@ async function typeFindings(queue: string, keys: QueueKeys, read: Read): Promise
     [keys.cancelled, 'zset'],
     [keys.lanes, 'hash'],
     [keys.laneBodies, 'hash'],
+    [keys.control, 'hash'],
     [keys.messageQueue, 'list'],
   ];
   const findings: Finding[] = [];
@@ -90,9 +92,19 @@ async function typeOf(key: string, read: Read): Promise<string> {
 
 function waitingFindings(
   queue: string,
-  { waiting, workers, oldestWaiting }: { waiting: number; workers: number; oldestWaiting: number },
+  { waiting, workers, oldestWaiting, paused }: QueueState,
   { maxOldest }: QueueLimits,
 ): Finding[] {
+  if (paused)
+    return [
+      {
+        level: 'warning',
+        check: 'paused',
+        queue,
+        problem: `the queue ${describePause(paused)}: workers take nothing, ${String(waiting)} messages wait, and requests may expire`,
+        advice: '`elkmq resume` lets it go on.',
+      },
+    ];
   if (waiting === 0) return [];
   const age = formatDuration(oldestWaiting);
   if (workers === 0)

@@ -7,12 +7,13 @@
 --   workers
 --   lanes
 --   lane_bodies
+--   control
 -- ARGV
 --   group
 -- Returns { entries, responses, pending, id of the first entry that nobody has taken or '', delayed, dead
 -- letters, now in ms, workers, messages that wait behind another one of their ordering key, ordering keys
--- with such messages }. Legacy responses are entries of the event stream too, but no messages: the caller
--- subtracts them.
+-- with such messages, the time since which the queue is paused in ms or '', whoever paused it or '' }. Legacy
+-- responses are entries of the event stream too, but no messages: the caller subtracts them.
 
 -- include shared/group_info.lua
 -- include shared/is_live.lua
@@ -38,4 +39,6 @@ return {
   live,
   redis.call('HLEN', lane_bodies),
   tonumber(redis.call('HGET', lanes, '') or 0),
+  redis.call('HGET', control, 'paused') or '',
+  redis.call('HGET', control, 'by') or '',
 }
