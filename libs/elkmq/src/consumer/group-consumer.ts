@@ -156,7 +156,8 @@ export class GroupConsumer {
     const done = call.catch((error: unknown) => {
       this.#intake?.readFailed(error as Error);
     });
-    this.#handingBack = Promise.all([this.#handingBack, done]);
+    // The calls before are forgotten with their answers, or a worker would keep one for each call it has made.
+    this.#handingBack = Promise.all([this.#handingBack, done]).then(() => undefined);
     await this.#handingBack;
   }
 
