@@ -8,6 +8,8 @@ import { startRedis, type PrivateRedis } from '../../scripts/redis.js';
 import { Proxy } from '../../test/support/proxy.js';
 import { Checker, type Verdict } from './checker.js';
 import { readFacts } from './facts.js';
+import { Lives } from './lives.js';
+import { Load } from './load.js';
 import { Member } from './member.js';
 import { Random } from '../random.js';
 import { keysOf, readRemains, unfinished } from './remains.js';
@@ -21,6 +23,8 @@ export interface CampaignOptions {
   readonly duration: number;
   /** Between two faults at the most, ms. */
   readonly pause: number;
+  /** Whether each message has an ordering key. */
+  readonly isOrdered: boolean;
 }
 
 export interface CampaignResult extends Verdict {
@@ -35,6 +39,8 @@ export interface CampaignResult extends Verdict {
 
 const QUEUE = 'chaos';
 const WORKERS = 4;
+/** With ordering keys. */
+const ORDERED_WORKERS = 8;
 const CLIENTS = 3;
 /** Of each role so many have a network that can fail. */
 const PROXIED = 2;
@@ -71,7 +77,7 @@ export async function runCampaign(
   }
 }
 
-async function start({ seed, delivery, messages }: CampaignOptions): Promise<Scene> {
+async function start({ seed, delivery, messages, isOrdered }: CampaignOptions): Promise<Scene> {
   const folder = await mkdtemp(join(tmpdir(), 'elkmq-chaos-'));
   const redis = await startRedis({ args: ['--appendonly', 'yes', '--appendfsync', 'always'] });
   const admin = new Redis(redis.url, { maxRetriesPerRequest: null, retryStrategy: () => 100 });
@@ -82,15 +88,17 @@ async function start({ seed, delivery, messages }: CampaignOptions): Promise<Sce
   const member = (role: Member['role'], slot: number, step: number) => {
     const proxy = slot < PROXIED ? free.pop() : undefined;
     const url = proxy?.url ?? redis.url;
-    return new Member(role, slot, { seed, queue: QUEUE, url, folder, delivery, step, end: messages }, proxy);
+    const given = { seed, isOrdered, queue: QUEUE, url, folder, delivery, step, end: messages };
+    return new Member(role, slot, given, proxy);
   };
-  const workers = Array.from({ length: WORKERS }, (_, slot) => member('worker', slot, 1));
+  const length = isOrdered ? ORDERED_WORKERS : WORKERS;
+  const workers = Array.from({ length }, (_, slot) => member('worker', slot, 1));
   const clients = Array.from({ length: CLIENTS }, (_, slot) => member('client', slot, CLIENTS));
   return { folder, redis, admin, proxies, workers, clients };
 }
 
 async function run(
-  { seed, delivery, duration, pause }: CampaignOptions,
+  { seed, delivery, duration, pause, isOrdered }: CampaignOptions,
   { folder, redis, admin, workers, clients }: Scene,
   say: (what: string) => void,
 ): Promise<CampaignResult> {
@@ -99,7 +107,7 @@ async function run(
   await Promise.all(members.map(({ ready }) => ready));
   const { eventStream } = keysOf(QUEUE);
   const targets = { redis, admin, eventStream, workers, clients, random: new Random(seed) };
-  const schedule = new Schedule(targets, delivery === 'at-least-once', pause);
+  const schedule = new Schedule(targets, delivery === 'at-least-once' && !isOrdered, pause);
   const breaking = schedule.run((kind) => {
     say(`${((performance.now() - begin) / 1_000).toFixed(1).padStart(7)} s  ${kind}`);
   });
@@ -116,11 +124,8 @@ async function run(
   await Promise.all(workers.map((worker) => worker.stop()));
 
   const { letters, leftoverKeys } = await readRemains(admin, QUEUE);
-  const checker = new Checker(
-    seed,
-    delivery,
-    members.flatMap(({ lives }) => lives),
-  );
+  const lives = new Lives(members.flatMap((member) => member.lives));
+  const checker = new Checker(new Load(seed, isOrdered), delivery, lives);
   const verdict = checker.check(readFacts(folder), letters);
   const seconds = Math.round((performance.now() - begin) / 1_000);
   return { delivery, seed, seconds, ...verdict, leftoverKeys, faults: schedule.counts };

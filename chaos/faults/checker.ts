@@ -1,7 +1,8 @@
 import type { DeliveryMode } from 'nestjs-elkmq';
 import type { Execution, Facts } from './facts.js';
-import { isRequest, kindOf, type Kind } from './load.js';
-import type { LifeRecord } from './member.js';
+import { AFTERMATH, wasDisturbed, type Lives } from './lives.js';
+import { isRequest, type Kind, type Load } from './load.js';
+import { OrderChecker, type OrderVerdict } from './order-checker.js';
 import type { Letter } from './remains.js';
 
 /** What a run comes to. */
@@ -16,12 +17,12 @@ export interface Verdict {
   readonly deadLettered: Record<string, number>;
   requests: number;
   readonly outcomes: Record<string, number>;
+  /** Of a run with ordering keys. */
+  order?: OrderVerdict;
   /** The first of what should not be, in words. */
   readonly problems: string[];
 }
 
-/** So long after a fault its consequences may still come, ms: leases end, connections are noticed to be broken. */
-const AFTERMATH = 15_000;
 const MAX_PROBLEMS = 20;
 /** What callers may be told, by kind; anything else has no explanation. */
 const ERRORS = ['ABANDONED', 'CONNECTION_FAILED'];
@@ -44,29 +45,30 @@ export class Checker {
     outcomes: {},
     problems: [],
   };
-  readonly #lives: ReadonlyMap<string, LifeRecord>;
-  readonly #byProcess: ReadonlyMap<string, LifeRecord>;
 
   constructor(
-    readonly seed: number,
-    readonly delivery: DeliveryMode,
-    lives: readonly LifeRecord[],
-  ) {
-    this.#lives = new Map(lives.map((life) => [life.name, life]));
-    this.#byProcess = new Map(lives.map((life) => [String(life.pid), life]));
-  }
+    private readonly load: Load,
+    private readonly delivery: DeliveryMode,
+    private readonly lives: Lives,
+  ) {}
 
   check(messages: ReadonlyMap<number, Facts>, letters: ReadonlyMap<number, Letter>): Verdict {
     for (const [number, facts] of messages) this.#message(number, facts, letters.get(number));
     for (const number of letters.keys()) {
       if (!messages.has(number)) this.#unexplained(number, 'a dead letter of a message that was never sent');
     }
+    if (this.load.isOrdered) {
+      const checker = new OrderChecker(this.load, this.lives);
+      checker.checkOrder(messages);
+      this.verdict.order = checker.verdict;
+      for (const problem of checker.problems) this.#problem(problem);
+    }
     return this.verdict;
   }
 
   #message(number: number, facts: Facts, letter: Letter | undefined): void {
     const { verdict } = this;
-    const kind = kindOf(this.seed, number);
+    const kind = this.load.kindOf(number);
     verdict.sent++;
     if (facts.sentBy === undefined) this.#unexplained(number, 'executed without having been sent');
     if (facts.executions.length > 0) verdict.executed++;
@@ -107,15 +109,12 @@ export class Checker {
   /** After a failure that is tried again; an attempt between them may have been lost before it was started. */
   #isRetry(failed: Execution, next: Execution): boolean {
     if (!failed.failed || next.attempt <= failed.attempt) return false;
-    const lives = [...this.#lives.values()];
-    return (
-      next.attempt === failed.attempt + 1 || lives.some((life) => this.#isExplained(life, failed.at, next.at))
-    );
+    return next.attempt === failed.attempt + 1 || this.lives.wasAnyDisturbed(failed.at, next.at);
   }
 
   /** Whether the worker of the first execution could not keep its lease, at some time before the second. */
   #wasDisturbed(first: Execution, second: Execution): boolean {
-    return this.#isExplained(this.#lives.get(first.life), first.at, second.at);
+    return wasDisturbed(this.lives.named(first.life), first.at, second.at);
   }
 
   #letter(number: number, kind: Kind, { executions }: Facts, { reason, consumer, lastAt }: Letter): void {
@@ -127,17 +126,12 @@ export class Checker {
       // In at-least-once: a request that had answered in part.
       const isRight =
         this.delivery === 'once' || reason === 'exhausted' || kind === 'request with many values';
-      const [, process = ''] = /-(\d+)-[^-.]*[^.]*\.\d+\.\d+$/.exec(consumer) ?? [];
-      if (isRight && this.#isExplained(this.#byProcess.get(process), lastAt - AFTERMATH, lastAt)) return;
+      if (isRight && wasDisturbed(this.lives.ofConsumer(consumer), lastAt - AFTERMATH, lastAt)) return;
     }
     this.#unexplained(
       number,
       `a dead letter '${reason}' of ${consumer} at ${lastAt}: ${JSON.stringify(executions)}`,
     );
-  }
-
-  #isExplained(life: LifeRecord | undefined, from: number, until: number): boolean {
-    return (life?.disturbances ?? []).some((fault) => fault.from <= until && fault.until + AFTERMATH >= from);
   }
 
   #outcome(number: number, kind: Kind, facts: Facts, letter: Letter | undefined): void {
@@ -147,7 +141,7 @@ export class Checker {
     const [outcome] = outcomes;
     if (outcome === undefined) {
       verdict.outcomes['caller died'] = (verdict.outcomes['caller died'] ?? 0) + 1;
-      const caller = this.#lives.get(facts.sentBy ?? '');
+      const caller = this.lives.named(facts.sentBy);
       if (caller?.endedWell !== false) this.#unexplained(number, 'its caller lived and was told nothing');
       return;
     }

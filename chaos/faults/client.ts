@@ -9,7 +9,7 @@ import {
   answerTo,
   IMPATIENCE,
   isRequest,
-  kindOf,
+  Load,
   MEANT_ERROR,
   REQUEST_TIMEOUT,
   VALUES,
@@ -22,7 +22,8 @@ import { processArguments, tellParent } from './process-arguments.js';
 /** Messages that are on their way at once. */
 const IN_FLIGHT = 300;
 
-const { seed, queue, url, folder, life, first, step, end } = processArguments();
+const { seed, isOrdered, queue, url, folder, life, first, step, end } = processArguments();
+const load = new Load(seed, isOrdered);
 const ledger = new LedgerWriter(folder, life);
 const client = new ElkMqClient({ queue, url, timeout: REQUEST_TIMEOUT });
 Logger.overrideLogger(['warn', 'error', 'fatal']);
@@ -44,7 +45,7 @@ async function sendAll(): Promise<void> {
   while (next < last) {
     const number = next;
     next += step;
-    const kind = kindOf(seed, number);
+    const kind = load.kindOf(number);
     ledger.write('sent', number);
     if (isRequest(kind)) ledger.write('outcome', number, await outcomeOf(kind, number));
     else await event(kind, number);
@@ -52,7 +53,7 @@ async function sendAll(): Promise<void> {
 }
 
 async function event(kind: Kind, number: number): Promise<void> {
-  const record = new ElkMqRecordBuilder({ number });
+  const record = newRecord(number);
   if (kind === 'event that is delayed') record.setDelay(randomInt(100, 1_500));
   if (kind === 'event that is sent twice') record.setDeduplicationKey(String(number));
   const emit = () => lastValueFrom(client.emit(kind, record.build()), { defaultValue: undefined });
@@ -73,9 +74,15 @@ async function outcomeOf(kind: Kind, number: number): Promise<string> {
   return outcomes.find((outcome) => outcome !== 'ok') ?? 'ok';
 }
 
+function newRecord(number: number) {
+  const record = new ElkMqRecordBuilder({ number });
+  const key = load.keyOf(number);
+  return key === undefined ? record : record.setOrderingKey(key);
+}
+
 /** @returns `ok`, or what went wrong; `wrong` is for what may not happen */
 async function request(kind: Kind, number: number): Promise<string> {
-  const record = new ElkMqRecordBuilder({ number });
+  const record = newRecord(number);
   if (kind === 'request that is impatient') record.setTimeout(IMPATIENCE);
   if (kind === 'request that is sent twice') record.setDeduplicationKey(String(number));
   const values: unknown[] = [];

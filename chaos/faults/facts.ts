@@ -5,6 +5,10 @@ export interface Execution {
   readonly life: string;
   readonly at: number;
   readonly attempt: number;
+  /** Of its ordering key: rises with each start. Empty for a message without a key. */
+  readonly token: string;
+  /** When it finished or failed; undefined when it did neither, ms since 1970. */
+  endedAt: number | undefined;
   finished: boolean;
   /** It threw, as it was meant to. */
   failed: boolean;
@@ -64,15 +68,19 @@ function note(
       facts.outcomes.push(detail);
       break;
     case 'started': {
-      const started = { life, at, attempt: Number(detail), finished: false, failed: false };
+      const [attempt, token = ''] = detail.split(' ');
+      const started: Execution = {
+        ...{ life, at, attempt: Number(attempt), token },
+        ...{ endedAt: undefined, finished: false, failed: false },
+      };
       open.set(number, started);
       facts.executions.push(started);
       break;
     }
     case 'finished':
-      if (execution) execution.finished = true;
-      break;
     case 'failed':
-      if (execution) execution.failed = true;
+      if (!execution) break;
+      execution.endedAt = at;
+      execution[fact] = true;
   }
 }

@@ -16,6 +16,8 @@ export interface Targets {
   readonly random: Random;
 }
 
+const FLUSHES = 20;
+
 /** Breaks something, and resolves when it is whole again. */
 type Fault = (targets: Targets) => Promise<void>;
 
@@ -50,12 +52,16 @@ export const REDIS_FAULTS: Readonly<Record<string, Fault>> = {
       if (random.fraction() < 0.3) await admin.call('CLIENT', 'KILL', 'ID', id, 'SKIPME', 'yes');
     }
   },
-  'SCRIPT FLUSH': async ({ admin }) => {
-    await admin.call('SCRIPT', 'FLUSH');
+  'SCRIPT FLUSH': async ({ admin, random }) => {
+    // Batches that are on their way are sent again only when one of them finds no script.
+    for (let n = 0; n < FLUSHES; n++) {
+      await admin.call('SCRIPT', 'FLUSH');
+      await sleep(random.between(0, 50));
+    }
   },
 };
 
-/** This one voids `once`. */
+/** This one voids `once`, and that messages of a key run one at a time. */
 export const GROUP_FAULTS: Readonly<Record<string, Fault>> = {
   'XGROUP DESTROY': async ({ admin, eventStream, workers }) => {
     const healed = workers.map((worker) => worker.disturb('XGROUP DESTROY'));

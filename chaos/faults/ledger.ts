@@ -6,7 +6,7 @@ import { join } from 'node:path';
  * was written is in the hands of the operating system, so a process that is killed afterwards does not take it along.
  *
  * A client writes `sent`, then `stored` or `refused` for an event, `outcome` for a request. A worker writes `started`
- * with the attempt when a handler begins, then `finished`, or `failed` when it throws as it is meant to.
+ * with the attempt, and the token of an ordering key, when a handler begins, then `finished`, or `failed` when it throws as it is meant to.
  */
 export type Fact = 'sent' | 'stored' | 'refused' | 'outcome' | 'started' | 'finished' | 'failed';
 

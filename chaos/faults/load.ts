@@ -1,10 +1,7 @@
 import { Random } from '../random.js';
 
-/**
- * The messages of a run are numbered, and seed and number say of what kind each is: clients, workers and the checker
- * agree without talking to each other. The kind is also its pattern.
- */
-export const SHARES = {
+/** The kinds of messages, each with its share in a thousand. The kind is also the pattern. */
+const SHARES = {
   event: 420,
   request: 430,
   'request with many values': 30,
@@ -21,7 +18,24 @@ export const SHARES = {
 
 export type Kind = keyof typeof SHARES;
 
-export const KINDS = Object.keys(SHARES) as Kind[];
+/** A run with ordering keys: a third of the messages are requests. */
+const ORDERED_SHARES: Readonly<Record<Kind, number>> = {
+  ...SHARES,
+  event: 565,
+  request: 260,
+  'request with many values': 20,
+  'event that is retried': 50,
+  'event that takes long': 1,
+  'event that is sent twice': 19,
+};
+
+const KEYS = 10_000;
+/** The key of every 30th message or so. */
+export const HOT_KEY = 'hot';
+/** The key of messages that all fail. */
+export const FAILING_KEY = 'failing';
+const HOT_SHARE = 0.03;
+const FAILING_SHARE = 0.02;
 
 export interface Message {
   readonly number: number;
@@ -42,21 +56,53 @@ export function isRequest(kind: Kind): boolean {
   return kind.startsWith('request');
 }
 
-export function kindOf(seed: number, number: number): Kind {
-  let place = new Random(seed ^ Math.imul(number + 1, 0x9e3779b1)).fraction() * 1_000;
-  for (const kind of KINDS) {
-    place -= SHARES[kind];
-    if (place < 0) return kind;
-  }
-  return 'event';
-}
+/**
+ * The messages of a run are numbered, and seed and number say what each is: clients, workers and the checker agree
+ * without talking to each other.
+ */
+export class Load {
+  /** @param isOrdered whether each message has an ordering key */
+  constructor(
+    private readonly seed: number,
+    readonly isOrdered: boolean,
+  ) {}
 
-/** How long the handler of a message takes, ms; 0 for not even a tick. */
-export function durationOf(kind: Kind, number: number): number {
-  if (kind === 'event that takes long') return 500 + (number % 5) * 600;
-  if (kind === 'request that is impatient') return 3 * IMPATIENCE;
-  if (kind === 'request that is taken back') return 50;
-  return (number % 4) * 2;
+  kindOf(number: number): Kind {
+    const key = this.keyOf(number);
+    const random = this.#random(number);
+    if (key === HOT_KEY) return random.fraction() < 1 / 3 ? 'request' : 'event';
+    if (key === FAILING_KEY) return random.fraction() < 1 / 3 ? 'request that fails' : 'event that fails';
+    const shares = this.isOrdered ? ORDERED_SHARES : SHARES;
+    let place = random.fraction() * 1_000;
+    for (const [kind, share] of Object.entries(shares) as [Kind, number][]) {
+      place -= share;
+      if (place < 0) return kind;
+    }
+    return 'event';
+  }
+
+  /** @returns the ordering key of a message, if it has one. The higher its number, the rarer is a key. */
+  keyOf(number: number): string | undefined {
+    if (!this.isOrdered) return undefined;
+    const random = this.#random(~number);
+    const place = random.fraction();
+    if (place < HOT_SHARE) return HOT_KEY;
+    if (place < HOT_SHARE + FAILING_SHARE) return FAILING_KEY;
+    return `key ${Math.floor(random.fraction() ** 2 * KEYS)}`;
+  }
+
+  /** The handler of a message takes so long, ms; 0 for not even a tick. */
+  durationOf(number: number): number {
+    const kind = this.kindOf(number);
+    if (kind === 'event that takes long') return 500 + (number % 5) * 600;
+    if (kind === 'request that is impatient') return 3 * IMPATIENCE;
+    if (kind === 'request that is taken back') return 50;
+    return (number % 4) * (this.keyOf(number) === HOT_KEY ? 1 : 2);
+  }
+
+  #random(number: number): Random {
+    return new Random(this.seed ^ Math.imul(number + 1, 0x9e3779b1));
+  }
 }
 
 /** What a request is answered with. */

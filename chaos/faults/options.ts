@@ -10,19 +10,23 @@ export interface Options {
   readonly duration: number;
   /** Between two faults at the most, ms. */
   readonly pause: number;
+  /** Whether each message has an ordering key. */
+  readonly isOrdered: boolean;
   readonly modes: readonly DeliveryMode[];
   readonly jsonFile: string | undefined;
 }
 
 const MODES: readonly DeliveryMode[] = ['once', 'at-least-once'];
 const MESSAGES = 200_000;
+const ORDERED_MESSAGES = 300_000;
 const UNLIMITED = 1e9;
 const QUICK_SECONDS = 20;
 
-const USAGE = `npm run chaos -- [--quick] [--messages N] [--seed S] [--delivery MODE] [--json FILE]
+const USAGE = `npm run chaos -- [--ordered] [--quick] [--messages N] [--seed S] [--delivery MODE] [--json FILE]
 
+  --ordered        each message has an ordering key; checks the order too, with twice as many workers
   --quick          ${QUICK_SECONDS} seconds of messages for each mode: about a minute in all
-  --messages N     so many messages for each mode; default ${MESSAGES}
+  --messages N     so many messages for each mode; default ${MESSAGES}, with --ordered ${ORDERED_MESSAGES}
   --seed S         repeats the messages and the order of the faults of another run; a whole number below 2^32
   --delivery MODE  only ${MODES.join(' or ')}; default both, one after the other
   --json FILE      also write the result to FILE`;
@@ -30,6 +34,7 @@ const USAGE = `npm run chaos -- [--quick] [--messages N] [--seed S] [--delivery 
 export function parseOptions(args: string[]): Options {
   const text = { type: 'string' } as const;
   const accepted = {
+    ordered: { type: 'boolean' },
     quick: { type: 'boolean' },
     messages: text,
     seed: text,
@@ -37,8 +42,8 @@ export function parseOptions(args: string[]): Options {
     json: text,
   } as const;
   const command = new CommandLine(args, accepted, USAGE);
-  const { quick = false, messages, seed, delivery, json } = command.flags;
-  const enough = quick ? UNLIMITED : MESSAGES;
+  const { ordered = false, quick = false, messages, seed, delivery, json } = command.flags;
+  const enough = quick ? UNLIMITED : ordered ? ORDERED_MESSAGES : MESSAGES;
   const mode = MODES.find((known) => known === delivery);
   if (delivery !== undefined && !mode) {
     command.refuse(`--delivery ${JSON.stringify(delivery)}: ${MODES.join(' or ')} is expected`);
@@ -48,6 +53,7 @@ export function parseOptions(args: string[]): Options {
     messages: messages === undefined ? enough : command.wholeNumber('messages', messages, 1, UNLIMITED),
     duration: quick ? QUICK_SECONDS * 1_000 : 2 ** 31 - 1,
     pause: quick ? 900 : 1_500,
+    isOrdered: ordered,
     modes: mode ? [mode] : MODES,
     jsonFile: command.outputFile('json', json),
   };

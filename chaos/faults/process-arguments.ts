@@ -4,6 +4,8 @@ import type { Life } from './ledger.js';
 /** What a worker or client process is told at its start, as JSON in its only argument. */
 export interface ProcessArguments {
   readonly seed: number;
+  /** Whether each message has an ordering key. */
+  readonly isOrdered: boolean;
   readonly queue: string;
   readonly url: string;
   /** Of the ledger. */

@@ -22,19 +22,24 @@ export function keysOf(queue: string) {
   return {
     eventStream: `${queue}(event_stream)`,
     delayed: `${queue}(delayed)`,
+    laneBodies: `${queue}(lane_bodies)`,
     letters: `${queue}(dead_letters)`,
     letterBodies: `${queue}(dead_letter_bodies)`,
-    /** What goes by itself: what a client leaves that was killed, deduplication keys, marks of cancelled requests, and the registry of workers. */
+    /**
+     * What goes by itself: what a client leaves that was killed, deduplication keys, marks of cancelled requests, the
+     * registry of workers, the count of ids of messages that wait, and the turn of a worker that was killed.
+     */
     temporary: new RegExp(
-      `^${queue}\\((?:inbox\\):|producer\\):|cancelled\\)$|workers\\)$|deduplication\\):)`,
+      `^${queue}\\((?:inbox\\):|producer\\):|deduplication\\):|(?:cancelled|workers|lane_ids|lane_sweep)\\)$)`,
     ),
   };
 }
 
-/** How many messages are waiting, pending or delayed. */
+/** How many messages are waiting, pending or delayed, also behind ordering keys. */
 export async function unfinished(redis: Redis, queue: string): Promise<number> {
-  const { eventStream, delayed } = keysOf(queue);
-  return (await redis.xlen(eventStream)) + (await redis.zcard(delayed));
+  const { eventStream, delayed, laneBodies } = keysOf(queue);
+  const waiting = (await redis.xlen(eventStream)) + (await redis.hlen(laneBodies));
+  return waiting + (await redis.zcard(delayed));
 }
 
 export async function readRemains(redis: Redis, queue: string): Promise<Remains> {

@@ -1,8 +1,9 @@
 import type { CampaignResult } from './campaign.js';
+import type { OrderVerdict } from './order-checker.js';
 
 /** The result for people: what should be nought first. */
 export function formatResult(result: CampaignResult): string {
-  const { delivery, seed, seconds, sent, executed, executedTwice, lost, unexplained } = result;
+  const { delivery, seed, seconds, sent, executed, executedTwice, lost, unexplained, order } = result;
   const lines = [
     `delivery '${delivery}', seed ${seed}, ${seconds} s`,
     row('sent', sent),
@@ -10,6 +11,7 @@ export function formatResult(result: CampaignResult): string {
     row('executed more than once', executedTwice),
     row('lost', lost),
     row('unexplained', unexplained),
+    ...(order ? formatOrder(order) : []),
     row('leftover keys', result.leftoverKeys.length),
     row('dead letters', list(result.deadLettered)),
     row('requests', result.requests),
@@ -32,9 +34,20 @@ export function isGood({
   lost,
   unexplained,
   leftoverKeys,
+  order,
 }: CampaignResult): boolean {
   const isTwice = delivery === 'once' && executedTwice > 0;
-  return !isTwice && lost === 0 && unexplained === 0 && leftoverKeys.length === 0;
+  const isOrdered = !order || (order.outOfOrder === 0 && order.twoAtOnce === 0);
+  return !isTwice && isOrdered && lost === 0 && unexplained === 0 && leftoverKeys.length === 0;
+}
+
+function formatOrder({ keys, outOfOrder, twoAtOnce, besideZombie }: OrderVerdict): string[] {
+  return [
+    row('ordering keys', keys),
+    row('out of order', outOfOrder),
+    row('two of a key at once', twoAtOnce),
+    row('beside a lost worker', besideZombie),
+  ];
 }
 
 function row(name: string, value: number | string): string {

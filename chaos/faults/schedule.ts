@@ -17,7 +17,7 @@ export class Schedule {
   #redis: Promise<void> = Promise.resolve();
 
   /**
-   * @param voidsOnce whether there may be faults that `once` does not outlive
+   * @param voidsOnce whether there may be faults that `once`, and one at a time, do not outlive
    * @param pause between two faults at the most, ms
    */
   constructor(

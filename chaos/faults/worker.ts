@@ -8,9 +8,8 @@ import { LedgerWriter } from './ledger.js';
 import {
   answerTo,
   DRAIN_TIMEOUT,
-  durationOf,
-  kindOf,
   LEASE,
+  Load,
   MAX_ATTEMPTS,
   MEANT_ERROR,
   VALUES,
@@ -20,7 +19,8 @@ import { processArguments, tellParent } from './process-arguments.js';
 
 /** A worker process: a Nest microservice whose handlers write into the ledger. */
 
-const { seed, queue, url, folder, life, delivery } = processArguments();
+const { seed, isOrdered, queue, url, folder, life, delivery } = processArguments();
+const load = new Load(seed, isOrdered);
 const ledger = new LedgerWriter(folder, life);
 let stall = 0;
 process.on('message', (command: { stall: number }) => {
@@ -71,7 +71,7 @@ class ChaosController {
   @MessagePattern('request with many values')
   values(@Payload() message: Message, @Ctx() context: ElkMqContext): Observable<number> {
     begin(message, context);
-    const pause = durationOf('request with many values', message.number);
+    const pause = load.durationOf(message.number);
     return range(0, VALUES).pipe(
       concatMap((value) => (pause > 0 ? from(sleep(pause, value)) : [value])),
       finalize(() => {
@@ -82,7 +82,7 @@ class ChaosController {
 }
 
 function begin({ number }: Message, context: ElkMqContext): void {
-  ledger.write('started', number, context.getAttempt());
+  ledger.write('started', number, `${context.getAttempt()} ${context.getOrderingToken() ?? ''}`);
   if (stall === 0) return;
   const end = performance.now() + stall;
   stall = 0;
@@ -91,7 +91,7 @@ function begin({ number }: Message, context: ElkMqContext): void {
 
 async function handle(message: Message, context: ElkMqContext): Promise<void> {
   begin(message, context);
-  const pause = durationOf(kindOf(seed, message.number), message.number);
+  const pause = load.durationOf(message.number);
   if (pause > 0) await sleep(pause);
   ledger.write('finished', message.number);
 }
