@@ -21,7 +21,10 @@ export default defineConfig({
     expect: { poll: { timeout: 60_000 } },
     projects: [
       // What the queue and the transport do. They start no processes, and `--project fast` takes about half a minute.
-      { extends: true, test: { name: 'fast', include: filesOf('unit', 'wire', 'queue', 'nest'), isolate } },
+      {
+        extends: true,
+        test: { name: 'fast', include: filesOf('unit', 'wire', 'queue', 'nest', 'console'), isolate },
+      },
       // What waits, kills processes, breaks connections, or starts a cluster.
       {
         extends: true,

@@ -21,6 +21,7 @@ try {
   for (const name of PACKAGES) check(name, tarballs[name]);
   console.log(fresh(tarballs));
   withoutNest(tarballs.elkmq);
+  console.log(consoleWithoutNest(tarballs));
   inJest(tarballs);
 } finally {
   await redis.stop();
@@ -88,6 +89,45 @@ await queue.close();
   run(program, 'npm', 'install', '--silent', '--no-audit', '--no-fund', '--prefer-offline');
   const written = run(program, process.execPath, 'main.js');
   if (written !== 'nobody else\n') throw new Error(`the program without Nest has written ${written}`);
+}
+
+/** Serves the console in a program that has installed it and ioredis, and nothing else. @returns what it has written */
+function consoleWithoutNest({ elkmq, 'elkmq-console': tarball }: Tarballs): string {
+  const program = join(folder, 'console');
+  mkdirSync(program);
+  const { devDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+    devDependencies: Record<string, string>;
+  };
+  const dependencies = {
+    elkmq: `file:${elkmq}`,
+    'elkmq-console': `file:${tarball}`,
+    ioredis: devDependencies['ioredis'],
+  };
+  writeFileSync(
+    join(program, 'package.json'),
+    JSON.stringify({ private: true, type: 'module', dependencies }),
+  );
+  writeFileSync(
+    join(program, 'main.js'),
+    `import { createServer } from 'node:http';
+import { ElkMqConsole } from 'elkmq-console';
+const elkmq = new ElkMqConsole({ redis: process.env.REDIS_URL });
+const server = createServer(elkmq.handle).listen(0, '127.0.0.1', async () => {
+  const address = 'http://127.0.0.1:' + server.address().port;
+  const [page, queues] = [await fetch(address), await fetch(address + '/api/queues')];
+  console.log('console:', page.status, /<title>(.*?)</.exec(await page.text())[1], queues.status);
+  server.close();
+  server.closeAllConnections();
+  await elkmq.close();
+});
+`,
+  );
+  run(program, 'npm', 'install', '--silent', '--no-audit', '--no-fund', '--prefer-offline');
+  const help = run(program, 'npx', 'elkmq-console', '--help');
+  if (!help.startsWith('Usage: elkmq-console')) throw new Error(`elkmq-console --help has written ${help}`);
+  const written = run(program, process.execPath, 'main.js');
+  if (written !== 'console: 200 ElkMQ 200\n') throw new Error(`the console has written ${written}`);
+  return written;
 }
 
 /** Runs the tests of a project that `nest new` of Nest 11 has made. */

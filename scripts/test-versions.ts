@@ -21,7 +21,7 @@ const COMBINATIONS = [
   { nest: '~12.0.0', ioredis: '^6.0.0', name: 'nest-12.0-ioredis-6' },
   { nest: '^12.0.0', ioredis: '^6.0.0', name: 'nest-12-ioredis-6' },
 ];
-const OF_NEST = ['common', 'core', 'microservices', 'platform-express', 'testing'];
+const OF_NEST = ['common', 'core', 'microservices', 'platform-express', 'platform-fastify', 'testing'];
 const TOOLS = [
   ...[
     '@nestjs/terminus',
@@ -39,7 +39,7 @@ const TESTS = [
   ...['queue/event-queue', 'queue/request-reply', 'queue/retries', 'queue/delays'],
   ...['queue/cancelling', 'queue/context-control', 'queue/connections', 'faults/stored-once'],
   ...['faults/handed-out-once', 'faults/redis-restart', 'system/shutdown-by-signal'],
-  ...['system/trace-across-processes', 'repo/published-types'],
+  ...['system/trace-across-processes', 'repo/published-types', 'console/nest'],
 ].map((name) => `test/${name}.test.ts`);
 
 const folder = mkdtempSync(join(tmpdir(), 'elkmq-versions-'));

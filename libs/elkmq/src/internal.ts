@@ -1,9 +1,10 @@
 /*
- * The Nest transport is built on these. They are not for applications: they change without notice, together
- * with the transport, which depends on exactly this version.
+ * The Nest transport and the console are built on these. They are not for applications: they change without
+ * notice, together with those packages, which depend on exactly this version.
  */
 export { describePause } from './admin/queue-pause.js';
 export { readQueueState } from './admin/queue-state.js';
+export { readWorkers } from './admin/worker-info.js';
 export type { DeadLetterCap } from './dead-letters/dead-letter.js';
 export { backoff } from './model/backoff.js';
 export type { Backoff } from './model/backoff.js';
@@ -27,6 +28,7 @@ export { describeThrown, isError, messageOf, nameOf, readMember } from './model/
 export type { Failure } from './model/thrown.js';
 export type { Deduplication } from './producer/batch.js';
 export { whyOf } from './redis/connection-failure.js';
+export { COMMAND_TIMEOUT_MS, Connection } from './redis/connection.js';
 export type { ConnectionListener, ConnectionStatus } from './redis/connection.js';
 export { isLoginRefused, isReplyError } from './redis/redis-errors.js';
 export { RedisSource } from './redis/redis-source.js';

@@ -1,0 +1,34 @@
+// The shapes of the API. They are what the routes in ../../src/api send.
+import type { QueueState, WorkerInfo } from 'elkmq';
+import type { ListedQueue } from '../../src/queues/queue-list.js';
+import type { ConsoleMessage, ShortMessage } from '../../src/queues/console-message.js';
+import type { ActionRecord } from '../../src/queues/action-log.js';
+
+export type { ActionRecord, ConsoleMessage, ListedQueue, QueueState, ShortMessage, WorkerInfo };
+
+export interface QueuesAnswer {
+  readonly queues: readonly ListedQueue[];
+  readonly isComplete: boolean;
+  readonly readOnly: boolean;
+}
+
+export type QueueAnswer = ListedQueue & {
+  readonly workerList: readonly WorkerInfo[];
+  readonly readOnly: boolean;
+};
+
+export interface MessagesAnswer {
+  readonly messages: readonly ShortMessage[];
+  readonly next?: string;
+}
+
+export type MessageAnswer = ConsoleMessage & { readonly readOnly: boolean };
+
+export interface SearchLine {
+  readonly found: readonly ShortMessage[];
+  readonly searched: number;
+  readonly total: number;
+}
+
+export type MessageState = ShortMessage['state'];
+export type ChangeKind = 'retry' | 'remove' | 'runNow';

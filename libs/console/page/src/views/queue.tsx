@@ -1,0 +1,134 @@
+import type { VNode } from 'preact';
+import { purgeState } from '../changes.js';
+import { formatCount, formatDuration } from '../format.js';
+import { useLive } from '../live.js';
+import { MessageTable } from '../parts/message-table.js';
+import { Empty, Failure } from '../parts/notice.js';
+import { Data } from '../parts/text.js';
+import { addressOf, route } from '../router.js';
+import type { MessagesAnswer, MessageState, QueueAnswer, QueueState } from '../types.js';
+import { SearchPanel } from './search.js';
+import { WorkerTable } from './workers.js';
+
+const STATES: readonly MessageState[] = ['waiting', 'running', 'delayed', 'dead'];
+
+const EMPTY: Readonly<Record<MessageState, string>> = {
+  waiting: 'Workers have taken all messages, or nobody has sent one.',
+  running: 'No worker is handling a message. When messages wait, look at the workers of the queue.',
+  delayed: 'No message is due later, and none waits for its next attempt.',
+  dead: 'Every message was handled.',
+};
+
+/** One queue: its state, the messages of a state, the search, and its workers. */
+export function QueueView(): VNode {
+  const { parameters } = route.value;
+  const queue = parameters.get('queue') ?? '';
+  const tab = parameters.get('tab') ?? 'waiting';
+  const { data, error } = useLive<QueueAnswer>(`queue?${new URLSearchParams({ queue }).toString()}`);
+  const state = data && !('error' in data) ? data : undefined;
+  const readOnly = data?.readOnly ?? true;
+  return (
+    <>
+      <h1>
+        <Data text={queue} />
+      </h1>
+      <Failure error={error ?? (data && 'error' in data ? data.error : undefined)} />
+      {state && <Warnings state={state} />}
+      <nav aria-label="Parts of the queue" class="tabs">
+        {[...STATES, 'search', 'workers'].map((name) => (
+          <a
+            key={name}
+            href={addressOf('queue', { queue, tab: name })}
+            aria-current={name === tab ? 'page' : undefined}
+          >
+            {name} {state && <Count state={state} name={name} />}
+          </a>
+        ))}
+      </nav>
+      {tab === 'search' && <SearchPanel queue={queue} readOnly={readOnly} />}
+      {tab === 'workers' && data && <WorkerTable workers={data.workerList} />}
+      {(STATES as readonly string[]).includes(tab) && (
+        <StatePanel key={tab} queue={queue} name={tab as MessageState} state={state} readOnly={readOnly} />
+      )}
+    </>
+  );
+}
+
+function countOf(state: QueueState, name: string): number | undefined {
+  if (name === 'dead') return state.deadLetters;
+  return name === 'waiting' || name === 'running' || name === 'delayed' || name === 'workers'
+    ? state[name]
+    : undefined;
+}
+
+function Count({ state, name }: { state: QueueState; name: string }): VNode | null {
+  const count = countOf(state, name);
+  return count === undefined ? null : <span class="count">{formatCount(count)}</span>;
+}
+
+function Warnings({ state }: { state: QueueState }): VNode | null {
+  const { waiting, workers, oldestWaiting, behindKeys, blockedKeys } = state;
+  const lines: string[] = [];
+  if (waiting > 0 && workers === 0)
+    lines.push(
+      'Messages wait, and no worker takes them. Is the service running, and does it use this queue?',
+    );
+  else if (oldestWaiting > 60_000)
+    lines.push(
+      `The oldest message has been waiting for ${formatDuration(oldestWaiting)}: are there enough workers?`,
+    );
+  if (behindKeys > 0)
+    lines.push(
+      `${formatCount(behindKeys)} of the waiting messages wait behind others of their ordering key (${formatCount(blockedKeys)} keys).`,
+    );
+  if (lines.length === 0) return null;
+  return <p class="notice warn">{lines.join(' ')}</p>;
+}
+
+interface StatePanelProperties {
+  readonly queue: string;
+  readonly name: MessageState;
+  readonly state: QueueState | undefined;
+  readonly readOnly: boolean;
+}
+
+/** A page of the messages of one state. */
+function StatePanel({ queue, name, state, readOnly }: StatePanelProperties): VNode {
+  const after = route.value.parameters.get('after') ?? '';
+  const query = new URLSearchParams({ queue, state: name, ...(after && { after }) });
+  const { data, error } = useLive<MessagesAnswer>(`messages?${query.toString()}`);
+  const count = (state && countOf(state, name)) ?? 0;
+  return (
+    <section aria-label={`${name} messages`}>
+      <Failure error={error} />
+      {data?.messages.length === 0 && <Empty title={`No ${name} message`}>{EMPTY[name]}</Empty>}
+      {data && data.messages.length > 0 && (
+        <>
+          <MessageTable
+            queue={queue}
+            messages={data.messages}
+            label={`${name} messages`}
+            state={name}
+            readOnly={readOnly}
+          />
+          <div class="toolbar">
+            {after && <a href={addressOf('queue', { queue, tab: name })}>First page</a>}
+            {data.next !== undefined && (
+              <a href={addressOf('queue', { queue, tab: name, after: data.next })}>Next page</a>
+            )}
+            {!readOnly && name !== 'running' && count > 0 && (
+              <button type="button" class="danger" onClick={() => void purgeState(queue, name, count)}>
+                Remove all {name}
+              </button>
+            )}
+            {!readOnly && name === 'dead' && (
+              <a href={addressOf('queue', { queue, tab: 'search', states: 'dead' })}>
+                Retry or remove those that match
+              </a>
+            )}
+          </div>
+        </>
+      )}
+    </section>
+  );
+}

@@ -1,0 +1,72 @@
+import { InvalidOptionError, type MessageState, type QueueAdmin } from 'elkmq';
+import { formatValue } from 'elkmq/internal';
+import type { ConsoleActionKind } from '../options.js';
+import { textParameter, withAdmin, type ApiCall, type Route } from './call.js';
+
+/** The number of messages that one call changes. The page makes several calls for more. */
+const MAX_IDS = 1_000;
+
+/** The routes that change something. */
+export const CHANGE_ROUTES: readonly Route[] = [
+  changeOfIds('retry', (admin, ids) => admin.retry(ids)),
+  changeOfIds('remove', (admin, ids) => admin.remove(ids)),
+  changeOfIds('runNow', (admin, ids) => admin.runNow(ids)),
+  {
+    method: 'POST',
+    path: '/purge',
+    kind: 'purge',
+    hasQueue: true,
+    handle: (call) => {
+      const state = textParameter(call, 'state') ?? '';
+      return makeChange(call, 'purge', state, (admin) => admin.purge(state as MessageState));
+    },
+  },
+];
+
+function changeOfIds(
+  kind: ConsoleActionKind,
+  change: (admin: QueueAdmin, ids: string[]) => Promise<number>,
+): Route {
+  return {
+    method: 'POST',
+    path: `/${kind}`,
+    kind,
+    hasQueue: true,
+    handle: (call) => {
+      const ids = idsOf(call.parameters['ids']);
+      return makeChange(call, kind, ids, (admin) => change(admin, ids));
+    },
+  };
+}
+
+/** Makes a change, and tells the action log and `audit` of it, also when it fails. */
+async function makeChange(
+  call: ApiCall,
+  kind: ConsoleActionKind,
+  target: readonly string[] | string,
+  change: (admin: QueueAdmin) => Promise<number>,
+): Promise<{ count: number }> {
+  const { queue, request, options, log } = call;
+  const record = (count: number, error?: string): void => {
+    const action = { at: Date.now(), who: options.identify?.(request), kind, queue, target, count, error };
+    log.addRecord(action);
+    options.audit?.(action);
+  };
+  let count: number;
+  try {
+    count = await withAdmin(call, change);
+  } catch (error) {
+    record(0, error instanceof Error ? error.message : String(error));
+    throw error;
+  }
+  record(count);
+  return { count };
+}
+
+function idsOf(value: unknown): string[] {
+  const isList = Array.isArray(value) && value.length > 0 && value.length <= MAX_IDS;
+  if (isList && value.every((id) => typeof id === 'string')) return value;
+  throw new InvalidOptionError(
+    `ids must be an array of 1 to ${String(MAX_IDS)} ids of messages, got ${formatValue(value)}`,
+  );
+}

@@ -1,0 +1,68 @@
+import type { MessageState } from 'elkmq';
+import { HttpError } from '../http/http-error.js';
+import { shortMessageOf } from '../queues/console-message.js';
+import {
+  numberParameter,
+  textParameter,
+  visibleMessageOf,
+  withAdmin,
+  type ApiCall,
+  type Route,
+} from './call.js';
+
+const view = { method: 'GET', kind: 'view' } as const;
+
+/** The routes that only read, without the search. */
+export const READ_ROUTES: readonly Route[] = [
+  { ...view, path: '/queues', hasQueue: false, handle: readQueues },
+  { ...view, path: '/queue', hasQueue: true, handle: readQueue },
+  { ...view, path: '/messages', hasQueue: true, handle: readMessages },
+  { ...view, path: '/message', hasQueue: true, handle: readMessage },
+  { ...view, path: '/workers', hasQueue: false, handle: readAllWorkers },
+  { ...view, path: '/actions', hasQueue: false, handle: readActions },
+];
+
+async function readQueues(call: ApiCall): Promise<unknown> {
+  const { names, isComplete } = await visibleNames(call);
+  return { queues: await call.list.readStates(names), isComplete, readOnly: call.options.readOnly === true };
+}
+
+async function readQueue({ list, queue, options }: ApiCall): Promise<unknown> {
+  const [[state], workers] = await Promise.all([list.readStates([queue]), list.readWorkers(queue)]);
+  return { ...state, workerList: workers, readOnly: options.readOnly === true };
+}
+
+async function readMessages(call: ApiCall): Promise<unknown> {
+  const state = (textParameter(call, 'state') ?? 'waiting') as MessageState;
+  const query = { after: textParameter(call, 'after'), limit: numberParameter(call, 'limit') ?? 50 };
+  const { messages, next } = await withAdmin(call, (admin) => admin.messages(state, query));
+  return { messages: messages.map((message) => shortMessageOf(visibleMessageOf(call, message))), next };
+}
+
+async function readMessage(call: ApiCall): Promise<unknown> {
+  const id = textParameter(call, 'id') ?? '';
+  const message = await withAdmin(call, (admin) => admin.message(id));
+  if (!message)
+    throw new HttpError(404, `The message ${id} is not in the queue. It was handled, or removed.`);
+  return { ...visibleMessageOf(call, message), readOnly: call.options.readOnly === true };
+}
+
+async function readAllWorkers(call: ApiCall): Promise<unknown> {
+  const { names } = await visibleNames(call);
+  const states = await call.list.readStates(names);
+  const busy = states.filter((state) => 'workers' in state && state.workers > 0);
+  const lists = await Promise.all(busy.map(({ name }) => call.list.readWorkers(name)));
+  return { workers: lists.flat() };
+}
+
+async function readActions(call: ApiCall): Promise<unknown> {
+  const visible = await Promise.all(call.log.records.map(({ queue }) => call.mayView(queue)));
+  return { actions: call.log.records.filter((_, index) => visible[index]) };
+}
+
+/** The names of the queues that the sender may look at. */
+async function visibleNames(call: ApiCall): Promise<{ names: string[]; isComplete: boolean }> {
+  const { names, isComplete } = await call.list.readNames();
+  const visible = await Promise.all(names.map((name) => call.mayView(name)));
+  return { names: names.filter((_, index) => visible[index]), isComplete };
+}

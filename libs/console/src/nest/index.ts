@@ -1,0 +1,2 @@
+export { ElkMqConsoleModule } from './console.module.js';
+export type { ElkMqConsoleModuleOptions } from './console.module.js';

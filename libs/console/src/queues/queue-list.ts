@@ -1,0 +1,83 @@
+import { DequeueError, queues as findQueues, type QueueState, type WorkerInfo } from 'elkmq';
+import { COMMAND_TIMEOUT_MS, Connection, QueueKeys, RedisSource } from 'elkmq/internal';
+import { readQueueState, readWorkers } from 'elkmq/internal';
+import type { ConsoleOptions } from '../options.js';
+
+/** One queue of the list: its state, or the reason why Redis does not tell. */
+export type ListedQueue = { readonly name: string } & (QueueState | { readonly error: string });
+
+/** The names of the queues. */
+export interface QueueNames {
+  readonly names: readonly string[];
+  /** Whether all keys of Redis were looked at. */
+  readonly isComplete: boolean;
+}
+
+/** The time that Redis may take for one call, ms. */
+const PATIENCE_MS = 10_000;
+/** The time for which the names that were found are used, ms: the search looks at all keys. */
+const NAMES_AGE_MS = 15_000;
+
+/** Reads the states and the workers of all queues over one connection. */
+export class QueueList {
+  readonly #options: ConsoleOptions;
+  #opened: { source: RedisSource; connection: Connection } | undefined;
+  #names: { promise: Promise<QueueNames>; at: number } | undefined;
+
+  constructor(options: ConsoleOptions) {
+    this.#options = options;
+  }
+
+  /** The names of the queues: those of the option, or those that are found in Redis. */
+  async readNames(): Promise<QueueNames> {
+    const { queues, redis, credentials } = this.#options;
+    if (queues) return { names: [...queues].sort(), isComplete: true };
+    if (!this.#names || Date.now() - this.#names.at > NAMES_AGE_MS) {
+      const promise = findQueues(redis, { credentials, timeout: PATIENCE_MS }).then((found) => ({
+        names: found.queues,
+        isComplete: found.isComplete,
+      }));
+      const names = { promise, at: Date.now() };
+      this.#names = names;
+      promise.catch(() => {
+        if (this.#names === names) this.#names = undefined;
+      });
+    }
+    return this.#names.promise;
+  }
+
+  /** Reads the states of queues. A queue that Redis does not tell of does not hide the others. */
+  async readStates(names: readonly string[]): Promise<ListedQueue[]> {
+    return Promise.all(
+      names.map(async (name): Promise<ListedQueue> => {
+        try {
+          return { name, ...(await this.#read(name, readQueueState)) };
+        } catch (error) {
+          if (error instanceof DequeueError) return { name, error: error.message };
+          throw error;
+        }
+      }),
+    );
+  }
+
+  async readWorkers(queue: string): Promise<WorkerInfo[]> {
+    return this.#read(queue, readWorkers);
+  }
+
+  async closeList(): Promise<void> {
+    await this.#opened?.connection.closeConnection();
+  }
+
+  async #read<T>(
+    queue: string,
+    read: (connection: Connection, keys: QueueKeys, patience: number) => Promise<T>,
+  ): Promise<T> {
+    const { source, connection } = (this.#opened ??= this.#open());
+    return read(connection, new QueueKeys(queue, source.isCluster), PATIENCE_MS);
+  }
+
+  #open(): { source: RedisSource; connection: Connection } {
+    const source = new RedisSource(this.#options.redis, this.#options.credentials);
+    return { source, connection: new Connection(source, COMMAND_TIMEOUT_MS) };
+  }
+}
