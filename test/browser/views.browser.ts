@@ -1,0 +1,197 @@
+import { describe, expect, it } from 'vitest';
+import { ServiceEvent } from 'nestjs-elkmq';
+import { openPage, startApplication, useBrowser, type Platform } from './browser.js';
+import { startShop } from './shop.js';
+
+useBrowser();
+
+describe.each<Platform>(['Express', 'Fastify'])(
+  'in an application on %s, below /a/b/elkmq, the console',
+  (platform) => {
+    it('shows the queues, filters and sorts them, and leads to each', async () => {
+      const { redis } = await startShop();
+      const page = await openPage(await startApplication(platform, { redis: redis.url }));
+      expect(new URL(page.url()).pathname).toBe('/a/b/elkmq/');
+      const queues = page.getByRole('table', { name: 'Queues' });
+      await queues.getByRole('row').nth(2).waitFor();
+      expect(await queues.getByRole('row').nth(1).innerText()).toMatch(/^mails\s+6\s/);
+      expect(await queues.getByRole('row').nth(2).innerText()).toMatch(/^orders\s+0\s+–\s+1\s+3\s+5\s+1$/);
+      await page.getByLabel('Order by').selectOption('dead');
+      await page.waitForURL(/order=dead/);
+      expect(await queues.getByRole('row').nth(1).innerText()).toMatch(/^orders/);
+      await page.getByLabel('Filter').fill('MAI');
+      expect(await queues.getByRole('link').allInnerTexts()).toEqual(['mails']);
+      await queues.getByRole('link', { name: 'mails' }).click();
+      await page.getByText('no worker takes them').waitFor();
+    });
+
+    it('lists the messages of each state in pages, and says what an empty state means', async () => {
+      const { redis, orders } = await startShop();
+      const address = await startApplication(platform, { redis: redis.url });
+      const page = await openPage(`${address}/#/queue?queue=orders`);
+      await page.getByText('Workers have taken all messages, or nobody has sent one.').waitFor();
+      await page.getByRole('link', { name: 'running 1' }).click();
+      await page.getByRole('cell', { name: 'order.shipped.event' }).waitFor();
+      expect(await page.getByRole('checkbox').count()).toBe(0);
+      await page.getByRole('link', { name: 'delayed 3' }).click();
+      await page
+        .getByRole('cell', { name: /^in 59 min/ })
+        .first()
+        .waitFor();
+      for (let number = 0; number < 60; number++)
+        await orders.enqueue(new ServiceEvent(60, `later.${String(number)}`, null), {
+          delay: 7_200_000 + number,
+        });
+      await page.getByRole('cell', { name: 'later.46', exact: true }).waitFor();
+      await page.getByRole('link', { name: 'Next page' }).click();
+      await page.getByRole('cell', { name: 'later.59', exact: true }).waitFor();
+      expect(await page.getByRole('cell', { name: 'later.46', exact: true }).count()).toBe(0);
+      await page.getByRole('link', { name: 'First page' }).click();
+      await page.getByRole('cell', { name: 'later.0', exact: true }).waitFor();
+    });
+
+    it('retries dead letters that are selected after a question, and a worker handles them', async () => {
+      const { redis, orders, handled, repair } = await startShop();
+      repair();
+      const address = await startApplication(platform, { redis: redis.url });
+      const page = await openPage(`${address}/#/queue?queue=orders&tab=dead`);
+      await page.getByRole('row').nth(5).waitFor();
+      for (const row of [1, 2]) await page.getByRole('row').nth(row).getByRole('checkbox').check();
+      await page.getByRole('button', { name: 'Retry selected' }).click();
+      await page.getByRole('button', { name: 'Cancel' }).click();
+      await page.getByRole('button', { name: 'Retry selected' }).click();
+      await page.getByRole('button', { name: 'Retry 2 messages' }).click();
+      await page.getByText('2 messages were put back into the queue.').waitFor();
+      await page.getByRole('link', { name: 'dead 3' }).waitFor();
+      await expect.poll(() => handled).toMatchObject([{ id: 4715 }, { id: 4714 }]);
+      await page.getByRole('button', { name: 'Select 3 messages' }).click();
+      await page.getByRole('button', { name: 'Remove selected' }).click();
+      await page.getByRole('button', { name: 'Remove 3 messages' }).click();
+      await page.getByText('3 messages were removed.').waitFor();
+      await page.getByText('Every message was handled.').waitFor();
+      expect(await orders.state()).toMatchObject({ deadLetters: 0, delayed: 3 });
+    });
+
+    it('searches, says how far it is, and acts on all that match after a count', async () => {
+      const { redis, orders, handled, repair } = await startShop();
+      repair();
+      const address = await startApplication(platform, { redis: redis.url });
+      const page = await openPage(`${address}/#/queue?queue=orders`);
+      await page.getByRole('link', { name: 'search' }).click();
+      await page.getByLabel('Pattern').fill('order.placed*');
+      await page.getByLabel('Header').fill('tenant=globex');
+      await page.getByLabel('State').selectOption('dead');
+      await page.keyboard.press('Enter');
+      await page.getByText('Searched 5 of 5. 4 messages found.').waitFor();
+      await page.reload();
+      await page.getByText('Searched 5 of 5. 4 messages found.').waitFor();
+      await page.getByRole('button', { name: 'Retry all that match (4)' }).click();
+      await page.getByRole('button', { name: 'Retry 4 messages' }).click();
+      await page.getByText('4 messages were put back into the queue.').waitFor();
+      await expect.poll(() => handled.length).toBe(4);
+      await page.getByLabel('Header').fill('');
+      await page.getByLabel('Text in the payload').fill('4713');
+      await page.getByRole('button', { name: 'Search' }).click();
+      await page.getByText('1 message found.').waitFor();
+      await page.getByRole('button', { name: 'Remove all that match (1)' }).click();
+      await page.getByRole('button', { name: 'Remove 1 message' }).click();
+      await page.getByText('1 message was removed.').waitFor();
+      expect(await orders.state()).toMatchObject({ deadLetters: 0 });
+      await page.getByRole('button', { name: 'Search' }).click();
+      await page.getByText('Nothing matches').waitFor();
+    });
+
+    it('shows one message whole, with all digits of its numbers, and acts on it', async () => {
+      const { redis, orders, handled, repair } = await startShop();
+      repair();
+      const address = await startApplication(platform, { redis: redis.url });
+      const page = await openPage(`${address}/#/queue?queue=orders&tab=dead`);
+      await page.getByRole('row').nth(3).getByRole('link').click();
+      await page.getByRole('heading', { name: 'Payload' }).waitFor();
+      const text = await page.getByRole('main').innerText();
+      for (const part of [
+        'dead: failed',
+        'order.placed.event',
+        '0af7651916cd43dd8448eb211c80319c',
+        'PriceError: the article "pen" has no price',
+        'at PriceList.priceOf (/srv/orders/prices.js:31:11)',
+        'acme',
+        'account: 90071992547409931234567',
+        'total: 1.10',
+      ])
+        expect(text).toContain(part);
+      await page.getByText('Raw').click();
+      await page.getByLabel('Raw payload').waitFor();
+      expect(await page.getByLabel('Raw payload').innerText()).toContain(
+        '"account":90071992547409931234567,"total":1.10',
+      );
+      await page.getByRole('button', { name: 'Retry' }).click();
+      await page.getByRole('button', { name: 'Retry 1 message' }).click();
+      await page.getByText('1 message was put back into the queue.').waitFor();
+      await page.getByText('There is no such message now').waitFor();
+      await expect.poll(() => handled).toMatchObject([{ id: 4713 }]);
+
+      const [delayed] = (await orders.messages('delayed')).messages;
+      await page.goto(`${address}/#/message?queue=orders&id=${String(delayed?.id)}`);
+      await page.getByRole('button', { name: 'Run now' }).click();
+      await page.getByRole('button', { name: 'Run now 1 message' }).click();
+      await page.getByText('1 message was put into the queue.').waitFor();
+      await expect.poll(() => handled).toMatchObject([{ id: 4713 }, { id: 4801 }]);
+    });
+
+    it('shows the workers and a log of what was done, also with an identity', async () => {
+      const { redis } = await startShop();
+      const address = await startApplication(platform, { redis: redis.url, identify: () => 'ada' });
+      const page = await openPage(`${address}/#/workers`);
+      await page.getByRole('cell', { name: '1 of 16' }).waitFor();
+      await page.getByText('3', { exact: true }).click();
+      await page.getByText('order.shipped.event').waitFor();
+      await page.getByRole('link', { name: 'Action log' }).click();
+      await page.getByText('Nobody has changed anything').waitFor();
+      await page.goto(`${address}/#/queue?queue=mails`);
+      await page.getByRole('button', { name: 'Remove all waiting' }).click();
+      await page.getByRole('button', { name: 'Remove all 6 waiting messages' }).click();
+      await page.getByText('6 messages removed.').waitFor();
+      await page.getByRole('link', { name: 'Action log' }).click();
+      await page.getByRole('row', { name: /ada purge mails all waiting 6/ }).waitFor();
+    });
+
+    it('offers no action when it is read-only, and shows when the server refuses or is away', async () => {
+      const { redis } = await startShop();
+      const address = await startApplication(platform, { redis: redis.url, readOnly: true });
+      const page = await openPage(`${address}/#/queue?queue=orders&tab=dead`);
+      await page.getByRole('row').nth(5).waitFor();
+      expect(await page.getByRole('checkbox').count()).toBe(0);
+      expect(await page.getByRole('main').getByRole('button').count()).toBe(0);
+      await page.route('**/api/**', (route) => route.abort());
+      await page.getByText('The console does not answer.').first().waitFor();
+      await page.unroute('**/api/**');
+      await page.getByText('The console does not answer.').first().waitFor({ state: 'detached' });
+      expect(await page.getByRole('row').count()).toBe(6);
+    });
+
+    it('is live, and stands still when it is paused', async () => {
+      const { redis, orders } = await startShop();
+      const address = await startApplication(platform, { redis: redis.url });
+      const page = await openPage(`${address}/#/queue?queue=orders&tab=delayed`);
+      await page.getByRole('row').nth(3).waitFor();
+      await orders.enqueue(new ServiceEvent(60, 'one.more', null), { delay: 1 });
+      await orders.enqueue(new ServiceEvent(60, 'comes.live', null), { delay: 60_000 });
+      await page.getByRole('cell', { name: 'comes.live' }).waitFor();
+      await page.getByRole('button', { name: 'Live: pause' }).click();
+      // It reads once more when it is paused, so that what is shown is of that moment.
+      await page.waitForLoadState('networkidle');
+      const calls: string[] = [];
+      page.on('request', (request) => {
+        if (request.url().includes('/api/')) calls.push(request.url());
+      });
+      await orders.enqueue(new ServiceEvent(60, 'comes.later', null), { delay: 60_000 });
+      await page.getByRole('link', { name: 'Queues' }).click();
+      await page.getByRole('link', { name: 'orders' }).waitFor();
+      expect(calls).toEqual([`${address}/api/queues`]);
+      await page.getByRole('button', { name: 'Paused: go on' }).click();
+      await page.goto(`${address}/#/queue?queue=orders&tab=delayed`);
+      await page.getByRole('cell', { name: 'comes.later' }).waitFor();
+    });
+  },
+);
