@@ -1,7 +1,11 @@
 import { once } from 'node:events';
-import { ElkMqRecordBuilder, type ElkMqContext, type ElkMqServerOptions } from 'nestjs-elkmq';
+import { ElkMqRecordBuilder, QueueAdmin, type ElkMqContext, type ElkMqServerOptions } from 'nestjs-elkmq';
 import { concat, finalize, NEVER, of, Subject, switchMap, timeout } from 'rxjs';
 import { describe, expect, it } from 'vitest';
+import { QueueKeys } from '../../libs/elkmq/src/model/keys.js';
+import * as scripts from '../../libs/elkmq/src/redis/scripts.generated.js';
+import { runScript } from '../../libs/elkmq/src/redis/scripts.js';
+import { entriesOf, eventsOf } from '../support/entries.js';
 import {
   deadLettersOf,
   moduleOf,
@@ -11,7 +15,7 @@ import {
   unsettled,
   valuesOf,
 } from '../support/nest.js';
-import { keysOf, newQueueName, redis, rejection, until } from '../support/queue.js';
+import { closing, keysOf, newQueueName, redis, rejection, until, url } from '../support/queue.js';
 
 /** A worker with a handler that runs until its signal fires, and a client. */
 async function waiting(options: Partial<ElkMqServerOptions> = {}, extras = {}) {
@@ -144,5 +148,61 @@ describe('a caller that stops waiting for a request that is being handled', () =
     subscription.unsubscribe();
     await until(() => reasons.length === 1);
     expect(await redis.zcard(marks)).toBe(9_999);
+  });
+});
+
+describe('a request with a delay that no worker has taken, but that is in the queue by now', () => {
+  /** Closing the client is an error for each caller. */
+  const unheard = { error: () => undefined };
+
+  /** Sends a request with a short delay, and promotes it while its nudge is still in the stream. */
+  async function promoted(record: ElkMqRecordBuilder<number>) {
+    const queue = newQueueName();
+    const keys = new QueueKeys(queue, false);
+    const client = startClient({ queue });
+    const subscription = client.send('wait', record.setDelay(1).build()).subscribe(unheard);
+    await until(async () => (await redis.zcard(keys.delayed)) === 1);
+    await until(async () => {
+      await runScript(redis, scripts.promote(keys, { limit: 1, maxBytes: 1_000 }));
+      return (await redis.zcard(keys.delayed)) === 0;
+    });
+    const [nudge] = await entriesOf(keys.eventStream);
+    expect(nudge?.fields[0]).toBe('due');
+    return { queue, keys, client, subscription, origin: nudge?.id ?? '' };
+  }
+
+  it('is marked when its caller stops waiting', async () => {
+    const { keys, client, subscription, origin } = await promoted(new ElkMqRecordBuilder(1));
+    subscription.unsubscribe();
+    await client.close();
+    expect(await redis.zrange(keys.cancelled, 0, -1)).toEqual([origin]);
+    expect((await entriesOf(keys.eventStream)).map(({ fields }) => fields[0])).toEqual(['event']);
+  });
+
+  it('keeps its place at the head of its ordering key', async () => {
+    const record = new ElkMqRecordBuilder(1).setOrderingKey('a');
+    const { queue, keys, client, subscription } = await promoted(record);
+    client.send('wait', new ElkMqRecordBuilder(2).setOrderingKey('a').build()).subscribe(unheard);
+    await until(async () => (await redis.hlen(keys.laneBodies)) === 1);
+    subscription.unsubscribe();
+    await until(async () => (await redis.zcard(keys.cancelled)) === 1);
+    expect(await redis.hlen(keys.laneBodies)).toBe(1);
+    await client.close();
+    expect(await eventsOf(queue)).toHaveLength(1);
+  });
+
+  it('keeps the record of its deduplication key', async () => {
+    const record = new ElkMqRecordBuilder(1).setDeduplicationKey('key');
+    const { keys, client, subscription } = await promoted(record);
+    subscription.unsubscribe();
+    await client.close();
+    expect(await redis.hget(keys.deduplication('request', 'key'), 'waiters')).toBe('');
+  });
+
+  it('is not removed by the id of its nudge', async () => {
+    const { queue, keys, origin } = await promoted(new ElkMqRecordBuilder(1));
+    const admin = closing(new QueueAdmin(queue, url));
+    expect(await admin.remove([origin])).toBe(0);
+    expect(await redis.xlen(keys.eventStream)).toBe(1);
   });
 });

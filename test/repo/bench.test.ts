@@ -73,8 +73,11 @@ test('prints a table and writes a report that are complete', async () => {
       expect(rounds).toEqual([median]);
       expect([min, max]).toEqual([median, median]);
       for (const figure of [median, p50Ms, p99Ms, p999Ms]) expect(figure).toBeGreaterThan(0);
-      if (process.platform === 'linux') expect(usage.workerCpu).toBeGreaterThan(0);
+      if (process.platform === 'linux') expect(usage.workerCpu).toBeGreaterThanOrEqual(0);
     }
+    // Linux counts in steps of 10 ms, so a short level on a busy machine may cost none.
+    const workerCpu = levels.reduce((sum, { usage }) => sum + (usage.workerCpu ?? 0), 0);
+    if (process.platform === 'linux') expect(workerCpu).toBeGreaterThan(0);
   }
   expect(requestReply[0]?.levels[0]?.usage.commands).toBeGreaterThan(1);
 

@@ -36,6 +36,8 @@ local function remove_entry(id)
   -- The id goes first: a legacy consumer fails on an id without an entry.
   redis.call('LREM', message_queue, -1, id)
   local removed = redis.call('XDEL', event_stream, id)
+  -- A nudge, see shared/enqueue/delayed.lua, is no message.
+  if entry[2][1] == 'due' then return 0 end
   let_next_go_on(entry[2], id)
   return removed
 end
@@ -55,7 +57,6 @@ for i = ids_at, #ARGV do
   local id = ARGV[i]
   if bytes >= budget then return { count, i - ids_at } end
   local removed = remove_body(delayed, delayed_bodies, id) + remove_body(dead_letters, dead_letter_bodies, id)
-  -- A delayed message can have an entry too, see store_delayed. It is one message.
   removed = removed + remove_entry(id)
   if removed > 0 then count = count + 1 end
 end

@@ -17,6 +17,7 @@
 --                     `ordering_key` is '' when the request has none. `deadline` is in ms since 1970.
 -- Returns the number of requests that were deleted.
 
+-- include shared/delete_untaken.lua
 -- include shared/end_attempt.lua
 -- include shared/lanes/release.lua
 -- include shared/now_ms.lua
@@ -25,34 +26,28 @@
 local SOON_MS = 500
 local MAX_MARKS = 10000
 
--- Deletes a request that waits. Returns how many entries were deleted.
+-- Deletes a request that waits. Returns whether it was deleted.
 local function delete_waiting(id, ordering_key)
-  if legacy_consumers and ordering_key == '' then
-    -- The one that takes the id out of the message queue has the request. So the id goes first: a legacy
-    -- consumer fails on an id without an entry.
-    if redis.call('LREM', message_queue, 1, id) == 0 then return 0 end
-    return end_attempt(event_stream, group, id) and 1 or 0
-  end
-  local pending = redis.pcall('XPENDING', event_stream, group, id, id, 1)
-  -- XPENDING fails when there is no group. Then nobody has taken anything.
-  if pending.err or #pending == 0 then return redis.call('XDEL', event_stream, id) end
-  return 0
+  if not legacy_consumers or ordering_key ~= '' then return delete_untaken(event_stream, group, id) end
+  -- The one that takes the id out of the message queue has the request. So the id goes first: a legacy
+  -- consumer fails on an id without an entry.
+  return redis.call('LREM', message_queue, 1, id) == 1 and end_attempt(event_stream, group, id)
 end
 
 local now = now_ms()
 local deleted, marks = 0, {}
 for i = requests_at, #ARGV, 3 do
   local id, ordering_key, deadline = unpack(ARGV, i, i + 2)
-  local gone = delete_waiting(id, ordering_key)
-  -- The id is also the origin. A delayed request can be in both places, see
-  -- shared/enqueue/delayed.lua.
+  local is_gone = delete_waiting(id, ordering_key)
+  -- The id is also the origin. It is the id of the nudge of a delayed request too.
   if redis.call('ZREM', delayed, id) == 1 then
     redis.call('HDEL', delayed_bodies, id)
-    gone = 1
+    is_gone = true
   end
-  deleted = deleted + gone
-  if gone == 1 and ordering_key ~= '' then release(ordering_key, id) end
-  if gone == 0 and tonumber(deadline) > now + SOON_MS then
+  if is_gone then
+    deleted = deleted + 1
+    if ordering_key ~= '' then release(ordering_key, id) end
+  elseif tonumber(deadline) > now + SOON_MS then
     marks[#marks + 1], marks[#marks + 2] = deadline, id
   end
 end

@@ -16,6 +16,7 @@
 --   waiter            client and request uuid of the caller, joined by a blank
 -- Returns 1 when nobody waits any more for a request that a worker has taken, else 0.
 
+-- include shared/delete_untaken.lua
 -- include shared/lanes/release.lua
 -- include shared/now_ms.lua
 
@@ -28,15 +29,13 @@ for client, request in string.gmatch(waiters, '(%S+) (%S+)') do
 end
 redis.call('HSET', record, 'waiters', table.concat(others, ' '))
 if #others > 0 then return 0 end
-local pending = redis.pcall('XPENDING', event_stream, group, origin, origin, 1)
-local gone = 0
--- Without a group nobody has taken anything. A delayed request can be in both places, as in cancel.
-if pending.err or #pending == 0 then gone = redis.call('XDEL', event_stream, origin) end
+local is_gone = delete_untaken(event_stream, group, origin)
+-- The origin is also the id of the nudge of a delayed request.
 if redis.call('ZREM', delayed, origin) == 1 then
   redis.call('HDEL', delayed_bodies, origin)
-  gone = 1
+  is_gone = true
 end
-if gone == 1 and ordering_key ~= '' then release(ordering_key, origin) end
+if is_gone and ordering_key ~= '' then release(ordering_key, origin) end
 -- A request in flight may never be answered. After the window a new caller must not wait for it.
-if gone == 1 or (tonumber(ends) or 0) <= now_ms() then redis.call('DEL', record) end
-return 1 - gone
+if is_gone or (tonumber(ends) or 0) <= now_ms() then redis.call('DEL', record) end
+return is_gone and 0 or 1
