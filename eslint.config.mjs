@@ -13,6 +13,7 @@ const LAYERS = [
   ['context'],
   ['producer', 'consumer'],
   ['settling', 'requests', 'admin'],
+  ['topics'],
   ['maintenance'],
   ['event-queue', 'worker'],
   ['testing'],

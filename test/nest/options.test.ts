@@ -27,7 +27,7 @@ describe('wrong options are refused, with the option, its value and what is acce
   const client: [options: unknown, message: string | RegExp][] = [
     [
       { queue, prefetch: 1 },
-      /^ElkMqClient has no option "prefetch"; it has credentials, deserializer, .*, timeout, url$/,
+      /^ElkMqClient has no option "prefetch"; it has credentials, deserializer, .*, timeout, topic, url$/,
     ],
     [{ queue, concurrency: 1 }, 'ElkMqClient has no option "concurrency"'],
     [{ queue, timeout: 0 }, 'timeout must be a number of milliseconds from 1 to 65535000, got 0'],

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ElkMqClientOptions } from 'nestjs-elkmq';
+import type { ElkMqClientSettings, ElkMqQueueAddress } from 'nestjs-elkmq';
 import { lastValueFrom } from 'rxjs';
 import { events, moduleOf, requests, startApp, startClient } from './nest.js';
 import { until } from './queue.js';
@@ -21,7 +21,7 @@ export class Load {
   private constructor(private readonly client: ReturnType<typeof startClient>) {}
 
   static async start(
-    options: ElkMqClientOptions & Required<Pick<ElkMqClientOptions, 'redis'>>,
+    options: ElkMqClientSettings & ElkMqQueueAddress & Required<Pick<ElkMqClientSettings, 'redis'>>,
   ): Promise<Load> {
     const { queue, redis } = options;
     const load = new Load(startClient(options));

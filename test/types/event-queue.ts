@@ -105,6 +105,8 @@ export function told(error: unknown): string {
     case 'JSON_DUMP_FAILED':
     case 'INVALID_EVENT':
     case 'INVALID_OPTION':
+    case 'TOO_MANY_SUBSCRIPTIONS':
+    case 'UNROUTED':
       return 'not sent';
     // @ts-expect-error no such code
     case 'NO_SUCH_CODE':
@@ -117,6 +119,7 @@ export function told(error: unknown): string {
     case 'QUEUE_EMPTY':
     case 'DEQUEUE_FAILED':
     case 'JSON_PARSE_FAILED':
+    case 'UNSUBSCRIBED':
       return 'not taken';
     default:
       expectTypeOf(error.code).toBeNever();

@@ -37,10 +37,17 @@ export {
   QueueFullError,
   RejectedError,
   TimeoutExpiredError,
+  TooManySubscriptionsError,
+  UnroutedError,
+  UnsubscribedError,
 } from './model/errors.js';
 export type { EventQueueErrorCode } from './model/errors.js';
 export { ServiceEvent } from './model/service-event.js';
 export type { Timestamp, TimestampedEvent } from './model/service-event.js';
 export type { DescribedError } from './model/thrown.js';
+export type { Retention, Subscription } from './topics/subscription.js';
+export { Topic } from './topics/topic.js';
+export type { PublishingOptions, PublishOptions, SubscribeOptions, TopicOptions } from './topics/topic.js';
+export type { SubscriptionState, TopicState } from './topics/topic-state.js';
 export type { CredentialsFunction, ElkMqCredentials } from './redis/credentials.js';
 export type { RedisSourceInput } from './redis/redis-source.js';

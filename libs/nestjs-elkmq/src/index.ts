@@ -16,7 +16,14 @@ export type {
 } from './module.js';
 export { ElkMqRecord, ElkMqRecordBuilder } from './message-options.js';
 export { ELKMQ, ElkMqServer } from './server/elk-mq.server.js';
-export type { ElkMqClientOptions, ElkMqOptions, ElkMqServerOptions } from './options.js';
+export type {
+  ElkMqClientOptions,
+  ElkMqClientSettings,
+  ElkMqOptions,
+  ElkMqServerOptions,
+  ElkMqServerSettings,
+} from './options.js';
+export type { ElkMqQueueAddress, ElkMqSubscriptionAddress, ElkMqTopicAddress } from './address-options.js';
 export type { ElkMqRetryOptions } from './server/retry-policy.js';
 export type {
   ElkMqOutcome,

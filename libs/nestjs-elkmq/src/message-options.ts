@@ -1,6 +1,6 @@
 import { RECORD } from './brands.js';
-import { parseOrderingKey, type Deduplication } from 'elkmq/internal';
-import { deduplicationOf, messageDelay, requestTimeout } from './options.js';
+import { parseDeduplication, parseOrderingKey, type Deduplication } from 'elkmq/internal';
+import { messageDelay, requestTimeout } from './options.js';
 import { headersOf } from './headers.js';
 
 /** A payload with its own options. `ElkMqRecordBuilder` makes it; it is sent in place of the payload. */
@@ -84,7 +84,7 @@ export class ElkMqRecordBuilder<T> {
    * @throws {InvalidOptionError}
    */
   setDeduplicationKey(key: string, window?: number): this {
-    this.#deduplication = deduplicationOf(key, window);
+    this.#deduplication = parseDeduplication(key, window);
     return this;
   }
 

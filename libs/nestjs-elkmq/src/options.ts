@@ -12,27 +12,31 @@ import {
 } from 'elkmq';
 import {
   type DeadLetterCap,
-  type Deduplication,
   DEFAULTS,
   parseBoolean,
   MAX_DELAY_MS,
   MAX_TIMEOUT_SECONDS,
   parseMilliseconds,
-  parseQueueName,
   RedisSource,
-  sendingOptions,
   type SendingOptions,
   formatValue,
   parseInteger,
 } from 'elkmq/internal';
 
+import {
+  queueNameOf,
+  sendingTo,
+  servedSubscription,
+  type Address,
+  type ElkMqQueueAddress,
+  type ElkMqSubscriptionAddress,
+  type ElkMqTopicAddress,
+} from './address-options.js';
 import { retryPolicy, type ElkMqRetryOptions } from './server/retry-policy.js';
 import { parseTelemetry, type ElkMqTelemetry } from './instrumentation.js';
 
 /** The options that clients and servers have in common. */
 export interface ElkMqOptions {
-  /** The name of the queue. Clients and servers with the same name share the queue. */
-  queue: string;
   /** The address of Redis: `redis://`, `rediss://` or `unix://`. Default redis://127.0.0.1:6379. */
   url?: string | undefined;
   /**
@@ -52,8 +56,11 @@ export interface ElkMqOptions {
   telemetry?: ElkMqTelemetry;
 }
 
-/** The options of a server. */
-export interface ElkMqServerOptions extends ElkMqOptions {
+/** The options of a server: of a queue, or of a subscription. */
+export type ElkMqServerOptions = ElkMqServerSettings & (ElkMqQueueAddress | ElkMqSubscriptionAddress);
+
+/** The options of a server beside the name of what it serves. */
+export interface ElkMqServerSettings extends ElkMqOptions {
   /** The number of messages that are handled at once. Default 256. */
   concurrency?: number;
   /**
@@ -101,8 +108,11 @@ export interface ElkMqServerOptions extends ElkMqOptions {
   deserializer?: ConsumerDeserializer;
 }
 
-/** The options of a client. */
-export interface ElkMqClientOptions extends ElkMqOptions, SendingOptions {
+/** The options of a client: of a queue, or of a topic. */
+export type ElkMqClientOptions = ElkMqClientSettings & (ElkMqQueueAddress | ElkMqTopicAddress);
+
+/** The options of a client beside the name of where it sends to. */
+export interface ElkMqClientSettings extends ElkMqOptions, SendingOptions {
   /** The time that `send` waits for the last response, ms. Default 30,000. */
   timeout?: number;
   /**
@@ -128,6 +138,9 @@ const COMMON = [
 ];
 const SERVER = [
   ...COMMON,
+  'topic',
+  'subscription',
+  'retention',
   'concurrency',
   'delivery',
   'lease',
@@ -141,6 +154,8 @@ const SERVER = [
 ];
 const CLIENT = [
   ...COMMON,
+  'topic',
+  'requireSubscription',
   'timeout',
   'eventTimeout',
   'enqueueTimeout',
@@ -154,12 +169,13 @@ const MAX_TIMEOUT = MAX_TIMEOUT_SECONDS * 1_000;
 /** @throws {InvalidOptionError} */
 export function serverOptions(given: ElkMqServerOptions) {
   const common = commonOptions('ElkMqServer', given, SERVER);
-  const { transportId } = given;
+  const { transportId, legacyConsumers } = given;
   if (transportId !== undefined && typeof transportId !== 'symbol') {
     throw new InvalidOptionError(`transportId must be a symbol, got ${formatValue(transportId)}`);
   }
   return {
     ...common,
+    subscription: servedSubscription(given),
     transportId,
     concurrency: parseInteger('concurrency', given.concurrency, 256, 1),
     delivery: deliveryMode(given.delivery),
@@ -167,7 +183,7 @@ export function serverOptions(given: ElkMqServerOptions) {
     maxDeliveries: parseInteger('maxDeliveries', given.maxDeliveries, 5, 1),
     deadLetters: deadLetterCap(given.deadLetters),
     retry: retryPolicy(given.retry),
-    legacyConsumers: parseBoolean('legacyConsumers', given.legacyConsumers),
+    legacyConsumers: parseBoolean('legacyConsumers', legacyConsumers),
     drainTimeout: parseMilliseconds('drainTimeout', given.drainTimeout, 10_000),
     connectTimeout: parseMilliseconds('connectTimeout', given.connectTimeout, 10_000),
   };
@@ -204,10 +220,11 @@ export function clientOptions(given: ElkMqClientOptions) {
     ...common,
     timeout: requestTimeout(given.timeout, 30_000),
     eventTimeout: parseMilliseconds('eventTimeout', given.eventTimeout, MAX_TIMEOUT, MAX_TIMEOUT),
-    sending: sendingOptions(given, common.source.isCluster),
+    ...sendingTo(given, common.source.isCluster),
   };
 }
 
+/** @internal */
 export type ClientSettings = ReturnType<typeof clientOptions>;
 
 /** @throws {InvalidOptionError} */
@@ -220,29 +237,18 @@ export function messageDelay(given: unknown): number {
   return parseMilliseconds('delay', given, 0, MAX_DELAY_MS, 0);
 }
 
-/** @throws {InvalidOptionError} */
-export function deduplicationOf(key: unknown, window: unknown): Deduplication {
-  if (typeof key !== 'string' || key === '' || key.length > 256 || !key.isWellFormed()) {
-    throw new InvalidOptionError(
-      `key must be a string of 1 to 256 characters of well-formed Unicode, got ${formatValue(key)}`,
-    );
-  }
-  return { key, window: Math.ceil(parseMilliseconds('window', window, 60_000, MAX_DELAY_MS)) };
-}
-
-function commonOptions(owner: string, given: ElkMqOptions, known: readonly string[]) {
+function commonOptions(owner: string, given: ElkMqOptions & Address, known: readonly string[]) {
   if (typeof given !== 'object' || (given as unknown) === null) {
     throw new InvalidOptionError(
       `${owner} needs options, at least { queue: '…' }, got ${formatValue(given)}`,
     );
   }
   refuseUnknown(owner, given, known);
-  if (given.queue === '') throw new InvalidOptionError('queue must not be empty');
   if (given.url !== undefined && given.redis !== undefined) {
     throw new InvalidOptionError('url and redis must not both be given');
   }
   return {
-    queue: parseQueueName(given.queue),
+    queue: queueNameOf(given),
     source: new RedisSource(given.url ?? given.redis, given.credentials),
     telemetry: parseTelemetry(given.telemetry),
     maxPayloadBytes: parseInteger('maxPayloadBytes', given.maxPayloadBytes, DEFAULTS.maxPayloadBytes, 1),

@@ -47,6 +47,7 @@ export class GroupConsumer {
   readonly #source: RedisSource;
   readonly #lease: number;
   readonly #broken: BrokenSessions;
+  readonly #rejoin: (connection: Connection) => Promise<void>;
   #intake: Intake | undefined;
   #reader: BlockingReader | undefined;
   #sessions = 0;
@@ -63,9 +64,18 @@ export class GroupConsumer {
   #isPaused = false;
   #handingBack: Promise<unknown> = Promise.resolve();
 
-  /** @param lease ms */
-  constructor(source: RedisSource, context: QueueContext, lease: number) {
+  /**
+   * @param lease ms
+   * @param rejoin makes the group anew when it is gone
+   */
+  constructor(
+    source: RedisSource,
+    context: QueueContext,
+    lease: number,
+    rejoin = (connection: Connection): Promise<void> => joinGroup(context, connection),
+  ) {
     this.#source = source;
+    this.#rejoin = rejoin;
     this.#context = context;
     this.#lease = lease;
     this.#blocking = this.#newSession();
@@ -238,7 +248,7 @@ export class GroupConsumer {
     let refusal = error;
     if (isNoGroup(error)) {
       try {
-        await joinGroup(this.#context, this.#reader?.connection);
+        await this.#rejoin(this.#reader?.connection ?? this.#context.connection);
         return;
       } catch (failure) {
         if (!isReplyError(failure)) throw failure;

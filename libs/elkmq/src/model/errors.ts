@@ -15,7 +15,10 @@ export type EventQueueErrorCode =
   | 'QUEUE_EMPTY'
   | 'QUEUE_FULL'
   | 'REJECTED'
-  | 'TIMEOUT_EXPIRED';
+  | 'TIMEOUT_EXPIRED'
+  | 'TOO_MANY_SUBSCRIPTIONS'
+  | 'UNROUTED'
+  | 'UNSUBSCRIBED';
 
 /** The base of every error of this package. `cause` holds the error that led to it, if there is one. */
 export abstract class EventQueueError extends Error {
@@ -129,4 +132,22 @@ export class RejectedError extends EventQueueError {
 export class AttemptEndedError extends EventQueueError {
   override readonly name: string = 'AttemptEndedError';
   readonly code = 'ATTEMPT_ENDED';
+}
+
+/** No subscription of the topic has a pattern for the event, and `requireSubscription` is set. */
+export class UnroutedError extends EventQueueError {
+  override readonly name: string = 'UnroutedError';
+  readonly code = 'UNROUTED';
+}
+
+/** The subscription was removed from its topic. Its workers stop, and do not bring it back. */
+export class UnsubscribedError extends EventQueueError {
+  override readonly name: string = 'UnsubscribedError';
+  readonly code = 'UNSUBSCRIBED';
+}
+
+/** The topic has as many subscriptions as it can have. */
+export class TooManySubscriptionsError extends EventQueueError {
+  override readonly name: string = 'TooManySubscriptionsError';
+  readonly code = 'TOO_MANY_SUBSCRIPTIONS';
 }

@@ -1,4 +1,5 @@
 import { InvalidOptionError } from './errors.js';
+import { subscriptionOfQueue } from './topic-names.js';
 
 /** The one consumer group of a queue, on its event stream. */
 export const GROUP = 'elkmq';
@@ -44,7 +45,10 @@ export class QueueKeys {
   readonly lanes: string;
   /** hash: `NUMBER KEY` → the fields of a message that waits in a lane, packed by MessagePack */
   readonly laneBodies: string;
-  /** string with a TTL: counts the calls that have made ids for messages in lanes */
+  /**
+   * string with a TTL: counts the calls that have made ids for messages in lanes. All subscriptions of a topic
+   * have the one of the topic.
+   */
   readonly laneIds: string;
   /** string with a TTL: the worker that looks for lanes whose head is gone */
   readonly laneSweep: string;
@@ -76,9 +80,17 @@ export class QueueKeys {
     this.workers = `${this.#prefix}(workers)`;
     this.lanes = `${this.#prefix}(lanes)`;
     this.laneBodies = `${this.#prefix}(lane_bodies)`;
-    this.laneIds = `${this.#prefix}(lane_ids)`;
+    const subscription = subscriptionOfQueue(queue);
+    this.laneIds = `${subscription ? `{${subscription.topic}}` : this.#prefix}(lane_ids)`;
     this.laneSweep = `${this.#prefix}(lane_sweep)`;
     this.control = `${this.#prefix}(control)`;
+  }
+
+  /** All keys of this queue alone that have a fixed name. */
+  fixedKeys(): string[] {
+    return Object.values(this).filter(
+      (key: unknown): key is string => typeof key === 'string' && key.startsWith(`${this.#prefix}(`),
+    );
   }
 
   /** stream with a TTL: replies to one client process; `undefined` when the id is not one of a client */

@@ -1,15 +1,7 @@
+import type { Deduplication } from '../model/deduplication.js';
 import type { EnqueueError } from '../model/errors.js';
 import { isKeyed } from '../model/ordering-key.js';
 import { LARGE_CHARACTERS } from '../redis/call-apart.js';
-
-/**
- * Marks a message as the same as another one: within `window` ms only the first message with this key is
- * stored.
- */
-export interface Deduplication {
-  readonly key: string;
-  readonly window: number;
-}
 
 /** An event on its way into the queue. */
 export interface OutgoingEvent {
@@ -57,8 +49,8 @@ export const QUEUE_IS_FULL = 'FULL';
  * The largest batch, in events and in characters. A large event gets a batch of its own, because Redis may
  * refuse it.
  */
-const MAX_EVENTS = 128;
-const MAX_CHARACTERS = 512 * 1024;
+export const MAX_EVENTS = 128;
+export const MAX_CHARACTERS = 512 * 1024;
 
 /** Events that go out together. */
 export class Batch {
@@ -98,6 +90,7 @@ export class Batch {
   }
 }
 
-function isLarge({ json }: OutgoingEvent): boolean {
+/** Whether an event gets a batch of its own. */
+export function isLarge({ json }: Pick<OutgoingEvent, 'json'>): boolean {
   return json.length >= LARGE_CHARACTERS;
 }

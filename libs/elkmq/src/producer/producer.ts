@@ -214,7 +214,8 @@ export class Producer {
   }
 }
 
-function asEnqueueFailure(error: unknown): Error {
+/** The error of an event that was not stored. */
+export function asEnqueueFailure(error: unknown): Error {
   if (error instanceof ConnectionError) return error;
   const why = error instanceof Error ? error.message : String(error);
   return isReplyError(error)

@@ -82,6 +82,40 @@ export function needsOfWorker(isCluster: boolean): Need[] {
   ];
 }
 
+/** The commands that a worker of a subscription needs beside those of every worker. */
+export function needsOfSubscriber(): Need[] {
+  return [
+    {
+      isEssential: true,
+      commands: ['hgetall', ...commandsOf('subscribe')],
+      cost: 'the subscription cannot be added to its topic',
+    },
+  ];
+}
+
+/** The commands that a client of a topic needs, the most important first. */
+export function needsOfPublisher(minReplicas: number): Need[] {
+  return [
+    {
+      isEssential: true,
+      commands: ['eval', ...commandsOf('publish')],
+      cost: 'nothing can be published',
+    },
+    ...(minReplicas > 0
+      ? [{ isEssential: true, commands: ['wait'], cost: 'minReplicas cannot be kept' }]
+      : []),
+    EVALSHA,
+    {
+      commands: commandsOf('publishWithOptions'),
+      cost: 'no event with a delay, an ordering key or a deduplication key can be published',
+    },
+    {
+      commands: ['set', ...commandsOf('trimWaiting')],
+      cost: 'the retention of subscriptions is not kept, and their queues can grow',
+    },
+  ];
+}
+
 export interface NeedsOfClient {
   readonly legacyConsumers: boolean;
   readonly minReplicas: number;

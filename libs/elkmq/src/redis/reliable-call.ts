@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { callApart, LARGE_CHARACTERS } from './call-apart.js';
 import type { Connection } from './connection.js';
 import { attentiveNow, Deadline } from './deadline.js';
-import { ConnectionError } from '../model/errors.js';
+import { ConnectionError, EventQueueError } from '../model/errors.js';
 import { isCutOff, isReplyError, isTransient } from './redis-errors.js';
 import { runScript, type ScriptCall } from './scripts.js';
 
@@ -21,7 +21,7 @@ export interface Doubt {
  * @param doubt is marked when the script is run again although it may have been carried out already
  * @throws {ConnectionError} when there was no answer in time
  * @throws the error of Redis, when it refuses the script for good; a `TooLargeCallError` when it cannot say
- * so
+ * so; any error of this package that the call raises
  */
 export function callReliably(
   connection: Connection,
@@ -68,7 +68,7 @@ export async function reliably<T>(
         ? answer
         : within(left(), answer, () => outOfTime(patience, latest)));
     } catch (error) {
-      if (!isTransient(error) || error instanceof ConnectionError) throw error;
+      if (!isTransient(error) || error instanceof EventQueueError) throw error;
       latest = error;
       if (attentiveNow() >= deadline || connection.status === 'closed') throw outOfTime(patience, error);
       // Redis refused for now, or ioredis has noticed a close before it notified its listeners.

@@ -120,6 +120,7 @@ const TRIAL: Readonly<Record<string, (key: string) => (string | number)[]>> = {
   rpush: (key) => [key, NONE],
   set: (key) => [key, 'value', NONE],
   time: () => [],
+  unlink: (key) => [key],
   wait: () => [0, 1],
   xack: (key) => [key, GROUP, NONE],
   xadd: (key) => [key, NONE, 'field', 'value'],

@@ -266,6 +266,36 @@ export const SCRIPTS = {
     commands: 'exists hdel hget hincrby hlen hset time xack xadd xdel xpending xrange xtrim zrem',
     source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal event_stream, lanes, lane_bodies, cancelled, inboxes_at = KEYS[1], KEYS[2], KEYS[3], KEYS[4], 5\nlocal group, first, stop, keyed, endings_at = ARGV[1], ARGV[2], ARGV[3], ARGV[4], 5\n\n\n\nlocal MAX_FIELDS = 7000\n\nlocal function are_fields(fields)\n  if type(fields) ~= 'table' or #fields == 0 or #fields % 2 == 1 then return false end\n  if #fields >= MAX_FIELDS then return false end\n  for _, text in ipairs(fields) do\n    if type(text) ~= 'string' then return false end\n  end\n  return true\nend\n\nlocal function bytes_of(fields)\n  local bytes = 0\n  for i = 2, #fields, 2 do bytes = bytes + #fields[i] end\n  return bytes\nend\n\nlocal function get_field(fields, name)\n  for i = 1, #fields, 2 do\n    if fields[i] == name then return fields[i + 1] end\n  end\n  return nil\nend\n\nlocal function set_field(fields, name, value)\n  for i = 1, #fields, 2 do\n    if fields[i] == name then\n      fields[i + 1] = value\n      return\n    end\n  end\n  fields[#fields + 1], fields[#fields + 2] = name, value\nend\n\nlocal function without_field(fields, name)\n  local rest = {}\n  for i = 1, #fields, 2 do\n    if fields[i] ~= name then rest[#rest + 1], rest[#rest + 2] = fields[i], fields[i + 1] end\n  end\n  return rest\nend\n\nlocal DELAYED = 'd'\n\nlocal function parse_lane(text)\n  if not text then return nil end\n  local head, entry, first, last = string.match(text, '^(%d+%-%d+) (%S+) (%d+) (%d+)$')\n  if head then return head, entry, tonumber(first), tonumber(last) end\n  return string.match(text, '^%d+%-%d+$'), text, 1, 0\nend\n\nlocal function set_lane(key, head, entry, first, last)\n  local text = head\n  if head ~= entry or first <= last then text = string.format('%s %s %.0f %.0f', head, entry, first, last) end\n  redis.call('HSET', lanes, key, text)\nend\n\nlocal function count_blocked(change)\n  if redis.call('HINCRBY', lanes, '', change) <= 0 then redis.call('HDEL', lanes, '') end\nend\n\nlocal function move_head(key, origin, entry)\n  local head, _, first, last = parse_lane(redis.call('HGET', lanes, key))\n  if not head then set_lane(key, origin, entry, 1, 0)\n  elseif head == origin then set_lane(key, head, entry, first, last) end\nend\nlocal function now_ms()\n  local time = redis.call('TIME')\n  return time[1] * 1000 + math.floor(time[2] / 1000)\nend\n\nlocal MAX_DROPPED = 100\n\nlocal function is_useless(fields, origin)\n  local reply_to = get_field(fields, 'reply_to')\n  if not reply_to or reply_to == '' or get_field(fields, 'deduplication') then return false end\n  local timeout = string.match(fields[2], '\"timeout\":%s*(%d+)')\n  local due = tonumber(get_field(fields, 'due') or string.match(origin, '^%d+'))\n  if timeout and due and due + timeout * 1000 <= now_ms() then return true end\n  return redis.call('ZREM', cancelled, origin) == 1\nend\n\nlocal function release(key, origin)\n  local text = redis.call('HGET', lanes, key)\n  local head, _, first, last = parse_lane(text)\n  if head ~= origin then return false end\n  if first > last then\n    redis.call('HDEL', lanes, key)\n    return true\n  end\n  local dropped = 0\n  for number = first, last do\n    local field = string.format('%.0f %s', number, key)\n    local body = redis.call('HGET', lane_bodies, field)\n    if body then\n      local fields = cmsgpack.unpack(body)\n      local next_origin = get_field(fields, 'origin')\n      redis.call('HDEL', lane_bodies, field)\n      if dropped < MAX_DROPPED and is_useless(fields, next_origin) then\n        dropped = dropped + 1\n      else\n        set_lane(key, next_origin, redis.call('XADD', event_stream, '*', unpack(fields)), number + 1, last)\n        if number == last then count_blocked(-1) end\n        return true\n      end\n    elseif redis.call('HLEN', lane_bodies) == 0 then\n      break\n    end\n  end\n  count_blocked(-1)\n  redis.call('HDEL', lanes, key)\n  return true\nend\nlocal function add_replies(inbox, replies)\n  if redis.call('EXISTS', inbox) == 1 then redis.pcall('XADD', inbox, '*', 'replies', replies) end\nend\n\nlocal function end_attempt(stream, group, id)\n  if redis.call('XDEL', stream, id) == 0 then return false end\n  redis.pcall('XACK', stream, group, id)\n  return true\nend\n\nlocal function end_attempts(stream, group, first, last)\n  return redis.pcall('XACK', stream, group, unpack(ARGV, first, last)) == last - first + 1\nend\n\nlocal function acknowledge_attempt(stream, group, id)\n  return redis.call('XACK', stream, group, id) == 1\nend\n\nlocal lost = {}\n\nlocal function delete_mine(replies, from, last)\n  local next_line, mine = string.gmatch(string.sub(replies, 2, -2), ',?([^\\n]+)'), {}\n  for i = from, last do\n    local line = next_line()\n    if end_attempt(event_stream, group, ARGV[i]) then\n      mine[#mine + 1] = line\n    else\n      lost[#lost + 1] = ARGV[i]\n    end\n  end\n  return #mine > 0 and '[' .. table.concat(mine, ',') .. ']' or ''\nend\n\nlocal function trim()\n  local older = redis.pcall('XPENDING', event_stream, group, '-', '(' .. first, 1)\n  if older.err or #older > 0 then return false end\n  if #redis.call('XRANGE', event_stream, '-', '(' .. first, 'COUNT', 1) > 0 then return false end\n  return type(redis.pcall('XTRIM', event_stream, 'MINID', stop)) == 'number'\nend\n\nlocal whole, i = {}, endings_at\nwhile i < #ARGV do\n  local inbox, replies, length = ARGV[i], ARGV[i + 1], ARGV[i + 2]\n  local from, last = i + 3, i + 2 + length\n  if end_attempts(event_stream, group, from, last) then\n    whole[#whole + 1] = { from, last }\n  else\n    replies = delete_mine(replies, from, last)\n  end\n  if replies ~= '' then add_replies(KEYS[inboxes_at + inbox - 1], replies) end\n  i = last + 1\nend\nif first == '' or #lost > 0 or not trim() then\n  for _, ids in ipairs(whole) do redis.call('XDEL', event_stream, unpack(ARGV, ids[1], ids[2])) end\nend\nlocal is_lost = {}\nfor _, id in ipairs(lost) do is_lost[id] = true end\nkeyed = cjson.decode(keyed)\nfor i = 1, #keyed, 3 do\n  if not is_lost[keyed[i]] then release(keyed[i + 1], keyed[i + 2]) end\nend\nreturn lost\n",
   },
+  publish: {
+    name: 'publish',
+    sha1: '11bb5c98a3976514e4091edc76dbd804ef9bb0f4',
+    commands: 'hget hgetall hincrby hset pexpire time xadd xlen',
+    source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal producer, subscriptions, unrouted, event_streams_at = KEYS[1], KEYS[2], KEYS[3], 4\nlocal batch, slot, memory, version, unrouted_count, unrouted_action, events_at = ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5]), ARGV[6], 7\n\n\nlocal known = redis.call('HGET', producer, slot)\nif known then\n  local stored = string.match(known, '^%d+')\n  if stored == batch then\n    redis.call('PEXPIRE', producer, memory)\n    return string.sub(known, #stored + 2)\n  end\n  if tonumber(stored) > tonumber(batch) then return redis.error_reply('STALE batch ' .. batch) end\nend\n\nlocal function now_ms()\n  local time = redis.call('TIME')\n  return time[1] * 1000 + math.floor(time[2] / 1000)\nend\n\nif (redis.call('HGET', subscriptions, '') or '') ~= version then\n  return redis.call('HGETALL', subscriptions)\nend\n\nlocal known_routes = {}\n\nlocal function parse_routes(text)\n  local routes = known_routes[text]\n  if routes then return routes end\n  routes = {}\n  for route in string.gmatch(text, '%d+') do routes[#routes + 1] = tonumber(route) end\n  known_routes[text] = routes\n  return routes\nend\n\nlocal function remember_copies(copies)\n  if unrouted_count > 0 then\n    redis.call('HINCRBY', unrouted, 'count', unrouted_count)\n    redis.call('HSET', unrouted, 'action', unrouted_action, 'time', string.format('%.0f', now_ms()))\n  end\n  local answer = table.concat(copies, ',')\n  redis.call('HSET', producer, slot, batch .. ' ' .. answer)\n  redis.call('PEXPIRE', producer, memory)\n  return answer\nend\n\nfor i = event_streams_at, #KEYS do redis.call('XLEN', KEYS[i]) end\n\nlocal copies, i = {}, events_at\nwhile i <= #ARGV do\n  local json, routes, length = ARGV[i], parse_routes(ARGV[i + 1]), ARGV[i + 2]\n  local last = i + 2 + length\n  for _, route in ipairs(routes) do\n    local stream = KEYS[event_streams_at + route - 1]\n    redis.call('XADD', stream, '*', 'event', json, 'reply_to', '', unpack(ARGV, i + 3, last))\n  end\n  copies[#copies + 1] = #routes\n  i = last + 1\nend\nreturn remember_copies(copies)\n",
+  },
+  publishWithOptions: {
+    name: 'publishWithOptions',
+    sha1: '4adb6a7a46ade13d793a8fa995708aac68773f2a',
+    commands: 'get hdel hget hgetall hincrby hlen hset incrby pexpire set time xadd xdel xlen zadd zcard zrange',
+    source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal producer, subscriptions, unrouted, event_stream, delayed, delayed_bodies, lane_bodies, lane_ids, lanes, queue_keys_at = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], 10\nlocal batch, slot, memory, version, unrouted_count, unrouted_action, events_at = ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5]), ARGV[6], 7\n\n\nlocal known = redis.call('HGET', producer, slot)\nif known then\n  local stored = string.match(known, '^%d+')\n  if stored == batch then\n    redis.call('PEXPIRE', producer, memory)\n    return string.sub(known, #stored + 2)\n  end\n  if tonumber(stored) > tonumber(batch) then return redis.error_reply('STALE batch ' .. batch) end\nend\n\nlocal function now_ms()\n  local time = redis.call('TIME')\n  return time[1] * 1000 + math.floor(time[2] / 1000)\nend\n\nif (redis.call('HGET', subscriptions, '') or '') ~= version then\n  return redis.call('HGETALL', subscriptions)\nend\n\nlocal known_routes = {}\n\nlocal function parse_routes(text)\n  local routes = known_routes[text]\n  if routes then return routes end\n  routes = {}\n  for route in string.gmatch(text, '%d+') do routes[#routes + 1] = tonumber(route) end\n  known_routes[text] = routes\n  return routes\nend\n\nlocal function remember_copies(copies)\n  if unrouted_count > 0 then\n    redis.call('HINCRBY', unrouted, 'count', unrouted_count)\n    redis.call('HSET', unrouted, 'action', unrouted_action, 'time', string.format('%.0f', now_ms()))\n  end\n  local answer = table.concat(copies, ',')\n  redis.call('HSET', producer, slot, batch .. ' ' .. answer)\n  redis.call('PEXPIRE', producer, memory)\n  return answer\nend\n\n\nlocal SOON_MS = 2500\n\nlocal function store_delayed(fields, delay)\n  local due = string.format('%.0f', now_ms() + 1 + delay)\n  local id = redis.call('XADD', event_stream, '*', 'due', due)\n  redis.call('ZADD', delayed, due, id)\n  for _, text in ipairs({ 'due', due, 'origin', id }) do fields[#fields + 1] = text end\n  redis.call('HSET', delayed_bodies, id, cjson.encode(fields))\n  local is_first = redis.call('ZRANGE', delayed, 0, 0)[1] == id\n  if delay > SOON_MS or not is_first then redis.call('XDEL', event_stream, id) end\n  return id\nend\n\n\nlocal DELAYED = 'd'\n\nlocal function parse_lane(text)\n  if not text then return nil end\n  local head, entry, first, last = string.match(text, '^(%d+%-%d+) (%S+) (%d+) (%d+)$')\n  if head then return head, entry, tonumber(first), tonumber(last) end\n  return string.match(text, '^%d+%-%d+$'), text, 1, 0\nend\n\nlocal function set_lane(key, head, entry, first, last)\n  local text = head\n  if head ~= entry or first <= last then text = string.format('%s %s %.0f %.0f', head, entry, first, last) end\n  redis.call('HSET', lanes, key, text)\nend\n\nlocal function count_blocked(change)\n  if redis.call('HINCRBY', lanes, '', change) <= 0 then redis.call('HDEL', lanes, '') end\nend\n\nlocal function move_head(key, origin, entry)\n  local head, _, first, last = parse_lane(redis.call('HGET', lanes, key))\n  if not head then set_lane(key, origin, entry, 1, 0)\n  elseif head == origin then set_lane(key, head, entry, first, last) end\nend\n\nlocal LANE_IDS_TTL_MS = 60000\nlocal IDS_PER_NUMBER = 999\nlocal id_number, ids_made = nil, IDS_PER_NUMBER\n\nlocal function make_id()\n  if ids_made == IDS_PER_NUMBER then\n    id_number, ids_made = redis.call('INCRBY', lane_ids, 1), 0\n    redis.call('PEXPIRE', lane_ids, LANE_IDS_TTL_MS)\n  end\n  ids_made = ids_made + 1\n  return string.format('%.0f-1%011.0f%03.0f', now_ms(), id_number % 1e11, ids_made)\nend\n\nlocal function add_to_lane(key, fields, origin)\n  local head, entry, first, last = parse_lane(redis.call('HGET', lanes, key))\n  if not head or head == origin then\n    local id = redis.call('XADD', event_stream, '*', unpack(fields))\n    if head then set_lane(key, head, id, first, last) else set_lane(key, origin or id, id, 1, 0) end\n    return id\n  end\n  if not origin then\n    origin = make_id()\n    fields[#fields + 1], fields[#fields + 2] = 'origin', origin\n  end\n  if first > last then count_blocked(1) end\n  last = last + 1\n  redis.call('HSET', lane_bodies, string.format('%.0f %s', last, key), cmsgpack.pack(fields))\n  set_lane(key, head, entry, first, last)\n  return origin\nend\n\nlocal KEYS_PER_QUEUE = 5\n\nlocal function select_queue(route)\n  local at = queue_keys_at + (route - 1) * KEYS_PER_QUEUE\n  event_stream, delayed, delayed_bodies, lanes, lane_bodies = unpack(KEYS, at, at + KEYS_PER_QUEUE - 1)\nend\n\nlocal function store_copy(route, json, delay, first, last)\n  select_queue(route)\n  local fields = { 'event', json, 'reply_to', '', unpack(ARGV, first, last) }\n  if delay > 0 then store_delayed(fields, delay)\n  elseif fields[5] == 'ordering_key' then add_to_lane(fields[6], fields)\n  else redis.call('XADD', event_stream, '*', unpack(fields)) end\nend\n\nlocal function first_copies(record)\n  local key = record > 0 and KEYS[queue_keys_at + record - 1]\n  local count = key and redis.pcall('GET', key)\n  return key, type(count) == 'string' and tonumber(count) or nil\nend\n\nlocal checked = {}\nlocal i = events_at\nwhile i <= #ARGV do\n  for _, route in ipairs(parse_routes(ARGV[i + 1])) do\n    if not checked[route] then\n      checked[route] = true\n      select_queue(route)\n      redis.call('XLEN', event_stream)\n      redis.call('ZCARD', delayed)\n      redis.call('HLEN', delayed_bodies)\n      redis.call('HLEN', lanes)\n      redis.call('HLEN', lane_bodies)\n    end\n  end\n  i = i + 6 + ARGV[i + 5]\nend\n\nlocal copies = {}\ni = events_at\nwhile i <= #ARGV do\n  local json, routes, delay = ARGV[i], parse_routes(ARGV[i + 1]), tonumber(ARGV[i + 2])\n  local record, known = first_copies(tonumber(ARGV[i + 3]))\n  local last = i + 5 + ARGV[i + 5]\n  if not known then\n    for _, route in ipairs(routes) do store_copy(route, json, delay, i + 6, last) end\n    if record and #routes > 0 then redis.call('SET', record, #routes, 'PX', ARGV[i + 4]) end\n  end\n  copies[#copies + 1] = known or #routes\n  i = last + 1\nend\nreturn remember_copies(copies)\n",
+  },
+  subscribe: {
+    name: 'subscribe',
+    sha1: '9aa92b07227694a47ff7aac8297bc2233f896176',
+    commands: 'hdel hget hgetall hset xgroup|create xinfo|groups',
+    source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal subscriptions, event_stream = KEYS[1], KEYS[2]\nlocal group, name, expected, description, version, limit, may_return = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6]), ARGV[7] == '1'\n\nlocal function group_info(stream, group)\n  local groups = redis.pcall('XINFO', 'GROUPS', stream)\n  for _, known in ipairs(groups.err and {} or groups) do\n    local info = {}\n    for i = 1, #known, 2 do info[known[i]] = known[i + 1] end\n    if info['name'] == group then return info end\n  end\nend\n\nlocal function count_subscriptions()\n  local count, fields = 0, redis.call('HGETALL', subscriptions)\n  for i = 1, #fields, 2 do\n    if fields[i] ~= '' and string.sub(fields[i], 1, 1) ~= '-' then count = count + 1 end\n  end\n  return count\nend\n\nlocal known = redis.call('HGET', subscriptions, name)\nif not known and not may_return and redis.call('HGET', subscriptions, '-' .. name) then return 'REMOVED' end\nif (known or '') ~= expected then return 'CHANGED' end\nif not known and count_subscriptions() >= limit then return 'FULL' end\n\nif not group_info(event_stream, group) then\n  redis.call('XGROUP', 'CREATE', event_stream, group, '0', 'MKSTREAM')\nend\nif description ~= expected then\n  redis.call('HSET', subscriptions, name, description, '', version)\n  redis.call('HDEL', subscriptions, '-' .. name)\nend\nreturn 'OK'\n",
+  },
+  trimWaiting: {
+    name: 'trimWaiting',
+    sha1: '522b0e9c9479195d753248a5ad2ec5799586c04a',
+    commands: 'hdel hget hincrby hlen hset time xadd xdel xinfo|groups xlen xrange zrem',
+    source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal event_stream, lanes, lane_bodies, cancelled, trimmed = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]\nlocal group, name, max, max_age, limit, budget = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])\n\n\nlocal MAX_FIELDS = 7000\n\nlocal function are_fields(fields)\n  if type(fields) ~= 'table' or #fields == 0 or #fields % 2 == 1 then return false end\n  if #fields >= MAX_FIELDS then return false end\n  for _, text in ipairs(fields) do\n    if type(text) ~= 'string' then return false end\n  end\n  return true\nend\n\nlocal function bytes_of(fields)\n  local bytes = 0\n  for i = 2, #fields, 2 do bytes = bytes + #fields[i] end\n  return bytes\nend\n\nlocal function get_field(fields, name)\n  for i = 1, #fields, 2 do\n    if fields[i] == name then return fields[i + 1] end\n  end\n  return nil\nend\n\nlocal function set_field(fields, name, value)\n  for i = 1, #fields, 2 do\n    if fields[i] == name then\n      fields[i + 1] = value\n      return\n    end\n  end\n  fields[#fields + 1], fields[#fields + 2] = name, value\nend\n\nlocal function without_field(fields, name)\n  local rest = {}\n  for i = 1, #fields, 2 do\n    if fields[i] ~= name then rest[#rest + 1], rest[#rest + 2] = fields[i], fields[i + 1] end\n  end\n  return rest\nend\n\n\nlocal DELAYED = 'd'\n\nlocal function parse_lane(text)\n  if not text then return nil end\n  local head, entry, first, last = string.match(text, '^(%d+%-%d+) (%S+) (%d+) (%d+)$')\n  if head then return head, entry, tonumber(first), tonumber(last) end\n  return string.match(text, '^%d+%-%d+$'), text, 1, 0\nend\n\nlocal function set_lane(key, head, entry, first, last)\n  local text = head\n  if head ~= entry or first <= last then text = string.format('%s %s %.0f %.0f', head, entry, first, last) end\n  redis.call('HSET', lanes, key, text)\nend\n\nlocal function count_blocked(change)\n  if redis.call('HINCRBY', lanes, '', change) <= 0 then redis.call('HDEL', lanes, '') end\nend\n\nlocal function move_head(key, origin, entry)\n  local head, _, first, last = parse_lane(redis.call('HGET', lanes, key))\n  if not head then set_lane(key, origin, entry, 1, 0)\n  elseif head == origin then set_lane(key, head, entry, first, last) end\nend\nlocal function now_ms()\n  local time = redis.call('TIME')\n  return time[1] * 1000 + math.floor(time[2] / 1000)\nend\n\nlocal MAX_DROPPED = 100\n\nlocal function is_useless(fields, origin)\n  local reply_to = get_field(fields, 'reply_to')\n  if not reply_to or reply_to == '' or get_field(fields, 'deduplication') then return false end\n  local timeout = string.match(fields[2], '\"timeout\":%s*(%d+)')\n  local due = tonumber(get_field(fields, 'due') or string.match(origin, '^%d+'))\n  if timeout and due and due + timeout * 1000 <= now_ms() then return true end\n  return redis.call('ZREM', cancelled, origin) == 1\nend\n\nlocal function release(key, origin)\n  local text = redis.call('HGET', lanes, key)\n  local head, _, first, last = parse_lane(text)\n  if head ~= origin then return false end\n  if first > last then\n    redis.call('HDEL', lanes, key)\n    return true\n  end\n  local dropped = 0\n  for number = first, last do\n    local field = string.format('%.0f %s', number, key)\n    local body = redis.call('HGET', lane_bodies, field)\n    if body then\n      local fields = cmsgpack.unpack(body)\n      local next_origin = get_field(fields, 'origin')\n      redis.call('HDEL', lane_bodies, field)\n      if dropped < MAX_DROPPED and is_useless(fields, next_origin) then\n        dropped = dropped + 1\n      else\n        set_lane(key, next_origin, redis.call('XADD', event_stream, '*', unpack(fields)), number + 1, last)\n        if number == last then count_blocked(-1) end\n        return true\n      end\n    elseif redis.call('HLEN', lane_bodies) == 0 then\n      break\n    end\n  end\n  count_blocked(-1)\n  redis.call('HDEL', lanes, key)\n  return true\nend\nlocal function group_info(stream, group)\n  local groups = redis.pcall('XINFO', 'GROUPS', stream)\n  for _, known in ipairs(groups.err and {} or groups) do\n    local info = {}\n    for i = 1, #known, 2 do info[known[i]] = known[i + 1] end\n    if info['name'] == group then return info end\n  end\nend\n\nlocal function last_taken(stream, group)\n  local info = group_info(stream, group)\n  return info and info['last-delivered-id'] or '0-0'\nend\nlocal function parts_of_id(id)\n  local time, number = string.match(id, '^(%d+)%-(%d+)$')\n  return tonumber(time), tonumber(number)\nend\n\nlocal function id_after(id)\n  local time, number = string.match(id, '^(%d+)%-(%d+)$')\n  if tonumber(number) >= 2 ^ 53 then return string.format('%.0f-0', time + 1) end\n  return time .. '-' .. string.format('%.0f', number + 1)\nend\n\nlocal function is_id_before(id, other)\n  local time, number = parts_of_id(id)\n  local other_time, other_number = parts_of_id(other)\n  return time < other_time or (time == other_time and number < other_number)\nend\n\nlocal over = redis.call('XLEN', event_stream) + redis.call('HLEN', lane_bodies) - max\nlocal youngest = now_ms() - max_age\nlocal next_id = id_after(last_taken(event_stream, group))\nlocal count, bytes, has_more = 0, 0, 0\nfor n = 1, limit do\n  local entry = redis.call('XRANGE', event_stream, next_id, '+', 'COUNT', 1)[1]\n  if not entry then break end\n  local id, fields = entry[1], entry[2]\n  local origin = get_field(fields, 'origin') or id\n  local since = tonumber(get_field(fields, 'due') or string.match(origin, '^%d+')) or 0\n  if over <= 0 and since > youngest then break end\n  if fields[1] ~= 'due' and redis.call('XDEL', event_stream, id) == 1 then\n    count, over, bytes = count + 1, over - 1, bytes + bytes_of(fields)\n    local key = get_field(fields, 'ordering_key')\n    if key then release(key, origin) end\n  end\n  next_id = id_after(id)\n  if n == limit or bytes >= budget then\n    has_more = count > 0 and 1 or 0\n    break\n  end\nend\nif count > 0 then redis.call('HINCRBY', trimmed, name, count) end\nreturn { count, has_more }\n",
+  },
+  unsubscribe: {
+    name: 'unsubscribe',
+    sha1: 'b16f62d32e46ac62b6bf9097832e9cf22dc99f1a',
+    commands: 'hdel hgetall hset time unlink',
+    source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal subscriptions, trimmed, queue_keys_at = KEYS[1], KEYS[2], 3\nlocal name, version = ARGV[1], ARGV[2]\n\nlocal function now_ms()\n  local time = redis.call('TIME')\n  return time[1] * 1000 + math.floor(time[2] / 1000)\nend\n\nlocal MARK_MS = 7 * 24 * 3600 * 1000\n\nredis.call('UNLINK', unpack(KEYS, queue_keys_at))\nlocal now = now_ms()\nlocal fields = redis.call('HGETALL', subscriptions)\nfor i = 1, #fields, 2 do\n  local is_mark = string.sub(fields[i], 1, 1) == '-'\n  if is_mark and (tonumber(fields[i + 1]) or 0) < now - MARK_MS then\n    redis.call('HDEL', subscriptions, fields[i])\n  end\nend\nlocal was_there = redis.call('HDEL', subscriptions, name)\nredis.call('HSET', subscriptions, '-' .. name, string.format('%.0f', now), '', version)\nredis.call('HDEL', trimmed, name)\nreturn was_there\n",
+  },
 } as const;
 
 /** Stores the description that a worker gives of itself. */
@@ -1165,5 +1195,157 @@ export function settleKeyed(keys: {
     script: SCRIPTS.settleKeyed,
     keys: [keys.eventStream, keys.lanes, keys.laneBodies, keys.cancelled, ...keys.inboxes],
     args: [args.group, args.first, args.stop, args.keyed, ...args.endings.flatMap((each) => [each.inbox, each.replies, each.ids.length, ...each.ids])],
+  };
+}
+
+/** Publishes a batch of events that have nothing but their JSON and further fields. */
+export function publish(keys: {
+    /** hash: slot -> number of the batch, and its answer */
+    readonly producer: string;
+    /** hash: the table of the topic */
+    readonly subscriptions: string;
+    /** hash: count, action, time */
+    readonly unrouted: string;
+    /** of the subscriptions that get an event of the batch */
+    readonly eventStreams: readonly string[];
+  }, args: {
+    /** number of the batch */
+    readonly batch: string;
+    /** field of the producer hash that remembers the answer */
+    readonly slot: string;
+    /** TTL of the producer hash, ms */
+    readonly memory: string;
+    /** of the table by which the routes were computed, '' when there was none */
+    readonly version: string;
+    /** events of this batch without a subscription */
+    readonly unroutedCount: number;
+    /** of the last of them */
+    readonly unroutedAction: string;
+    /** per event. `routes` are the numbers of its event streams, joined by blanks. `fields` are further fields, name and value in turn */
+    readonly events: readonly { readonly json: string; readonly routes: string; readonly fields: readonly string[] }[];
+  }): ScriptCall {
+  return {
+    script: SCRIPTS.publish,
+    keys: [keys.producer, keys.subscriptions, keys.unrouted, ...keys.eventStreams],
+    args: [args.batch, args.slot, args.memory, args.version, args.unroutedCount, args.unroutedAction, ...args.events.flatMap((each) => [each.json, each.routes, each.fields.length, ...each.fields])],
+  };
+}
+
+/** Publishes a batch like publish. */
+export function publishWithOptions(keys: {
+    /** hash: slot -> number of the batch, and its answer */
+    readonly producer: string;
+    /** hash: the table of the topic */
+    readonly subscriptions: string;
+    /** hash: count, action, time */
+    readonly unrouted: string;
+    readonly eventStream: string;
+    readonly delayed: string;
+    readonly delayedBodies: string;
+    /** hash: 'NUMBER KEY' -> fields of a message that waits, packed by cmsgpack */
+    readonly laneBodies: string;
+    /** string with a TTL: counts the calls that make ids */
+    readonly laneIds: string;
+    /** hash: ordering key -> its lane */
+    readonly lanes: string;
+    /** of each subscription that gets an event of the batch: event_stream, delayed, delayed_bodies, lanes, lane_bodies. After them the records of deduplication keys */
+    readonly queueKeys: readonly string[];
+  }, args: {
+    /** number of the batch */
+    readonly batch: string;
+    /** field of the producer hash that remembers the answer */
+    readonly slot: string;
+    /** TTL of the producer hash, ms */
+    readonly memory: string;
+    /** of the table by which the routes were computed, '' when there was none */
+    readonly version: string;
+    /** events of this batch without a subscription */
+    readonly unroutedCount: number;
+    /** of the last of them */
+    readonly unroutedAction: string;
+    /** per event. `routes` are the numbers of its subscriptions, joined by blanks. `delay` is in ms, 0 for an event that is due now. `record` is the place of its record among the keys, 0 without a deduplication key, and `window` is for how long it is known, ms. `fields` are further fields, name and value in turn; the ordering key is the first */
+    readonly events: readonly { readonly json: string; readonly routes: string; readonly delay: number; readonly record: number; readonly window: number; readonly fields: readonly string[] }[];
+  }): ScriptCall {
+  return {
+    script: SCRIPTS.publishWithOptions,
+    keys: [keys.producer, keys.subscriptions, keys.unrouted, keys.eventStream, keys.delayed, keys.delayedBodies, keys.laneBodies, keys.laneIds, keys.lanes, ...keys.queueKeys],
+    args: [args.batch, args.slot, args.memory, args.version, args.unroutedCount, args.unroutedAction, ...args.events.flatMap((each) => [each.json, each.routes, each.delay, each.record, each.window, each.fields.length, ...each.fields])],
+  };
+}
+
+/** Adds a subscription to the table of its topic, or changes it, and makes the group of its queue. */
+export function subscribe(keys: {
+    /** hash: the table of the topic */
+    readonly subscriptions: string;
+    /** of the subscription */
+    readonly eventStream: string;
+  }, args: {
+    readonly group: string;
+    /** of the subscription */
+    readonly name: string;
+    /** its description in the table until now, '' when it has none */
+    readonly expected: string;
+    /** the new one, JSON; the same as `expected` changes nothing in the table */
+    readonly description: string;
+    /** a random word that the table has never had */
+    readonly version: string;
+    /** how many subscriptions a topic can have */
+    readonly limit: number;
+    /** whether a subscription that was removed may come back */
+    readonly mayReturn: boolean;
+  }): ScriptCall {
+  return {
+    script: SCRIPTS.subscribe,
+    keys: [keys.subscriptions, keys.eventStream],
+    args: [args.group, args.name, args.expected, args.description, args.version, args.limit, Number(args.mayReturn)],
+  };
+}
+
+/** Deletes what has waited longest in the queue of a subscription, beyond its retention. */
+export function trimWaiting(keys: {
+    readonly eventStream: string;
+    readonly lanes: string;
+    readonly laneBodies: string;
+    readonly cancelled: string;
+    /** hash: subscription -> number of messages that retention has deleted */
+    readonly trimmed: string;
+  }, args: {
+    readonly group: string;
+    /** of the subscription */
+    readonly name: string;
+    /** how many messages are kept */
+    readonly max: number;
+    /** for how long a message may wait, ms */
+    readonly maxAge: number;
+    /** how many entries are looked at */
+    readonly limit: number;
+    /** bytes after which no further entry is deleted */
+    readonly budget: number;
+  }): ScriptCall {
+  return {
+    script: SCRIPTS.trimWaiting,
+    keys: [keys.eventStream, keys.lanes, keys.laneBodies, keys.cancelled, keys.trimmed],
+    args: [args.group, args.name, args.max, args.maxAge, args.limit, args.budget],
+  };
+}
+
+/** Removes a subscription from its topic, and deletes its queue with all its messages. */
+export function unsubscribe(keys: {
+    /** hash: the table of the topic */
+    readonly subscriptions: string;
+    /** hash: subscription -> number of messages that retention has deleted */
+    readonly trimmed: string;
+    /** all keys of the queue that have a fixed name */
+    readonly queueKeys: readonly string[];
+  }, args: {
+    /** of the subscription */
+    readonly name: string;
+    /** a random word that the table has never had */
+    readonly version: string;
+  }): ScriptCall {
+  return {
+    script: SCRIPTS.unsubscribe,
+    keys: [keys.subscriptions, keys.trimmed, ...keys.queueKeys],
+    args: [args.name, args.version],
   };
 }

@@ -1,6 +1,6 @@
 import type { QueueContext } from '../context/queue-context.js';
 import { setImmediate as immediate } from 'node:timers/promises';
-import type { Deduplication } from '../producer/batch.js';
+import type { Deduplication } from '../model/deduplication.js';
 import { COMMAND_TIMEOUT_MS } from '../redis/connection.js';
 import { GROUP } from '../model/keys.js';
 import { callReliably } from '../redis/reliable-call.js';

@@ -1,17 +1,16 @@
 import { QueueContext } from '../context/queue-context.js';
 import { randomBytes } from 'node:crypto';
-import { encodeEvent } from '../model/codec.js';
 import { COMMAND_TIMEOUT_MS, Connection, type ConnectionListener } from '../redis/connection.js';
-import { ConnectionError, InvalidEventError, PayloadTooLargeError } from '../model/errors.js';
+import { ConnectionError, InvalidEventError } from '../model/errors.js';
 import type { Cleaning, LegacyResponses } from '../legacy/bridge.js';
 import type { QueueKeys } from '../model/keys.js';
 import { orderingKeyOf, withOrderingKey } from '../model/ordering-key.js';
-import { PlainEvent, type Deduplication } from '../producer/batch.js';
+import type { Deduplication } from '../model/deduplication.js';
+import { PlainEvent } from '../producer/batch.js';
 import { Producer, type ProducerOptions } from '../producer/producer.js';
 import { needsOfClient } from '../redis/needs.js';
 import { checkVersion } from '../redis/check.js';
 import type { RedisSource } from '../redis/redis-source.js';
-import { findRefusals } from '../redis/rights.js';
 import { failureOf, type ReplyFrame } from '../model/reply-frame.js';
 import { ReplyInbox } from './reply-inbox.js';
 import { RequestTable } from './request-table.js';
@@ -19,6 +18,7 @@ import { send } from '../redis/scripts.js';
 import type { ServiceEvent } from '../model/service-event.js';
 import { RequestCanceller } from './canceller.js';
 import { OlderWorkers } from './older-workers.js';
+import { encodeWithin, SenderCheck } from './sender-check.js';
 import { WaitingRequest, type ReplyListener, type RequestCallbacks } from './waiting-request.js';
 
 export interface RequesterOptions extends ProducerOptions {
@@ -75,8 +75,7 @@ export class Requester {
   /** Reads the responses of legacy consumers. */
   #responses: LegacyResponses | undefined;
   readonly #cleaning: Cleaning;
-  #checked: Promise<void> | undefined;
-  #hasConnected = false;
+  readonly #check: SenderCheck;
   #isNewEnough = false;
 
   constructor(
@@ -93,7 +92,9 @@ export class Requester {
     this.context = new QueueContext(this.connection, keys, options.legacyConsumers);
     this.#withdrawals = new RequestCanceller(this.context);
     this.#olderWorkers = new OlderWorkers(this.context, (message) => this.#listener.warned?.(message));
-    this.#producer = new Producer(this.context, this.clientId, options, () => this.#prepare());
+    const needs = needsOfClient(options);
+    this.#check = new SenderCheck(this.connection, `queue '${keys.queue}'`, keys.rights, needs, listener);
+    this.#producer = new Producer(this.context, this.clientId, options, () => this.#check.prepare());
     this.#cleaning = this.context.legacy.cleanForClient((_, error) => this.#listener.error?.(error));
   }
 
@@ -174,13 +175,13 @@ export class Requester {
    */
   async connect(): Promise<void> {
     await this.connection.whenConnected(this.#options.enqueueTimeout);
-    await this.#prepare();
+    await this.#check.prepare();
   }
 
   /** Resolves when connected, as `connect` does. The user of Redis needs no right to send. */
   async connectToTake(): Promise<void> {
     await this.connection.whenConnected(this.#options.enqueueTimeout);
-    if (this.#hasConnected || this.#isNewEnough) return;
+    if (this.#check.hasSucceeded || this.#isNewEnough) return;
     try {
       await checkVersion(this.connection.client);
       this.#isNewEnough = true;
@@ -215,44 +216,7 @@ export class Requester {
    * @throws {PayloadTooLargeError}
    */
   encode(event: ServiceEvent): string {
-    const { maxPayloadBytes } = this.#options;
-    const { payload } = event;
-    // A character is at most three bytes of UTF-8, so most payloads need no counting.
-    if (payload !== null && payload.length * 3 > maxPayloadBytes) {
-      const bytes = Buffer.byteLength(payload);
-      if (bytes > maxPayloadBytes) {
-        throw new PayloadTooLargeError(
-          `the payload of '${event.action}' has ${String(bytes)} bytes; maxPayloadBytes is ${String(maxPayloadBytes)}`,
-        );
-      }
-    }
-    return encodeEvent(event);
-  }
-
-  /** Checks a Redis that is new to this process. */
-  async #prepare(): Promise<void> {
-    if (this.#hasConnected) return;
-    this.#checked ??= this.#check();
-    await this.#checked;
-    this.#hasConnected = true;
-  }
-
-  async #check(): Promise<void> {
-    try {
-      const { client } = this.connection;
-      await checkVersion(client);
-      const { essential, warnings } = await findRefusals(
-        client,
-        this.#keys.rights,
-        needsOfClient(this.#options),
-      );
-      if (essential !== undefined) throw new ConnectionError(`queue '${this.#keys.queue}': ${essential}`);
-      for (const warning of warnings) this.#listener.warned?.(warning);
-    } catch (error) {
-      this.#checked = undefined;
-      // Any other error means that the connection broke: messages wait for the next one.
-      if (error instanceof ConnectionError) throw error;
-    }
+    return encodeWithin(event, this.#options.maxPayloadBytes);
   }
 
   #openResponses(): LegacyResponses {

@@ -1,5 +1,6 @@
 import { AbandonedError, TimeoutExpiredError } from '../model/errors.js';
-import type { Deduplication, OutgoingEvent } from '../producer/batch.js';
+import type { Deduplication } from '../model/deduplication.js';
+import type { OutgoingEvent } from '../producer/batch.js';
 import type { Identified } from './request-table.js';
 import type { ServiceEvent } from '../model/service-event.js';
 import { timestampOf } from '../model/entry.js';

@@ -12,7 +12,7 @@ import { AbandonedError, ConnectionError, DequeueError } from '../model/errors.j
 import type { QueueKeys } from '../model/keys.js';
 import { checkRedis } from '../redis/check.js';
 import { COMMAND_TIMEOUT_MS, Connection } from '../redis/connection.js';
-import { needsOfWorker } from '../redis/needs.js';
+import { needsOfSubscriber, needsOfWorker } from '../redis/needs.js';
 import { isReplyError, isTransient } from '../redis/redis-errors.js';
 import type { RedisSource } from '../redis/redis-source.js';
 import { reliably } from '../redis/reliable-call.js';
@@ -22,6 +22,11 @@ import { InFlight } from '../settling/in-flight.js';
 import { OutcomeWriter } from '../settling/outcome-writer.js';
 import { Settler } from '../settling/settler.js';
 import { SETTLE_TIMEOUT_MS } from '../settling/settlement-queue.js';
+import {
+  SubscriptionKeeper,
+  type KeeperListener,
+  type ServedSubscription,
+} from '../topics/subscription-keeper.js';
 import { heldUp, WorkerIntake, type IntakeListener } from './intake.js';
 
 export interface WorkerOptions {
@@ -36,9 +41,11 @@ export interface WorkerOptions {
   readonly deadLetters: DeadLetterCap;
   /** Whether legacy consumers read the queue too. */
   readonly legacyConsumers: boolean;
+  /** The subscription of which this is the queue, if it is that of one. */
+  readonly subscription?: ServedSubscription | undefined;
 }
 
-export interface WorkerListener extends IntakeListener {
+export interface WorkerListener extends IntakeListener, KeeperListener {
   /** Something is wrong with Redis that the queue can live with. */
   warned(message: string): void;
   /**
@@ -73,6 +80,7 @@ export class Worker {
   readonly #listener: WorkerListener;
   readonly #trims: TrimReport;
   readonly #inFlight = new InFlight<Delivery>();
+  readonly #keeper: SubscriptionKeeper | undefined;
   /** They are there once the group has been joined. */
   #parts: Parts | undefined;
   #isStopped = false;
@@ -92,6 +100,8 @@ export class Worker {
       error: (error) => listener.error?.(error),
     });
     this.#context = new QueueContext(this.connection, keys, options.legacyConsumers);
+    const { subscription } = options;
+    this.#keeper = subscription && new SubscriptionKeeper(this.#context, subscription, listener);
     this.#trims = new TrimReport((tooMany, tooOld) => {
       listener.trimmed(tooMany, tooOld);
     });
@@ -128,6 +138,7 @@ export class Worker {
     // No read is sent before the next tick, so a queue that is paused already is not read.
     parts.consumer.startReading(parts.intake);
     parts.pauses.startLooking(this.#pauseAtStart);
+    this.#keeper?.startLooking();
     for (const warning of await parts.maintenance.register()) this.#listener.warned(warning);
   }
 
@@ -145,6 +156,7 @@ export class Worker {
       parts?.pauses.stopLooking(),
       parts?.consumer.stopReading(),
       parts?.maintenance.stopTaking(),
+      this.#keeper?.stopLooking(),
     ]);
     await parts?.intake.stopIntake();
     await this.#inFlight.drained(drainTimeout);
@@ -175,7 +187,9 @@ export class Worker {
     const inFlight = this.#inFlight;
     const listener = this.#listener;
     const refused = (what: string, error: Error): void => listener.error?.(heldUp(what, error));
-    const consumer = new GroupConsumer(this.#source, context, lease);
+    const consumer = new GroupConsumer(this.#source, context, lease, (connection) =>
+      this.#joinGroup(connection),
+    );
     const promoter = new Promoter(context, refused);
     const writer = new OutcomeWriter(context, {
       timeoutMs: SETTLE_TIMEOUT_MS,
@@ -205,6 +219,11 @@ export class Worker {
     return { consumer, settler, intake, policy, maintenance, pauses };
   }
 
+  /** Makes the group, unless it is there. A subscription looks at the table of its topic first. */
+  #joinGroup(connection: Connection): Promise<void> {
+    return this.#keeper ? this.#keeper.join(connection) : joinGroup(this.#context, connection);
+  }
+
   /**
    * Joins the group.
    * @returns the faults of Redis; nothing has been joined when one is essential
@@ -213,10 +232,11 @@ export class Worker {
     const { keys, clock } = this.#context;
     const warnings = await checkRedis(client);
     const needs = needsOfWorker(client.isCluster);
+    if (this.#keeper) needs.unshift(...needsOfSubscriber());
     const refusals = await findRefusals(client, keys.rights, needs);
     warnings.push(...refusals.warnings);
     if (refusals.essential !== undefined) return refusals;
-    await joinGroup(this.#context);
+    await this.#joinGroup(this.connection);
     await clock.synchronise(client, keys);
     this.#pauseAtStart = await this.#readPause(client);
     return { essential: undefined, warnings };

@@ -3,7 +3,15 @@ import { ClientProxy, type ReadPacket, type WritePacket } from '@nestjs/microser
 import type { Cluster, Redis } from 'ioredis';
 import { lastValueFrom, Observable } from 'rxjs';
 import { ConnectionError, type QueueState } from 'elkmq';
-import { QueueKeys, readQueueState, Requester } from 'elkmq/internal';
+import {
+  QueueKeys,
+  readQueueState,
+  readTopicState,
+  Requester,
+  sumOfStates,
+  TopicKeys,
+  TopicPublisher,
+} from 'elkmq/internal';
 import { ConnectionEvents, type ElkMqEvents, type ElkMqStatus } from '../connection-events.js';
 import { Emission } from './emission.js';
 import { LossReport } from './loss-report.js';
@@ -15,7 +23,7 @@ type CreatePacket = (pattern: unknown, data: unknown) => ReadPacket;
 
 /**
  * A Nest client for a queue: `send` stores a request and emits the replies of its handler, `emit` stores an
- * event. Errors of the transport are instances of `EventQueueError`. An error of a handler arrives in the
+ * event. For a topic, `emit` publishes an event to its subscriptions. Errors of the transport are instances of `EventQueueError`. An error of a handler arrives in the
  * form that Nest gives it.
  */
 export class ElkMqClient extends ClientProxy<ElkMqEvents> {
@@ -90,14 +98,18 @@ export class ElkMqClient extends ClientProxy<ElkMqEvents> {
   }
 
   /**
-   * Reads the state of the queue. Connects if it has to.
+   * Reads the state of the queue; of a topic the sum of its subscriptions. Connects if it has to.
    * @param timeout the time that Redis may take, ms; default: the `enqueueTimeout`
    * @throws {ConnectionError}
    */
   async state(timeout = this.#options.sending.enqueueTimeout): Promise<QueueState> {
     this.#requester ??= this.openRequester();
-    const { source, queue } = this.#options;
-    return readQueueState(this.#requester.connection, new QueueKeys(queue, source.isCluster), timeout);
+    const { source, queue, topic } = this.#options;
+    const { connection } = this.#requester;
+    if (topic !== undefined) {
+      return sumOfStates(await readTopicState(connection, new TopicKeys(topic), timeout));
+    }
+    return readQueueState(connection, new QueueKeys(queue, source.isCluster), timeout);
   }
 
   /**
@@ -111,7 +123,7 @@ export class ElkMqClient extends ClientProxy<ElkMqEvents> {
 
   /**
    * Works like Nest's `send`. Nest's own keeps every message that is sent before there is a connection,
-   * without a limit; here `maxBufferedBytes` is the limit.
+   * without a limit; here `maxBufferedBytes` is the limit. With a topic it fails with an `InvalidEventError`.
    */
   override send<TResult = unknown, TInput = unknown>(pattern: unknown, data: TInput): Observable<TResult> {
     return new Observable((observer) =>
@@ -183,7 +195,10 @@ export class ElkMqClient extends ClientProxy<ElkMqEvents> {
 
   /** @internal Makes the object that stores messages. A test queue makes another one. */
   protected openRequester(): RequesterLike {
-    const { source, queue, sending } = this.#options;
+    const { source, queue, topic, sending } = this.#options;
+    if (topic !== undefined) {
+      return new TopicPublisher(source, new TopicKeys(topic), sending, this.#events);
+    }
     const keys = new QueueKeys(queue, source.isCluster);
     return new Requester(source, keys, sending, this.#events);
   }

@@ -9,7 +9,7 @@ import { ConnectionEvents, type ElkMqEvents, type ElkMqStatus } from '../connect
 import { ElkMqContext } from './elk-mq.context.js';
 import { serverOptions, type ElkMqServerOptions } from '../options.js';
 import { Failures } from './failures.js';
-import { Handlers } from './handlers.js';
+import { Handlers, refuseRequestHandlers } from './handlers.js';
 import { EventHandling, type Handling } from './event-handling.js';
 import { RequestHandling } from './request-handling.js';
 import { safeLog } from '../safe-log.js';
@@ -42,6 +42,8 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
   #worker: WorkerLike | undefined;
   #handlers: Handlers;
   #unwatch: (() => void) | undefined;
+  /** The reason for which the server has stopped by itself. */
+  #unsubscribed: Error | undefined;
   /** A module and Nest may both call `close`. They get the same promise. */
   #closed: Promise<void> = Promise.resolve();
 
@@ -99,7 +101,9 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
 
   /**
    * Takes messages from now on. The callback gets a `ConnectionError` when Redis is away for
-   * `connectTimeout`, and a `DequeueError` when Redis refuses.
+   * `connectTimeout`, and a `DequeueError` when Redis refuses. With a subscription it gets an
+   * `InvalidOptionError` when a handler is for requests, an `UnsubscribedError` when the subscription was
+   * removed, and a `TooManySubscriptionsError` beyond 200.
    */
   listen(callback: (error?: Error) => void): void {
     const { queue, deadLetters, connectTimeout } = this.#options;
@@ -110,6 +114,11 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
       },
       error: (error) => {
         this.#events.error(error);
+      },
+      unsubscribed: (error) => {
+        this.#unsubscribed = error;
+        this.#events.error(error);
+        void this.close();
       },
       modeOf: (action) => this.#handlers.modeOf(action),
       handle: (delivery) => {
@@ -129,14 +138,17 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
 
   /** @internal Makes the worker that takes messages. A test queue makes another one. */
   protected openWorker(listener: WorkerListener): WorkerLike {
-    const { source, queue } = this.#options;
-    const options = { ...this.#options, handlers: [...this.messageHandlers.keys()] };
+    const { source, queue, subscription } = this.#options;
+    const handlers = [...this.messageHandlers.keys()];
+    const served = subscription && { ...subscription, patterns: handlers };
+    const options = { ...this.#options, handlers, subscription: served };
     return new Worker(source, new QueueKeys(queue, source.isCluster), options, listener);
   }
 
   async #start(worker: WorkerLike, connectTimeout: number): Promise<void> {
     const { queue, delivery } = this.#options;
     this.#handlers = new Handlers(this.messageHandlers, this.#failures, delivery);
+    if (this.#options.subscription) refuseRequestHandlers(this.messageHandlers, this.#options.subscription);
     for (const mistake of this.#handlers.check()) this.#log.warn(`Queue '${queue}': ${mistake}`);
     await worker.start(connectTimeout);
     this.#unwatch = callSafely(
@@ -197,6 +209,7 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
   }
 
   #listening(): WorkerLike {
+    if (this.#unsubscribed) throw this.#unsubscribed;
     if (!this.#worker) throw new Error('Not listening. Call "listen" or "startAllMicroservices" first.');
     return this.#worker;
   }

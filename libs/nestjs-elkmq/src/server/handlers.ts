@@ -1,5 +1,5 @@
 import type { MessageHandler } from '@nestjs/microservices';
-import type { DeliveryMode } from 'elkmq';
+import { InvalidOptionError, type DeliveryMode } from 'elkmq';
 import type { Failures } from './failures.js';
 import { deliveryMode } from '../options.js';
 import type { RetryPolicy } from './retry-policy.js';
@@ -50,4 +50,20 @@ export class Handlers {
       return `the handler of '${pattern}' does not get ${names}: an exact pattern wins. To get both, give it the list ['${pattern}', ${names}]`;
     });
   }
+}
+
+/**
+ * Refuses handlers that answer: nobody waits for the answer to an event of a topic.
+ * @throws {InvalidOptionError}
+ */
+export function refuseRequestHandlers(
+  handlers: ReadonlyMap<string, MessageHandler>,
+  { topic, name }: { readonly topic: string; readonly name: string },
+): void {
+  const answering = [...handlers].filter(([, { isEventHandler }]) => isEventHandler !== true);
+  if (answering.length === 0) return;
+  const patterns = answering.map(([pattern]) => `'${pattern}'`).join(', ');
+  throw new InvalidOptionError(
+    `the subscription '${name}' of the topic '${topic}' takes only events, but these handlers are for requests: ${patterns}. Make them @EventPattern, or give this server a transportId of its own and bind only its event handlers to it`,
+  );
 }

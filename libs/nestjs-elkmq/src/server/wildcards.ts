@@ -1,4 +1,5 @@
 import type { MessageHandler } from '@nestjs/microservices';
+import { isWildcard, matchesWords } from 'elkmq/internal';
 import { isObservable, lastValueFrom } from 'rxjs';
 
 /**
@@ -25,8 +26,8 @@ export class Wildcards {
     this.#exact = handlers;
     for (const [pattern, handler] of handlers) {
       const words = pattern.split('.');
-      const isWild = words.includes('*') || words.includes('#');
-      if (isWild && handler.isEventHandler === true) this.#patterns.push({ pattern, words, handler });
+      if (isWildcard(words) && handler.isEventHandler === true)
+        this.#patterns.push({ pattern, words, handler });
     }
   }
 
@@ -37,7 +38,7 @@ export class Wildcards {
       .map(({ pattern, words, handler }) => ({
         pattern,
         actions: events
-          .filter(([action, other]) => !isAmong(handler, other) && matches(words, action.split('.')))
+          .filter(([action, other]) => !isAmong(handler, other) && matchesWords(words, action.split('.')))
           .map(([action]) => action)
           .filter((action) => !this.#patterns.some((wild) => wild.pattern === action)),
       }))
@@ -50,7 +51,7 @@ export class Wildcards {
     if (this.#found.has(action)) return this.#found.get(action);
     if (this.#found.size === REMEMBERED) this.#found.clear();
     const words = action.split('.');
-    const matching = this.#patterns.filter((pattern) => matches(pattern.words, words));
+    const matching = this.#patterns.filter((pattern) => matchesWords(pattern.words, words));
     const handler = together(matching.map((pattern) => pattern.handler));
     this.#found.set(action, handler);
     return handler;
@@ -70,29 +71,6 @@ function isAmong({ extras }: MessageHandler, first: MessageHandler): boolean {
 
 function nextOf({ next }: MessageHandler): MessageHandler | undefined {
   return next as MessageHandler | undefined;
-}
-
-/** Takes one pass over the words for any pattern, because an action comes from outside and may be long. */
-function matches(pattern: readonly string[], words: readonly string[]): boolean {
-  let places = from(pattern, 0);
-  for (const word of words) {
-    const next = new Set<number>();
-    for (const place of places) {
-      const expected = pattern[place];
-      const follows = expected === '#' ? place : place + 1;
-      if (expected !== '#' && expected !== '*' && expected !== word) continue;
-      for (const later of from(pattern, follows)) next.add(later);
-    }
-    places = [...next];
-  }
-  return places.includes(pattern.length);
-}
-
-/** Returns `place` and the places after it that need no further word, because a `#` may stand for nothing. */
-function from(pattern: readonly string[], place: number): number[] {
-  const places = [place];
-  while (pattern[place] === '#') places.push(++place);
-  return places;
 }
 
 /**

@@ -4,14 +4,20 @@ import { MemoryBroker, type WorkerListener } from 'elkmq/internal';
 import { ElkMqClient } from '../client/elk-mq.client.js';
 import type { RequesterLike } from '../client/outgoing-messages.js';
 import { ElkMqServer, type WorkerLike } from '../server/elk-mq.server.js';
-import type { ElkMqClientOptions, ElkMqServerOptions } from '../options.js';
+import type { ElkMqQueueAddress } from '../address-options.js';
+import type {
+  ElkMqClientOptions,
+  ElkMqClientSettings,
+  ElkMqServerOptions,
+  ElkMqServerSettings,
+} from '../options.js';
 
 /** The options of a test queue. */
 export interface ElkMqTestQueueOptions {
   /** The options of the server, such as `retry`, `concurrency` and `serializer`. */
-  server?: Partial<ElkMqServerOptions>;
+  server?: Partial<ElkMqServerSettings & ElkMqQueueAddress>;
   /** The options of the client, such as `timeout`, `eventTimeout` and `serializer`. */
-  client?: Partial<ElkMqClientOptions>;
+  client?: Partial<ElkMqClientSettings & ElkMqQueueAddress>;
   /** The first time of the clock, ms since 1970. Default: now. */
   now?: number;
 }

@@ -1,0 +1,80 @@
+import { encodeEvent } from '../model/codec.js';
+import { ConnectionError, PayloadTooLargeError } from '../model/errors.js';
+import type { ServiceEvent } from '../model/service-event.js';
+import { checkVersion } from '../redis/check.js';
+import type { Connection, ConnectionListener } from '../redis/connection.js';
+import { findRefusals, type Need } from '../redis/rights.js';
+
+/**
+ * The JSON of `event`.
+ * @param maxBytes the longest payload, in bytes of UTF-8
+ * @throws {PayloadTooLargeError}
+ */
+export function encodeWithin(event: ServiceEvent, maxBytes: number): string {
+  const { payload } = event;
+  // A character is at most three bytes of UTF-8, so most payloads need no counting.
+  if (payload !== null && payload.length * 3 > maxBytes) {
+    const bytes = Buffer.byteLength(payload);
+    if (bytes > maxBytes) {
+      throw new PayloadTooLargeError(
+        `the payload of '${event.action}' has ${String(bytes)} bytes; maxPayloadBytes is ${String(maxBytes)}`,
+      );
+    }
+  }
+  return encodeEvent(event);
+}
+
+/** Checks a Redis that is new to this process, once, before anything is stored there. */
+export class SenderCheck {
+  readonly #connection: Connection;
+  readonly #owner: string;
+  readonly #rights: string;
+  readonly #needs: readonly Need[];
+  readonly #listener: ConnectionListener;
+  #running: Promise<void> | undefined;
+  #hasSucceeded = false;
+
+  /**
+   * @param owner for messages: `queue 'orders'`
+   * @param rights the key on which commands are tried
+   */
+  constructor(
+    connection: Connection,
+    owner: string,
+    rights: string,
+    needs: readonly Need[],
+    listener: ConnectionListener,
+  ) {
+    this.#connection = connection;
+    this.#owner = owner;
+    this.#rights = rights;
+    this.#needs = needs;
+    this.#listener = listener;
+  }
+
+  get hasSucceeded(): boolean {
+    return this.#hasSucceeded;
+  }
+
+  /** @throws {ConnectionError} when Redis is too old, or refuses what sending needs */
+  async prepare(): Promise<void> {
+    if (this.#hasSucceeded) return;
+    this.#running ??= this.#run();
+    await this.#running;
+    this.#hasSucceeded = true;
+  }
+
+  async #run(): Promise<void> {
+    try {
+      const { client } = this.#connection;
+      await checkVersion(client);
+      const { essential, warnings } = await findRefusals(client, this.#rights, this.#needs);
+      if (essential !== undefined) throw new ConnectionError(`${this.#owner}: ${essential}`);
+      for (const warning of warnings) this.#listener.warned?.(warning);
+    } catch (error) {
+      this.#running = undefined;
+      // Any other error means that the connection broke: messages wait for the next one.
+      if (error instanceof ConnectionError) throw error;
+    }
+  }
+}

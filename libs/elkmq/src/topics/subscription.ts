@@ -1,0 +1,49 @@
+import { InvalidOptionError } from '../model/errors.js';
+import { formatValue, parseInteger, parseMilliseconds } from '../model/options.js';
+
+/** How much is kept for a subscription whose workers do not come. */
+export interface Retention {
+  /**
+   * The number of messages in the queue of the subscription, those that run included. Beyond it the messages
+   * that have waited longest are deleted. Default 1,000,000.
+   */
+  readonly max: number;
+  /** The time for which a message may wait, ms. Default 604,800,000 (7 days). */
+  readonly maxAge: number;
+}
+
+export const DEFAULT_RETENTION: Retention = { max: 1_000_000, maxAge: 604_800_000 };
+
+/** A subscription of a topic. */
+export interface Subscription {
+  readonly name: string;
+  /** The actions that it gets. Dots separate words, `*` is one word, `#` is any number of words. */
+  readonly patterns: readonly string[];
+  readonly retention: Retention;
+  /** The time at which it was added, ms since 1970. It gets what is published from then on. */
+  readonly since: number;
+}
+
+/** Whether `given` is an object with known names. */
+function optionsOf(given: unknown): Record<string, unknown> {
+  if (given === undefined) return {};
+  if (typeof given !== 'object' || given === null) {
+    throw new InvalidOptionError(`retention must be an object of max, maxAge, got ${formatValue(given)}`);
+  }
+  const unknown = Object.keys(given).find((name) => name !== 'max' && name !== 'maxAge');
+  if (unknown === undefined) return given as Record<string, unknown>;
+  throw new InvalidOptionError(`retention has no ${formatValue(unknown)}; it has max, maxAge`);
+}
+
+/**
+ * Checks the retention of a subscription.
+ * @param fallback for what is not given
+ * @throws {InvalidOptionError}
+ */
+export function parseRetention(given: unknown, fallback = DEFAULT_RETENTION): Retention {
+  const { max, maxAge } = optionsOf(given);
+  return {
+    max: parseInteger('retention.max', max, fallback.max, 1),
+    maxAge: parseMilliseconds('retention.maxAge', maxAge, fallback.maxAge, Number.MAX_SAFE_INTEGER),
+  };
+}

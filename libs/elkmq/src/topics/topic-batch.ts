@@ -1,0 +1,109 @@
+import { isLarge, MAX_CHARACTERS, MAX_EVENTS, type OutgoingEvent } from '../producer/batch.js';
+import { isKeyed } from '../model/ordering-key.js';
+import type { TopicKeys } from '../model/topic-keys.js';
+import * as scripts from '../redis/scripts.generated.js';
+import type { ScriptCall } from '../redis/scripts.js';
+import type { Router } from './router.js';
+
+/** An event on its way to a topic. */
+export interface TopicEvent extends OutgoingEvent {
+  readonly action: string;
+  /** The `attentiveNow()` from which its patience counts. */
+  readonly since: number;
+}
+
+/** The most copies of one call: about two milliseconds of Redis. One event is never divided. */
+const MAX_COPIES = 500;
+/** A copy with an ordering key or a delay costs as much as so many plain ones. */
+const COSTLY_COPY = 3;
+
+/** The number of the first events that go out as one batch. */
+export function countBatch(waiting: readonly TopicEvent[], router: Router): number {
+  let characters = 0;
+  let copies = 0;
+  let count = 0;
+  for (const event of waiting) {
+    characters += event.json.length;
+    copies += router.routesOf(event.action).length * (isCostly(event) ? COSTLY_COPY : 1);
+    const isOver = characters > MAX_CHARACTERS || copies > MAX_COPIES || isLarge(event);
+    if (count > 0 && isOver) return count;
+    count++;
+    if (count === MAX_EVENTS || isLarge(event)) return count;
+  }
+  return count;
+}
+
+/** The producer that sends a batch. */
+export interface TopicSender {
+  readonly clientId: string;
+  /** The number of the batch. */
+  readonly number: number;
+  /** The time for which Redis remembers its answer, ms. */
+  readonly memory: number;
+}
+
+/** Makes the call for a batch. The usual batch has a script of its own: events without a delay or a key. */
+export function publishCall(
+  events: readonly TopicEvent[],
+  router: Router,
+  topicKeys: TopicKeys,
+  { clientId, number, memory }: TopicSender,
+): ScriptCall {
+  const used = new Map<number, number>();
+  const routesOf = ({ action }: TopicEvent): string => placesOf(router.routesOf(action), used);
+  const routes = events.map(routesOf);
+  const unrouted = events.filter((_, index) => routes[index] === '');
+  const { subscriptions, unrouted: unroutedKey, laneIds } = topicKeys;
+  const keys = { subscriptions, unrouted: unroutedKey, producer: topicKeys.producer(clientId) };
+  const args = {
+    batch: String(number),
+    // One batch is on its way at a time.
+    slot: '0',
+    memory: String(memory),
+    version: router.table.version,
+    unroutedCount: unrouted.length,
+    unroutedAction: unrouted.at(-1)?.action ?? '',
+  };
+  const names = [...used.keys()].map((route) => (router.table.subscriptions[route] as { name: string }).name);
+  const queues = names.map((name) => topicKeys.queueKeys(name));
+  if (!events.some(isCostly) && !events.some(({ deduplication }) => deduplication)) {
+    const eventStreams = queues.map(({ eventStream }) => eventStream);
+    const plain = events.map(({ json, fields }, index) => ({ json, routes: routes[index] ?? '', fields }));
+    return scripts.publish({ ...keys, eventStreams }, { ...args, events: plain });
+  }
+  const queueKeys = queues.flatMap((queue) => [
+    queue.eventStream,
+    queue.delayed,
+    queue.delayedBodies,
+    queue.lanes,
+    queue.laneBodies,
+  ]);
+  const withOptions = events.map(({ json, fields, delay, deduplication }, index) => ({
+    json,
+    routes: routes[index] ?? '',
+    delay,
+    record: deduplication ? queueKeys.push(topicKeys.deduplication(deduplication.key)) : 0,
+    window: deduplication?.window ?? 0,
+    fields,
+  }));
+  // The script sets these keys to those of a queue before it uses them.
+  const { eventStream, delayed, delayedBodies, lanes, laneBodies } = queues[0] ?? topicKeys.queueKeys('none');
+  return scripts.publishWithOptions(
+    { ...keys, eventStream, delayed, delayedBodies, lanes, laneBodies, laneIds, queueKeys },
+    { ...args, events: withOptions },
+  );
+}
+
+function isCostly({ fields, delay }: OutgoingEvent): boolean {
+  return delay > 0 || (fields.length > 0 && isKeyed(fields));
+}
+
+/** The routes as places among the queues that the batch uses, counted from 1. */
+function placesOf(routes: readonly number[], used: Map<number, number>): string {
+  const places = routes.map((route) => {
+    const place = used.get(route) ?? used.size + 1;
+    used.set(route, place);
+    return place;
+  });
+  return places.join(' ');
+}
