@@ -1,19 +1,11 @@
-import { NestFactory } from '@nestjs/core';
-import { TerminusModule } from '@nestjs/terminus';
 import { ConnectionError, ElkMqServer, EventQueue, QueueAdmin, ServiceEvent } from 'nestjs-elkmq';
-import { ElkMqHealthIndicator, type ElkMqHealthLimits, type ElkMqHealthSource } from 'nestjs-elkmq/terminus';
 import { describe, expect, it } from 'vitest';
 import { enqueueAsTheOriginal } from '../support/entries.js';
 import { newQueue } from '../support/event-queue.js';
+import { healthOf } from '../support/health.js';
 import { deadLettersOf, events, moduleOf, startApp, startClient, told } from '../support/nest.js';
 import { clientOf, ownRedis } from '../support/own-redis.js';
 import { closing, newQueueName, rejection, until, url } from '../support/queue.js';
-
-async function healthOf(queue: ElkMqHealthSource, limits?: ElkMqHealthLimits): Promise<unknown> {
-  const module = { ...moduleOf(), imports: [TerminusModule], providers: [ElkMqHealthIndicator] };
-  const app = closing(await NestFactory.createApplicationContext(module));
-  return (await app.get(ElkMqHealthIndicator).check('orders', queue, limits)).orders;
-}
 
 describe('the state of a queue', () => {
   it('of one that nobody has used is all zeros', async () => {

@@ -121,6 +121,8 @@ export function told(error: unknown): string {
     case 'JSON_PARSE_FAILED':
     case 'UNSUBSCRIBED':
       return 'not taken';
+    case 'OLDER_WORKER':
+      return 'not in order';
     default:
       expectTypeOf(error.code).toBeNever();
       return error.code;

@@ -33,6 +33,7 @@ export {
   InvalidOptionError,
   JsonDumpError,
   JsonParseError,
+  OlderWorkerError,
   PayloadTooLargeError,
   QueueFullError,
   RejectedError,

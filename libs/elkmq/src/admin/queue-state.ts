@@ -1,5 +1,6 @@
 import { pauseOf, type QueuePause } from './queue-pause.js';
 import { DequeueError } from '../model/errors.js';
+import { ORDERING_KEYS } from '../model/features.js';
 import { GROUP, type QueueKeys } from '../model/keys.js';
 import type { Connection } from '../redis/connection.js';
 import { isReplyError } from '../redis/redis-errors.js';
@@ -34,11 +35,17 @@ export interface QueueState {
    * and a worker of a version without a registry.
    */
   readonly workers: number;
+  /**
+   * The workers of an earlier version that know no ordering keys. It is there only when there are such
+   * workers, and messages with ordering keys: those can run at once and out of order.
+   */
+  readonly olderWorkers?: number;
   /** The pause, if the queue is paused: its workers take nothing. */
   readonly paused?: QueuePause;
 }
 
-type Counts = [number, number, number, string, number, number, number, number, number, number];
+type Counts = [...First, number, number, number, number, number, number, number];
+type First = [entries: number, responses: number, running: number, oldest: string];
 
 /**
  * @param patience the time that Redis may take, ms
@@ -51,10 +58,14 @@ export async function readQueueState(
   patience: number,
 ): Promise<QueueState> {
   try {
-    const answer = await callReliably(connection, scripts.queueState(keys, { group: GROUP }), patience);
+    const answer = await callReliably(
+      connection,
+      scripts.queueState(keys, { group: GROUP, orderingKeys: ORDERING_KEYS }),
+      patience,
+    );
     const [counts, [since, by]] = [answer as Counts, (answer as string[]).slice(-2)];
-    const [entries, responses, running, oldest, delayed, deadLetters, now, workers, behindKeys, blockedKeys] =
-      counts;
+    const [entries, responses, running, oldest, ...numbers] = counts;
+    const [delayed, deadLetters, now, workers, behindKeys, blockedKeys, olderWorkers] = numbers;
     const paused = pauseOf(since, by);
     return {
       waiting: Math.max(entries - responses - running, 0) + behindKeys,
@@ -65,6 +76,7 @@ export async function readQueueState(
       blockedKeys,
       oldestWaiting: oldest === '' ? 0 : Math.max(now - Number.parseInt(oldest), 0),
       workers,
+      ...(olderWorkers > 0 && { olderWorkers }),
       ...(paused && { paused }),
     };
   } catch (error) {

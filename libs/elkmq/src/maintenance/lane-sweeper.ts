@@ -22,7 +22,8 @@ interface SeenLane {
 
 /**
  * Lets the next message of an ordering key go on when the one before has vanished: somebody deleted its
- * entry by hand, or a worker of an earlier version ended it. One worker of the queue does this for all.
+ * entry by hand, or a worker of an earlier version ended it. Finds messages that wait and that no lane knows.
+ * One worker of the queue does this for all.
  */
 export class LaneSweeper {
   readonly #context: QueueContext;
@@ -30,6 +31,8 @@ export class LaneSweeper {
   readonly #lease: number;
   readonly #task: PeriodicTask;
   #cursor = '0';
+  /** The place in the messages that wait. */
+  #bodyCursor = '0';
   /** The lanes of the round before, and those of this one. */
   #before = new Map<string, SeenLane>();
   #seen = new Map<string, SeenLane>();
@@ -69,8 +72,10 @@ export class LaneSweeper {
       this.#seen.clear();
       return TURN_MS;
     }
-    const count = Number(await this.#send('hlen', [this.#context.keys.lanes]));
-    if (count === 0) return IDLE_INTERVAL_MS;
+    const { lanes, laneBodies } = this.#context.keys;
+    if ((await this.#send('exists', [lanes, laneBodies])) === 0) return IDLE_INTERVAL_MS;
+    await this.#rebuildSome();
+    const count = Number(await this.#send('hlen', [lanes]));
     await this.#healSome(Math.max(LANES_PER_CALL, Math.ceil(count / SWEEPS_PER_ROUND)));
     return SWEEP_INTERVAL_MS;
   }
@@ -82,6 +87,18 @@ export class LaneSweeper {
     if ((await this.#send('get', [laneSweep])) !== this.#worker) return false;
     await this.#send('pexpire', [laneSweep, TURN_MS]);
     return true;
+  }
+
+  /** Looks at some of the messages that wait; at all of the others, too, when a lane does not know its own. */
+  async #rebuildSome(): Promise<void> {
+    const { connection, keys } = this.#context;
+    let found = 0;
+    do {
+      const call = scripts.rebuildLanes(keys, { cursor: this.#bodyCursor, count: LANES_PER_CALL });
+      const [cursor, more] = (await runScript(connection.client, call)) as [string, number];
+      this.#bodyCursor = cursor;
+      found += more;
+    } while (found > 0 && this.#bodyCursor !== '0');
   }
 
   async #healSome(count: number): Promise<void> {

@@ -11,6 +11,7 @@ export type EventQueueErrorCode =
   | 'INVALID_OPTION'
   | 'JSON_DUMP_FAILED'
   | 'JSON_PARSE_FAILED'
+  | 'OLDER_WORKER'
   | 'PAYLOAD_TOO_LARGE'
   | 'QUEUE_EMPTY'
   | 'QUEUE_FULL'
@@ -126,6 +127,15 @@ export class CancelledError extends EventQueueError {
 export class RejectedError extends EventQueueError {
   override readonly name: string = 'RejectedError';
   readonly code = 'REJECTED';
+}
+
+/**
+ * A worker of an earlier version takes messages that it cannot handle in order. A client reports it, and goes
+ * on.
+ */
+export class OlderWorkerError extends EventQueueError {
+  override readonly name: string = 'OlderWorkerError';
+  readonly code = 'OLDER_WORKER';
 }
 
 /** A handler asked for something too late: this attempt has ended, or has answered already. */

@@ -7,7 +7,7 @@ const EVALSHA: Need = {
 
 /** Without one of these, only messages without an ordering key are served. */
 const ORDERING: Need = {
-  commands: ['hincrby', 'incrby', ...commandsOf('settleKeyed', 'healLanes')],
+  commands: ['hincrby', 'incrby', ...commandsOf('settleKeyed', 'healLanes', 'rebuildLanes')],
   cost: 'no message with an ordering key can be sent or settled',
 };
 

@@ -28,9 +28,9 @@ export const SCRIPTS = {
   },
   queueState: {
     name: 'queueState',
-    sha1: 'c4eafb44b8f524e49bd102770c36fad9fba6b75c',
-    commands: 'hget hgetall hlen time xinfo|groups xlen xrange zcard',
-    source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal event_stream, response_stream, delayed, dead_letters, workers, lanes, lane_bodies, control = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8]\nlocal group = ARGV[1]\n\nlocal function group_info(stream, group)\n  local groups = redis.pcall('XINFO', 'GROUPS', stream)\n  for _, known in ipairs(groups.err and {} or groups) do\n    local info = {}\n    for i = 1, #known, 2 do info[known[i]] = known[i + 1] end\n    if info['name'] == group then return info end\n  end\nend\nlocal function is_live(member, now)\n  local seen, ttl = string.match(member, '^{\"seen\":(%d+),\"ttl\":(%d+),')\n  return seen ~= nil and seen + ttl > now\nend\nlocal function now_ms()\n  local time = redis.call('TIME')\n  return time[1] * 1000 + math.floor(time[2] / 1000)\nend\nlocal function parts_of_id(id)\n  local time, number = string.match(id, '^(%d+)%-(%d+)$')\n  return tonumber(time), tonumber(number)\nend\n\nlocal function id_after(id)\n  local time, number = string.match(id, '^(%d+)%-(%d+)$')\n  if tonumber(number) >= 2 ^ 53 then return string.format('%.0f-0', time + 1) end\n  return time .. '-' .. string.format('%.0f', number + 1)\nend\n\nlocal function is_id_before(id, other)\n  local time, number = parts_of_id(id)\n  local other_time, other_number = parts_of_id(other)\n  return time < other_time or (time == other_time and number < other_number)\nend\n\nlocal info = group_info(event_stream, group) or { ['pending'] = 0, ['last-delivered-id'] = '0-0' }\nlocal next_id = id_after(info['last-delivered-id'])\nlocal next_entry = redis.call('XRANGE', event_stream, next_id, '+', 'COUNT', 1)[1]\nlocal now = now_ms()\nlocal members, live = redis.call('HGETALL', workers), 0\nfor i = 2, #members, 2 do\n  if is_live(members[i], now) then live = live + 1 end\nend\nreturn {\n  redis.call('XLEN', event_stream),\n  redis.call('XLEN', response_stream),\n  info['pending'],\n  next_entry and next_entry[1] or '',\n  redis.call('ZCARD', delayed),\n  redis.call('ZCARD', dead_letters),\n  now,\n  live,\n  redis.call('HLEN', lane_bodies),\n  tonumber(redis.call('HGET', lanes, '') or 0),\n  redis.call('HGET', control, 'paused') or '',\n  redis.call('HGET', control, 'by') or '',\n}\n",
+    sha1: '735bf41a7baf2bda92abac15dbde6b9abddfaa91',
+    commands: 'exists hget hgetall hlen time xinfo|groups xlen xrange zcard',
+    source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal event_stream, response_stream, delayed, dead_letters, workers, lanes, lane_bodies, control = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8]\nlocal group, ordering_keys = ARGV[1], ARGV[2]\n\nlocal function group_info(stream, group)\n  local groups = redis.pcall('XINFO', 'GROUPS', stream)\n  for _, known in ipairs(groups.err and {} or groups) do\n    local info = {}\n    for i = 1, #known, 2 do info[known[i]] = known[i + 1] end\n    if info['name'] == group then return info end\n  end\nend\nlocal function is_live(member, now)\n  local seen, ttl = string.match(member, '^{\"seen\":(%d+),\"ttl\":(%d+),')\n  return seen ~= nil and seen + ttl > now\nend\nlocal function now_ms()\n  local time = redis.call('TIME')\n  return time[1] * 1000 + math.floor(time[2] / 1000)\nend\nlocal function parts_of_id(id)\n  local time, number = string.match(id, '^(%d+)%-(%d+)$')\n  return tonumber(time), tonumber(number)\nend\n\nlocal function id_after(id)\n  local time, number = string.match(id, '^(%d+)%-(%d+)$')\n  if tonumber(number) >= 2 ^ 53 then return string.format('%.0f-0', time + 1) end\n  return time .. '-' .. string.format('%.0f', number + 1)\nend\n\nlocal function is_id_before(id, other)\n  local time, number = parts_of_id(id)\n  local other_time, other_number = parts_of_id(other)\n  return time < other_time or (time == other_time and number < other_number)\nend\n\nlocal info = group_info(event_stream, group) or { ['pending'] = 0, ['last-delivered-id'] = '0-0' }\nlocal next_id = id_after(info['last-delivered-id'])\nlocal next_entry = redis.call('XRANGE', event_stream, next_id, '+', 'COUNT', 1)[1]\nlocal now = now_ms()\nlocal members, live, older = redis.call('HGETALL', workers), 0, 0\nlocal has_keys = redis.call('EXISTS', lanes) == 1\nfor i = 2, #members, 2 do\n  if is_live(members[i], now) then\n    live = live + 1\n    if has_keys and not string.find(members[i], '\"' .. ordering_keys .. '\"', 1, true) then older = older + 1 end\n  end\nend\nreturn {\n  redis.call('XLEN', event_stream),\n  redis.call('XLEN', response_stream),\n  info['pending'],\n  next_entry and next_entry[1] or '',\n  redis.call('ZCARD', delayed),\n  redis.call('ZCARD', dead_letters),\n  now,\n  live,\n  redis.call('HLEN', lane_bodies),\n  tonumber(redis.call('HGET', lanes, '') or 0),\n  older,\n  redis.call('HGET', control, 'paused') or '',\n  redis.call('HGET', control, 'by') or '',\n}\n",
   },
   readHeads: {
     name: 'readHeads',
@@ -193,6 +193,12 @@ export const SCRIPTS = {
     sha1: '0b263ab387bbe6a3e7d66eb73fb15b3d06631ee1',
     commands: 'xgroup|delconsumer xpending',
     source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal event_stream = KEYS[1]\nlocal group, consumer = ARGV[1], ARGV[2]\nlocal pending = redis.pcall('XPENDING', event_stream, group, '-', '+', 1, consumer)\nif pending.err then return 0 end\nif #pending > 0 then return #pending end\nredis.call('XGROUP', 'DELCONSUMER', event_stream, group, consumer)\nreturn 0\n",
+  },
+  rebuildLanes: {
+    name: 'rebuildLanes',
+    sha1: '054ebec6718ff9bb36702a19026702efabdbcde2',
+    commands: 'hdel hget hincrby hlen hscan hset',
+    source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal lanes, lane_bodies = KEYS[1], KEYS[2]\nlocal cursor, count = ARGV[1], tonumber(ARGV[2])\n\n\nlocal DELAYED = 'd'\n\nlocal function parse_lane(text)\n  if not text then return nil end\n  local head, entry, first, last = string.match(text, '^(%d+%-%d+) (%S+) (%d+) (%d+)$')\n  if head then return head, entry, tonumber(first), tonumber(last) end\n  return string.match(text, '^%d+%-%d+$'), text, 1, 0\nend\n\nlocal function set_lane(key, head, entry, first, last)\n  local text = head\n  if head ~= entry or first <= last then text = string.format('%s %s %.0f %.0f', head, entry, first, last) end\n  redis.call('HSET', lanes, key, text)\nend\n\nlocal function count_blocked(change)\n  if redis.call('HINCRBY', lanes, '', change) <= 0 then redis.call('HDEL', lanes, '') end\nend\n\nlocal function move_head(key, origin, entry)\n  local head, _, first, last = parse_lane(redis.call('HGET', lanes, key))\n  if not head then set_lane(key, origin, entry, 1, 0)\n  elseif head == origin then set_lane(key, head, entry, first, last) end\nend\n\nlocal NO_HEAD = '0-0'\n\nlocal next_cursor, fields = unpack(redis.call('HSCAN', lane_bodies, cursor, 'COUNT', count))\nlocal found = 0\nfor i = 1, #fields, 2 do\n  local digits, key = string.match(fields[i], '^(%d+) (.+)$')\n  local number = tonumber(digits)\n  if number then\n    local head, entry, first, last = parse_lane(redis.call('HGET', lanes, key))\n    if not head then head, entry, first, last = NO_HEAD, NO_HEAD, 1, 0 end\n    if number < first or number > last then\n      found = found + 1\n      if first > last then\n        count_blocked(1)\n        first, last = number, number\n      end\n      set_lane(key, head, entry, math.min(first, number), math.max(last, number))\n    end\n  end\nend\nif #fields == 0 and redis.call('HLEN', lane_bodies) == 0 then redis.call('HDEL', lanes, '') end\nreturn { next_cursor, found }\n",
   },
   renew: {
     name: 'renew',
@@ -380,11 +386,13 @@ export function queueState(keys: {
     readonly control: string;
   }, args: {
     readonly group: string;
+    /** the feature of workers that know ordering keys */
+    readonly orderingKeys: string;
   }): ScriptCall {
   return {
     script: SCRIPTS.queueState,
     keys: [keys.eventStream, keys.responseStream, keys.delayed, keys.deadLetters, keys.workers, keys.lanes, keys.laneBodies, keys.control],
-    args: [args.group],
+    args: [args.group, args.orderingKeys],
   };
 }
 
@@ -941,6 +949,23 @@ export function leaveGroup(keys: {
     script: SCRIPTS.leaveGroup,
     keys: [keys.eventStream],
     args: [args.group, args.consumer],
+  };
+}
+
+/** Looks for messages that wait behind an ordering key and that its lane does not know, because somebody deleted lanes by hand. */
+export function rebuildLanes(keys: {
+    readonly lanes: string;
+    readonly laneBodies: string;
+  }, args: {
+    /** of the step before, '0' at first */
+    readonly cursor: string;
+    /** of messages to look at, about */
+    readonly count: number;
+  }): ScriptCall {
+  return {
+    script: SCRIPTS.rebuildLanes,
+    keys: [keys.lanes, keys.laneBodies],
+    args: [args.cursor, args.count],
   };
 }
 

@@ -1,4 +1,5 @@
 import type { QueueContext } from '../context/queue-context.js';
+import { OlderWorkerError } from '../model/errors.js';
 import { ORDERING_KEYS } from '../model/features.js';
 import { attentiveNow } from '../redis/deadline.js';
 import { COMMAND_TIMEOUT_MS } from '../redis/connection.js';
@@ -16,17 +17,17 @@ interface Description {
 }
 
 /**
- * Warns of workers of an earlier version that is not able to keep the order of ordering keys. It looks at the
+ * Reports workers of an earlier version that is not able to keep the order of ordering keys. It looks at the
  * registry with the first message that has a key, and then once a minute while such messages are sent.
  */
 export class OlderWorkers {
   readonly #context: QueueContext;
-  readonly #warn: (message: string) => void;
+  readonly #report: (error: OlderWorkerError) => void;
   #nextLook = -Infinity;
 
-  constructor(context: QueueContext, warn: (message: string) => void) {
+  constructor(context: QueueContext, report: (error: OlderWorkerError) => void) {
     this.#context = context;
-    this.#warn = warn;
+    this.#report = report;
   }
 
   /** A message with an ordering key is sent. */
@@ -50,9 +51,8 @@ export class OlderWorkers {
     for (let i = 1; i < answer.length; i += 2) {
       const { host, pid, version, features } = read(answer[i] as string);
       if (Array.isArray(features) && features.includes(ORDERING_KEYS)) continue;
-      this.#warn(
-        `the worker on ${String(host)}, pid ${String(pid)}, version ${String(version)}, knows no ordering keys: messages of a key can run at once and out of order, and a key can stop for a minute. Upgrade all workers of the queue '${keys.queue}' before clients send ordering keys`,
-      );
+      const what = `the worker on ${String(host)}, pid ${String(pid)}, version ${String(version)}, knows no ordering keys: messages of a key can run at once and out of order, and a key can stop for a minute. Upgrade all workers of the queue '${keys.queue}' before clients send ordering keys`;
+      this.#report(new OlderWorkerError(what));
     }
   }
 }

@@ -91,7 +91,7 @@ export class Requester {
     this.connection = new Connection(source, COMMAND_TIMEOUT_MS, listener);
     this.context = new QueueContext(this.connection, keys, options.legacyConsumers);
     this.#withdrawals = new RequestCanceller(this.context);
-    this.#olderWorkers = new OlderWorkers(this.context, (message) => this.#listener.warned?.(message));
+    this.#olderWorkers = new OlderWorkers(this.context, (error) => this.#listener.error?.(error));
     const needs = needsOfClient(options);
     this.#check = new SenderCheck(this.connection, `queue '${keys.queue}'`, keys.rights, needs, listener);
     this.#producer = new Producer(this.context, this.clientId, options, () => this.#check.prepare());

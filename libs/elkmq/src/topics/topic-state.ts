@@ -65,7 +65,8 @@ export async function readTopicState(
 /** The state of all subscriptions together, in the form of a queue. */
 export function sumOfStates({ subscriptions }: TopicState): QueueState {
   const sum = (name: Exclude<keyof QueueState, 'paused'>): number =>
-    subscriptions.reduce((total, state) => total + state[name], 0);
+    subscriptions.reduce((total, state) => total + (state[name] ?? 0), 0);
+  const olderWorkers = sum('olderWorkers');
   return {
     waiting: sum('waiting'),
     running: sum('running'),
@@ -75,6 +76,7 @@ export function sumOfStates({ subscriptions }: TopicState): QueueState {
     blockedKeys: sum('blockedKeys'),
     oldestWaiting: Math.max(0, ...subscriptions.map(({ oldestWaiting }) => oldestWaiting)),
     workers: sum('workers'),
+    ...(olderWorkers > 0 && { olderWorkers }),
   };
 }
 

@@ -44,6 +44,7 @@ export class ElkMqHealthIndicator {
    * Checks a queue.
    * @param key the name of the result
    * A paused queue is not down because messages wait. Then `degraded` says that it is paused, and what waits.
+   * `degraded` also says that workers of an earlier version take messages with ordering keys.
    * @returns `up` or `down`, with the state of the queue and `roundTrip`, the time that Redis took to answer,
    * ms. When Redis does not answer, only the message of the error is there
    * @throws {InvalidOptionError} when a limit is wrong
@@ -61,9 +62,10 @@ export class ElkMqHealthIndicator {
       const details = { ...state, roundTrip: Math.round(performance.now() - start) };
       const { waiting, others } = exceeded(state);
       // In a paused queue messages are meant to wait.
-      const degraded = state.paused && [`the queue ${describePause(state.paused)}`, ...waiting].join('; ');
-      const message = (degraded === undefined ? [...waiting, ...others] : others).join('; ');
-      const all = { ...details, ...(degraded !== undefined && { degraded }) };
+      const paused = state.paused ? [`the queue ${describePause(state.paused)}`, ...waiting] : [];
+      const degraded = [...paused, ...older(state)].join('; ');
+      const message = (state.paused ? others : [...waiting, ...others]).join('; ');
+      const all = { ...details, ...(degraded !== '' && { degraded }) };
       return message === '' ? indicator.up(all) : indicator.down({ ...all, message });
     } catch (error) {
       return indicator.down({ message: (error as Error).message });
@@ -95,6 +97,11 @@ function check(limits: ElkMqHealthLimits) {
       ],
     }),
   };
+}
+
+function older({ olderWorkers = 0 }: QueueState): string[] {
+  if (olderWorkers === 0) return [];
+  return [`workers of an earlier version that know no ordering keys: ${String(olderWorkers)}`];
 }
 
 function over(what: string, value: number, limit: number): string[] {

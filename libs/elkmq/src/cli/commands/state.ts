@@ -33,6 +33,8 @@ export async function state(queue: string, options: StateOptions): Promise<ExitC
       print(`delayed       ${String(now.delayed)}`);
       print(`dead letters  ${String(now.deadLetters)}`);
       print(`workers       ${String(now.workers)}`);
+      if (now.olderWorkers !== undefined)
+        note(`Workers of an earlier version that know no ordering keys: ${String(now.olderWorkers)}.`);
       if (now.paused) note(`The queue ${safeText(describePause(now.paused))}.`);
       for (const limit of exceeded) note(limit);
     }

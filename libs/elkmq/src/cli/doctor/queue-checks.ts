@@ -41,6 +41,7 @@ export async function checkQueue(
   const [seconds] = (await read('time')) as [string];
   return [
     ...waitingFindings(queue, state, limits),
+    ...olderFindings(queue, state),
     ...(await overdueFindings(queue, keys, Number(seconds) * 1_000, read)),
     ...(await abandonedFindings(queue, keys, workers, read)),
     ...handlerFindings(queue, workers),
@@ -126,6 +127,19 @@ function waitingFindings(
       problem: `the first of ${String(waiting)} waiting messages has waited for ${age}: workers do not keep up, and messages may expire`,
       advice:
         'Start more workers or raise concurrency; `elkmq peek --state running` shows what keeps them busy.',
+    },
+  ];
+}
+
+function olderFindings(queue: string, { olderWorkers = 0 }: QueueState): Finding[] {
+  if (olderWorkers === 0) return [];
+  return [
+    {
+      level: 'warning',
+      check: 'older-worker',
+      queue,
+      problem: `workers that know no ordering keys: ${String(olderWorkers)}, and messages have keys: messages of a key can run at once and out of order, and a key can stop for a minute`,
+      advice: 'Upgrade all workers before clients send ordering keys; `elkmq workers` shows their versions.',
     },
   ];
 }

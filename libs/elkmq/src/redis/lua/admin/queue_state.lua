@@ -10,9 +10,10 @@
 --   control
 -- ARGV
 --   group
+--   ordering_keys     the feature of workers that know ordering keys
 -- Returns { entries, responses, pending, id of the first entry that nobody has taken or '', delayed, dead
 -- letters, now in ms, workers, messages that wait behind another one of their ordering key, ordering keys
--- with such messages, the time since which the queue is paused in ms or '', whoever paused it or '' }. Legacy
+-- with such messages, workers that know no ordering keys while there are messages with keys, the time since which the queue is paused in ms or '', whoever paused it or '' }. Legacy
 -- responses are entries of the event stream too, but no messages: the caller subtracts them.
 
 -- include shared/group_info.lua
@@ -24,9 +25,13 @@ local info = group_info(event_stream, group) or { ['pending'] = 0, ['last-delive
 local next_id = id_after(info['last-delivered-id'])
 local next_entry = redis.call('XRANGE', event_stream, next_id, '+', 'COUNT', 1)[1]
 local now = now_ms()
-local members, live = redis.call('HGETALL', workers), 0
+local members, live, older = redis.call('HGETALL', workers), 0, 0
+local has_keys = redis.call('EXISTS', lanes) == 1
 for i = 2, #members, 2 do
-  if is_live(members[i], now) then live = live + 1 end
+  if is_live(members[i], now) then
+    live = live + 1
+    if has_keys and not string.find(members[i], '"' .. ordering_keys .. '"', 1, true) then older = older + 1 end
+  end
 end
 return {
   redis.call('XLEN', event_stream),
@@ -39,6 +44,7 @@ return {
   live,
   redis.call('HLEN', lane_bodies),
   tonumber(redis.call('HGET', lanes, '') or 0),
+  older,
   redis.call('HGET', control, 'paused') or '',
   redis.call('HGET', control, 'by') or '',
 }
