@@ -156,6 +156,23 @@ describe.each<Platform>(['Express', 'Fastify'])(
       await page.getByRole('row', { name: /ada purge mails all waiting 6/ }).waitFor();
     });
 
+    it('pauses a queue after a question, says so, and resumes it', async () => {
+      const { redis, orders } = await startShop();
+      const address = await startApplication(platform, { redis: redis.url, identify: () => 'ada' });
+      const page = await openPage(`${address}/#/queue?queue=orders`);
+      await page.getByRole('button', { name: 'Pause the queue' }).click();
+      await page.getByRole('dialog').getByRole('button', { name: 'Pause the queue' }).click();
+      await page.getByText('The queue was paused').waitFor();
+      expect((await orders.state()).paused).toMatchObject({ by: 'ada' });
+      await page.getByRole('link', { name: 'Queues' }).click();
+      await page.getByRole('cell', { name: 'orders paused' }).waitFor();
+      await page.getByRole('link', { name: 'orders' }).click();
+      await page.getByRole('button', { name: 'Resume the queue' }).click();
+      await page.getByText('The queue goes on.').waitFor();
+      await page.getByText('The queue was paused').waitFor({ state: 'detached' });
+      expect((await orders.state()).paused).toBeUndefined();
+    });
+
     it('offers no action when it is read-only, and shows when the server refuses or is away', async () => {
       const { redis } = await startShop();
       const address = await startApplication(platform, { redis: redis.url, readOnly: true });

@@ -141,6 +141,22 @@ describe('the API of the console', () => {
     expect(await admin.state()).toMatchObject({ waiting: 0, delayed: 0, deadLetters: 0 });
   });
 
+  it('pauses a queue in the name of the user, and resumes it', async () => {
+    const queue = newQueueName();
+    const admin = adminOf(queue);
+    const address = await startConsole({ queues: [queue], identify: () => 'ada' });
+    expect((await change(`${address}api/pause`, { queue })).status).toBe(200);
+    expect((await admin.state()).paused).toMatchObject({ by: 'ada' });
+    expect((await ask(`${address}api/queue?queue=${queue}`)).json).toMatchObject({ paused: { by: 'ada' } });
+    expect((await change(`${address}api/resume`, { queue })).status).toBe(200);
+    expect((await admin.state()).paused).toBeUndefined();
+    const { json } = await ask(`${address}api/actions`);
+    expect(json['actions']).toMatchObject([
+      { who: 'ada', kind: 'resume', queue, target: [] },
+      { who: 'ada', kind: 'pause', queue, target: [] },
+    ]);
+  });
+
   it('keeps a log of all changes, with who made them, and tells `audit`', async () => {
     const queue = newQueueName();
     const letter = deadLetter(1);

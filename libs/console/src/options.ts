@@ -5,7 +5,7 @@ import type { ConsoleMessage } from './queues/console-message.js';
 import type { ActionRecord } from './queues/action-log.js';
 
 /** The kinds of actions. `view` covers everything that only reads. */
-export type ConsoleActionKind = 'view' | 'retry' | 'remove' | 'runNow' | 'purge';
+export type ConsoleActionKind = 'view' | 'retry' | 'remove' | 'runNow' | 'purge' | 'pause' | 'resume';
 
 /** The thing that somebody wants to do. */
 export interface ConsoleAction {

@@ -82,6 +82,20 @@ export async function changeMessages(
   return true;
 }
 
+/** Pauses a queue after a question, or resumes it. */
+export async function switchPause(queue: string, isPaused: boolean): Promise<void> {
+  const text =
+    'Its workers take no messages until somebody resumes it. What they handle now goes on to its end.';
+  if (!isPaused && !(await ask(`Pause ${queue}?`, text, 'Pause the queue', false))) return;
+  try {
+    await postChange(isPaused ? 'resume' : 'pause', { queue });
+    announce(isPaused ? 'The queue goes on.' : 'The queue is paused.');
+  } catch (error) {
+    announce(error instanceof Error ? error.message : String(error), true);
+  }
+  refreshViews();
+}
+
 /** Removes all messages of a state, after a question with their number. */
 export async function purgeState(queue: string, state: MessageState, count: number): Promise<void> {
   const what = `${count === 1 ? 'the' : 'all'} ${counted(count, `${state} message`)}`;

@@ -5,6 +5,8 @@ import { textParameter, withAdmin, type ApiCall, type Route } from './call.js';
 
 /** The number of messages that one call changes. The page makes several calls for more. */
 const MAX_IDS = 1_000;
+/** The length to which the name of the one who pauses a queue is cut. */
+const MAX_BY_CHARACTERS = 256;
 
 /** The routes that change something. */
 export const CHANGE_ROUTES: readonly Route[] = [
@@ -21,7 +23,34 @@ export const CHANGE_ROUTES: readonly Route[] = [
       return makeChange(call, 'purge', state, (admin) => admin.purge(state as MessageState));
     },
   },
+  changeOfQueue('pause', async (admin, by) => {
+    await admin.pause(by);
+  }),
+  changeOfQueue('resume', async (admin) => {
+    await admin.resume();
+  }),
 ];
+
+/** @param change of the queue itself, by somebody */
+function changeOfQueue(
+  kind: ConsoleActionKind,
+  change: (admin: QueueAdmin, by: string) => Promise<void>,
+): Route {
+  return {
+    method: 'POST',
+    path: `/${kind}`,
+    kind,
+    hasQueue: true,
+    handle: (call) => {
+      const name = call.options.identify?.(call.request) ?? 'the console';
+      const by = name.slice(0, MAX_BY_CHARACTERS).toWellFormed();
+      return makeChange(call, kind, [], async (admin) => {
+        await change(admin, by);
+        return 0;
+      });
+    },
+  };
+}
 
 function changeOfIds(
   kind: ConsoleActionKind,

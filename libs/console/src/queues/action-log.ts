@@ -8,7 +8,7 @@ export interface ActionRecord {
   readonly who: string | undefined;
   readonly kind: ConsoleActionKind;
   readonly queue: string;
-  /** The messages that were chosen: their ids, or a state. */
+  /** The messages that were chosen: their ids, or a state. Empty for `pause` and `resume`. */
   readonly target: readonly string[] | string;
   /** The number of messages that were changed; 0 when it failed, though some may have changed. */
   readonly count: number;

@@ -1,10 +1,10 @@
 import type { VNode } from 'preact';
-import { purgeState } from '../changes.js';
+import { purgeState, switchPause } from '../changes.js';
 import { formatCount, formatDuration } from '../format.js';
 import { useLive } from '../live.js';
 import { MessageTable } from '../parts/message-table.js';
 import { Empty, Failure } from '../parts/notice.js';
-import { Data } from '../parts/text.js';
+import { Ago, Data } from '../parts/text.js';
 import { addressOf, route } from '../router.js';
 import type { MessagesAnswer, MessageState, QueueAnswer, QueueState } from '../types.js';
 import { SearchPanel } from './search.js';
@@ -34,6 +34,13 @@ export function QueueView(): VNode {
       </h1>
       <Failure error={error ?? (data && 'error' in data ? data.error : undefined)} />
       {state && <Warnings state={state} />}
+      {state && !readOnly && (
+        <div class="toolbar">
+          <button type="button" onClick={() => void switchPause(queue, state.paused !== undefined)}>
+            {state.paused ? 'Resume the queue' : 'Pause the queue'}
+          </button>
+        </div>
+      )}
       <nav aria-label="Parts of the queue" class="tabs">
         {[...STATES, 'search', 'workers'].map((name) => (
           <a
@@ -67,13 +74,13 @@ function Count({ state, name }: { state: QueueState; name: string }): VNode | nu
 }
 
 function Warnings({ state }: { state: QueueState }): VNode | null {
-  const { waiting, workers, oldestWaiting, behindKeys, blockedKeys } = state;
+  const { waiting, workers, oldestWaiting, behindKeys, blockedKeys, paused } = state;
   const lines: string[] = [];
   if (waiting > 0 && workers === 0)
     lines.push(
       'Messages wait, and no worker takes them. Is the service running, and does it use this queue?',
     );
-  else if (oldestWaiting > 60_000)
+  else if (oldestWaiting > 60_000 && !paused)
     lines.push(
       `The oldest message has been waiting for ${formatDuration(oldestWaiting)}: are there enough workers?`,
     );
@@ -81,8 +88,24 @@ function Warnings({ state }: { state: QueueState }): VNode | null {
     lines.push(
       `${formatCount(behindKeys)} of the waiting messages wait behind others of their ordering key (${formatCount(blockedKeys)} keys).`,
     );
-  if (lines.length === 0) return null;
-  return <p class="notice warn">{lines.join(' ')}</p>;
+  if (lines.length === 0 && !paused) return null;
+  return (
+    <p class="notice warn">
+      {paused && (
+        <>
+          The queue was paused <Ago time={paused.since} />
+          {paused.by !== undefined && (
+            <>
+              {' '}
+              by <Data text={paused.by} />
+            </>
+          )}
+          : its workers take nothing until somebody resumes it.{' '}
+        </>
+      )}
+      {lines.join(' ')}
+    </p>
+  );
 }
 
 interface StatePanelProperties {

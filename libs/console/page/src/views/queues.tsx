@@ -77,7 +77,7 @@ const COLUMNS: readonly Column<ListedQueue>[] = [
         <a href={addressOf('queue', { queue: queue.name })}>
           <Data text={queue.name} />
         </a>
-        {'error' in queue && <p class="bad">{queue.error}</p>}
+        {'error' in queue ? <p class="bad">{queue.error}</p> : queue.paused && <em> paused</em>}
       </>
     ),
   },
