@@ -46,7 +46,7 @@ describe('the workers of a queue', () => {
         since: expect.any(Number) as unknown,
         lease: 20_000,
         paused: false,
-        features: ['ordering_keys', 'pause'],
+        features: ['limits', 'ordering_keys', 'pause'],
         seen: expect.any(Number) as unknown,
       },
       expect.objectContaining({ concurrency: 256, lease: 1_000 }),

@@ -24,7 +24,9 @@ describe('elkmq', () => {
     expect(help).toMatchObject({ code: 0, stderr: '' });
     const names = [...help.stdout.matchAll(/^ {2}([a-z]+) +(?:\[|Look at dead)/gm)].map(([, name]) => name);
     expect(names).toEqual(
-      'queues top state workers pause resume doctor peek find show tail emit send dead purge help'.split(' '),
+      'queues top state workers pause resume limits doctor peek find show tail emit send dead purge help'.split(
+        ' ',
+      ),
     );
     const commands = names
       .slice(0, -1)
@@ -50,6 +52,7 @@ describe('elkmq', () => {
         /a duration is a number with ms, s, m, h or d, such as 30s; got "5"/,
       ],
       [['state', queue, '--max-dead', 'x'], /a whole number is expected, got "x"/],
+      [['peek', queue, '--limit', 'x'], /option '--limit <n>' .*a whole number is expected, got "x"/],
       [['peek', queue, '--state', 'done'], /Allowed choices are waiting, running, delayed, dead/],
       [['peek', queue, '--limit', '0'], /limit must be a whole number from 1 to 1000/],
       [['find', queue, '--since', 'yesterday'], /a time is a date such as/],

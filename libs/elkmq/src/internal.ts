@@ -2,6 +2,7 @@
  * The Nest transport and the console are built on these. They are not for applications: they change without
  * notice, together with those packages, which depend on exactly this version.
  */
+export { describeLimits } from './admin/queue-limits.js';
 export { describePause } from './admin/queue-pause.js';
 export { readQueueState } from './admin/queue-state.js';
 export { readWorkers } from './admin/worker-info.js';
@@ -22,6 +23,7 @@ export {
   parseQueueName,
   formatValue,
   parseInteger,
+  refuseUnknown,
 } from './model/options.js';
 export { parseOrderingKey } from './model/ordering-key.js';
 export { TopicKeys } from './model/topic-keys.js';

@@ -21,6 +21,7 @@ import {
   type SendingOptions,
   formatValue,
   parseInteger,
+  refuseUnknown,
 } from 'elkmq/internal';
 
 import {
@@ -253,14 +254,4 @@ function commonOptions(owner: string, given: ElkMqOptions & Address, known: read
     telemetry: parseTelemetry(given.telemetry),
     maxPayloadBytes: parseInteger('maxPayloadBytes', given.maxPayloadBytes, DEFAULTS.maxPayloadBytes, 1),
   };
-}
-
-/** @throws {InvalidOptionError} when there is an unknown option */
-export function refuseUnknown(owner: string, given: object, known: readonly string[]): void {
-  const unknown = Object.keys(given).find((name) => !known.includes(name));
-  if (unknown !== undefined) {
-    throw new InvalidOptionError(
-      `${owner} has no option ${formatValue(unknown)}; it has ${[...known].sort().join(', ')}`,
-    );
-  }
 }

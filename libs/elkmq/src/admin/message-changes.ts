@@ -14,10 +14,10 @@ import type { MessageState } from './queue-message.js';
 export interface QueueChange {
   /** The name of the queue. */
   readonly queue: string;
-  readonly action: 'enqueue' | 'pause' | 'purge' | 'remove' | 'resume' | 'retry' | 'runNow';
-  /** The messages that were chosen: their ids, a filter of dead letters, or a state. Empty for `pause` and `resume`. */
+  readonly action: 'enqueue' | 'pause' | 'purge' | 'remove' | 'resume' | 'retry' | 'runNow' | 'setLimits';
+  /** The messages that were chosen: their ids, a filter of dead letters, or a state. Empty for what concerns the whole queue. */
   readonly target: readonly string[] | DeadLetterFilter | MessageState;
-  /** The number of messages that were changed; 0 for `pause` and `resume`. */
+  /** The number of messages that were changed; 0 for `pause`, `resume` and `setLimits`. */
   readonly count: number;
   /**
    * The error with which the change ended early. `count` is what was known by then; more may have changed.

@@ -1,24 +1,20 @@
-import { randomBytes } from 'node:crypto';
 import { DeadLetterQueue } from '../dead-letters/dead-letter-queue.js';
 import type { DeadLetterFilter } from '../dead-letters/filter.js';
-import { QueueContext } from '../context/queue-context.js';
-import { encodeEvent } from '../model/codec.js';
 import { ConnectionError } from '../model/errors.js';
 import { QueueKeys } from '../model/keys.js';
-import { DEFAULTS, formatValue, MAX_DELAY_MS, parseMilliseconds, parseQueueName } from '../model/options.js';
+import { DEFAULTS, formatValue, parseMilliseconds, parseQueueName } from '../model/options.js';
 import type { ServiceEvent } from '../model/service-event.js';
-import { PlainEvent } from '../producer/batch.js';
-import { Producer } from '../producer/producer.js';
 import type { CredentialsFunction } from '../redis/credentials.js';
 import { COMMAND_TIMEOUT_MS, Connection } from '../redis/connection.js';
 import { RedisSource, type RedisSourceInput } from '../redis/redis-source.js';
-import { send } from '../redis/scripts.js';
 import type { AdminContext } from './admin-call.js';
+import { AdminProducer, type EnqueueOptions } from './admin-producer.js';
 import { readBlockedKeys, type BlockedKey } from './blocked-keys.js';
 import { MessageChanges, type QueueChange } from './message-changes.js';
 import { MessageReader, type MessagePage, type MessageQuery } from './message-reader.js';
 import { searchMessages, type MessageFilter, type SearchOptions, type SearchStep } from './message-search.js';
 import type { MessageState, QueueMessage } from './queue-message.js';
+import { setQueueLimits, type QueueLimits } from './queue-limits.js';
 import { pauseQueue, resumeQueue, type QueuePause } from './queue-pause.js';
 import { readQueueState, type QueueState } from './queue-state.js';
 import { readWorkers, type WorkerInfo } from './worker-info.js';
@@ -36,14 +32,6 @@ export interface QueueAdminOptions {
   readonly audit?: ((change: QueueChange) => void) | undefined;
 }
 
-/** The options of `QueueAdmin.enqueue`. */
-export interface EnqueueOptions {
-  /** The headers of the message. Default: none. */
-  readonly headers?: Readonly<Record<string, string>> | undefined;
-  /** The delay of the message, ms. Default 0. */
-  readonly delay?: number | undefined;
-}
-
 /**
  * Looks at a queue from outside, and changes what is in it: its state, its messages, and the workers that
  * work on it. It connects at once; call `close` in the end.
@@ -56,9 +44,8 @@ export class QueueAdmin {
   readonly #letters: DeadLetterQueue;
   readonly #reader: MessageReader;
   readonly #changes: MessageChanges;
-  readonly #clientId = randomBytes(12).toString('base64url');
+  readonly #producer: AdminProducer;
   readonly #audit: (change: QueueChange) => void;
-  #producer: Producer | undefined;
 
   /**
    * @param name of the queue
@@ -77,6 +64,7 @@ export class QueueAdmin {
     this.#context = { connection, keys, patience };
     this.#letters = new DeadLetterQueue(connection, keys, patience);
     this.#reader = new MessageReader(this.#context, this.#letters);
+    this.#producer = new AdminProducer(this.#context);
     this.#audit = (change) => options.audit?.(change);
     this.#changes = new MessageChanges(this.#context, this.#letters, this.#audit);
   }
@@ -208,35 +196,36 @@ export class QueueAdmin {
   }
 
   /**
+   * Sets limits for all workers (`ElkMqServer`) of the queue together, in place of those before; `{}` means
+   * none. Workers keep them within about a second, also those that start later. The limits stay over restarts
+   * of workers, and of a Redis that keeps its data. `state()` tells them. These keep none: `EventQueue.dequeue`,
+   * legacy consumers, workers with `legacyConsumers`, and workers of a version that knows no limits.
+   * @param limits `concurrency` is the largest number of messages that run at once, from 1. `rate` is the
+   * largest number that start: `limit`, from 1, in `per` ms, from 100
+   * @returns the limits that the queue has now
+   */
+  async setLimits(limits: QueueLimits): Promise<QueueLimits> {
+    const set = await setQueueLimits(this.#open(), limits);
+    this.#audit({ queue: this.name, action: 'setLimits', target: [], count: 0 });
+    return set;
+  }
+
+  /**
    * Stores an event, once.
    * @returns its origin
    * @throws {EnqueueError} when Redis refuses it
    */
-  async enqueue(event: ServiceEvent, { headers, delay }: EnqueueOptions = {}): Promise<string> {
-    const { connection, keys, patience: enqueueTimeout } = this.#open();
-    const fields = headers ? ['headers', JSON.stringify(headers)] : [];
-    const wait = Math.ceil(parseMilliseconds('delay', delay, 0, MAX_DELAY_MS, 0));
-    const limits = { maxQueueLength: undefined, maxBufferedBytes: DEFAULTS.maxBufferedBytes };
-    const options = { enqueueTimeout, ...limits, minReplicas: 0, legacyConsumers: false };
-    const context = new QueueContext(connection, keys, false);
-    this.#producer ??= new Producer(context, this.#clientId, options, () => Promise.resolve());
-    const producer = this.#producer;
-    const origin = await new Promise<string>((stored, failed) => {
-      const json = encodeEvent(event);
-      producer.produce(new PlainEvent(event.requestId, json, fields, wait, undefined, stored, failed));
-    });
+  async enqueue(event: ServiceEvent, options: EnqueueOptions = {}): Promise<string> {
+    this.#open();
+    const origin = await this.#producer.enqueue(event, options);
     this.#audit({ queue: this.name, action: 'enqueue', target: [origin], count: 1 });
     return origin;
   }
 
   /** Closes the connection. It can be called again. */
   async close(): Promise<void> {
-    const { connection, keys } = this.#context;
-    await this.#producer?.drained();
-    // This is best effort: the key has a TTL.
-    if (this.#producer && connection.isConnected)
-      await send(connection.client, 'del', [keys.producer(this.#clientId)]).catch(() => undefined);
-    await connection.closeConnection();
+    await this.#producer.close();
+    await this.#context.connection.closeConnection();
   }
 
   #open(): AdminContext {

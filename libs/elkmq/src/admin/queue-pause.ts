@@ -1,7 +1,5 @@
 import { InvalidOptionError } from '../model/errors.js';
-import type { QueueKeys } from '../model/keys.js';
 import { formatValue } from '../model/options.js';
-import type { Connection } from '../redis/connection.js';
 import type { Doubt } from '../redis/reliable-call.js';
 import { reliably } from '../redis/reliable-call.js';
 import * as scripts from '../redis/scripts.generated.js';
@@ -35,15 +33,6 @@ export function pauseOf(paused?: string | null, by?: string | null): QueuePause 
   // Somebody may have set the field by hand, without a time.
   const since = Number.isFinite(Number(paused)) ? Number(paused) : 0;
   return by ? { since, by } : { since };
-}
-
-/** Reads the pause of a queue: one short command. */
-export async function readPause(
-  client: Connection['client'],
-  keys: QueueKeys,
-): Promise<QueuePause | undefined> {
-  const [paused, by] = (await send(client, 'hmget', [keys.control, 'paused', 'by'])) as (string | null)[];
-  return pauseOf(paused, by);
 }
 
 /** Pauses a queue, unless it is paused. */

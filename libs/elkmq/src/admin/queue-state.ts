@@ -1,3 +1,4 @@
+import { limitsOf, type QueueLimits } from './queue-limits.js';
 import { pauseOf, type QueuePause } from './queue-pause.js';
 import { DequeueError } from '../model/errors.js';
 import { ORDERING_KEYS } from '../model/features.js';
@@ -42,10 +43,14 @@ export interface QueueState {
   readonly olderWorkers?: number;
   /** The pause, if the queue is paused: its workers take nothing. */
   readonly paused?: QueuePause;
+  /** The limits over all workers, if the queue has any. */
+  readonly limits?: QueueLimits;
 }
 
+/** The numbers of the answer. What operators want of the workers comes after them. */
 type Counts = [...First, number, number, number, number, number, number, number];
 type First = [entries: number, responses: number, running: number, oldest: string];
+const CONTROL_AT = 11;
 
 /**
  * @param patience the time that Redis may take, ms
@@ -63,10 +68,11 @@ export async function readQueueState(
       scripts.queueState(keys, { group: GROUP, orderingKeys: ORDERING_KEYS }),
       patience,
     );
-    const [counts, [since, by]] = [answer as Counts, (answer as string[]).slice(-2)];
-    const [entries, responses, running, oldest, ...numbers] = counts;
+    const [since, by, concurrency, rate, per] = (answer as string[]).slice(CONTROL_AT);
+    const [entries, responses, running, oldest, ...numbers] = answer as Counts;
     const [delayed, deadLetters, now, workers, behindKeys, blockedKeys, olderWorkers] = numbers;
     const paused = pauseOf(since, by);
+    const limits = limitsOf(concurrency, rate, per);
     return {
       waiting: Math.max(entries - responses - running, 0) + behindKeys,
       running,
@@ -78,6 +84,7 @@ export async function readQueueState(
       workers,
       ...(olderWorkers > 0 && { olderWorkers }),
       ...(paused && { paused }),
+      ...(limits && { limits }),
     };
   } catch (error) {
     if (isReplyError(error))

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { declare, durationOption, type Run } from './common-options.js';
 import type { DoctorOptions } from './commands/doctor.js';
+import type { LimitsOptions } from './commands/limits.js';
 import type { PauseOptions } from './commands/pause.js';
 import type { QueuesOptions, TopOptions } from './commands/queues.js';
 import type { StateOptions, WorkersOptions } from './commands/state.js';
@@ -75,6 +76,21 @@ export function addQueueCommands(program: Command, run: Run): void {
       await run(resume(queue, options));
     },
   );
+
+  declare(
+    program,
+    'limits <queue>',
+    'Show the limits of a queue over all its workers, or set them in place of those before.',
+    'limits orders --concurrency 10 --rate 100 --per 1s',
+  )
+    .option('--concurrency <n>', 'how many messages may run at once', parseCount)
+    .option('--rate <n>', 'how many messages may start in the time --per', parseCount)
+    .option('--per <duration>', 'the time of --rate, from 100ms; without it 1s', parseDuration)
+    .option('--clear', 'let the queue have no limits')
+    .action(async (queue: string, options: LimitsOptions) => {
+      const { limits } = await import('./commands/limits.js');
+      await run(limits(queue, options));
+    });
 
   declare(
     program,

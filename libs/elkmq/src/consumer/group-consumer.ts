@@ -1,22 +1,17 @@
 import type { QueueContext } from '../context/queue-context.js';
-import { BlockingReader } from '../redis/blocking-reader.js';
-import type { Connection } from '../redis/connection.js';
-import {
-  BrokenSessions,
-  consumerName,
-  recordArrival,
-  workerName,
-  type ConsumerSession,
-  type Read,
-} from './session.js';
 import { DequeueError } from '../model/errors.js';
 import { GROUP } from '../model/keys.js';
+import type { StreamEntry } from '../model/stream-entries.js';
+import type { Connection } from '../redis/connection.js';
+import { ReadSize } from '../redis/read-size.js';
 import { isNoGroup, isReplyError } from '../redis/redis-errors.js';
 import type { RedisSource } from '../redis/redis-source.js';
 import { runScript, send } from '../redis/scripts.js';
 import * as scripts from '../redis/scripts.generated.js';
-import { ReadSize } from '../redis/read-size.js';
-import { entriesOfReply, type StreamEntry } from '../model/stream-entries.js';
+import { BlockingReads } from './blocking-reads.js';
+import { DirectReads } from './direct-reads.js';
+import { LimitedReader } from './limited-reader.js';
+import { BrokenSessions, consumerName, workerName, type ConsumerSession, type Read } from './session.js';
 
 export interface Intake {
   /**
@@ -38,7 +33,8 @@ export interface Intake {
 /**
  * Takes entries of the event stream out of the consumer group. Each entry goes to one consumer, and is
  * pending for it until it is settled. Reads go on while there is credit, one at a time. When a read comes
- * back full, the next one is sent before the entries of the first are started.
+ * back full, the next one is sent before the entries of the first are started. While the queue has limits, a
+ * `LimitedReader` takes the place of blocking reads.
  */
 export class GroupConsumer {
   /** The first part of the names of its sessions. */
@@ -49,19 +45,14 @@ export class GroupConsumer {
   readonly #broken: BrokenSessions;
   readonly #rejoin: (connection: Connection) => Promise<void>;
   #intake: Intake | undefined;
-  #reader: BlockingReader | undefined;
+  #blocking: BlockingReads | undefined;
+  #limited: LimitedReader | undefined;
+  readonly #direct: DirectReads;
   #sessions = 0;
-  /** The session of the blocking reads, and that of the reads that do not block. */
-  #blocking: ConsumerSession;
-  #direct: ConsumerSession;
   readonly #size = new ReadSize();
-  #asked = 0;
-  /** The `performance.now()` at which the read that is on its way was sent. */
-  #sentAt = 0;
-  #arriving = 0;
-  #hasRead = false;
   #stopping = false;
   #isPaused = false;
+  #isLimited = false;
   #handingBack: Promise<unknown> = Promise.resolve();
 
   /**
@@ -78,60 +69,52 @@ export class GroupConsumer {
     this.#rejoin = rejoin;
     this.#context = context;
     this.#lease = lease;
-    this.#blocking = this.#newSession();
-    this.#direct = this.#newSession();
     this.#broken = new BrokenSessions(context);
+    this.#direct = new DirectReads(this.#newSession, this.#broken);
   }
 
   /** Begins to read for `intake`, on a connection of its own. */
   startReading(intake: Intake): void {
     this.#intake = intake;
-    this.#reader = new BlockingReader(
-      this.#source,
-      {
-        read: (client) => this.#read(client, intake),
-        entries: (entries, readAhead) => {
-          this.#arrived(entries, readAhead, intake);
-          return entries.length > 1;
-        },
-        refused: (error) => this.#refused(error),
-        disconnected: (error) => {
-          this.#failed('has no connection for', error);
-        },
-        connected: () => this.#connected(),
+    const owner = {
+      grantCredit: (arriving: number) =>
+        this.#stopping ? 0 : Math.min(intake.grantCredit(arriving), this.#size.limit),
+      maxWaitMs: () => intake.maxWaitMs?.(),
+      putsBack: (entries: StreamEntry[]) => this.#putsBack(entries),
+      takeEntries: (entries: StreamEntry[], asked: number, read: Read) => {
+        intake.takeEntries(entries, asked, read);
       },
-      this.#context.connection,
-    );
+      refused: (error: Error) => this.#refused(error),
+      disconnected: (error: Error) => {
+        this.#failed('has no connection for', error);
+      },
+    };
+    this.#blocking = new BlockingReads(this.#source, this.#context, this.#newSession, this.#broken, owner);
+    this.#limited = new LimitedReader(this.#context, this.#direct, owner);
   }
 
-  /** The number of entries that the read on its way may bring. */
+  /** The number of entries that the blocking read on its way may bring. */
   get asked(): number {
-    return this.#asked;
+    return this.#blocking?.asked ?? 0;
   }
 
   /** The name for which `readOne` takes entries. */
   get directName(): string {
-    return this.#direct.name;
+    return this.#direct.consumer;
   }
 
   /** Takes the next entry if one is waiting. It does not wait for one. */
   async readOne(): Promise<StreamEntry | undefined> {
-    const session = this.#direct;
-    const args = ['GROUP', GROUP, session.name, 'COUNT', 1, 'STREAMS', this.#context.keys.eventStream, '>'];
-    try {
-      const entries = entriesOfReply(
-        await send(this.#context.connection.client, 'xreadgroup', args, 'bytes'),
-      );
-      recordArrival(session, entries);
-      return entries[0];
-    } catch (error) {
-      // The answer may be lost, and with it an entry.
-      if (!isReplyError(error) && session === this.#direct) {
-        this.#direct = this.#newSession();
-        this.#broken.endSession(session);
-      }
-      throw error;
-    }
+    const { connection, keys } = this.#context;
+    const { entries } = await this.#direct.readEntries((name) =>
+      send(
+        connection.client,
+        'xreadgroup',
+        ['GROUP', GROUP, name, 'COUNT', 1, 'STREAMS', keys.eventStream, '>'],
+        'bytes',
+      ),
+    );
+    return entries[0];
   }
 
   /** Whether `pauseReading` was called last. */
@@ -145,18 +128,25 @@ export class GroupConsumer {
    */
   pauseReading(): void {
     this.#isPaused = true;
-    void this.#reader?.pauseReading((clientId) => this.#unblock(clientId));
+    this.#chooseReader();
   }
 
   /** Takes entries again. */
   resumeReading(): void {
     this.#isPaused = false;
-    this.#reader?.resumeReading();
+    this.#chooseReader();
+  }
+
+  /** Takes entries within the limits of the queue, or without. The limits may have changed since the last call. */
+  limitReading(isLimited: boolean): void {
+    this.#isLimited = isLimited;
+    this.#chooseReader();
   }
 
   /** Reads again, because there is credit. */
   wakeReader(): void {
-    this.#reader?.wake();
+    this.#limited?.wakeTaking();
+    this.#blocking?.wakeReads();
   }
 
   /** Puts entries that were not started back into the queue. */
@@ -174,70 +164,39 @@ export class GroupConsumer {
   /** Takes nothing more. The entries of a read that is on its way go back to the queue. */
   async stopReading(): Promise<void> {
     this.#stopping = true;
-    await this.#reader?.stopReading((clientId) => this.#unblock(clientId));
+    await Promise.all([this.#blocking?.stopReads(), this.#limited?.stopTaking()]);
     await this.#handingBack;
   }
 
   /** Leaves the group, unless something is still pending: others recover that. */
   async leaveGroup(): Promise<void> {
     if (this.#context.connection.isConnected) {
-      this.#broken.endSession(this.#blocking);
-      this.#broken.endSession(this.#direct);
+      this.#blocking?.endSession();
+      this.#direct.endSession();
     }
     await this.#broken.stopEnding();
   }
 
-  async #unblock(clientId: string): Promise<void> {
-    await send(this.#context.connection.client, 'client', ['UNBLOCK', clientId]).catch(() => undefined);
+  readonly #newSession = (): ConsumerSession => ({
+    name: consumerName(this.worker, ++this.#sessions, this.#lease),
+    arrived: '0-0',
+  });
+
+  /** Has one of the readers read, or none. Entries of a read that was on its way are taken all the same. */
+  #chooseReader(): void {
+    const mayRead = !this.#isPaused && !this.#stopping;
+    if (mayRead && this.#isLimited) this.#limited?.startTaking();
+    else void this.#limited?.stopTaking();
+    if (mayRead && !this.#isLimited) this.#blocking?.resumeReads();
+    else this.#blocking?.pauseReads();
   }
 
-  #newSession(): ConsumerSession {
-    return { name: consumerName(this.worker, ++this.#sessions, this.#lease), arrived: '0-0' };
-  }
-
-  #arrived(entries: StreamEntry[], readAhead: () => void, intake: Intake): void {
-    recordArrival(this.#blocking, entries);
+  /** Puts entries back that come while nothing is to be taken. */
+  #putsBack(entries: StreamEntry[]): boolean {
     this.#size.note(entries);
-    if (this.#stopping || this.#isPaused) {
-      void this.handBack(entries);
-      return;
-    }
-    const asked = this.#asked;
-    const read: Read = { consumer: this.#blocking.name, sentAt: this.#sentAt };
-    if (asked > 1 && entries.length === asked) {
-      this.#arriving = asked;
-      readAhead();
-      this.#arriving = 0;
-    }
-    intake.takeEntries(entries, asked, read);
-  }
-
-  #connected(): Promise<void> {
-    if (this.#hasRead) {
-      this.#broken.endSession(this.#blocking);
-      this.#blocking = this.#newSession();
-    }
-    this.#hasRead = true;
-    return Promise.resolve();
-  }
-
-  #read(client: Connection['client'], intake: Intake): Promise<unknown> | undefined {
-    this.#asked = this.#stopping ? 0 : Math.min(intake.grantCredit(this.#arriving), this.#size.limit);
-    if (this.#asked <= 0) return undefined;
-    this.#sentAt = performance.now();
-    const longestBlock = this.#reader?.longestBlock ?? 0;
-    const patience = Math.max(1, Math.ceil(Math.min(intake.maxWaitMs?.() ?? longestBlock, longestBlock)));
-    const how = ['COUNT', this.#asked, 'BLOCK', patience];
-    const args = [
-      'GROUP',
-      GROUP,
-      this.#blocking.name,
-      ...how,
-      'STREAMS',
-      this.#context.keys.eventStream,
-      '>',
-    ];
-    return send(client, 'xreadgroup', args, 'bytes');
+    if (!this.#stopping && !this.#isPaused) return false;
+    void this.handBack(entries);
+    return true;
   }
 
   #failed(what: string, cause: Error): void {
@@ -248,7 +207,7 @@ export class GroupConsumer {
     let refusal = error;
     if (isNoGroup(error)) {
       try {
-        await this.#rejoin(this.#reader?.connection ?? this.#context.connection);
+        await this.#rejoin(this.#blocking?.connection ?? this.#context.connection);
         return;
       } catch (failure) {
         if (!isReplyError(failure)) throw failure;

@@ -10,7 +10,7 @@ import { Recoverer } from './recoverer.js';
 import type { AbandonmentPolicy } from './abandonment-policy.js';
 import { PeriodicTask, type TaskRefused } from '../redis/periodic-task.js';
 import type { InFlight } from '../settling/in-flight.js';
-import { FEATURES } from '../model/features.js';
+import { featuresOf } from '../model/features.js';
 import { VERSION } from '../model/version.js';
 import { WorkerRegistration } from './worker-registration.js';
 
@@ -77,7 +77,7 @@ export class Maintenance {
       concurrency: upkept.concurrency,
       since: Math.floor(clock.now()),
       lease,
-      features: FEATURES,
+      features: featuresOf(!context.legacy.hasConsumers),
     };
     const describe = () => ({ ...description, running: running.size, paused: upkept.isPaused() });
     this.#registration = new WorkerRegistration(context, worker, describe, upkept.heldUp);

@@ -52,7 +52,10 @@ export class QueueKeys {
   readonly laneIds: string;
   /** string with a TTL: the worker that looks for lanes whose head is gone */
   readonly laneSweep: string;
-  /** hash: `paused` → the time since which the queue is paused, ms; `by` → whoever paused it */
+  /**
+   * hash: `paused` → the time since which the queue is paused, ms; `by` → whoever paused it; `concurrency`,
+   * `rate`, `per` → limits; `tat` → where the rate stands, us on the clock of Redis
+   */
   readonly control: string;
   readonly #prefix: string;
 

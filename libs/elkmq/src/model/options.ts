@@ -49,6 +49,16 @@ export function parseMilliseconds(
   );
 }
 
+/** @throws {InvalidOptionError} when there is an unknown option */
+export function refuseUnknown(owner: string, given: object, known: readonly string[]): void {
+  const unknown = Object.keys(given).find((name) => !known.includes(name));
+  if (unknown !== undefined) {
+    throw new InvalidOptionError(
+      `${owner} has no option ${formatValue(unknown)}; it has ${[...known].sort().join(', ')}`,
+    );
+  }
+}
+
 /** Checks the name of a queue. It is any text; the original ElkMQ uses it verbatim. */
 export function parseQueueName(value: unknown): string {
   if (typeof value === 'string' && value.isWellFormed()) return value;

@@ -62,8 +62,9 @@ export function needsOfWorker(isCluster: boolean): Need[] {
     },
     {
       commands: ['hmget', ...commandsOf('takeCancelled')],
-      cost: 'handlers are not told that nobody waits for them any more, and the worker does not see that its queue is paused',
+      cost: 'handlers are not told that nobody waits for them any more, and the worker does not see that its queue is paused or has limits',
     },
+    { commands: commandsOf('take'), cost: 'a queue with limits is not read' },
     ...(isCluster
       ? []
       : [

@@ -28,9 +28,9 @@ export const SCRIPTS = {
   },
   queueState: {
     name: 'queueState',
-    sha1: '735bf41a7baf2bda92abac15dbde6b9abddfaa91',
-    commands: 'exists hget hgetall hlen time xinfo|groups xlen xrange zcard',
-    source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal event_stream, response_stream, delayed, dead_letters, workers, lanes, lane_bodies, control = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8]\nlocal group, ordering_keys = ARGV[1], ARGV[2]\n\nlocal function group_info(stream, group)\n  local groups = redis.pcall('XINFO', 'GROUPS', stream)\n  for _, known in ipairs(groups.err and {} or groups) do\n    local info = {}\n    for i = 1, #known, 2 do info[known[i]] = known[i + 1] end\n    if info['name'] == group then return info end\n  end\nend\nlocal function is_live(member, now)\n  local seen, ttl = string.match(member, '^{\"seen\":(%d+),\"ttl\":(%d+),')\n  return seen ~= nil and seen + ttl > now\nend\nlocal function now_ms()\n  local time = redis.call('TIME')\n  return time[1] * 1000 + math.floor(time[2] / 1000)\nend\nlocal function parts_of_id(id)\n  local time, number = string.match(id, '^(%d+)%-(%d+)$')\n  return tonumber(time), tonumber(number)\nend\n\nlocal function id_after(id)\n  local time, number = string.match(id, '^(%d+)%-(%d+)$')\n  if tonumber(number) >= 2 ^ 53 then return string.format('%.0f-0', time + 1) end\n  return time .. '-' .. string.format('%.0f', number + 1)\nend\n\nlocal function is_id_before(id, other)\n  local time, number = parts_of_id(id)\n  local other_time, other_number = parts_of_id(other)\n  return time < other_time or (time == other_time and number < other_number)\nend\n\nlocal info = group_info(event_stream, group) or { ['pending'] = 0, ['last-delivered-id'] = '0-0' }\nlocal next_id = id_after(info['last-delivered-id'])\nlocal next_entry = redis.call('XRANGE', event_stream, next_id, '+', 'COUNT', 1)[1]\nlocal now = now_ms()\nlocal members, live, older = redis.call('HGETALL', workers), 0, 0\nlocal has_keys = redis.call('EXISTS', lanes) == 1\nfor i = 2, #members, 2 do\n  if is_live(members[i], now) then\n    live = live + 1\n    if has_keys and not string.find(members[i], '\"' .. ordering_keys .. '\"', 1, true) then older = older + 1 end\n  end\nend\nreturn {\n  redis.call('XLEN', event_stream),\n  redis.call('XLEN', response_stream),\n  info['pending'],\n  next_entry and next_entry[1] or '',\n  redis.call('ZCARD', delayed),\n  redis.call('ZCARD', dead_letters),\n  now,\n  live,\n  redis.call('HLEN', lane_bodies),\n  tonumber(redis.call('HGET', lanes, '') or 0),\n  older,\n  redis.call('HGET', control, 'paused') or '',\n  redis.call('HGET', control, 'by') or '',\n}\n",
+    sha1: 'e8bcbbd59148bc13566a4d2de0aa0811b2fd4f73',
+    commands: 'exists hget hgetall hlen hmget time xinfo|groups xlen xrange zcard',
+    source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal event_stream, response_stream, delayed, dead_letters, workers, lanes, lane_bodies, control = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8]\nlocal group, ordering_keys = ARGV[1], ARGV[2]\n\nlocal function group_info(stream, group)\n  local groups = redis.pcall('XINFO', 'GROUPS', stream)\n  for _, known in ipairs(groups.err and {} or groups) do\n    local info = {}\n    for i = 1, #known, 2 do info[known[i]] = known[i + 1] end\n    if info['name'] == group then return info end\n  end\nend\nlocal function is_live(member, now)\n  local seen, ttl = string.match(member, '^{\"seen\":(%d+),\"ttl\":(%d+),')\n  return seen ~= nil and seen + ttl > now\nend\nlocal function now_ms()\n  local time = redis.call('TIME')\n  return time[1] * 1000 + math.floor(time[2] / 1000)\nend\nlocal function parts_of_id(id)\n  local time, number = string.match(id, '^(%d+)%-(%d+)$')\n  return tonumber(time), tonumber(number)\nend\n\nlocal function id_after(id)\n  local time, number = string.match(id, '^(%d+)%-(%d+)$')\n  if tonumber(number) >= 2 ^ 53 then return string.format('%.0f-0', time + 1) end\n  return time .. '-' .. string.format('%.0f', number + 1)\nend\n\nlocal function is_id_before(id, other)\n  local time, number = parts_of_id(id)\n  local other_time, other_number = parts_of_id(other)\n  return time < other_time or (time == other_time and number < other_number)\nend\n\nlocal info = group_info(event_stream, group) or { ['pending'] = 0, ['last-delivered-id'] = '0-0' }\nlocal next_id = id_after(info['last-delivered-id'])\nlocal next_entry = redis.call('XRANGE', event_stream, next_id, '+', 'COUNT', 1)[1]\nlocal now = now_ms()\nlocal members, live, older = redis.call('HGETALL', workers), 0, 0\nlocal has_keys = redis.call('EXISTS', lanes) == 1\nfor i = 2, #members, 2 do\n  if is_live(members[i], now) then\n    live = live + 1\n    if has_keys and not string.find(members[i], '\"' .. ordering_keys .. '\"', 1, true) then older = older + 1 end\n  end\nend\nlocal wanted = redis.call('HMGET', control, 'paused', 'by', 'concurrency', 'rate', 'per')\nreturn {\n  redis.call('XLEN', event_stream),\n  redis.call('XLEN', response_stream),\n  info['pending'],\n  next_entry and next_entry[1] or '',\n  redis.call('ZCARD', delayed),\n  redis.call('ZCARD', dead_letters),\n  now,\n  live,\n  redis.call('HLEN', lane_bodies),\n  tonumber(redis.call('HGET', lanes, '') or 0),\n  older,\n  wanted[1] or '',\n  wanted[2] or '',\n  wanted[3] or '',\n  wanted[4] or '',\n  wanted[5] or '',\n}\n",
   },
   readHeads: {
     name: 'readHeads',
@@ -62,11 +62,23 @@ export const SCRIPTS = {
     commands: 'hdel hget hincrby hset incrby pexpire time xadd zrem zscore',
     source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal event_stream, delayed, delayed_bodies, lanes, lane_bodies, lane_ids = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]\nlocal budget, origins_at = tonumber(ARGV[1]), 2\n\n\n\nlocal MAX_FIELDS = 7000\n\nlocal function are_fields(fields)\n  if type(fields) ~= 'table' or #fields == 0 or #fields % 2 == 1 then return false end\n  if #fields >= MAX_FIELDS then return false end\n  for _, text in ipairs(fields) do\n    if type(text) ~= 'string' then return false end\n  end\n  return true\nend\n\nlocal function bytes_of(fields)\n  local bytes = 0\n  for i = 2, #fields, 2 do bytes = bytes + #fields[i] end\n  return bytes\nend\n\nlocal function get_field(fields, name)\n  for i = 1, #fields, 2 do\n    if fields[i] == name then return fields[i + 1] end\n  end\n  return nil\nend\n\nlocal function set_field(fields, name, value)\n  for i = 1, #fields, 2 do\n    if fields[i] == name then\n      fields[i + 1] = value\n      return\n    end\n  end\n  fields[#fields + 1], fields[#fields + 2] = name, value\nend\n\nlocal function without_field(fields, name)\n  local rest = {}\n  for i = 1, #fields, 2 do\n    if fields[i] ~= name then rest[#rest + 1], rest[#rest + 2] = fields[i], fields[i + 1] end\n  end\n  return rest\nend\n\n\nlocal DELAYED = 'd'\n\nlocal function parse_lane(text)\n  if not text then return nil end\n  local head, entry, first, last = string.match(text, '^(%d+%-%d+) (%S+) (%d+) (%d+)$')\n  if head then return head, entry, tonumber(first), tonumber(last) end\n  return string.match(text, '^%d+%-%d+$'), text, 1, 0\nend\n\nlocal function set_lane(key, head, entry, first, last)\n  local text = head\n  if head ~= entry or first <= last then text = string.format('%s %s %.0f %.0f', head, entry, first, last) end\n  redis.call('HSET', lanes, key, text)\nend\n\nlocal function count_blocked(change)\n  if redis.call('HINCRBY', lanes, '', change) <= 0 then redis.call('HDEL', lanes, '') end\nend\n\nlocal function move_head(key, origin, entry)\n  local head, _, first, last = parse_lane(redis.call('HGET', lanes, key))\n  if not head then set_lane(key, origin, entry, 1, 0)\n  elseif head == origin then set_lane(key, head, entry, first, last) end\nend\nlocal function now_ms()\n  local time = redis.call('TIME')\n  return time[1] * 1000 + math.floor(time[2] / 1000)\nend\n\nlocal LANE_IDS_TTL_MS = 60000\nlocal IDS_PER_NUMBER = 999\nlocal id_number, ids_made = nil, IDS_PER_NUMBER\n\nlocal function make_id()\n  if ids_made == IDS_PER_NUMBER then\n    id_number, ids_made = redis.call('INCRBY', lane_ids, 1), 0\n    redis.call('PEXPIRE', lane_ids, LANE_IDS_TTL_MS)\n  end\n  ids_made = ids_made + 1\n  return string.format('%.0f-1%011.0f%03.0f', now_ms(), id_number % 1e11, ids_made)\nend\n\nlocal function add_to_lane(key, fields, origin)\n  local head, entry, first, last = parse_lane(redis.call('HGET', lanes, key))\n  if not head or head == origin then\n    local id = redis.call('XADD', event_stream, '*', unpack(fields))\n    if head then set_lane(key, head, id, first, last) else set_lane(key, origin or id, id, 1, 0) end\n    return id\n  end\n  if not origin then\n    origin = make_id()\n    fields[#fields + 1], fields[#fields + 2] = 'origin', origin\n  end\n  if first > last then count_blocked(1) end\n  last = last + 1\n  redis.call('HSET', lane_bodies, string.format('%.0f %s', last, key), cmsgpack.pack(fields))\n  set_lane(key, head, entry, first, last)\n  return origin\nend\n\nlocal function promote_message(origin, body)\n  local is_json, fields = pcall(cjson.decode, body)\n  if not is_json or not are_fields(fields) then fields = { 'event', body, 'origin', origin } end\n  local key = get_field(fields, 'ordering_key')\n  if key then add_to_lane(key, fields, origin)\n  else redis.call('XADD', event_stream, '*', unpack(fields)) end\n  redis.call('ZREM', delayed, origin)\n  redis.call('HDEL', delayed_bodies, origin)\nend\n\nlocal count, bytes = 0, 0\nfor i = origins_at, #ARGV do\n  local origin = ARGV[i]\n  if bytes >= budget then return { count, i - origins_at } end\n  local body = redis.call('ZSCORE', delayed, origin) and redis.call('HGET', delayed_bodies, origin)\n  if body then\n    bytes = bytes + #body\n    promote_message(origin, body)\n    count = count + 1\n  end\nend\nreturn { count, #ARGV - origins_at + 1 }\n",
   },
+  setLimits: {
+    name: 'setLimits',
+    sha1: '62ff7efa8f9f5b9cd054216fa7f56fc417a4b0ef',
+    commands: 'hdel hmget hset',
+    source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal control = KEYS[1]\nlocal concurrency, rate, per = ARGV[1], ARGV[2], ARGV[3]\n\nlocal before = redis.call('HMGET', control, 'rate', 'per')\nif before[1] ~= rate or before[2] ~= per then redis.call('HDEL', control, 'tat') end\nredis.call('HDEL', control, 'concurrency', 'rate', 'per')\nif concurrency ~= '' then redis.call('HSET', control, 'concurrency', concurrency) end\nif rate ~= '' then redis.call('HSET', control, 'rate', rate, 'per', per) end\n",
+  },
   time: {
     name: 'time',
     sha1: '7ad692c73cace7ffcf28f6dcaf988a6711e0f8ac',
     commands: 'time',
     source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal event_stream = KEYS[1]\nreturn redis.call('TIME')\n",
+  },
+  take: {
+    name: 'take',
+    sha1: '923cfaacbf13c55bbe8971bc225ffe8b1a3a7b12',
+    commands: 'hmget hset time xpending xreadgroup',
+    source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal event_stream, control = KEYS[1], KEYS[2]\nlocal group, consumer, count = ARGV[1], ARGV[2], tonumber(ARGV[3])\n\nlocal LARGEST = 2 ^ 31 - 1\nlocal BURST = 1 / 20\nlocal SLACK_US = 5000\nlocal TOGETHER_US = 10000\n\nlocal function limit_of(text)\n  local value = tonumber(text)\n  if value and value >= 1 and value <= LARGEST then return math.floor(value) end\nend\n\nlocal fields = redis.call('HMGET', control, 'paused', 'concurrency', 'rate', 'per', 'tat')\nif fields[1] then return { false, -1 } end\nlocal concurrency, rate, per = limit_of(fields[2]), limit_of(fields[3]), limit_of(fields[4])\n\nlocal allowed = count\nif concurrency then\n  local pending = redis.pcall('XPENDING', event_stream, group)\n  if pending.err then return pending end\n  allowed = math.min(allowed, concurrency - pending[1])\n  if allowed <= 0 then return { false, -1 } end\nend\n\nlocal has_rate = rate and per\nlocal now, step, burst, tat\nif has_rate then\n  local time = redis.call('TIME')\n  now = time[1] * 1000000 + time[2]\n  step = per * 1000 / rate\n  burst = math.max(math.floor(rate * BURST), 1)\n  tat = tonumber(fields[5]) or 0\n  if not (now - tat <= SLACK_US) then tat = now end\n  tat = math.min(tat, now + burst * step)\nend\n\nlocal function time_until_tokens()\n  local tokens = math.min(burst, math.ceil(TOGETHER_US / step))\n  return math.max(math.ceil((tat + (tokens - burst) * step - now) / 1000), 0)\nend\n\nif has_rate then\n  local free = math.floor((now - tat) / step + 0.000001) + burst\n  if free <= 0 then return { false, math.max(time_until_tokens(), 1) } end\n  allowed = math.min(allowed, free)\nend\n\nlocal reply = redis.pcall('XREADGROUP', 'GROUP', group, consumer, 'COUNT', allowed, 'STREAMS', event_stream, '>')\nif reply and reply.err then return reply end\nlocal taken = reply and #reply[1][2] or 0\nif has_rate and taken > 0 then\n  tat = tat + taken * step\n  redis.pcall('HSET', control, 'tat', string.format('%.0f', tat))\nend\nif taken < allowed then return { reply, -1 } end\nif has_rate then return { reply, time_until_tokens() } end\nreturn { reply, allowed == count and 0 or -1 }\n",
   },
   countDeadLetters: {
     name: 'countDeadLetters',
@@ -498,6 +510,24 @@ export function runDelayed(keys: {
   };
 }
 
+/** Sets the limits of a queue in place of those before. */
+export function setLimits(keys: {
+    readonly control: string;
+  }, args: {
+    /** messages that may run at once, or '' */
+    readonly concurrency: string;
+    /** messages that may be started in `per`, or '' */
+    readonly rate: string;
+    /** ms, or '' */
+    readonly per: string;
+  }): ScriptCall {
+  return {
+    script: SCRIPTS.setLimits,
+    keys: [keys.control],
+    args: [args.concurrency, args.rate, args.per],
+  };
+}
+
 /** Reads the clock of the server that has the queue. */
 export function time(keys: {
     readonly eventStream: string;
@@ -506,6 +536,23 @@ export function time(keys: {
     script: SCRIPTS.time,
     keys: [keys.eventStream],
     args: [],
+  };
+}
+
+/** Takes entries for a consumer, as many as the limits of the queue allow. */
+export function take(keys: {
+    readonly eventStream: string;
+    readonly control: string;
+  }, args: {
+    readonly group: string;
+    readonly consumer: string;
+    /** the largest number of entries */
+    readonly count: number;
+  }): ScriptCall {
+  return {
+    script: SCRIPTS.take,
+    keys: [keys.eventStream, keys.control],
+    args: [args.group, args.consumer, args.count],
   };
 }
 

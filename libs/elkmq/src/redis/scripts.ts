@@ -27,19 +27,21 @@ export interface Replicated {
 /**
  * Runs a script by its digest. Its text is sent only where Redis does not have it (restarted, flushed, a new
  * node).
+ * @param form of the strings in the reply
  */
 export async function runScript(
   client: Redis | Cluster,
   { script: { sha1, source }, keys, args }: ScriptCall,
+  form: 'text' | 'bytes' = 'text',
 ): Promise<unknown> {
   const rest = [keys.length, ...keys, ...args];
   try {
-    if (!withoutDigests.has(client)) return await send(client, 'evalsha', [sha1, ...rest]);
+    if (!withoutDigests.has(client)) return await send(client, 'evalsha', [sha1, ...rest], form);
   } catch (error) {
     if (isForbidden(error, 'evalsha')) withoutDigests.add(client);
     else if (!isMissing(error)) throw error;
   }
-  return send(client, 'eval', [source, ...rest]);
+  return send(client, 'eval', [source, ...rest], form);
 }
 
 /**

@@ -64,7 +64,7 @@ export async function readTopicState(
 
 /** The state of all subscriptions together, in the form of a queue. */
 export function sumOfStates({ subscriptions }: TopicState): QueueState {
-  const sum = (name: Exclude<keyof QueueState, 'paused'>): number =>
+  const sum = (name: Exclude<keyof QueueState, 'paused' | 'limits'>): number =>
     subscriptions.reduce((total, state) => total + (state[name] ?? 0), 0);
   const olderWorkers = sum('olderWorkers');
   return {

@@ -1,19 +1,19 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { readPause, type QueuePause } from '../admin/queue-pause.js';
+import { readControlIfAllowed, type QueueControl } from '../admin/queue-control.js';
 import { GroupConsumer, joinGroup } from '../consumer/group-consumer.js';
 import type { DeadLetterCap } from '../dead-letters/dead-letter.js';
 import { TrimReport } from '../dead-letters/trim-report.js';
 import { QueueContext } from '../context/queue-context.js';
 import { AbandonmentPolicy } from '../maintenance/abandonment-policy.js';
+import { ControlWatch } from '../maintenance/control-watch.js';
 import { Maintenance } from '../maintenance/maintenance.js';
-import { PauseWatch } from '../maintenance/pause-watch.js';
 import { Promoter } from '../maintenance/promoter.js';
 import { AbandonedError, ConnectionError, DequeueError } from '../model/errors.js';
 import type { QueueKeys } from '../model/keys.js';
 import { checkRedis } from '../redis/check.js';
 import { COMMAND_TIMEOUT_MS, Connection } from '../redis/connection.js';
 import { needsOfSubscriber, needsOfWorker } from '../redis/needs.js';
-import { isReplyError, isTransient } from '../redis/redis-errors.js';
+import { isReplyError } from '../redis/redis-errors.js';
 import type { RedisSource } from '../redis/redis-source.js';
 import { reliably } from '../redis/reliable-call.js';
 import { findRefusals, type Refusals } from '../redis/rights.js';
@@ -27,6 +27,7 @@ import {
   type KeeperListener,
   type ServedSubscription,
 } from '../topics/subscription-keeper.js';
+import { controlListener, type WorkerControlListener } from './control-listener.js';
 import { heldUp, WorkerIntake, type IntakeListener } from './intake.js';
 
 export interface WorkerOptions {
@@ -45,7 +46,7 @@ export interface WorkerOptions {
   readonly subscription?: ServedSubscription | undefined;
 }
 
-export interface WorkerListener extends IntakeListener, KeeperListener {
+export interface WorkerListener extends IntakeListener, KeeperListener, WorkerControlListener {
   /** Something is wrong with Redis that the queue can live with. */
   warned(message: string): void;
   /**
@@ -53,8 +54,6 @@ export interface WorkerListener extends IntakeListener, KeeperListener {
    * that were too old.
    */
   trimmed(tooMany: number, tooOld: number): void;
-  /** The queue is paused, so nothing is taken; with `undefined` it goes on. */
-  paused?(pause: QueuePause | undefined): void;
 }
 
 /** The parts that work while the worker takes messages. */
@@ -64,7 +63,7 @@ interface Parts {
   readonly intake: WorkerIntake;
   readonly policy: AbandonmentPolicy;
   readonly maintenance: Maintenance;
-  readonly pauses: PauseWatch;
+  readonly control: ControlWatch;
 }
 
 /**
@@ -84,8 +83,8 @@ export class Worker {
   /** They are there once the group has been joined. */
   #parts: Parts | undefined;
   #isStopped = false;
-  /** The pause of the queue when the group was joined. */
-  #pauseAtStart: QueuePause | undefined;
+  /** The control of the queue when the group was joined. */
+  #controlAtStart: QueueControl = {};
 
   constructor(source: RedisSource, keys: QueueKeys, options: WorkerOptions, listener: WorkerListener) {
     this.#source = source;
@@ -135,9 +134,9 @@ export class Worker {
     if (this.#isStopped) throw new ConnectionError('the worker was stopped before it had begun');
     const parts = this.#build();
     this.#parts = parts;
-    // No read is sent before the next tick, so a queue that is paused already is not read.
+    // No read is sent before the next tick, so a queue that is paused or limited already is not read.
     parts.consumer.startReading(parts.intake);
-    parts.pauses.startLooking(this.#pauseAtStart);
+    parts.control.startLooking(this.#controlAtStart);
     this.#keeper?.startLooking();
     for (const warning of await parts.maintenance.register()) this.#listener.warned(warning);
   }
@@ -153,7 +152,7 @@ export class Worker {
     const parts = this.#parts;
     // All stop at once: nothing is taken from now on, while the rest is waited for.
     await Promise.all([
-      parts?.pauses.stopLooking(),
+      parts?.control.stopLooking(),
       parts?.consumer.stopReading(),
       parts?.maintenance.stopTaking(),
       this.#keeper?.stopLooking(),
@@ -209,14 +208,9 @@ export class Worker {
       isPaused: () => consumer.isPaused,
       heldUp: refused,
     });
-    const onPause = (pause: QueuePause | undefined): void => {
-      if (pause) consumer.pauseReading();
-      else consumer.resumeReading();
-      listener.paused?.(pause);
-      maintenance.announce();
-    };
-    const pauses = new PauseWatch(context, onPause, refused);
-    return { consumer, settler, intake, policy, maintenance, pauses };
+    const onControl = controlListener(consumer, maintenance, this.#options.legacyConsumers, listener);
+    const control = new ControlWatch(context, onControl, refused);
+    return { consumer, settler, intake, policy, maintenance, control };
   }
 
   /** Makes the group, unless it is there. A subscription looks at the table of its topic first. */
@@ -238,17 +232,7 @@ export class Worker {
     if (refusals.essential !== undefined) return refusals;
     await this.#joinGroup(this.connection);
     await clock.synchronise(client, keys);
-    this.#pauseAtStart = await this.#readPause(client);
+    this.#controlAtStart = await readControlIfAllowed(client, keys);
     return { essential: undefined, warnings };
-  }
-
-  /** Where Redis refuses the look for good, no pause is seen: the checks of the rights have said so. */
-  async #readPause(client: Connection['client']): Promise<QueuePause | undefined> {
-    try {
-      return await readPause(client, this.#context.keys);
-    } catch (error) {
-      if (isTransient(error)) throw error;
-      return undefined;
-    }
   }
 }

@@ -1,6 +1,7 @@
 import type { DeadLetterReason } from 'elkmq';
 import {
   type DeadLetterCap,
+  describeLimits,
   describePause,
   messageOf,
   nameOfMessage,
@@ -23,7 +24,7 @@ export function workerLog(
   { max, maxAge }: DeadLetterCap,
   attemptsOf: (action: string) => number | undefined,
   log: Log,
-): Pick<WorkerListener, 'dropped' | 'retried' | 'warned' | 'trimmed' | 'paused'> {
+): Pick<WorkerListener, 'dropped' | 'retried' | 'warned' | 'trimmed' | 'paused' | 'limited'> {
   const warnOfTrimmed = (count: number, why: string): void => {
     if (count > 0) log.warn(`${String(count)} dead letters of queue '${queue}' were removed: ${why}`);
   };
@@ -50,6 +51,12 @@ export function workerLog(
         log.warn(
           `Queue '${queue}' ${describePause(pause)}: this worker takes no messages until it is resumed`,
         );
+    },
+    limited(limits) {
+      const what = limits
+        ? `has limits over all its workers: ${describeLimits(limits)}`
+        : 'has no limits any more';
+      log.log(`Queue '${queue}' ${what}`);
     },
     trimmed(tooMany, tooOld) {
       warnOfTrimmed(tooMany, `more than deadLetters.max (${String(max)})`);

@@ -1,3 +1,4 @@
+import { describeLimits } from '../../admin/queue-limits.js';
 import { describePause } from '../../admin/queue-pause.js';
 import type { QueueState } from '../../admin/queue-state.js';
 import { EXIT, type ExitCode } from '../exit.js';
@@ -36,6 +37,7 @@ export async function state(queue: string, options: StateOptions): Promise<ExitC
       if (now.olderWorkers !== undefined)
         note(`Workers of an earlier version that know no ordering keys: ${String(now.olderWorkers)}.`);
       if (now.paused) note(`The queue ${safeText(describePause(now.paused))}.`);
+      if (now.limits) note(`The queue has limits: ${describeLimits(now.limits)}.`);
       for (const limit of exceeded) note(limit);
     }
     return exceeded.length > 0 ? EXIT.finding : EXIT.fine;

@@ -1,3 +1,4 @@
+import { describeLimits } from '../../admin/queue-limits.js';
 import { describePause } from '../../admin/queue-pause.js';
 import { readQueueState, type QueueState } from '../../admin/queue-state.js';
 import { readWorkers, type WorkerInfo } from '../../admin/worker-info.js';
@@ -34,12 +35,13 @@ export async function checkQueue(
   const read = (command: string, ...args: (string | number)[]): Promise<unknown> =>
     reliably(connection, (client) => send(client, command, args), patience);
   // The state cannot be read where a key has another type.
-  const broken = await typeFindings(queue, keys, read);
-  if (broken.length > 0) return broken;
+  const types = await typeFindings(queue, keys, read);
+  if (types.some(({ level }) => level === 'error')) return types;
   const state = await readQueueState(connection, keys, patience);
   const workers = await readWorkers(connection, keys, patience);
   const [seconds] = (await read('time')) as [string];
   return [
+    ...types,
     ...waitingFindings(queue, state, limits),
     ...olderFindings(queue, state),
     ...(await overdueFindings(queue, keys, Number(seconds) * 1_000, read)),
@@ -69,6 +71,7 @@ async function typeFindings(queue: string, keys: QueueKeys, read: Read): Promise
   const findings: Finding[] = [];
   for (const [key, type] of expected) {
     const found = await typeOf(key, read);
+    if (found === undefined) return [skippedFinding(queue)];
     if (found === type || found === 'none') continue;
     findings.push({
       level: 'error',
@@ -81,19 +84,29 @@ async function typeFindings(queue: string, keys: QueueKeys, read: Read): Promise
   return findings;
 }
 
-/** The type of a key; `none` where the user may not ask for it. */
-async function typeOf(key: string, read: Read): Promise<string> {
+function skippedFinding(queue: string): Finding {
+  return {
+    level: 'note',
+    check: 'skipped',
+    queue,
+    problem: 'this user may not ask for the types of keys (TYPE): a key of another type is not found',
+    advice: 'Allow it with +type.',
+  };
+}
+
+/** The type of a key; `undefined` where the user may not ask for it. */
+async function typeOf(key: string, read: Read): Promise<string | undefined> {
   try {
     return String(await read('type', key));
   } catch (error) {
-    if (isForbidden(error, 'type')) return 'none';
+    if (isForbidden(error, 'type')) return undefined;
     throw error;
   }
 }
 
 function waitingFindings(
   queue: string,
-  { waiting, workers, oldestWaiting, paused }: QueueState,
+  { waiting, workers, oldestWaiting, paused, limits }: QueueState,
   { maxOldest }: QueueLimits,
 ): Finding[] {
   if (paused)
@@ -125,8 +138,9 @@ function waitingFindings(
       check: 'oldest',
       queue,
       problem: `the first of ${String(waiting)} waiting messages has waited for ${age}: workers do not keep up, and messages may expire`,
-      advice:
-        'Start more workers or raise concurrency; `elkmq peek --state running` shows what keeps them busy.',
+      advice: limits
+        ? `The queue has limits (${describeLimits(limits)}): raise them with \`elkmq limits\` if that is too little.`
+        : 'Start more workers or raise concurrency; `elkmq peek --state running` shows what keeps them busy.',
     },
   ];
 }

@@ -13,8 +13,10 @@
 --   ordering_keys     the feature of workers that know ordering keys
 -- Returns { entries, responses, pending, id of the first entry that nobody has taken or '', delayed, dead
 -- letters, now in ms, workers, messages that wait behind another one of their ordering key, ordering keys
--- with such messages, workers that know no ordering keys while there are messages with keys, the time since which the queue is paused in ms or '', whoever paused it or '' }. Legacy
--- responses are entries of the event stream too, but no messages: the caller subtracts them.
+-- with such messages, workers that know no ordering keys while there are messages with keys, then fields of
+-- the control or '': the time since which the queue is paused in ms, whoever paused it, the limit of the
+-- concurrency, that of the rate, and its time in ms }. Legacy responses are entries of the event stream too,
+-- but no messages: the caller subtracts them.
 
 -- include shared/group_info.lua
 -- include shared/is_live.lua
@@ -33,6 +35,7 @@ for i = 2, #members, 2 do
     if has_keys and not string.find(members[i], '"' .. ordering_keys .. '"', 1, true) then older = older + 1 end
   end
 end
+local wanted = redis.call('HMGET', control, 'paused', 'by', 'concurrency', 'rate', 'per')
 return {
   redis.call('XLEN', event_stream),
   redis.call('XLEN', response_stream),
@@ -45,6 +48,9 @@ return {
   redis.call('HLEN', lane_bodies),
   tonumber(redis.call('HGET', lanes, '') or 0),
   older,
-  redis.call('HGET', control, 'paused') or '',
-  redis.call('HGET', control, 'by') or '',
+  wanted[1] or '',
+  wanted[2] or '',
+  wanted[3] or '',
+  wanted[4] or '',
+  wanted[5] or '',
 }

@@ -1,0 +1,53 @@
+import { randomBytes } from 'node:crypto';
+import { QueueContext } from '../context/queue-context.js';
+import { encodeEvent } from '../model/codec.js';
+import { DEFAULTS, MAX_DELAY_MS, parseMilliseconds } from '../model/options.js';
+import type { ServiceEvent } from '../model/service-event.js';
+import { PlainEvent } from '../producer/batch.js';
+import { Producer } from '../producer/producer.js';
+import { send } from '../redis/scripts.js';
+import type { AdminContext } from './admin-call.js';
+
+/** The options of `QueueAdmin.enqueue`. */
+export interface EnqueueOptions {
+  /** The headers of the message. Default: none. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** The delay of the message, ms. Default 0. */
+  readonly delay?: number | undefined;
+}
+
+/** Stores the events of an admin. It uses nothing until the first one. */
+export class AdminProducer {
+  readonly #context: AdminContext;
+  readonly #clientId = randomBytes(12).toString('base64url');
+  #producer: Producer | undefined;
+
+  constructor(context: AdminContext) {
+    this.#context = context;
+  }
+
+  /** @returns the origin of the event */
+  async enqueue(event: ServiceEvent, { headers, delay }: EnqueueOptions): Promise<string> {
+    const { connection, keys, patience: enqueueTimeout } = this.#context;
+    const fields = headers ? ['headers', JSON.stringify(headers)] : [];
+    const wait = Math.ceil(parseMilliseconds('delay', delay, 0, MAX_DELAY_MS, 0));
+    const limits = { maxQueueLength: undefined, maxBufferedBytes: DEFAULTS.maxBufferedBytes };
+    const options = { enqueueTimeout, ...limits, minReplicas: 0, legacyConsumers: false };
+    const context = new QueueContext(connection, keys, false);
+    this.#producer ??= new Producer(context, this.#clientId, options, () => Promise.resolve());
+    const producer = this.#producer;
+    return new Promise<string>((stored, failed) => {
+      const json = encodeEvent(event);
+      producer.produce(new PlainEvent(event.requestId, json, fields, wait, undefined, stored, failed));
+    });
+  }
+
+  /** Waits for the events that are being stored, and deletes what the producer leaves. */
+  async close(): Promise<void> {
+    const { connection, keys } = this.#context;
+    await this.#producer?.drained();
+    // This is best effort: the key has a TTL.
+    if (this.#producer && connection.isConnected)
+      await send(connection.client, 'del', [keys.producer(this.#clientId)]).catch(() => undefined);
+  }
+}
