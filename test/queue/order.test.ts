@@ -289,3 +289,12 @@ it.each([
   expect(String(error)).toContain(got);
   expect(() => new ElkMqRecordBuilder(1).setOrderingKey(orderingKey)).toThrow(accepted);
 });
+
+it('an option of enqueue that there is not is refused, because a misspelt key would keep no order', async () => {
+  const events = closing(new EventQueue(newQueueName(), url));
+  const options = { orderingkey: 'k' } as object;
+  expect(await rejection(events.enqueue(new ServiceEvent(1, 'a'), options))).toMatchObject({
+    code: 'INVALID_OPTION',
+    message: 'enqueue has no option "orderingkey"; it has orderingKey',
+  });
+});

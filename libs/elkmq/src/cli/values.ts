@@ -1,4 +1,6 @@
-import { UsageError } from './exit.js';
+import { InvalidArgumentError } from 'commander';
+
+// Commander writes the name of the option in front of the message of an `InvalidArgumentError`.
 
 const UNITS_MS: Readonly<Record<string, number>> = {
   ms: 1,
@@ -13,7 +15,7 @@ export function parseDuration(text: string): number {
   const [, number, unit = ''] = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text) ?? [];
   const unitMs = UNITS_MS[unit];
   if (number === undefined || unitMs === undefined)
-    throw new UsageError(
+    throw new InvalidArgumentError(
       `a duration is a number with ms, s, m, h or d, such as 30s; got ${JSON.stringify(text)}`,
     );
   return Number(number) * unitMs;
@@ -24,7 +26,7 @@ export function parseTime(text: string): number {
   if (/^\d+(?:\.\d+)?(?:ms|s|m|h|d)$/.test(text)) return Date.now() - parseDuration(text);
   const time = /^\d{4}-/.test(text) ? Date.parse(text) : Number.NaN;
   if (Number.isNaN(time))
-    throw new UsageError(
+    throw new InvalidArgumentError(
       `a time is a date such as 2026-01-31T12:00:00Z, or a duration before now such as 2h; got ${JSON.stringify(text)}`,
     );
   return time;
@@ -33,7 +35,7 @@ export function parseTime(text: string): number {
 /** Reads a whole number from 0. */
 export function parseCount(text: string): number {
   if (/^\d{1,9}$/.test(text)) return Number(text);
-  throw new UsageError(`a whole number is expected, got ${JSON.stringify(text)}`);
+  throw new InvalidArgumentError(`a whole number is expected, got ${JSON.stringify(text)}`);
 }
 
 /** Reads `name=value`, and adds it to those before it. */
@@ -42,7 +44,7 @@ export function collectPair(
   before: Readonly<Record<string, string>> = {},
 ): Record<string, string> {
   const at = text.indexOf('=');
-  if (at < 1) throw new UsageError(`name=value is expected, got ${JSON.stringify(text)}`);
+  if (at < 1) throw new InvalidArgumentError(`name=value is expected, got ${JSON.stringify(text)}`);
   return { ...before, [text.slice(0, at)]: text.slice(at + 1) };
 }
 

@@ -3,7 +3,7 @@ import { ConnectionError, EmptyQueueError, InvalidEventError, InvalidOptionError
 import { EventDequeuer } from './event-taker.js';
 import { OutcomeWriter } from '../settling/outcome-writer.js';
 import { QueueKeys } from '../model/keys.js';
-import { parseQueueName, formatValue } from '../model/options.js';
+import { parseQueueName, formatValue, refuseUnknown } from '../model/options.js';
 import { parseOrderingKey } from '../model/ordering-key.js';
 import type { Dequeuer } from './queue-reader.js';
 import { readQueueState, type QueueState } from '../admin/queue-state.js';
@@ -79,7 +79,7 @@ export class EventQueue {
   /**
    * Stores an event.
    * @returns the time at which Redis registered it, ms since 1970
-   * @throws {InvalidOptionError} when the ordering key is wrong
+   * @throws {InvalidOptionError} when the ordering key is wrong, or there is another option
    * @throws {EnqueueError} when Redis refuses it
    * @throws {QueueFullError} when the queue is full
    * @throws {BufferFullError} when too much is waiting for Redis
@@ -87,8 +87,10 @@ export class EventQueue {
    * @throws {ConnectionError} when Redis was away for too long; the event may have been stored, but is not
    * sent again
    */
-  async enqueue(event: ServiceEvent, { orderingKey }: EnqueueEventOptions = {}): Promise<Timestamp> {
+  async enqueue(event: ServiceEvent, options: EnqueueEventOptions = {}): Promise<Timestamp> {
     this.#check(event);
+    refuseUnknown('enqueue', options, ['orderingKey']);
+    const { orderingKey } = options;
     const key = orderingKey === undefined ? undefined : parseOrderingKey(orderingKey);
     return timestampOf(await this.#requester.enqueue(event, { orderingKey: key }));
   }
