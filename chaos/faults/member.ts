@@ -44,6 +44,8 @@ export class Member {
     private readonly settings: MemberArguments,
     /** What is between it and Redis, if anything. */
     readonly proxy?: Proxy,
+    /** The folder of the programs `worker.js` and `client.js`. */
+    private readonly programs = new URL('./', import.meta.url),
   ) {
     this.#first = slot;
     this.ready = new Promise((resolve) => (this.#becomeReady = resolve));
@@ -96,7 +98,7 @@ export class Member {
       const life: Life = { role: this.role, slot: this.slot, life: ++this.#life };
       const log = openSync(join(this.settings.folder, `${nameOf(life)}.log`), 'a');
       const given: ProcessArguments = { ...this.settings, life, first: this.#first };
-      const script = new URL(`./${this.role}.js`, import.meta.url);
+      const script = new URL(`${this.role}.js`, this.programs);
       const child = fork(script, [JSON.stringify(given)], { stdio: ['ignore', log, log, 'ipc'] });
       closeSync(log);
       this.#process = child;

@@ -49,6 +49,19 @@ it('each attempt has a span, which links to where the message was sent; a failed
   expect(new Set(processed.map(({ attributes }) => attributes['messaging.message.id'])).size).toBe(1);
 });
 
+it('an event of a topic has one producing span, and a consuming one for each subscription', async () => {
+  const topic = newQueueName();
+  for (const subscription of ['billing', 'mail']) {
+    await startApp(moduleOf(events({ placed: () => undefined })), { topic, subscription, telemetry });
+  }
+  await told(startClient({ topic, telemetry }).emit('placed', {}));
+  const [billing, mail] = [`{${topic}}/billing`, `{${topic}}/mail`];
+  await until(() => named('process', billing).length === 1 && named('process', mail).length === 1);
+  expect(named('send', topic)).toHaveLength(1);
+  const all = [...named('send', topic), ...named('process', billing), ...named('process', mail)];
+  expect(new Set(all.map(({ traceId }) => traceId)).size).toBe(1);
+});
+
 it('every way for a message to end ends its spans once', async () => {
   const queue = newQueueName();
   const handlers = [

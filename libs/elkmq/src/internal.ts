@@ -39,7 +39,7 @@ export type { ConnectionListener, ConnectionStatus } from './redis/connection.js
 export { isLoginRefused, isReplyError } from './redis/redis-errors.js';
 export { RedisSource } from './redis/redis-source.js';
 export { Requester } from './requests/requester.js';
-export type { RequesterOptions } from './requests/requester.js';
+export type { MessageOptions, RequesterOptions } from './requests/requester.js';
 export { sendingOptions } from './requests/sending-options.js';
 export type { SendingOptions } from './requests/sending-options.js';
 export type { ReplyListener } from './requests/waiting-request.js';
@@ -50,7 +50,7 @@ export { TopicPublisher } from './topics/publisher.js';
 export type { PublisherOptions } from './topics/publisher.js';
 export { Router } from './topics/router.js';
 export { parseRetention } from './topics/subscription.js';
-export { describe as describeSubscription, tableOf } from './topics/table.js';
+export { requestRefused, unroutedError } from './topics/topic-errors.js';
 export { publishingOptions } from './topics/topic.js';
 export { readTopicState, sumOfStates } from './topics/topic-state.js';
 export { Worker } from './worker/worker.js';

@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { VERSION } from '../model/version.js';
 import { addMessageCommands } from './message-commands.js';
 import { addQueueCommands } from './queue-commands.js';
+import { addTopicCommands } from './topic-commands.js';
 import { EXIT, exitCodeOf, type ExitCode } from './exit.js';
 import { note, safeText } from './output.js';
 
@@ -29,6 +30,7 @@ export async function runCommandLine(args: readonly string[]): Promise<ExitCode>
     .addHelpText('after', EXIT_CODES)
     .exitOverride();
   addQueueCommands(program, run);
+  addTopicCommands(program, run);
   addMessageCommands(program, run);
   try {
     await program.parseAsync([...args], { from: 'user' });

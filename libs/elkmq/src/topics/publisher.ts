@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { BufferFullError, EnqueueError, InvalidEventError, UnroutedError } from '../model/errors.js';
+import { BufferFullError, EnqueueError } from '../model/errors.js';
 import { withOrderingKey } from '../model/ordering-key.js';
 import type { ServiceEvent } from '../model/service-event.js';
 import { Summary } from '../model/summary.js';
@@ -16,6 +16,7 @@ import { encodeWithin, SenderCheck } from '../requests/sender-check.js';
 import { RetentionKeeper } from './retention-keeper.js';
 import { Router } from './router.js';
 import { NO_TABLE, tableOf } from './table.js';
+import { requestRefused, unroutedError } from './topic-errors.js';
 import { countBatch, publishCall, type TopicEvent } from './topic-batch.js';
 
 export interface PublisherOptions extends RequesterOptions {
@@ -49,7 +50,8 @@ export class TopicPublisher {
   readonly #check: SenderCheck;
   readonly #retention: RetentionKeeper;
   readonly #unrouted: Summary<string>;
-  #router = new Router(NO_TABLE);
+  #table = NO_TABLE;
+  #router = new Router([]);
   #waiting: TopicEvent[] = [];
   #buffered = 0;
   #number = 1;
@@ -76,13 +78,7 @@ export class TopicPublisher {
         `${String(count)} event(s) had no subscription and were dropped, the last one with the pattern '${action}'`,
       );
     });
-    this.#retention = new RetentionKeeper(
-      this.connection,
-      keys,
-      this.clientId,
-      () => this.#router.table,
-      warn,
-    );
+    this.#retention = new RetentionKeeper(this.connection, keys, this.clientId, () => this.#table, warn);
   }
 
   /** Resolves when connected. @throws {ConnectionError} */
@@ -106,9 +102,7 @@ export class TopicPublisher {
 
   /** @throws {InvalidEventError} always: a topic has no one who answers */
   request(event: ServiceEvent): () => void {
-    throw new InvalidEventError(
-      `the topic '${this.#keys.topic}' takes no requests, got '${event.action}': nobody of its subscriptions would be the one to answer. Use emit, or send to a queue`,
-    );
+    throw requestRefused(this.#keys.topic, event.action);
   }
 
   /**
@@ -179,7 +173,8 @@ export class TopicPublisher {
       const { answer, unconfirmed } = await this.#call(events);
       if (Array.isArray(answer)) {
         // The table has changed, and nothing is stored.
-        this.#router = new Router(tableOf(answer as string[]));
+        this.#table = tableOf(answer as string[]);
+        this.#router = new Router(this.#table.subscriptions.map(({ patterns }) => patterns));
         this.#waiting = [...events, ...this.#waiting];
         isStored = false;
         return;
@@ -212,18 +207,15 @@ export class TopicPublisher {
       event.stored(copies);
       return;
     }
-    event.failed(
-      new UnroutedError(
-        `no subscription of the topic '${this.#keys.topic}' has a pattern for '${event.action}', so the event was not stored`,
-      ),
-    );
+    event.failed(unroutedError(this.#keys.topic, event.action));
   }
 
   async #call(events: readonly TopicEvent[]): Promise<Answered> {
     const { enqueueTimeout, minReplicas } = this.#options;
     const { clientId } = this;
     const memory = Math.ceil(enqueueTimeout) + MEMORY_MARGIN_MS;
-    const call = publishCall(events, this.#router, this.#keys, { clientId, number: this.#number, memory });
+    const sender = { clientId, number: this.#number, memory };
+    const call = publishCall(events, this.#router, this.#table, this.#keys, sender);
     const run = async (client: Connection['client']): Promise<Answered> => {
       await this.#check.prepare();
       if (minReplicas > 0) return this.#runReplicated(client, call);

@@ -1,24 +1,24 @@
 import { isWildcard, matchesWords } from '../model/wildcards.js';
-import type { SubscriptionTable } from './table.js';
 
 /** The number of actions whose routes are remembered. A service may use any number of them. */
 const REMEMBERED_ACTIONS = 1_000;
 
 const NO_ROUTES: readonly number[] = [];
 
-/** Finds the subscriptions of an action by one version of the table. */
+/** Finds the subscriptions of an action. */
 export class Router {
   readonly #exact = new Map<string, number[]>();
   readonly #wild: { readonly words: readonly string[]; readonly route: number }[] = [];
   readonly #known = new Map<string, readonly number[]>();
 
-  constructor(readonly table: SubscriptionTable) {
-    for (const [route, { patterns }] of table.subscriptions.entries()) {
-      for (const pattern of patterns) this.#addPattern(pattern, route);
+  /** @param patterns of each subscription */
+  constructor(patterns: readonly (readonly string[])[]) {
+    for (const [route, ofOne] of patterns.entries()) {
+      for (const pattern of ofOne) this.#addPattern(pattern, route);
     }
   }
 
-  /** The places in the table of the subscriptions that get an action, in ascending order. */
+  /** The places of the subscriptions that get an action, in ascending order. */
   routesOf(action: string): readonly number[] {
     if (this.#wild.length === 0) return this.#exact.get(action) ?? NO_ROUTES;
     const known = this.#known.get(action);

@@ -23,7 +23,7 @@ export interface ServedSubscription {
 export interface KeeperListener {
   /** Something is wrong that the queue can live with. */
   warned?(message: string): void;
-  /** The subscription was removed. Who hears of it must stop the worker. This is called once. */
+  /** The subscription was removed. The listener must stop the worker. This is called once. */
   unsubscribed?(error: UnsubscribedError): void;
 }
 

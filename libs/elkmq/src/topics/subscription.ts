@@ -1,7 +1,7 @@
 import { InvalidOptionError } from '../model/errors.js';
 import { formatValue, parseInteger, parseMilliseconds } from '../model/options.js';
 
-/** How much is kept for a subscription whose workers do not come. */
+/** The limits of what is kept for a subscription whose workers do not come. */
 export interface Retention {
   /**
    * The number of messages in the queue of the subscription, those that run included. Beyond it the messages

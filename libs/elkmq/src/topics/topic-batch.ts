@@ -4,6 +4,7 @@ import type { TopicKeys } from '../model/topic-keys.js';
 import * as scripts from '../redis/scripts.generated.js';
 import type { ScriptCall } from '../redis/scripts.js';
 import type { Router } from './router.js';
+import type { SubscriptionTable } from './table.js';
 
 /** An event on its way to a topic. */
 export interface TopicEvent extends OutgoingEvent {
@@ -46,6 +47,7 @@ export interface TopicSender {
 export function publishCall(
   events: readonly TopicEvent[],
   router: Router,
+  table: SubscriptionTable,
   topicKeys: TopicKeys,
   { clientId, number, memory }: TopicSender,
 ): ScriptCall {
@@ -60,11 +62,11 @@ export function publishCall(
     // One batch is on its way at a time.
     slot: '0',
     memory: String(memory),
-    version: router.table.version,
+    version: table.version,
     unroutedCount: unrouted.length,
     unroutedAction: unrouted.at(-1)?.action ?? '',
   };
-  const names = [...used.keys()].map((route) => (router.table.subscriptions[route] as { name: string }).name);
+  const names = [...used.keys()].map((route) => (table.subscriptions[route] as { name: string }).name);
   const queues = names.map((name) => topicKeys.queueKeys(name));
   if (!events.some(isCostly) && !events.some(({ deduplication }) => deduplication)) {
     const eventStreams = queues.map(({ eventStream }) => eventStream);

@@ -62,10 +62,10 @@ export async function readTopicState(
   }
 }
 
-/** The state of all subscriptions together, in the form of a queue. */
-export function sumOfStates({ subscriptions }: TopicState): QueueState {
+/** The state of several queues together. */
+export function sumOfStates(states: readonly QueueState[]): QueueState {
   const sum = (name: Exclude<keyof QueueState, 'paused' | 'limits'>): number =>
-    subscriptions.reduce((total, state) => total + (state[name] ?? 0), 0);
+    states.reduce((total, state) => total + (state[name] ?? 0), 0);
   const olderWorkers = sum('olderWorkers');
   return {
     waiting: sum('waiting'),
@@ -74,7 +74,7 @@ export function sumOfStates({ subscriptions }: TopicState): QueueState {
     deadLetters: sum('deadLetters'),
     behindKeys: sum('behindKeys'),
     blockedKeys: sum('blockedKeys'),
-    oldestWaiting: Math.max(0, ...subscriptions.map(({ oldestWaiting }) => oldestWaiting)),
+    oldestWaiting: Math.max(0, ...states.map(({ oldestWaiting }) => oldestWaiting)),
     workers: sum('workers'),
     ...(olderWorkers > 0 && { olderWorkers }),
   };

@@ -107,7 +107,8 @@ export class ElkMqClient extends ClientProxy<ElkMqEvents> {
     const { source, queue, topic } = this.#options;
     const { connection } = this.#requester;
     if (topic !== undefined) {
-      return sumOfStates(await readTopicState(connection, new TopicKeys(topic), timeout));
+      const { subscriptions } = await readTopicState(connection, new TopicKeys(topic), timeout);
+      return sumOfStates(subscriptions);
     }
     return readQueueState(connection, new QueueKeys(queue, source.isCluster), timeout);
   }

@@ -1,16 +1,13 @@
-import { setImmediate as turn } from 'node:timers/promises';
 import type { DeadLetter, QueueState } from 'elkmq';
-import { MemoryBroker, type WorkerListener } from 'elkmq/internal';
+import { MemoryBroker } from 'elkmq/internal';
 import { ElkMqClient } from '../client/elk-mq.client.js';
 import type { RequesterLike } from '../client/outgoing-messages.js';
-import { ElkMqServer, type WorkerLike } from '../server/elk-mq.server.js';
+import type { ElkMqServer } from '../server/elk-mq.server.js';
 import type { ElkMqQueueAddress } from '../address-options.js';
-import type {
-  ElkMqClientOptions,
-  ElkMqClientSettings,
-  ElkMqServerOptions,
-  ElkMqServerSettings,
-} from '../options.js';
+import type { ElkMqClientOptions, ElkMqClientSettings, ElkMqServerSettings } from '../options.js';
+import { advanceClock, TestServer, untilIdle } from './memory-servers.js';
+
+export { ElkMqTestTopic, type ElkMqTestTopicOptions } from './test-topic.js';
 
 /** The options of a test queue. */
 export interface ElkMqTestQueueOptions {
@@ -21,9 +18,6 @@ export interface ElkMqTestQueueOptions {
   /** The first time of the clock, ms since 1970. Default: now. */
   now?: number;
 }
-
-/** The number of turns of the event loop in which the results of a change can come about. */
-const TURNS = 20;
 
 /**
  * A queue for tests of handlers, without Redis. Messages go through the real server and client, with pipes,
@@ -71,55 +65,13 @@ export class ElkMqTestQueue {
   }
 
   /** Moves the clock. Retries and delayed messages come, and requests time out, each at its time. */
-  async advance(milliseconds: number): Promise<void> {
-    const end = this.now + milliseconds;
-    await this.#settle();
-    for (let next = this.#broker.nextDue(end); next !== undefined; next = this.#broker.nextDue(end)) {
-      this.#broker.now = next;
-      this.#broker.expireRequests();
-      this.#broker.handOut();
-      await this.#settle();
-    }
-    this.#broker.now = end;
+  advance(milliseconds: number): Promise<void> {
+    return advanceClock([this.#broker], milliseconds);
   }
 
   /** Waits until no message is being handled, without a limit. Messages that are due later stay. */
-  async idle(): Promise<void> {
-    do await this.#settle();
-    while (this.running > 0);
-  }
-
-  async #settle(): Promise<void> {
-    for (let left = TURNS; left > 0; left--) await turn();
-  }
-}
-
-class TestServer extends ElkMqServer {
-  constructor(
-    private readonly broker: MemoryBroker,
-    private readonly given: ElkMqServerOptions,
-  ) {
-    super(given);
-  }
-
-  override state(): Promise<QueueState> {
-    return Promise.resolve(this.broker.state());
-  }
-
-  protected override openWorker(listener: WorkerListener): WorkerLike {
-    return {
-      connection: undefined as never,
-      countRunning: () => this.broker.running.size,
-      start: () => {
-        this.broker.work(listener, this.given.concurrency);
-        listener.status?.('connected');
-        return Promise.resolve();
-      },
-      stop: () => {
-        this.broker.work(undefined);
-        return Promise.resolve({ running: this.broker.running.size, unsettled: 0 });
-      },
-    };
+  idle(): Promise<void> {
+    return untilIdle([this.#broker]);
   }
 }
 

@@ -1,5 +1,5 @@
--- Deletes what has waited longest in the queue of a subscription, beyond its retention. What a worker has taken
--- stays, and so does what is delayed.
+-- Deletes what has waited longest in the queue of a subscription, beyond its retention. Messages
+-- that a worker has taken or that are delayed stay.
 -- KEYS
 --   event_stream
 --   lanes

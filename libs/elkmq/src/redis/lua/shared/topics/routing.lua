@@ -1,4 +1,4 @@
--- What the scripts that publish have in common. The client computes the routes of an event by its copy of the
+-- This is common to the scripts that publish. The client computes the routes of an event by its copy of the
 -- table. They count only while the table has the same version: otherwise the script stores nothing, and
 -- returns the table.
 -- KEYS

@@ -1,0 +1,69 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import type { QueueState } from 'elkmq';
+import type { MemoryBroker, WorkerListener } from 'elkmq/internal';
+import { ElkMqServer, type WorkerLike } from '../server/elk-mq.server.js';
+import type { ElkMqServerOptions } from '../options.js';
+
+/** The number of turns of the event loop in which the results of a change can come about. */
+const TURNS = 20;
+
+/** A server that takes its messages from memory. */
+export class TestServer extends ElkMqServer {
+  constructor(
+    private readonly broker: MemoryBroker,
+    private readonly given: ElkMqServerOptions,
+  ) {
+    super(given);
+  }
+
+  /** The patterns that the server has handlers for. */
+  get patterns(): string[] {
+    return [...this.messageHandlers.keys()];
+  }
+
+  override state(): Promise<QueueState> {
+    return Promise.resolve(this.broker.state());
+  }
+
+  protected override openWorker(listener: WorkerListener): WorkerLike {
+    return {
+      connection: undefined as never,
+      countRunning: () => this.broker.running.size,
+      start: () => {
+        this.broker.work(listener, this.given.concurrency);
+        listener.status?.('connected');
+        return Promise.resolve();
+      },
+      stop: () => {
+        this.broker.work(undefined);
+        return Promise.resolve({ running: this.broker.running.size, unsettled: 0 });
+      },
+    };
+  }
+}
+
+/** Moves the clock of queues that have one clock. Messages come, each at its time. */
+export async function advanceClock(brokers: readonly MemoryBroker[], milliseconds: number): Promise<void> {
+  const end = (brokers[0]?.now ?? 0) + milliseconds;
+  const nextDue = (): number => Math.min(...brokers.map((broker) => broker.nextDue(end) ?? Infinity));
+  await settle();
+  for (let next = nextDue(); next < Infinity; next = nextDue()) {
+    for (const broker of brokers) broker.now = next;
+    for (const broker of brokers) {
+      broker.expireRequests();
+      broker.handOut();
+    }
+    await settle();
+  }
+  for (const broker of brokers) broker.now = end;
+}
+
+/** Waits until no message is being handled. */
+export async function untilIdle(brokers: readonly MemoryBroker[]): Promise<void> {
+  do await settle();
+  while (brokers.some(({ running }) => running.size > 0));
+}
+
+async function settle(): Promise<void> {
+  for (let left = TURNS; left > 0; left--) await turn();
+}
