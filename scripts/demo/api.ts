@@ -40,6 +40,15 @@ export async function getFindings(apiUrl: string): Promise<CollectedFinding[]> {
   return (await okBody(await call(`${apiUrl}/findings`))) as CollectedFinding[];
 }
 
+export interface Total {
+  readonly packages: number;
+  readonly bytes: number;
+}
+
+export async function getTotal(apiUrl: string): Promise<Total> {
+  return (await okBody(await call(`${apiUrl}/totals`))) as Total;
+}
+
 export async function inspect(apiUrl: string, path: string): Promise<Inspection> {
   const response = await call(`${apiUrl}/packages/inspect?path=${encodeURIComponent(path)}`);
   return { ...((await response.json()) as { message?: string }), status: response.status };

@@ -14,6 +14,7 @@ export function auditChecks(packages: LockedPackages, fleet: Fleet, audit: Audit
       what: 'Every finding was collected once, is by the worker that handled it, and has the version of the lock file',
       problems: findingProblems(packages, fleet, audit),
     },
+    { what: 'Both subscriptions of the findings have had each of them once', problems: totalProblems(audit) },
     { what: 'A folder outside node_modules was refused', problems: refusalProblems(audit) },
   ];
 }
@@ -62,6 +63,23 @@ function findingProblems(
     if (times !== 1) problems.push(`${path} was collected ${times} times`);
   }
   return problems;
+}
+
+function totalProblems({ findings, totals }: AuditResult): string[] {
+  const sumOf = (numbers: readonly number[]): number => numbers.reduce((sum, each) => sum + each, 0);
+  const collected = [...findings.values()].flat();
+  const added = [...totals.values()];
+  const packages = [
+    sumOf(collected.map((finding) => finding.collected)),
+    sumOf(added.map((total) => total.packages)),
+  ];
+  const bytes = [
+    sumOf(collected.map((finding) => finding.bytes * finding.collected)),
+    sumOf(added.map((total) => total.bytes)),
+  ];
+  return [packages, bytes]
+    .filter(([one, other]) => one !== other)
+    .map(([one, other]) => `${one} were collected, ${other} were added up`);
 }
 
 function refusalProblems({ forbidden: { status, message } }: AuditResult): string[] {

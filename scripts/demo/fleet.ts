@@ -17,7 +17,7 @@ export class Fleet {
     const env = {
       REDIS_URL: redisUrl,
       PACKAGES_QUEUE: `${prefix}-packages`,
-      FINDINGS_QUEUE: `${prefix}-findings`,
+      FINDINGS_TOPIC: `${prefix}-findings`,
       PORT: '0',
       LOG_LEVELS: 'warn,error,fatal',
     };

@@ -32,7 +32,10 @@ export class Traces {
   async check(): Promise<Check> {
     const problems: string[] = [];
     for (const key of await this.#keys()) problems.push(...(await this.#problemsOf(key)));
-    return { what: 'The queues are empty, and all that is left in Redis is their streams', problems };
+    return {
+      what: 'The queues are empty, and all that is left in Redis is their streams, and the table of the topic',
+      problems,
+    };
   }
 
   async remove(): Promise<void> {
@@ -43,6 +46,8 @@ export class Traces {
   }
 
   async #problemsOf(key: string): Promise<string[]> {
+    // The table of a topic stays with its subscriptions, and a key with a TTL of seconds.
+    if (/\((?:subscriptions|retention_turn)\)$/.test(key)) return [];
     if (!key.endsWith('(event_stream)')) return [`${key} is left`];
     const length = await this.#redis.xlen(key);
     const groups = (await this.#redis.xinfo('GROUPS', key)) as unknown[][];
@@ -55,7 +60,7 @@ export class Traces {
     const keys = new Set<string>();
     let cursor = '0';
     do {
-      const [next, page] = await this.#redis.scan(cursor, 'MATCH', `${this.#prefix}-*`, 'COUNT', 1000);
+      const [next, page] = await this.#redis.scan(cursor, 'MATCH', `*${this.#prefix}-*`, 'COUNT', 1000);
       for (const key of page) keys.add(key);
       cursor = next;
     } while (cursor !== '0');

@@ -67,7 +67,7 @@ describe('npm run start:api and npm run start:worker', () => {
   it('at once in a fresh clone build the package once, and start; later ones start without a build', async () => {
     const project = copyProject();
     const queue = newQueueName();
-    const env = { REDIS_URL: url, PORT: '0', PACKAGES_QUEUE: queue, FINDINGS_QUEUE: `${queue}-findings` };
+    const env = { REDIS_URL: url, PORT: '0', PACKAGES_QUEUE: queue, FINDINGS_TOPIC: `${queue}-findings` };
     const start = (script: string) => new StartedApp(project, script, { ...env, PROJECT_ROOT: root });
     const [api, worker] = [start('start:api'), start('start:worker')];
     await Promise.all([

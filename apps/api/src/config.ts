@@ -9,8 +9,8 @@ export const config = {
   redisUrl: env['REDIS_URL'] ?? 'redis://127.0.0.1:6379',
   /** The queue of requests to inspect a package, which the workers answer. */
   packagesQueue: env['PACKAGES_QUEUE'] ?? 'packages',
-  /** The queue of events about packages that were inspected. */
-  findingsQueue: env['FINDINGS_QUEUE'] ?? 'findings',
+  /** The topic of events about packages that were inspected. */
+  findingsTopic: env['FINDINGS_TOPIC'] ?? 'findings',
   /** Workers of the original ElkMQ, such as the one in examples/rust, take requests too. */
   legacyConsumers: env['LEGACY_CONSUMERS'] === '1',
   /** The folder with the package-lock.json. */

@@ -1,4 +1,4 @@
-/** What goes over the queues. The worker app has a file of its own with the same words, as two services would. */
+/** What goes over the queue and the topic. The worker app has a file of its own with the same words, as two services would. */
 
 export const INSPECT_PACKAGE = 'package.inspect';
 export const PACKAGE_FOUND = 'package.found';

@@ -6,12 +6,24 @@ import { ElkMqServer } from 'nestjs-elkmq';
 import { ApiModule } from './api.module.js';
 import { config } from './config.js';
 import { endWithParent, tellParent } from './parent.js';
+import { COLLECTED, TOTALS } from './transports.js';
 
 endWithParent();
 const app = await NestFactory.create(ApiModule, { logger: config.logLevels });
-app.connectMicroservice<MicroserviceOptions>({
-  strategy: new ElkMqServer({ queue: config.findingsQueue, url: config.redisUrl }),
-});
+// Two services in one process: each gets every finding.
+for (const [subscription, transportId] of [
+  ['collected', COLLECTED],
+  ['totals', TOTALS],
+] as const) {
+  app.connectMicroservice<MicroserviceOptions>({
+    strategy: new ElkMqServer({
+      topic: config.findingsTopic,
+      subscription,
+      transportId,
+      url: config.redisUrl,
+    }),
+  });
+}
 app.enableShutdownHooks(undefined, { useProcessExit: true });
 await app.startAllMicroservices();
 // It tells about files on this machine, so it listens to this machine only.

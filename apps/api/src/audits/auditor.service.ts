@@ -18,8 +18,8 @@ import { reasonOf } from '../packages/inspection-error.js';
 import { Inspector } from '../packages/inspector.service.js';
 import { LockFile } from '../packages/lock-file.service.js';
 
-/** Injection token of the client of the findings queue. */
-export const FINDINGS = Symbol('findings queue');
+/** Injection token of the client of the findings topic. */
+export const FINDINGS = Symbol('findings topic');
 
 /** Enough to keep several workers busy, and so few that the wait in the queue stays far below a request's timeout. */
 const IN_FLIGHT = 32;

@@ -8,7 +8,7 @@ import { AuditsController } from './audits.controller.js';
 @Module({
   imports: [
     PackagesModule,
-    ElkMqModule.register([{ name: FINDINGS, queue: config.findingsQueue, url: config.redisUrl }]),
+    ElkMqModule.register([{ name: FINDINGS, topic: config.findingsTopic, url: config.redisUrl }]),
   ],
   controllers: [AuditsController],
   providers: [Auditor],

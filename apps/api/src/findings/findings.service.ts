@@ -6,7 +6,7 @@ export interface CollectedFinding extends Finding {
   readonly collected: number;
 }
 
-/** What this process has collected. Other API processes that share the queue have the rest. */
+/** What this process has collected. Other API processes that share the subscription have the rest. */
 @Injectable()
 export class Findings {
   private readonly byPath = new Map<string, CollectedFinding>();
