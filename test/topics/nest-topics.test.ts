@@ -13,7 +13,8 @@ import {
   startClient,
 } from '../support/nest.js';
 import { closing, redis, rejection, until, url } from '../support/queue.js';
-import { keysOfTopic, newTopic, queueOf } from '../support/topics.js';
+import { clientOf, ownRedis } from '../support/own-redis.js';
+import { event, keysOfTopic, newTopic, queueOf } from '../support/topics.js';
 
 interface Service {
   readonly got: unknown[];
@@ -114,12 +115,23 @@ describe('a topic takes no requests', () => {
 describe('the patterns of a subscription', () => {
   it('grow in a rolling deploy, and are not taken away by an old server that restarts', async () => {
     const topic = newTopic();
-    await startService(topic.name, 'billing', ['a']);
+    const old = await startService(topic.name, 'billing', ['a']);
     const renewed = await startService(topic.name, 'billing', ['a', 'b']);
-    await startService(topic.name, 'billing', ['a']);
+    const restarted = await startService(topic.name, 'billing', ['a']);
     const [billing] = await topic.subscriptions();
     expect(billing?.patterns).toEqual(['a', 'b']);
-    expect(renewed.got).toEqual([]);
+    const numbers = Array.from({ length: 30 }, (_, n) => n);
+    const client = startClient({ topic: topic.name });
+    const emit = (pattern: string) => (n: number) =>
+      lastValueFrom(client.emit(pattern, `${pattern}${String(n)}`), { defaultValue: 0 });
+    await Promise.all([...numbers.map(emit('a')), ...numbers.map(emit('b'))]);
+    // Old servers have no handler for 'b': what they take of it is a dead letter.
+    const got = () => [...old.got, ...renewed.got, ...restarted.got];
+    const letters = () => deadLettersOf(queueOf(topic, 'billing'));
+    await until(async () => got().length + (await letters()).length === 60);
+    expect(new Set((await letters()).map(({ reason }) => reason)).size).toBeLessThanOrEqual(1);
+    expect(new Set(got()).size).toBe(got().length);
+    expect((await topic.state()).unrouted).toBe(0);
   });
 
   it('of a new version are served by old servers too: what these cannot handle is a dead letter, not lost', async () => {
@@ -202,6 +214,16 @@ describe('a table that somebody deletes', () => {
     await until(async () => (await topic.subscriptions()).length === 1);
     await until(() => logs.some((line) => line.includes(`the table of the topic '${topic.name}' had lost`)));
     await lastValueFrom(startClient({ topic: topic.name }).emit('a', 1), { defaultValue: 0 });
+    await until(() => service.got.length === 1);
+  });
+
+  it('with everything else, by FLUSHALL, is made anew as well', async () => {
+    const server = await ownRedis();
+    const topic = newTopic({}, server.url);
+    const service = await startService(topic.name, 'billing', ['a'], { url: server.url });
+    await clientOf(server).flushall();
+    await until(async () => (await topic.subscriptions()).length === 1);
+    await topic.publish(event('a', '1'));
     await until(() => service.got.length === 1);
   });
 
