@@ -5,16 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { inspect, isDeepStrictEqual } from 'node:util';
 import { firstValueFrom, lastValueFrom, race, tap, timer, type Observable } from 'rxjs';
 import { LedgerWriter } from './ledger.js';
-import {
-  answerTo,
-  IMPATIENCE,
-  isRequest,
-  Load,
-  MEANT_ERROR,
-  REQUEST_TIMEOUT,
-  VALUES,
-  type Kind,
-} from './load.js';
+import { answerTo, IMPATIENCE, isRequest, Load, MEANT_ERROR, VALUES, type Kind } from './load.js';
 import { processArguments, tellParent } from './process-arguments.js';
 
 /** A client process: sends its share of the messages, and writes into the ledger what became of each. */
@@ -25,7 +16,7 @@ const IN_FLIGHT = 300;
 const { seed, isOrdered, queue, url, folder, life, first, step, end } = processArguments();
 const load = new Load(seed, isOrdered);
 const ledger = new LedgerWriter(folder, life);
-const client = new ElkMqClient({ queue, url, timeout: REQUEST_TIMEOUT });
+const client = new ElkMqClient({ queue, url, timeout: load.requestTimeout });
 Logger.overrideLogger(['warn', 'error', 'fatal']);
 
 let next = first;

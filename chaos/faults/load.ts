@@ -44,7 +44,9 @@ export interface Message {
 /** Times in ms. The lease is short, so that a run sees many of them end. */
 export const LEASE = 2_000;
 export const DRAIN_TIMEOUT = 1_000;
-export const REQUEST_TIMEOUT = 60_000;
+const REQUEST_TIMEOUT = 60_000;
+/** Faults can last for a minute in all, and the messages of a hot key wait for each other. */
+const ORDERED_REQUEST_TIMEOUT = 600_000;
 /** Of a request that is impatient, whose handler takes longer than that. */
 export const IMPATIENCE = 100;
 export const MAX_ATTEMPTS = 3;
@@ -66,6 +68,11 @@ export class Load {
     private readonly seed: number,
     readonly isOrdered: boolean,
   ) {}
+
+  /** So long a caller waits, ms. */
+  get requestTimeout(): number {
+    return this.isOrdered ? ORDERED_REQUEST_TIMEOUT : REQUEST_TIMEOUT;
+  }
 
   kindOf(number: number): Kind {
     const key = this.keyOf(number);

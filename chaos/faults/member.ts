@@ -22,6 +22,8 @@ export interface LifeRecord {
   readonly pid: number;
   /** Whether it ended by itself, having done all that was asked of it. */
   endedWell: boolean;
+  /** When its process had ended, ms since 1970; undefined while it lives. */
+  endedAt: number | undefined;
   readonly disturbances: Disturbance[];
 }
 
@@ -102,7 +104,10 @@ export class Member {
       const child = fork(script, [JSON.stringify(given)], { stdio: ['ignore', log, log, 'ipc'] });
       closeSync(log);
       this.#process = child;
-      const record = { name: nameOf(life), pid: child.pid ?? 0, endedWell: false, disturbances: [] };
+      const record: LifeRecord = {
+        ...{ name: nameOf(life), pid: child.pid ?? 0, disturbances: [] },
+        ...{ endedWell: false, endedAt: undefined },
+      };
       this.lives.push(record);
       child.on('message', (report: Report) => {
         if (report === 'ready') {
@@ -113,6 +118,7 @@ export class Member {
         this.#isWanted = false;
       });
       await once(child, 'exit');
+      record.endedAt = Date.now();
       if (this.role === 'client') this.#first = this.#afterLastSent(nameOf(life));
     } while (await this.#startsAgain());
   }

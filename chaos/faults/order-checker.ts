@@ -72,10 +72,15 @@ export class OrderChecker {
   #checkOneAtATime(key: string, starts: readonly Start[]): void {
     let running: Start[] = [];
     for (const start of starts) {
-      running = running.filter(({ execution }) => endOf(execution) > start.execution.at);
+      running = running.filter(({ execution }) => this.#endOf(execution) > start.execution.at);
       for (const other of running) this.#together(key, other, start);
       running.push(start);
     }
+  }
+
+  /** A handler that did not end was killed with its worker. */
+  #endOf({ endedAt, life }: Execution): number {
+    return endedAt ?? this.lives.named(life)?.endedAt ?? Infinity;
   }
 
   #together(key: string, first: Start, second: Start): void {
@@ -95,11 +100,6 @@ export class OrderChecker {
     this.verdict[what]++;
     this.problems.push(text);
   }
-}
-
-/** A handler that did not end was killed with its worker. */
-function endOf({ endedAt = Infinity }: Execution): number {
-  return endedAt;
 }
 
 /** @param one an id of an entry, `MILLISECONDS-NUMBER` */
