@@ -8,8 +8,9 @@
 -- include shared/lanes/lane.lua
 -- include shared/now_ms.lua
 
--- A call drops at most so many requests of a key. It takes about a millisecond.
+-- A script drops at most so many requests, of all keys that it releases. It takes about a millisecond.
 local MAX_DROPPED = 100
+local dropped = 0
 
 -- Returns whether a request that waits has expired, or has been cancelled. Other callers may wait for a
 -- deduplicated request, so it always goes to a worker.
@@ -32,7 +33,6 @@ local function release(key, origin)
     redis.call('HDEL', lanes, key)
     return true
   end
-  local dropped = 0
   for number = first, last do
     local field = string.format('%.0f %s', number, key)
     local body = redis.call('HGET', lane_bodies, field)
