@@ -89,7 +89,8 @@ export class Checker {
   /** A request that is in the queue, for the first time or again, may be withdrawn or expire when its caller has left. */
   #nobodyWaits(kind: Kind, { executions, outcomes }: Facts): boolean {
     if (!isRequest(kind)) return false;
-    const hasLeft = ['TIMEOUT_EXPIRED', 'taken back', undefined].includes(outcomes[0]);
+    // CONNECTION_FAILED: its client was closed, or Redis was away for too long.
+    const hasLeft = ['TIMEOUT_EXPIRED', 'taken back', 'CONNECTION_FAILED', undefined].includes(outcomes[0]);
     return executions.length === 0 || (this.delivery === 'at-least-once' && hasLeft);
   }
 
