@@ -17,6 +17,7 @@ async function visitAll(page: Page, address: string, look: (view: string) => Pro
     ['queue?queue=orders&tab=workers', '1 of 16'],
     ['queue?queue=nothing', 'No waiting message'],
     ['workers', '1 of 16'],
+    ['topics', 'order.*'],
     ['actions', 'Nobody has changed anything'],
     ['message?queue=orders&id=1-1', 'There is no such message now'],
     ['nowhere', 'There is no such page'],

@@ -1,3 +1,4 @@
+import { Topic } from 'elkmq';
 import { QueueAdmin, ServiceEvent, type ElkMqServer } from 'nestjs-elkmq';
 import type { PrivateRedis } from '../../scripts/redis.js';
 import { deadLettersOf } from '../support/nest.js';
@@ -59,6 +60,10 @@ export async function startShop(): Promise<Shop> {
       new ServiceEvent(3_600, 'mail.send', `{"to":"customer-${String(number)}@example.com"}`),
     );
   await mails.close();
+  const topic = new Topic('events', url);
+  await topic.subscribe('billing', { patterns: ['order.*'] });
+  await topic.publish(new ServiceEvent(3_600, 'order.placed', '1'));
+  await topic.close();
   return {
     redis,
     orders,

@@ -1,4 +1,5 @@
 import { ElkMqRecordBuilder, QueueAdmin, ServiceEvent } from 'nestjs-elkmq';
+import { Topic } from 'elkmq';
 import type { ActionRecord } from 'elkmq-console';
 import { describe, expect, it } from 'vitest';
 import { ask, change, startConsole } from '../support/console.js';
@@ -139,6 +140,28 @@ describe('the API of the console', () => {
       expect([path, status, json]).toEqual([path, 200, { count }]);
     }
     expect(await admin.state()).toMatchObject({ waiting: 0, delayed: 0, deadLetters: 0 });
+  });
+
+  it('tells the topics with their subscriptions, and what had none', async () => {
+    const name = newQueueName();
+    const topic = closing(new Topic(name, url));
+    await topic.subscribe('mails', { patterns: ['order.*'] });
+    await topic.publish(new ServiceEvent(60, 'order.placed', '1'));
+    await topic.publish(new ServiceEvent(60, 'user.created', '2'));
+    const queue = `{${name}}/mails`;
+    const address = await startConsole({ queues: [queue] });
+    expect((await ask(`${address}api/topics`)).json).toMatchObject({
+      topics: [
+        {
+          name,
+          subscriptions: [{ name: 'mails', queue, patterns: ['order.*'], waiting: 1 }],
+          unrouted: 1,
+          lastUnrouted: { action: 'user.created' },
+        },
+      ],
+    });
+    const messages = await ask(`${address}api/messages?${new URLSearchParams({ queue }).toString()}`);
+    expect(messages.json['messages']).toMatchObject([{ pattern: 'order.placed' }]);
   });
 
   it('pauses a queue in the name of the user, and resumes it', async () => {

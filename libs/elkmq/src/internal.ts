@@ -27,7 +27,12 @@ export {
 } from './model/options.js';
 export { parseOrderingKey } from './model/ordering-key.js';
 export { TopicKeys } from './model/topic-keys.js';
-export { parseSubscriptionName, parseTopicName, queueOfSubscription } from './model/topic-names.js';
+export {
+  parseSubscriptionName,
+  parseTopicName,
+  queueOfSubscription,
+  subscriptionOfQueue,
+} from './model/topic-names.js';
 export { isWildcard, matchesWords } from './model/wildcards.js';
 export { MAX_TIMEOUT_SECONDS } from './model/service-event.js';
 export { Summary } from './model/summary.js';

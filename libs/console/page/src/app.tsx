@@ -8,10 +8,12 @@ import { ActionsView } from './views/actions.js';
 import { MessageView } from './views/message.js';
 import { QueueView } from './views/queue.js';
 import { QueuesView } from './views/queues.js';
+import { TopicsView } from './views/topics.js';
 import { WorkersView } from './views/workers.js';
 
 const MENU: readonly [view: string, label: string][] = [
   ['', 'Queues'],
+  ['topics', 'Topics'],
   ['workers', 'Workers'],
   ['actions', 'Action log'],
 ];
@@ -73,6 +75,8 @@ function View({ view }: { view: string }): VNode {
       return <QueueView />;
     case 'message':
       return <MessageView />;
+    case 'topics':
+      return <TopicsView />;
     case 'workers':
       return <WorkersView />;
     case 'actions':

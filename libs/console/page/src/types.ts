@@ -1,5 +1,5 @@
 // The shapes of the API. They are what the routes in ../../src/api send.
-import type { QueueState, WorkerInfo } from 'elkmq';
+import type { QueueState, TopicState, WorkerInfo } from 'elkmq';
 import type { ListedQueue } from '../../src/queues/queue-list.js';
 import type { ConsoleMessage, ShortMessage } from '../../src/queues/console-message.js';
 import type { ActionRecord } from '../../src/queues/action-log.js';
@@ -16,6 +16,11 @@ export type QueueAnswer = ListedQueue & {
   readonly workerList: readonly WorkerInfo[];
   readonly readOnly: boolean;
 };
+
+export interface TopicsAnswer {
+  readonly topics: readonly (TopicState & { readonly name: string })[];
+  readonly isComplete: boolean;
+}
 
 export interface MessagesAnswer {
   readonly messages: readonly ShortMessage[];

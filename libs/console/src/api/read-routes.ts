@@ -1,4 +1,5 @@
 import type { MessageState } from 'elkmq';
+import { subscriptionOfQueue } from 'elkmq/internal';
 import { HttpError } from '../http/http-error.js';
 import { shortMessageOf } from '../queues/console-message.js';
 import {
@@ -19,6 +20,7 @@ export const READ_ROUTES: readonly Route[] = [
   { ...view, path: '/messages', hasQueue: true, handle: readMessages },
   { ...view, path: '/message', hasQueue: true, handle: readMessage },
   { ...view, path: '/workers', hasQueue: false, handle: readAllWorkers },
+  { ...view, path: '/topics', hasQueue: false, handle: readTopics },
   { ...view, path: '/actions', hasQueue: false, handle: readActions },
 ];
 
@@ -53,6 +55,20 @@ async function readAllWorkers(call: ApiCall): Promise<unknown> {
   const busy = states.filter((state) => 'workers' in state && state.workers > 0);
   const lists = await Promise.all(busy.map(({ name }) => call.list.readWorkers(name)));
   return { workers: lists.flat() };
+}
+
+/** The topics of the queues that the sender may look at, with those subscriptions. */
+async function readTopics(call: ApiCall): Promise<unknown> {
+  const { names, isComplete } = await visibleNames(call);
+  const topics = new Set(names.flatMap((name) => subscriptionOfQueue(name)?.topic ?? []));
+  const states = await Promise.all(
+    [...topics].map(async (topic) => {
+      const state = await call.list.readTopic(topic);
+      const subscriptions = state.subscriptions.filter(({ queue }) => names.includes(queue));
+      return { name: topic, ...state, subscriptions };
+    }),
+  );
+  return { topics: states, isComplete };
 }
 
 async function readActions(call: ApiCall): Promise<unknown> {

@@ -1,6 +1,7 @@
-import { DequeueError, queues as findQueues, type QueueState, type WorkerInfo } from 'elkmq';
+import { DequeueError, queues as findQueues } from 'elkmq';
+import type { QueueState, TopicState, WorkerInfo } from 'elkmq';
 import { COMMAND_TIMEOUT_MS, Connection, QueueKeys, RedisSource } from 'elkmq/internal';
-import { readQueueState, readWorkers } from 'elkmq/internal';
+import { readQueueState, readTopicState, readWorkers, TopicKeys } from 'elkmq/internal';
 import type { ConsoleOptions } from '../options.js';
 
 /** One queue of the list: its state, or the reason why Redis does not tell. */
@@ -62,6 +63,11 @@ export class QueueList {
 
   async readWorkers(queue: string): Promise<WorkerInfo[]> {
     return this.#read(queue, readWorkers);
+  }
+
+  async readTopic(topic: string): Promise<TopicState> {
+    const { connection } = (this.#opened ??= this.#open());
+    return readTopicState(connection, new TopicKeys(topic), PATIENCE_MS);
   }
 
   async closeList(): Promise<void> {

@@ -74,7 +74,7 @@ function Count({ state, name }: { state: QueueState; name: string }): VNode | nu
 }
 
 function Warnings({ state }: { state: QueueState }): VNode | null {
-  const { waiting, workers, oldestWaiting, behindKeys, blockedKeys, paused } = state;
+  const { waiting, workers, oldestWaiting, behindKeys, blockedKeys, paused, limits, olderWorkers } = state;
   const lines: string[] = [];
   if (waiting > 0 && workers === 0)
     lines.push(
@@ -87,6 +87,16 @@ function Warnings({ state }: { state: QueueState }): VNode | null {
   if (behindKeys > 0)
     lines.push(
       `${formatCount(behindKeys)} of the waiting messages wait behind others of their ordering key (${formatCount(blockedKeys)} keys).`,
+    );
+  if (limits?.concurrency !== undefined)
+    lines.push(`At most ${formatCount(limits.concurrency)} messages run at once.`);
+  if (limits?.rate)
+    lines.push(
+      `At most ${formatCount(limits.rate.limit)} messages start in ${formatCount(limits.rate.per)} ms.`,
+    );
+  if (olderWorkers)
+    lines.push(
+      `${formatCount(olderWorkers)} of its workers know no ordering keys: messages of one key can run at once. Upgrade them.`,
     );
   if (lines.length === 0 && !paused) return null;
   return (
