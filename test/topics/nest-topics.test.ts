@@ -237,6 +237,31 @@ describe('a table that somebody deletes', () => {
   });
 });
 
+describe('a table that others have written to', () => {
+  it('and of which a part cannot be read still routes the rest, and a server writes its part anew', async () => {
+    const topic = newTopic();
+    await topic.subscribe('billing', { patterns: ['a'] });
+    const table = `{${topic.name}}(subscriptions)`;
+    await redis.hset(table, {
+      mail: 'no JSON',
+      odd: '{"patterns":7}',
+      none: '{"patterns":["a"],"retention":{"max":-1}}',
+    });
+    await redis.hset(table, '', 'by hand');
+    expect(await topic.publish(event('a'))).toBe(1);
+    await listening(serverOf(topic.name, 'mail'));
+    expect((await topic.subscriptions()).map(({ name }) => name)).toEqual(['billing', 'mail']);
+    expect(await topic.publish(event('a'))).toBe(2);
+  });
+
+  it('and that is of another type is an error of publishers and servers', async () => {
+    const topic = newTopic();
+    await redis.set(`{${topic.name}}(subscriptions)`, 'no table');
+    expect(String(await rejection(topic.publish(event('a'))))).toContain('WRONGTYPE');
+    expect(String(await rejection(listening(serverOf(topic.name, 'mail'))))).toContain('WRONGTYPE');
+  });
+});
+
 describe('wrong options of a topic are named', () => {
   it.each([
     [{ topic: 'a', queue: 'b' }, 'queue and topic must not both be given'],
