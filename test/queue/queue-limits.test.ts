@@ -1,6 +1,9 @@
 import { InvalidOptionError, QueueAdmin, type QueueChange, type QueueLimits } from 'nestjs-elkmq';
 import { describe, expect, it } from 'vitest';
 import { logs, startClient, told } from '../support/nest.js';
+import { QueueKeys } from '../../libs/elkmq/src/model/keys.js';
+import { runScript } from '../../libs/elkmq/src/redis/scripts.js';
+import * as scripts from '../../libs/elkmq/src/redis/scripts.generated.js';
 import { clientOf, ownRedis } from '../support/own-redis.js';
 import { closing, keysOf, newQueueName, redis, rejection, until, url } from '../support/queue.js';
 import { ask, startWorker } from '../support/workers.js';
@@ -208,6 +211,36 @@ describe('the limits of a queue', () => {
     const error = await rejection(adminOf(newQueueName()).setLimits(limits as QueueLimits));
     expect(error).toBeInstanceOf(InvalidOptionError);
     expect((error as Error).message).toBe(message);
+  });
+
+  it('count as none when somebody has written something else into their fields', async () => {
+    const queue = newQueueName();
+    const keys = new QueueKeys(queue, false);
+    await redis.xgroup('CREATE', keys.eventStream, 'elkmq', '0', 'MKSTREAM');
+    await emitAll(queue, 6);
+    const call = scripts.take(keys, { group: 'elkmq', consumer: 'one', count: 2 });
+    for (const written of [
+      { concurrency: 'many', rate: '-1', per: 'nan' },
+      { concurrency: '0', rate: '5', per: '' },
+      { concurrency: '1e400', rate: '1e400', per: '100' },
+    ]) {
+      await redis.hset(keys.control, written);
+      expect(await adminOf(queue).state()).not.toHaveProperty('limits');
+      const [[[, entries]]] = (await runScript(redis, call)) as [[[string, unknown[]]], number];
+      expect(entries).toHaveLength(2);
+    }
+    await redis.del(keys.control, keys.eventStream);
+  });
+
+  it('do not hold messages up when the clock of Redis has gone back', async () => {
+    const queue = newQueueName();
+    await adminOf(queue).setLimits({ rate: { limit: 100, per: 1_000 } });
+    const [seconds] = (await redis.time()) as unknown as [string];
+    await redis.hset(`${queue}(control)`, 'tat', `${String(Number(seconds) + 3_600)}000000`);
+    let started = 0;
+    await startWorker({ queue, lease }, { 'work.event': () => Promise.resolve(started++) });
+    await emitAll(queue, 3);
+    await until(() => started === 3);
   });
 
   it('are not kept by a worker with legacyConsumers, which says so', async () => {

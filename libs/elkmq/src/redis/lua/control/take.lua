@@ -46,9 +46,9 @@ if has_rate then
   step = per * 1000 / rate
   burst = math.max(math.floor(rate * BURST), 1)
   tat = tonumber(fields[5]) or 0
-  if not (now - tat <= SLACK_US) then tat = now end
-  -- The clock of Redis may have gone back.
-  tat = math.min(tat, now + burst * step)
+  -- Of more than a burst ahead it can only be when the clock of Redis has gone back.
+  local is_of_now = now - tat <= SLACK_US and tat - now <= burst * step + SLACK_US
+  if not is_of_now then tat = now end
 end
 
 -- Returns the time in ms until there are tokens again.
