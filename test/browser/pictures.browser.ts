@@ -48,6 +48,9 @@ it('pictures of each page are small', async () => {
   await page.goto(`${address}/#/workers`);
   await page.getByRole('cell', { name: '1 of 16' }).waitFor();
   await picture(page, 'workers');
+  await page.goto(`${address}/#/topics`);
+  await page.getByRole('cell', { name: 'order.*' }).waitFor();
+  await picture(page, 'topics');
   await page.goto(`${address}/#/actions`);
   await page.getByRole('cell', { name: 'purge' }).waitFor();
   await picture(page, 'actions');
