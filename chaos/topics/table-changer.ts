@@ -5,7 +5,7 @@ import type { Topic } from 'nestjs-elkmq';
 const PAUSE_MS = 50;
 const NAME = 'changing';
 
-/** Changes the table of a topic 20 times a second: a subscription comes, gets other patterns, and goes. */
+/** Changes the table of a topic up to 20 times a second: a subscription comes, gets other patterns, and goes. */
 export class TableChanger {
   changes = 0;
   readonly #topic: Topic;
