@@ -191,6 +191,8 @@ describe.each<Platform>(['Express', 'Fastify'])(
       const { redis, orders } = await startShop();
       const address = await startApplication(platform, { redis: redis.url });
       const page = await openPage(`${address}/#/queue?queue=orders&tab=delayed`);
+      await page.clock.install();
+      await page.reload();
       await page.getByRole('row').nth(3).waitFor();
       await orders.enqueue(new ServiceEvent(60, 'one.more', null), { delay: 1 });
       await orders.enqueue(new ServiceEvent(60, 'comes.live', null), { delay: 60_000 });
@@ -205,6 +207,8 @@ describe.each<Platform>(['Express', 'Fastify'])(
       await orders.enqueue(new ServiceEvent(60, 'comes.later', null), { delay: 60_000 });
       await page.getByRole('link', { name: 'Queues' }).click();
       await page.getByRole('link', { name: 'orders' }).waitFor();
+      // A minute of the page's own clock: a page that is live would have asked again.
+      await page.clock.fastForward(60_000);
       expect(calls).toEqual([`${address}/api/queues`]);
       await page.getByRole('button', { name: 'Paused: go on' }).click();
       await page.goto(`${address}/#/queue?queue=orders&tab=delayed`);
