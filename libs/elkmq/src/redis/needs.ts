@@ -7,7 +7,7 @@ const EVALSHA: Need = {
 
 /** Without one of these, only messages without an ordering key are served. */
 const ORDERING: Need = {
-  commands: ['hincrby', 'incrby', ...commandsOf('settleKeyed', 'healLanes', 'rebuildLanes')],
+  commands: ['hincrby', 'incrby', ...commandsOf('settleKeyed')],
   cost: 'no message with an ordering key can be sent or settled',
 };
 
@@ -76,6 +76,10 @@ export function needsOfWorker(isCluster: boolean): Need[] {
     {
       commands: commandsOf('announce', 'listWorkers'),
       cost: 'the worker is in no registry, so state() and the health check do not count it',
+    },
+    {
+      commands: ['hscan', ...commandsOf('healLanes', 'rebuildLanes')],
+      cost: 'an ordering key whose message was deleted by hand stays blocked',
     },
     { commands: ['xtrim'], cost: 'messages that are done are removed one by one, which is slower' },
     { commands: commandsOf('queueState'), cost: 'state() and the health check fail' },
