@@ -20,13 +20,13 @@ export interface ElkMqQueueAddress {
 /** Names a topic, for a client. */
 export interface ElkMqTopicAddress {
   /**
-   * The name of a topic, in place of a queue. `emit` publishes to every subscription that has a handler for the
-   * pattern. `send` fails.
+   * The name of a topic, in place of a queue. `emit` publishes to every subscription that has a handler for
+   * the pattern. `send` fails.
    */
   topic: string;
   /**
-   * Whether an `emit` that no subscription has a handler for fails with an `UnroutedError`. Otherwise the event
-   * is dropped and counted, and the log says so. Default false.
+   * Whether an `emit` that no subscription has a handler for fails with an `UnroutedError`. Otherwise the
+   * event is dropped and counted, and the log says so. Default false.
    */
   requireSubscription?: boolean;
 }
@@ -41,8 +41,8 @@ export interface ElkMqSubscriptionAddress {
    */
   subscription: string;
   /**
-   * The limits of what is kept for the subscription while no server takes it: `max` messages (default 1,000,000),
-   * for `maxAge` ms (default 7 days). Default: as it is.
+   * The limits of what is kept for the subscription while no server takes it: `max` messages (default
+   * 1,000,000), for `maxAge` ms (default 7 days). Default: as it is.
    */
   retention?: Partial<Retention>;
 }

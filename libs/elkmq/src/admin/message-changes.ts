@@ -15,7 +15,10 @@ export interface QueueChange {
   /** The name of the queue. */
   readonly queue: string;
   readonly action: 'enqueue' | 'pause' | 'purge' | 'remove' | 'resume' | 'retry' | 'runNow' | 'setLimits';
-  /** The messages that were chosen: their ids, a filter of dead letters, or a state. Empty for what concerns the whole queue. */
+  /**
+   * The messages that were chosen: their ids, a filter of dead letters, or a state. Empty for what concerns
+   * the whole queue.
+   */
   readonly target: readonly string[] | DeadLetterFilter | MessageState;
   /** The number of messages that were changed; 0 for `pause`, `resume` and `setLimits`. */
   readonly count: number;

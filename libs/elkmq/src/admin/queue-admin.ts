@@ -197,9 +197,10 @@ export class QueueAdmin {
 
   /**
    * Sets limits for all workers (`ElkMqServer`) of the queue together, in place of those before; `{}` means
-   * none. Workers keep them within about a second, also those that start later. The limits stay over restarts
-   * of workers, and of a Redis that keeps its data. `state()` tells them. These keep none: `EventQueue.dequeue`,
-   * legacy consumers, workers with `legacyConsumers`, and workers of a version that knows no limits.
+   * none. Workers keep them within about a second, also those that start later. The limits stay over
+   * restarts of workers, and of a Redis that keeps its data. `state()` tells them. These keep none:
+   * `EventQueue.dequeue`, legacy consumers, workers with `legacyConsumers`, and workers of a version that
+   * knows no limits.
    * @param limits `concurrency` is the largest number of messages that run at once, from 1. `rate` is the
    * largest number that start: `limit`, from 1, in `per` ms, from 100
    * @returns the limits that the queue has now

@@ -21,7 +21,7 @@ export async function readControl(client: Connection['client'], keys: QueueKeys)
   return { pause: pauseOf(paused, by), limits: limitsOf(concurrency, rate, per) };
 }
 
-/** Reads the control. Where Redis refuses that for good, nothing is known: checks of the rights have said so. */
+/** Reads the control. When Redis refuses that for good, nothing is known; the checks of rights say so. */
 export async function readControlIfAllowed(
   client: Connection['client'],
   keys: QueueKeys,

@@ -3,7 +3,7 @@ import { formatValue, parseInteger, refuseUnknown } from '../model/options.js';
 import * as scripts from '../redis/scripts.generated.js';
 import { callScript, type AdminContext } from './admin-call.js';
 
-/** How many messages of a queue may be started in a time. */
+/** The number of messages of a queue that may be started in a time. */
 export interface QueueRate {
   /** The number of messages. */
   readonly limit: number;

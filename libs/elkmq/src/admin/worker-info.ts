@@ -34,7 +34,9 @@ export interface WorkerInfo {
   readonly lease: number;
   /** Whether it takes no messages because the queue is paused. */
   readonly paused: boolean;
-  /** The names of its features: `limits`, `ordering_keys`, `pause`. A worker of an earlier version has none. */
+  /**
+   * The names of its features: `limits`, `ordering_keys`, `pause`. A worker of an earlier version has none.
+   */
   readonly features: readonly string[];
   /** The time at which it described itself: ms since 1970 on the clock of Redis. */
   readonly seen: number;

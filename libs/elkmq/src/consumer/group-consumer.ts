@@ -137,7 +137,7 @@ export class GroupConsumer {
     this.#chooseReader();
   }
 
-  /** Takes entries within the limits of the queue, or without. The limits may have changed since the last call. */
+  /** Takes entries, within the limits of the queue if it has any. They may have changed since the last call. */
   limitReading(isLimited: boolean): void {
     this.#isLimited = isLimited;
     this.#chooseReader();
@@ -156,7 +156,7 @@ export class GroupConsumer {
     const done = call.catch((error: unknown) => {
       this.#intake?.readFailed(error as Error);
     });
-    // The calls before are forgotten with their answers, or a worker would keep one for each call it has made.
+    // Earlier calls are forgotten with their answers, or a worker would keep each call that it has made.
     this.#handingBack = Promise.all([this.#handingBack, done]).then(() => undefined);
     await this.#handingBack;
   }

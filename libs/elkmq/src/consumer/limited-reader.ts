@@ -24,7 +24,7 @@ export class LimitedReader {
   readonly #direct: DirectReads;
   readonly #owner: ReadsOwner;
   #task: PeriodicTask | undefined;
-  /** How often another try was asked for. */
+  /** The number of times that another try was asked for. */
   #wakeCalls = 0;
   /** The `performance.now()` before which the rate allows nothing. */
   #notBefore = 0;

@@ -89,7 +89,9 @@ export class LaneSweeper {
     return true;
   }
 
-  /** Looks at some of the messages that wait; at all of the others, too, when a lane does not know its own. */
+  /**
+   * Looks at some of the messages that wait; at all of the others, too, when a lane does not know its own.
+   */
   async #rebuildSome(): Promise<void> {
     const { connection, keys } = this.#context;
     let found = 0;

@@ -46,8 +46,8 @@ export class QueueKeys {
   /** hash: `NUMBER KEY` → the fields of a message that waits in a lane, packed by MessagePack */
   readonly laneBodies: string;
   /**
-   * string with a TTL: counts the calls that have made ids for messages in lanes. All subscriptions of a topic
-   * have the one of the topic.
+   * string with a TTL: counts the calls that have made ids for messages in lanes. All subscriptions of a
+   * topic have the one of the topic.
    */
   readonly laneIds: string;
   /** string with a TTL: the worker that looks for lanes whose head is gone */

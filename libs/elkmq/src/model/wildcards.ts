@@ -4,8 +4,8 @@ export function isWildcard(words: readonly string[]): boolean {
 }
 
 /**
- * Whether a pattern with wildcards matches an action. It takes one pass over the words for any pattern, because
- * an action comes from outside and may be long.
+ * Whether a pattern with wildcards matches an action. It takes one pass over the words for any pattern,
+ * because an action comes from outside and may be long.
  */
 export function matchesWords(pattern: readonly string[], words: readonly string[]): boolean {
   let places = placesFrom(pattern, 0);

@@ -37,10 +37,10 @@ interface Answered {
 }
 
 /**
- * The publishing side of a topic. Events that are published during one tick go out together. One batch is on
- * its way at a time, so the order of this publisher is kept, also when the table of the topic changes. A batch
- * has a number, and is sent again when its answer was lost. When the table has changed, Redis has stored nothing:
- * then the same number goes out again with new routes.
+ * The publishing side of a topic. Events that are published during one tick go out together. One batch is
+ * on its way at a time, so the order of this publisher is kept, also when the table of the topic changes. A
+ * batch has a number, and is sent again when its answer was lost. When the table has changed, Redis has
+ * stored nothing: then the same number goes out again with new routes.
  */
 export class TopicPublisher {
   readonly clientId = randomBytes(12).toString('base64url');

@@ -28,8 +28,8 @@ export interface KeeperListener {
 }
 
 /**
- * Keeps the subscription of a worker in the table of its topic. A subscription that was removed is not brought
- * back. When the table was deleted by hand, the subscription is added again.
+ * Keeps the subscription of a worker in the table of its topic. A subscription that was removed is not
+ * brought back. When the table was deleted by hand, the subscription is added again.
  */
 export class SubscriptionKeeper {
   readonly #served: ServedSubscription;

@@ -39,8 +39,8 @@ export async function readTable(
 }
 
 /**
- * Adds a subscription to the table, or changes it, and makes the group of its queue. It tries again when others
- * change the subscription meanwhile.
+ * Adds a subscription to the table, or changes it, and makes the group of its queue. It tries again when
+ * others change the subscription meanwhile.
  * @param read reads the table
  * @returns whether the table had the subscription before
  * @throws {UnsubscribedError} when it was removed and may not come back

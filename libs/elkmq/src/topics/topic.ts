@@ -54,7 +54,7 @@ export interface PublishOptions {
 export interface SubscribeOptions {
   /** They are added to those that it has. Dots separate words, `*` is one word, `#` is any number. */
   readonly patterns: readonly string[];
-  /** The limits of what is kept while no worker comes. Default: as it is; of a new one 1,000,000 messages, 7 days. */
+  /** What is kept while no worker comes. Default: as it is; for a new one 1,000,000 messages and 7 days. */
   readonly retention?: Partial<Retention> | undefined;
 }
 
@@ -75,8 +75,8 @@ export function publishingOptions(given: PublishingOptions, isCluster: boolean):
  * else. The topic connects at once; call `close` in the end.
  *
  * Every call may fail with one of these errors. `ConnectionError`: Redis was away for longer than
- * `enqueueTimeout`, or the topic is closed. `EnqueueError`: Redis refuses. `InvalidOptionError`: an argument is
- * wrong.
+ * `enqueueTimeout`, or the topic is closed. `EnqueueError`: Redis refuses. `InvalidOptionError`: an
+ * argument is wrong.
  */
 export class Topic {
   readonly #keys: TopicKeys;
@@ -136,8 +136,8 @@ export class Topic {
   }
 
   /**
-   * Removes patterns of a subscription. It does not get events of these any more; what it has stays. A worker that
-   * has handlers for them adds them again when it starts.
+   * Removes patterns of a subscription. It does not get events of these any more; what it has stays. A
+   * worker that has handlers for them adds them again when it starts.
    */
   async removePatterns(subscription: string, patterns: readonly string[]): Promise<void> {
     this.#open();
@@ -151,8 +151,8 @@ export class Topic {
   }
 
   /**
-   * Removes a subscription and deletes its queue, with all messages and dead letters. Its workers stop with an
-   * `UnsubscribedError`, and do not bring it back.
+   * Removes a subscription and deletes its queue, with all messages and dead letters. Its workers stop with
+   * an `UnsubscribedError`, and do not bring it back.
    * @returns whether there was one
    */
   async unsubscribe(subscription: string): Promise<boolean> {

@@ -23,8 +23,8 @@ type CreatePacket = (pattern: unknown, data: unknown) => ReadPacket;
 
 /**
  * A Nest client for a queue: `send` stores a request and emits the replies of its handler, `emit` stores an
- * event. For a topic, `emit` publishes an event to its subscriptions. Errors of the transport are instances of `EventQueueError`. An error of a handler arrives in the
- * form that Nest gives it.
+ * event. For a topic, `emit` publishes an event to its subscriptions. Errors of the transport are instances
+ * of `EventQueueError`. An error of a handler arrives in the form that Nest gives it.
  */
 export class ElkMqClient extends ClientProxy<ElkMqEvents> {
   readonly #log = safeLog(new Logger('ElkMqClient'));

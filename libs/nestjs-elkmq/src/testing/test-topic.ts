@@ -31,8 +31,9 @@ interface TestSubscription {
 }
 
 /**
- * A topic for tests of services, without Redis. Events go through the real client and servers. Each subscription
- * gets what its server has handlers for. The clock of all of them stands still until it is moved.
+ * A topic for tests of services, without Redis. Events go through the real client and servers. Each
+ * subscription gets what its server has handlers for. The clock of all of them stands still until it is
+ * moved.
  *
  *     const topic = new ElkMqTestTopic({ subscriptions: { billing: {}, mail: {} } });
  *     const app = moduleRef.createNestMicroservice({ strategy: topic.server('billing') });

@@ -14,7 +14,7 @@
 
 -- A limit that is no number, or none that a worker can keep, is no limit.
 local LARGEST = 2 ^ 31 - 1
--- So much of the rate may be started at once.
+-- The share of the rate that may be started at once.
 local BURST = 1 / 20
 -- A call that comes late by this much, us, does not lose its turn.
 local SLACK_US = 5000

@@ -1,6 +1,7 @@
 -- Deletes the entry of a request, unless a worker has taken it. Returns whether the request was deleted.
--- The entry of a delayed request is a nudge, see shared/enqueue/delayed.lua. The nudge may still be there when
--- the request has been put into the queue as another entry. So a nudge is deleted, but it is no request.
+-- The entry of a delayed request is a nudge, see shared/enqueue/delayed.lua. The nudge may still be there
+-- when the request has been put into the queue as another entry. So a nudge is deleted, but it is no
+-- request.
 local function delete_untaken(stream, group, id)
   local pending = redis.pcall('XPENDING', stream, group, id, id, 1)
   -- XPENDING fails when there is no group. Then nobody has taken anything.
