@@ -226,7 +226,7 @@ describe('the API of the console', () => {
       'GET',
       'messages?queue=q&state=lost',
       400,
-      /state must be one of waiting, running, delayed, dead, got "lost"/,
+      /state must be one of waiting, ordered, running, delayed, dead, got "lost"/,
     ],
     ['GET', 'messages?queue=q&limit=0', 400, /limit must be a whole number from 1 to 1000, got 0/],
     ['GET', 'messages?queue=q&limit=x', 400, /limit must be a number, got "x"/],

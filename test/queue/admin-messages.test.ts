@@ -196,7 +196,7 @@ describe('the messages of a queue', () => {
   it('cannot be asked for with a state or a place that is none', async () => {
     const admin = adminOf(newQueueName());
     expect(await rejection(admin.messages('done' as 'dead'))).toMatchObject({
-      message: 'state must be one of waiting, running, delayed, dead, got "done"',
+      message: 'state must be one of waiting, ordered, running, delayed, dead, got "done"',
     });
     for (const state of ['waiting', 'running', 'delayed'] as const)
       expect(await rejection(admin.messages(state, { after: 'x' }))).toMatchObject({
@@ -277,7 +277,8 @@ describe('a search', () => {
   it('refuses a filter with something else in it', async () => {
     const search = adminOf(newQueueName()).search({ patern: 'x' } as object);
     expect(await rejection(search.next())).toMatchObject({
-      message: 'the filter of messages has no "patern"; it has pattern, text, header, reason, since, until',
+      message:
+        'the filter of messages has no "patern"; it has pattern, text, header, key, reason, since, until',
     });
   });
 

@@ -53,7 +53,7 @@ describe('elkmq', () => {
       ],
       [['state', queue, '--max-dead', 'x'], /a whole number is expected, got "x"/],
       [['peek', queue, '--limit', 'x'], /option '--limit <n>' .*a whole number is expected, got "x"/],
-      [['peek', queue, '--state', 'done'], /Allowed choices are waiting, running, delayed, dead/],
+      [['peek', queue, '--state', 'done'], /Allowed choices are waiting, ordered, running, delayed, dead/],
       [['peek', queue, '--limit', '0'], /limit must be a whole number from 1 to 1000/],
       [['find', queue, '--since', 'yesterday'], /a time is a date such as/],
       [['find', queue, '--header', 'x'], /name=value is expected/],

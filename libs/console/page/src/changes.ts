@@ -38,7 +38,7 @@ export const CHANGES: Readonly<Record<ChangeKind, Words>> = {
     did: 'removed',
     explanation: 'Removed messages are gone for good. A caller that waits for a reply gets none.',
     isDangerous: true,
-    states: ['waiting', 'delayed', 'dead'],
+    states: ['waiting', 'ordered', 'delayed', 'dead'],
   },
 };
 

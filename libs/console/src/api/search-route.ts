@@ -23,6 +23,7 @@ async function search(call: ApiCall): Promise<undefined> {
   const { response, options } = call;
   const text = textParameter(call, 'text');
   const header = headerOf(textParameter(call, 'header'));
+  const key = textParameter(call, 'key');
   const common = {
     pattern: textParameter(call, 'pattern'),
     reason: textParameter(call, 'reason') as DeadLetterReason | undefined,
@@ -30,14 +31,14 @@ async function search(call: ApiCall): Promise<undefined> {
     until: numberParameter(call, 'until'),
   };
   // Nobody finds out by searching what is hidden from them.
-  const filter = options.redact ? common : { ...common, text, header };
+  const filter = options.redact ? common : { ...common, text, header, key };
   const states = textParameter(call, 'states')?.split(',') as MessageState[] | undefined;
   const newest = numberParameter(call, 'newest');
   await withAdmin(call, async (admin) => {
     for await (const { found, searched, total } of admin.search(filter, { states, newest })) {
       if (response.destroyed) return;
       const visible = found.map((message: QueueMessage) => visibleMessageOf(call, message));
-      const matching = options.redact ? visible.filter((each) => matches(each, text, header)) : visible;
+      const matching = options.redact ? visible.filter((each) => matches(each, text, header, key)) : visible;
       if (!response.headersSent)
         response.writeHead(200, { 'Content-Type': 'application/x-ndjson; charset=utf-8' });
       response.write(`${JSON.stringify({ found: matching.map(shortMessageOf), searched, total })}\n`);
@@ -59,13 +60,15 @@ function headerOf(text: string | undefined): Record<string, string> | undefined 
 }
 
 function matches(
-  { payload, headers }: ConsoleMessage,
+  { payload, headers, orderingKey }: ConsoleMessage,
   text: string | undefined,
   header: Readonly<Record<string, string>> | undefined,
+  key: string | undefined,
 ): boolean {
   const hasText = text === undefined || (payload ?? '').includes(text);
   return (
     hasText &&
+    (key === undefined || orderingKey === key) &&
     Object.entries(header ?? {}).every(
       ([name, value]) => Object.hasOwn(headers, name) && headers[name] === value,
     )

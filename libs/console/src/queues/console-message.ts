@@ -38,13 +38,12 @@ const SHORT_CHARACTERS = 200;
 /** Makes the message for the page. */
 export function consoleMessageOf(message: QueueMessage): ConsoleMessage {
   const { state, id, origin, event, headers, attempt, storedAt, deadline, isRequest } = message;
-  const { consumer, renewedAt, dueAt, letter, fields } = message;
-  const at = fields.indexOf('ordering_key');
+  const { consumer, renewedAt, dueAt, orderingKey, letter, fields } = message;
   return {
     ...{ state, id, origin, headers, attempt, storedAt, deadline, isRequest, consumer, renewedAt, dueAt },
     pattern: event?.action ?? null,
     payload: event ? event.payload : JSON.stringify(fields),
-    orderingKey: at >= 0 && at % 2 === 0 ? fields[at + 1] : undefined,
+    orderingKey,
     traceId: /^[0-9a-f]{2}-([0-9a-f]{32})-/.exec(headers['traceparent'] ?? '')?.[1],
     reason: letter?.reason,
     diedAt: letter?.lastAt,

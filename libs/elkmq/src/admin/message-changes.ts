@@ -8,6 +8,7 @@ import * as scripts from '../redis/scripts.generated.js';
 import type { ScriptCall } from '../redis/scripts.js';
 import { callScript, readCommand, type AdminContext } from './admin-call.js';
 import { parseId } from './message-reader.js';
+import { findOrdered } from './ordered-messages.js';
 import type { MessageState } from './queue-message.js';
 
 /** A change that somebody has made to a queue by its admin. */
@@ -33,6 +34,9 @@ const BATCH = { messages: 100, bytes: 16 * 1024 * 1024 };
 /** The number of delayed messages whose origins one call reads. */
 const PAGE = 1_000;
 
+/** The ids that were not found, and whether they are counted nevertheless: the call was in doubt. */
+type Missing = ReadonlyMap<string, boolean>;
+
 /** Changes the messages of a queue, in batches of which each is one script. */
 export class MessageChanges {
   readonly #context: AdminContext;
@@ -47,7 +51,10 @@ export class MessageChanges {
 
   async remove(which: string | readonly string[]): Promise<number> {
     const ids = idsOf(which);
-    return this.#change('remove', ids, (count) => this.#removeAll(ids, count));
+    return this.#change('remove', ids, async (count) => {
+      const missing = await this.#removeAll(ids, count);
+      if (missing.size > 0) await this.#removeOrdered(missing, count);
+    });
   }
 
   async runNow(which: string | readonly string[]): Promise<number> {
@@ -55,7 +62,9 @@ export class MessageChanges {
     const { keys } = this.#context;
     const run = (origins: readonly string[]): ScriptCall =>
       scripts.runDelayed(keys, { budget: BATCH.bytes, origins });
-    return this.#change('runNow', ids, (count) => this.#inBatches(run, ids, count));
+    return this.#change('runNow', ids, async (count) => {
+      await this.#inBatches(run, ids, count);
+    });
   }
 
   async retry(which: string | readonly string[] | DeadLetterFilter): Promise<number> {
@@ -64,7 +73,9 @@ export class MessageChanges {
       const { keys } = this.#context;
       const revive = (origins: readonly string[]): ScriptCall =>
         scripts.revive(keys, { budget: BATCH.bytes, origins });
-      return this.#change('retry', ids, (count) => this.#inBatches(revive, ids, count));
+      return this.#change('retry', ids, async (count) => {
+        await this.#inBatches(revive, ids, count);
+      });
     }
     const filter = which as DeadLetterFilter;
     return this.#change('retry', filter, async (count) => {
@@ -100,28 +111,48 @@ export class MessageChanges {
     return count;
   }
 
-  #removeAll(ids: readonly string[], count: (more: number) => void): Promise<void> {
+  #removeAll(ids: readonly string[], count: (more: number) => void): Promise<Missing> {
     const { keys } = this.#context;
     const remove = (some: readonly string[]): ScriptCall =>
       scripts.removeMessages(keys, { group: GROUP, budget: BATCH.bytes, ids: some });
     return this.#inBatches(remove, ids, count);
   }
 
-  /** Calls a script until it has looked at all ids. */
-  async #inBatches(
-    callFor: (ids: readonly string[]) => ScriptCall,
-    ids: readonly string[],
+  /** Removes those of the messages that wait behind another one of their ordering key. */
+  async #removeOrdered(missing: Missing, count: (more: number) => void): Promise<void> {
+    const { keys } = this.#context;
+    const remove = (some: readonly { field: string; origin: string }[]): ScriptCall =>
+      scripts.removeOrdered(keys, { budget: BATCH.bytes, messages: some });
+    const found = await findOrdered(this.#context, [...missing.keys()]);
+    // The first one of a key goes first. Its numbers then mostly keep no gap.
+    found.sort((one, other) => Number.parseInt(one.field) - Number.parseInt(other.field));
+    const isCounted = ({ origin }: { origin: string }): boolean => missing.get(origin) === true;
+    await this.#inBatches(
+      remove,
+      found.filter((each) => !isCounted(each)),
+      count,
+    );
+    await this.#inBatches(remove, found.filter(isCounted), () => undefined);
+  }
+
+  /** Calls a script until it has looked at all messages. */
+  async #inBatches<T>(
+    callFor: (some: readonly T[]) => ScriptCall,
+    messages: readonly T[],
     count: (more: number) => void,
-  ): Promise<void> {
-    let left = ids;
+  ): Promise<Missing> {
+    const missing = new Map<string, boolean>();
+    let left = messages;
     while (left.length > 0) {
       const doubt: Doubt = { isInDoubt: false };
       const answer = await callScript(this.#context, callFor(left.slice(0, BATCH.messages)), doubt);
-      const [changed, seen] = answer as [number, number];
+      const [changed, seen, absent = []] = answer as [number, number, string[]?];
       // Messages that are gone after a call in doubt count: that call changed them, and its answer was lost.
       count(doubt.isInDoubt ? seen : changed);
+      for (const id of absent) missing.set(id, doubt.isInDoubt);
       left = left.slice(seen);
     }
+    return missing;
   }
 
   /** Deletes what waits now. Messages that come meanwhile stay. */

@@ -4,6 +4,7 @@ import { GROUP } from '../model/keys.js';
 import { formatValue, parseInteger } from '../model/options.js';
 import * as scripts from '../redis/scripts.generated.js';
 import { callScript, readCommand, type AdminContext } from './admin-call.js';
+import { findOrdered, readOrdered } from './ordered-messages.js';
 import {
   messageOfDelayed,
   messageOfEntry,
@@ -27,7 +28,7 @@ export interface MessagePage {
   readonly next: string | undefined;
 }
 
-export const STATES: readonly MessageState[] = ['waiting', 'running', 'delayed', 'dead'];
+export const STATES: readonly MessageState[] = ['waiting', 'ordered', 'running', 'delayed', 'dead'];
 
 const MAX_LIMIT = 1_000;
 /** The most that one call reads: messages, and bytes of their fields. */
@@ -89,6 +90,8 @@ export class MessageReader {
     switch (parseState(state)) {
       case 'waiting':
         return this.#readWaiting(after, limit, order);
+      case 'ordered':
+        return readOrdered(this.#context, after, limit);
       case 'running':
         return this.#readRunning(after, limit);
       case 'delayed':
@@ -106,7 +109,7 @@ export class MessageReader {
    * @param id of its entry, or its origin
    */
   async readMessage(id: string): Promise<QueueMessage | undefined> {
-    const known = await this.#readById(parseId('origin', id));
+    const known = (await this.#readById(parseId('origin', id))) ?? (await this.#readOrderedById(id));
     if (known) return known;
     for (const state of ['running', 'waiting'] as const) {
       let next: string | undefined;
@@ -137,6 +140,11 @@ export class MessageReader {
       return messageOfDelayed(id, body, Number(dueAt));
     const letter = await this.#letters.get(id);
     return letter && messageOfLetter(letter);
+  }
+
+  async #readOrderedById(id: string): Promise<QueueMessage | undefined> {
+    const [found] = await findOrdered(this.#context, [id]);
+    return found && messageOfEntry([id, found.fields], 'ordered');
   }
 
   async #readWaiting(

@@ -15,6 +15,8 @@ export interface MessageFilter {
   readonly text?: string | undefined;
   /** Headers with their values. */
   readonly header?: Readonly<Record<string, string>> | undefined;
+  /** The ordering key. */
+  readonly key?: string | undefined;
   /** The reason of a dead letter. Only dead messages have one. */
   readonly reason?: DeadLetterReason | undefined;
   /** The earliest time at which Redis registered the message, ms since 1970. */
@@ -25,7 +27,7 @@ export interface MessageFilter {
 
 /** The range of a search. */
 export interface SearchOptions {
-  /** The states that are searched, in this order. Default: running, waiting, delayed, dead. */
+  /** The states that are searched, in this order. Default: running, waiting, ordered, delayed, dead. */
   readonly states?: readonly MessageState[] | undefined;
   /**
    * The largest number of messages that are read. The newest of the waiting and dead ones come first. Default
@@ -46,8 +48,8 @@ export interface SearchStep {
 
 /** The number of messages that one step reads at most. */
 const STEP_MESSAGES = 250;
-const KNOWN = ['pattern', 'text', 'header', 'reason', 'since', 'until'];
-const ORDER: readonly MessageState[] = ['running', 'waiting', 'delayed', 'dead'];
+const KNOWN = ['pattern', 'text', 'header', 'key', 'reason', 'since', 'until'];
+const ORDER: readonly MessageState[] = ['running', 'waiting', 'ordered', 'delayed', 'dead'];
 
 /** Searches step by step. Each step is short for Redis, and says how far the search is. */
 export async function* searchMessages(
@@ -62,6 +64,7 @@ export async function* searchMessages(
   const sizes = await state();
   const size = {
     waiting: sizes.waiting - sizes.behindKeys,
+    ordered: sizes.behindKeys,
     running: sizes.running,
     delayed: sizes.delayed,
     dead: sizes.deadLetters,
@@ -92,7 +95,7 @@ function matcherOf(filter: unknown): (message: QueueMessage) => boolean {
     throw new InvalidOptionError(
       `the filter of messages has no ${formatValue(unknown)}; it has ${KNOWN.join(', ')}`,
     );
-  const { pattern, text, header = {}, reason, since, until } = filter as MessageFilter;
+  const { pattern, text, header = {}, key, reason, since, until } = filter as MessageFilter;
   if (reason !== undefined && !DEAD_LETTER_REASONS.includes(reason))
     throw new InvalidOptionError(
       `reason must be one of ${DEAD_LETTER_REASONS.join(', ')}, got ${formatValue(reason)}`,
@@ -101,7 +104,7 @@ function matcherOf(filter: unknown): (message: QueueMessage) => boolean {
     if (time !== undefined && !Number.isFinite(time))
       throw new InvalidOptionError(`${name} must be a time in ms since 1970, got ${formatValue(time)}`);
   }
-  for (const [name, value] of Object.entries({ pattern, text } as Record<string, unknown>)) {
+  for (const [name, value] of Object.entries({ pattern, text, key } as Record<string, unknown>)) {
     if (value !== undefined && typeof value !== 'string')
       throw new InvalidOptionError(`${name} must be a string, got ${formatValue(value)}`);
   }
@@ -113,6 +116,7 @@ function matcherOf(filter: unknown): (message: QueueMessage) => boolean {
     headers.every(
       ([name, value]) => Object.hasOwn(message.headers, name) && message.headers[name] === value,
     ) &&
+    (key === undefined || message.orderingKey === key) &&
     (reason === undefined || message.letter?.reason === reason) &&
     (since === undefined || message.storedAt >= since) &&
     (until === undefined || message.storedAt <= until);

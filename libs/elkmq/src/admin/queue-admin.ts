@@ -101,7 +101,8 @@ export class QueueAdmin {
 
   /**
    * Reads a page of the messages of one state. Waiting and running messages come in the order of the queue,
-   * delayed ones by when they are due, and of the dead ones that which died last comes first.
+   * delayed ones by when they are due, ordered ones in no order, and of the dead ones that which died last
+   * comes first. A message that becomes ordered or the first of its key meanwhile can come twice or not at all.
    */
   async messages(state: MessageState, query: MessageQuery = {}): Promise<MessagePage> {
     this.#open();
@@ -109,7 +110,7 @@ export class QueueAdmin {
   }
 
   /**
-   * Reads one message, in whatever state it is. A message that is tried again has another id than its
+   * Reads one message, in whatever state it is. All ordered messages are looked through in short steps. A message that is tried again has another id than its
    * origin: it is looked for among the running messages and the newest waiting ones, 10,000 of each.
    * @param origin of the message, or the id of its entry
    * @returns `undefined` when it is not there (any more)
@@ -132,7 +133,8 @@ export class QueueAdmin {
   }
 
   /**
-   * Deletes waiting, delayed and dead messages. A caller that waits for a reply gets none.
+   * Deletes waiting, ordered, delayed and dead messages. When ids are none of the others, all ordered messages
+   * are looked through in short steps. A caller that waits for a reply gets none.
    * @param which `id` of one message or of several
    * @returns the number of messages that were deleted. A running message is not
    */

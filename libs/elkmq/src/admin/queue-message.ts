@@ -7,17 +7,19 @@ import type { StreamEntry } from '../model/stream-entries.js';
 /**
  * The place of a message:
  * - `waiting`: no worker has taken it.
+ * - `ordered`: it waits behind another message of its ordering key.
  * - `running`: a worker has taken it and not settled it.
  * - `delayed`: it is due later.
  * - `dead`: it was not handled, and is kept as a dead letter.
  */
-export type MessageState = 'waiting' | 'running' | 'delayed' | 'dead';
+export type MessageState = 'waiting' | 'ordered' | 'running' | 'delayed' | 'dead';
 
 /** One message of a queue. */
 export interface QueueMessage {
   readonly state: MessageState;
   /**
-   * The id by which `remove` and `runNow` find it: of its entry, or its origin when it is delayed or dead.
+   * The id by which `remove` and `runNow` find it: of its entry, or its origin when it is ordered,
+   * delayed or dead.
    */
   readonly id: string;
   /** The id of its first entry. It stays the same however often the message is tried. */
@@ -34,6 +36,8 @@ export interface QueueMessage {
   readonly storedAt: number;
   /** The time at which it expires, ms since 1970; `undefined` when the entry cannot be read as an event. */
   readonly deadline: number | undefined;
+  /** The ordering key; `undefined` when it has none. */
+  readonly orderingKey: string | undefined;
   /** Whether a caller wants a reply. */
   readonly isRequest: boolean;
   /** The fields of its entry, name and value in turn. A dead letter has them without the event. */
@@ -99,6 +103,7 @@ export function messageOfLetter(letter: DeadLetter): QueueMessage {
     attempt: attempts,
     storedAt: firstAt,
     deadline: event && dueOf(fields, firstAt) + event.timeout * 1_000,
+    orderingKey: valueOfField(fields, 'ordering_key'),
     isRequest: (valueOfField(fields, 'reply_to') ?? '') !== '',
     fields,
     consumer,
@@ -111,10 +116,11 @@ function describe(
   read: QueuedEvent | undefined,
   fields: readonly string[],
 ): Omit<QueueMessage, 'state'> {
+  const orderingKey = valueOfField(fields, 'ordering_key');
   if (!read) {
     const storedAt = timestampOf(id);
     const unknown = { event: undefined, payload: undefined, headers: {}, deadline: undefined };
-    return { id, origin: id, ...unknown, attempt: 1, storedAt, isRequest: false, fields };
+    return { id, origin: id, ...unknown, attempt: 1, storedAt, orderingKey, isRequest: false, fields };
   }
   const { origin, event, attempt, timestamp, due, headers } = read;
   return {
@@ -126,6 +132,7 @@ function describe(
     attempt,
     storedAt: timestamp,
     deadline: due + event.timeout * 1_000,
+    orderingKey,
     isRequest: event.replyTo !== undefined,
     fields,
   };

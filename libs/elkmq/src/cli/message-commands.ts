@@ -9,7 +9,7 @@ import type { TailOptions } from './commands/tail.js';
 import type { CommonOptions } from './session.js';
 import { collectPair, parseCount, parseDuration, parseTime } from './values.js';
 
-const STATES = ['waiting', 'running', 'delayed', 'dead'];
+const STATES = ['waiting', 'ordered', 'running', 'delayed', 'dead'];
 /** The module of dead letters is not loaded for its list, so the compiler compares this one with it. */
 const REASONS = Object.keys({
   abandoned: true,
@@ -46,6 +46,7 @@ export function addMessageCommands(program: Command, run: Run): void {
     .option('--pattern <pattern>', 'the pattern; * stands for any characters')
     .option('--text <text>', 'text in the payload')
     .option('--header <name=value>', 'a header; can be given several times', collectPair)
+    .option('--key <key>', 'the ordering key')
     .addOption(new Option('--reason <reason>', 'the reason of a dead letter').choices(REASONS))
     .option('--since <time>', 'stored at this time or later: a date, or a duration before now', parseTime)
     .option('--until <time>', 'stored at this time or earlier', parseTime)

@@ -10,10 +10,14 @@ import type { MessagesAnswer, MessageState, QueueAnswer, QueueState } from '../t
 import { SearchPanel } from './search.js';
 import { WorkerTable } from './workers.js';
 
-const STATES: readonly MessageState[] = ['waiting', 'running', 'delayed', 'dead'];
+const STATES: readonly MessageState[] = ['waiting', 'ordered', 'running', 'delayed', 'dead'];
+
+/** The states whose messages can be removed all at once. */
+const PURGED: readonly MessageState[] = ['waiting', 'delayed', 'dead'];
 
 const EMPTY: Readonly<Record<MessageState, string>> = {
   waiting: 'Workers have taken all messages, or nobody has sent one.',
+  ordered: 'No message waits behind another one of its ordering key.',
   running: 'No worker is handling a message. When messages wait, look at the workers of the queue.',
   delayed: 'No message is due later, and none waits for its next attempt.',
   dead: 'Every message was handled.',
@@ -63,6 +67,7 @@ export function QueueView(): VNode {
 
 function countOf(state: QueueState, name: string): number | undefined {
   if (name === 'dead') return state.deadLetters;
+  if (name === 'ordered') return state.behindKeys;
   return name === 'waiting' || name === 'running' || name === 'delayed' || name === 'workers'
     ? state[name]
     : undefined;
@@ -149,7 +154,7 @@ function StatePanel({ queue, name, state, readOnly }: StatePanelProperties): VNo
             {data.next !== undefined && (
               <a href={addressOf('queue', { queue, tab: name, after: data.next })}>Next page</a>
             )}
-            {!readOnly && name !== 'running' && count > 0 && (
+            {!readOnly && PURGED.includes(name) && count > 0 && (
               <button type="button" class="danger" onClick={() => void purgeState(queue, name, count)}>
                 Remove all {name}
               </button>

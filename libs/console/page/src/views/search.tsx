@@ -9,7 +9,8 @@ import { addressOf, navigateTo, route } from '../router.js';
 import type { ShortMessage } from '../types.js';
 
 /** The parameters of a search, as they are in the address of the view. */
-const FIELDS = ['pattern', 'text', 'header', 'reason', 'states', 'since', 'newest'] as const;
+const FIELDS = ['pattern', 'text', 'header', 'key', 'reason', 'states', 'since', 'newest'] as const;
+const STATES = ['running', 'waiting', 'ordered', 'delayed', 'dead'];
 const REASONS = ['abandoned', 'exhausted', 'expired', 'failed', 'malformed', 'rejected', 'unhandled'];
 /** The number of messages that are shown. Actions for all that match take all of them. */
 const MAX_SHOWN = 200;
@@ -48,7 +49,8 @@ export function SearchPanel({ queue, readOnly }: { queue: string; readOnly: bool
         <Field name="pattern" label="Pattern" placeholder="order.*" />
         <Field name="text" label="Text in the payload" placeholder="4711" />
         <Field name="header" label="Header" placeholder="tenant=acme" />
-        <Choice name="states" label="State" options={['running', 'waiting', 'delayed', 'dead']} any="any" />
+        <Field name="key" label="Ordering key" placeholder="account-7" />
+        <Choice name="states" label="State" options={STATES} any="any" />
         <Choice name="reason" label="Reason of a dead letter" options={REASONS} any="any" />
         <Choice name="newest" label="Newest messages" options={['1000', '10000', '1000000']} any="100000" />
         <div class="buttons">

@@ -31,10 +31,10 @@ export async function peek(queue: string, options: PeekOptions): Promise<ExitCod
 /** Searches messages. */
 export async function find(queue: string, options: FindOptions): Promise<ExitCode> {
   return withAdmin(queue, options, async (admin) => {
-    const { pattern, text, header, reason, since, until, state: states, newest, limit } = options;
+    const { pattern, text, header, key, reason, since, until, state: states, newest, limit } = options;
     const all: QueueMessage[] = [];
     let progress = { searched: 0, total: 0 };
-    const filter = { pattern, text, header, reason, since, until };
+    const filter = { pattern, text, header, key, reason, since, until };
     for await (const { found, searched, total } of admin.search(filter, { states, newest })) {
       all.push(...found.slice(0, limit - all.length));
       progress = { searched, total };

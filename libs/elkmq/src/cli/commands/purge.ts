@@ -3,7 +3,7 @@ import type { ExitCode } from '../exit.js';
 import { confirmed, withAdmin, type ChangeOptions } from '../session.js';
 
 export interface PurgeOptions extends ChangeOptions {
-  readonly state: Exclude<MessageState, 'running'>;
+  readonly state: Exclude<MessageState, 'ordered' | 'running'>;
 }
 
 /** Deletes all messages of one state. */

@@ -13,12 +13,13 @@
 --   group
 --   budget: number    bytes after which no further message is deleted
 --   ids...            of its entry for a waiting message, of its origin for another one
--- Returns two values: the number of deleted messages, and the number of ids that were looked at.
+-- Returns the number of deleted messages, the number of ids that were looked at, and those of them that are
+-- neither an entry nor a delayed or dead message.
 
 -- include shared/fields.lua
 -- include shared/lanes/release.lua
 
-local count, bytes = 0, 0
+local count, bytes, missing = 0, 0, {}
 
 -- The next message of its ordering key goes on when a message has been removed.
 local function let_next_go_on(fields, id)
@@ -26,9 +27,10 @@ local function let_next_go_on(fields, id)
   if key then release(key, get_field(fields, 'origin') or id) end
 end
 
+-- Returns the number of deleted messages, nil when there is no such entry.
 local function remove_entry(id)
   local entry = redis.call('XRANGE', event_stream, id, id)[1]
-  if not entry then return 0 end
+  if not entry then return nil end
   -- XPENDING fails when there is no group. Then nobody has taken anything.
   local pending = redis.pcall('XPENDING', event_stream, group, id, id, 1)
   if not pending.err and #pending > 0 then return 0 end
@@ -55,9 +57,10 @@ end
 
 for i = ids_at, #ARGV do
   local id = ARGV[i]
-  if bytes >= budget then return { count, i - ids_at } end
+  if bytes >= budget then return { count, i - ids_at, missing } end
   local removed = remove_body(delayed, delayed_bodies, id) + remove_body(dead_letters, dead_letter_bodies, id)
-  removed = removed + remove_entry(id)
-  if removed > 0 then count = count + 1 end
+  local entries = remove_entry(id)
+  if removed + (entries or 0) > 0 then count = count + 1
+  elseif not entries then missing[#missing + 1] = id end
 end
-return { count, #ARGV - ids_at + 1 }
+return { count, #ARGV - ids_at + 1, missing }
