@@ -1,4 +1,4 @@
-import { QueueAdmin, ServiceEvent } from 'nestjs-elkmq';
+import { EventQueue, QueueAdmin, ServiceEvent } from 'nestjs-elkmq';
 import { ElkMqConsole, type ConsoleAction, type ConsoleOptions } from 'elkmq-console';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { ROUTES } from '../../libs/console/src/api/api.js';
@@ -181,7 +181,10 @@ describe('a console', () => {
       ...message,
       payload: message.payload?.replace('hunter2', '***') ?? null,
       headers: {},
+      orderingKey: undefined,
     });
+    const events = closing(new EventQueue(queue, url));
+    await events.enqueue(new ServiceEvent(60, 'user.keyed', '1'), { orderingKey: 'hunter2' });
     const address = await startConsole({ redact });
     const query = new URLSearchParams({ queue, id, state: 'waiting' }).toString();
     for (const path of ['messages', 'message', 'search']) {
@@ -193,6 +196,8 @@ describe('a console', () => {
       const { text } = await ask(`${address}api/search?queue=${queue}&${guess}`);
       expect(text).not.toContain(id);
     }
+    const byKey = await ask(`${address}api/search?queue=${queue}&key=hunter2`);
+    expect(byKey.text).not.toContain('user.keyed');
     expect((await ask(`${address}api/search?queue=${queue}&text=***`)).text).toContain(id);
   });
 

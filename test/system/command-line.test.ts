@@ -220,9 +220,15 @@ describe('elkmq peek, find, show', () => {
     expect(await found('--since', '1h')).toBe(3);
     expect(await found('--until', '2000-01-01')).toBe(0);
     expect(await found('--limit', '1')).toBe(1);
+    const key = { orderingKey: 'k' };
+    const events = closing(new EventQueue(queue, inject('adminUrl')));
+    await events.enqueue(eventWith('1'), key);
+    await events.enqueue(eventWith('2'), key);
+    expect(await found('--key', 'k')).toBe(2);
+    expect(await found('--key', 'k', '--state', 'ordered')).toBe(1);
     const text = await elkmq(['find', queue, '--text', 'berta']);
     expect(text.stdout).toContain('berta');
-    expect(text.stderr).toContain('1 found; searched 4 of 4');
+    expect(text.stderr).toContain('1 found; searched 6 of 6');
   });
 
   it('show text of strangers without control characters', async () => {
