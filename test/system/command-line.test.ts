@@ -341,6 +341,21 @@ describe('elkmq emit, send, tail', () => {
 });
 
 describe('elkmq dead, purge', () => {
+  it('dead move changes nothing without --yes, and moves letters to the other queue', async () => {
+    const { queue, admin } = newAdmin();
+    const { queue: other, admin: target } = newAdmin();
+    await writeLetters(queue, [deadLetter(1, 'failed'), deadLetter(2, 'expired')]);
+    const move = ['dead', 'move', queue, '--reason', 'failed', '--to', other];
+    const dry = await elkmq([...move, '--dry-run']);
+    expect(dry.code).toBe(0);
+    expect(dry.stderr).toContain(`1 dead letters would go to the queue ${other}.`);
+    expect((await elkmq(move)).code).toBe(2);
+    expect(await admin.state()).toMatchObject({ deadLetters: 2 });
+    expect((await elkmq([...move, '--yes'])).code).toBe(0);
+    expect(await admin.state()).toMatchObject({ deadLetters: 1 });
+    expect(await target.state()).toMatchObject({ waiting: 1 });
+  });
+
   it('dead ls and show tell the letters', async () => {
     const { queue } = newAdmin();
     const letters = [deadLetter(1), deadLetter(2, 'expired'), deadLetter(3, 'failed', 'mail.sent')];

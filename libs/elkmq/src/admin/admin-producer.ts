@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { QueueContext } from '../context/queue-context.js';
 import { encodeEvent } from '../model/codec.js';
+import type { Deduplication } from '../model/deduplication.js';
 import { DEFAULTS, MAX_DELAY_MS, parseMilliseconds } from '../model/options.js';
 import type { ServiceEvent } from '../model/service-event.js';
 import { PlainEvent } from '../producer/batch.js';
@@ -28,9 +29,23 @@ export class AdminProducer {
 
   /** @returns the origin of the event */
   async enqueue(event: ServiceEvent, { headers, delay }: EnqueueOptions): Promise<string> {
-    const { connection, keys, patience: enqueueTimeout } = this.#context;
     const fields = headers ? ['headers', JSON.stringify(headers)] : [];
     const wait = Math.ceil(parseMilliseconds('delay', delay, 0, MAX_DELAY_MS, 0));
+    return this.store(event, fields, wait, undefined);
+  }
+
+  /**
+   * @param fields further fields of the entry, name and value in turn; the ordering key is the first
+   * @param delay whole ms
+   * @returns the origin of the event, or of the one of which it is a duplicate
+   */
+  async store(
+    event: ServiceEvent,
+    fields: readonly string[],
+    delay: number,
+    deduplication: Deduplication | undefined,
+  ): Promise<string> {
+    const { connection, keys, patience: enqueueTimeout } = this.#context;
     const limits = { maxQueueLength: undefined, maxBufferedBytes: DEFAULTS.maxBufferedBytes };
     const options = { enqueueTimeout, ...limits, minReplicas: 0, legacyConsumers: false };
     const context = new QueueContext(connection, keys, false);
@@ -38,7 +53,7 @@ export class AdminProducer {
     const producer = this.#producer;
     return new Promise<string>((stored, failed) => {
       const json = encodeEvent(event);
-      producer.produce(new PlainEvent(event.requestId, json, fields, wait, undefined, stored, failed));
+      producer.produce(new PlainEvent(event.requestId, json, fields, delay, deduplication, stored, failed));
     });
   }
 

@@ -7,6 +7,7 @@ import type { Doubt } from '../redis/reliable-call.js';
 import * as scripts from '../redis/scripts.generated.js';
 import type { ScriptCall } from '../redis/scripts.js';
 import { callScript, readCommand, type AdminContext } from './admin-call.js';
+import { LetterMover } from './letter-mover.js';
 import { parseId } from './message-reader.js';
 import { findOrdered } from './ordered-messages.js';
 import type { MessageState } from './queue-message.js';
@@ -15,7 +16,8 @@ import type { MessageState } from './queue-message.js';
 export interface QueueChange {
   /** The name of the queue. */
   readonly queue: string;
-  readonly action: 'enqueue' | 'pause' | 'purge' | 'remove' | 'resume' | 'retry' | 'runNow' | 'setLimits';
+  readonly action:
+    'enqueue' | 'move' | 'pause' | 'purge' | 'remove' | 'resume' | 'retry' | 'runNow' | 'setLimits';
   /**
    * The messages that were chosen: their ids, a filter of dead letters, or a state. Empty for what concerns
    * the whole queue.
@@ -23,6 +25,8 @@ export interface QueueChange {
   readonly target: readonly string[] | DeadLetterFilter | MessageState;
   /** The number of messages that were changed; 0 for `pause`, `resume` and `setLimits`. */
   readonly count: number;
+  /** The name of the queue to which messages were moved; only for `move`. */
+  readonly to?: string;
   /**
    * The error with which the change ended early. `count` is what was known by then; more may have changed.
    */
@@ -41,9 +45,16 @@ type Missing = ReadonlyMap<string, boolean>;
 export class MessageChanges {
   readonly #context: AdminContext;
   readonly #letters: DeadLetterQueue;
+  readonly #isCluster: boolean;
   readonly #announce: (change: QueueChange) => void;
 
-  constructor(context: AdminContext, letters: DeadLetterQueue, announce: (change: QueueChange) => void) {
+  constructor(
+    context: AdminContext,
+    letters: DeadLetterQueue,
+    isCluster: boolean,
+    announce: (change: QueueChange) => void,
+  ) {
+    this.#isCluster = isCluster;
     this.#context = context;
     this.#letters = letters;
     this.#announce = announce;
@@ -83,6 +94,23 @@ export class MessageChanges {
     });
   }
 
+  /** Moves dead letters. Each step stores some in the target, and then removes them here. */
+  async move(which: string | readonly string[] | DeadLetterFilter, to: string): Promise<number> {
+    const target = typeof which === 'string' || Array.isArray(which) ? idsOf(which as string[]) : which;
+    const mover = new LetterMover(this.#context, this.#letters, to, this.#isCluster);
+    const remove = (some: readonly string[]): ScriptCall =>
+      scripts.removeDeadLetters(this.#context.keys, { origins: some });
+    const move = async (count: (more: number) => void): Promise<void> => {
+      const origins = await mover.findOrigins(target);
+      for await (const stored of mover.storeLetters(origins)) await this.#inBatches(remove, stored, count);
+    };
+    try {
+      return await this.#change('move', target, move, { to });
+    } finally {
+      await mover.close();
+    }
+  }
+
   async purge(state: MessageState): Promise<number> {
     if (!['waiting', 'delayed', 'dead'].includes(state))
       throw new InvalidOptionError(`state must be one of waiting, delayed, dead, got ${formatValue(state)}`);
@@ -98,16 +126,17 @@ export class MessageChanges {
     action: QueueChange['action'],
     target: QueueChange['target'],
     make: (count: (more: number) => void) => Promise<void>,
+    more: Pick<QueueChange, 'to'> = {},
   ): Promise<number> {
     let count = 0;
     const queue = this.#context.keys.queue;
     try {
-      await make((more) => (count += more));
+      await make((changed) => (count += changed));
     } catch (error) {
-      this.#announce({ queue, action, target, count, error: error as Error });
+      this.#announce({ queue, action, target, count, ...more, error: error as Error });
       throw error;
     }
-    this.#announce({ queue, action, target, count });
+    this.#announce({ queue, action, target, count, ...more });
     return count;
   }
 

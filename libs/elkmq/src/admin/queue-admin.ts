@@ -66,7 +66,7 @@ export class QueueAdmin {
     this.#reader = new MessageReader(this.#context, this.#letters);
     this.#producer = new AdminProducer(this.#context);
     this.#audit = (change) => options.audit?.(change);
-    this.#changes = new MessageChanges(this.#context, this.#letters, this.#audit);
+    this.#changes = new MessageChanges(this.#context, this.#letters, source.isCluster, this.#audit);
   }
 
   /**
@@ -92,8 +92,7 @@ export class QueueAdmin {
   /**
    * Reads the ordering keys behind whose first message others wait, in steps that are short for Redis:
    * `for await (const { key, waiting } of admin.blockedKeys())`.
-   * A key that changes meanwhile can come twice, or
-   * not at all.
+   * A key that changes meanwhile can come twice, or not at all.
    */
   async *blockedKeys(): AsyncGenerator<BlockedKey, void, undefined> {
     yield* readBlockedKeys(this.#open());
@@ -151,6 +150,18 @@ export class QueueAdmin {
   async retry(which: string | readonly string[] | DeadLetterFilter): Promise<number> {
     this.#open();
     return this.#changes.retry(which);
+  }
+
+  /**
+   * Moves dead letters to another queue on this Redis. Each becomes a new message there, as by `retry`, and is
+   * removed here after that. A move that ended early can be repeated for a day: it stores nothing twice.
+   * @param which the origin of one letter or of several, or a filter; `{}` means all
+   * @returns the number of letters that were moved. One that is no event stays
+   * @throws {EnqueueError} when Redis refuses to store them
+   */
+  async move(which: string | readonly string[] | DeadLetterFilter, toQueue: string): Promise<number> {
+    this.#open();
+    return this.#changes.move(which, toQueue);
   }
 
   /**

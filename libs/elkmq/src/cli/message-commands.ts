@@ -1,7 +1,7 @@
 import { Option, type Command } from 'commander';
 import type { DeadLetterReason } from '../dead-letters/dead-letter.js';
 import { declare, declareChange, durationOption, type Run } from './common-options.js';
-import type { DeadChangeOptions, DeadListOptions } from './commands/dead.js';
+import type { DeadChangeOptions, DeadListOptions, DeadMoveOptions } from './commands/dead.js';
 import type { FindOptions, PeekOptions } from './commands/messages.js';
 import type { PurgeOptions } from './commands/purge.js';
 import type { EmitOptions, SendOptions } from './commands/sending.js';
@@ -167,6 +167,21 @@ function addDead(program: Command, run: Run): void {
     .action(async (queue: string, origins: string[], options: DeadChangeOptions) => {
       const { retry } = await import('./commands/dead.js');
       await run(retry(queue, origins, options));
+    });
+
+  selection(
+    declareChange(
+      dead,
+      'move <queue> [origins...]',
+      'Move dead letters to another queue: those named, those with a pattern or reason, or --all.',
+      'dead move orders --to orders-later --reason failed --yes',
+    ),
+  )
+    .requiredOption('--to <queue>', 'the other queue, on the same Redis')
+    .option('--all', 'all dead letters')
+    .action(async (queue: string, origins: string[], options: DeadMoveOptions) => {
+      const { move } = await import('./commands/dead.js');
+      await run(move(queue, origins, options));
     });
 
   selection(

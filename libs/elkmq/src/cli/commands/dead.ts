@@ -14,6 +14,8 @@ export type DeadListOptions = CommonOptions & Selection & { readonly limit: numb
 
 export type DeadChangeOptions = ChangeOptions & Selection & { readonly all?: boolean };
 
+export type DeadMoveOptions = DeadChangeOptions & { readonly to: string };
+
 /** All letters are searched. A worker keeps 10,000 of them by default. */
 const ALL_LETTERS = 2 ** 31 - 1;
 
@@ -63,6 +65,22 @@ export async function retry(
       'dead letters went back to the queue.',
     ] as const;
     return confirmed(options, chosen.length, what, () => admin.retry(chosen));
+  });
+}
+
+/** Moves dead letters to another queue. */
+export async function move(
+  queue: string,
+  origins: readonly string[],
+  options: DeadMoveOptions,
+): Promise<ExitCode> {
+  return withAdmin(queue, options, async (admin) => {
+    const chosen = await selected(admin, origins, options);
+    const what = [
+      `dead letters would go to the queue ${options.to}.`,
+      `dead letters went to the queue ${options.to}.`,
+    ] as const;
+    return confirmed(options, chosen.length, what, () => admin.move(chosen, options.to));
   });
 }
 

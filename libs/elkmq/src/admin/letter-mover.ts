@@ -1,0 +1,70 @@
+import type { DeadLetter } from '../dead-letters/dead-letter.js';
+import type { DeadLetterQueue } from '../dead-letters/dead-letter-queue.js';
+import type { DeadLetterFilter } from '../dead-letters/filter.js';
+import { InvalidOptionError } from '../model/errors.js';
+import { QueueKeys } from '../model/keys.js';
+import { formatValue, parseQueueName } from '../model/options.js';
+import type { AdminContext } from './admin-call.js';
+import { AdminProducer } from './admin-producer.js';
+
+/** The number of letters that are in memory at once. */
+const LETTERS_PER_STEP = 20;
+/** The time for which a letter that is stored in the target is not stored there again, ms. */
+const MOVED_WINDOW_MS = 86_400_000;
+/** The fields of an entry that a first attempt does not have, and the reply that nobody waits for. */
+const STARTS_ANEW = ['origin', 'attempt', 'deduplication', 'due', 'listed', 'reply_to'];
+
+/** Stores the messages of dead letters in another queue of this Redis. The letters stay. */
+export class LetterMover {
+  readonly #from: string;
+  readonly #letters: DeadLetterQueue;
+  readonly #producer: AdminProducer;
+
+  /** @throws {InvalidOptionError} when `to` is no name of another queue */
+  constructor(context: AdminContext, letters: DeadLetterQueue, to: string, isCluster: boolean) {
+    this.#from = context.keys.queue;
+    this.#letters = letters;
+    const keys = new QueueKeys(parseQueueName(to), isCluster);
+    if (keys.queue === this.#from)
+      throw new InvalidOptionError(`toQueue must be another queue, got ${formatValue(to)}`);
+    this.#producer = new AdminProducer({ ...context, keys });
+  }
+
+  /** The origins of the chosen letters, the one that died first first. */
+  async findOrigins(which: readonly string[] | DeadLetterFilter): Promise<string[]> {
+    if (Array.isArray(which)) return [...new Set(which as readonly string[])];
+    const origins: string[] = [];
+    for await (const { origin } of this.#letters.all(which as DeadLetterFilter)) origins.push(origin);
+    return origins.reverse();
+  }
+
+  /** Stores letters step by step. Yields the origins of those that are stored. */
+  async *storeLetters(origins: readonly string[]): AsyncGenerator<string[], void, undefined> {
+    for (let from = 0; from < origins.length; from += LETTERS_PER_STEP) {
+      const some = origins.slice(from, from + LETTERS_PER_STEP);
+      const letters = await Promise.all(some.map((origin) => this.#letters.get(origin)));
+      const stored = await Promise.all(letters.map((letter) => this.#store(letter)));
+      yield stored.filter((origin) => origin !== undefined);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#producer.close();
+  }
+
+  /** @returns the origin of the letter; `undefined` when it is gone or cannot be read as an event */
+  async #store(letter: DeadLetter | undefined): Promise<string | undefined> {
+    if (!letter?.event) return undefined;
+    const { origin, event, fields } = letter;
+    const kept: string[] = [];
+    for (let i = 0; i < fields.length; i += 2) {
+      const [name = '', value = ''] = fields.slice(i, i + 2);
+      // The ordering key is the first of the further fields.
+      if (name === 'ordering_key') kept.unshift(name, value);
+      else if (!STARTS_ANEW.includes(name)) kept.push(name, value);
+    }
+    const once = { key: `moved:${this.#from}:${origin}`, window: MOVED_WINDOW_MS };
+    await this.#producer.store(event, kept, 0, once);
+    return origin;
+  }
+}
