@@ -27,6 +27,19 @@ async function emitDelayed(queue: string, ...payloads: unknown[]): Promise<void>
 }
 
 describe('an admin', () => {
+  it.each([
+    [{ headers: { a: 1 } }, 'header "a" must be a string, got 1'],
+    [{ headers: 'a' }, 'headers must be an object of strings, got "a"'],
+    [{ dela: 1 }, 'enqueue has no option "dela"; it has delay, headers'],
+  ])('refuses to enqueue with %j, and says why', async (options, message) => {
+    const { admin } = auditedAdmin(newQueueName());
+    const error = await rejection(admin.enqueue(new ServiceEvent(60, 'a'), options as never));
+    expect(error).toMatchObject({
+      code: 'INVALID_OPTION',
+      message: expect.stringContaining(message) as string,
+    });
+  });
+
   it('enqueues an event, with headers and a delay, and leaves nothing of its own', async () => {
     const queue = newQueueName();
     const { admin, changes } = auditedAdmin(queue);

@@ -225,6 +225,7 @@ describe('a mistake with a topic is named', () => {
   });
 
   it.each([
+    [{ pattern: ['a'] }, 'subscribe has no option "pattern"; it has patterns, retention'],
     [{ patterns: 'a' }, 'patterns must be an array of strings, got "a"'],
     [{ patterns: ['a', ''] }, 'got ""'],
     [{ patterns: [undefined] }, 'got undefined'],
@@ -238,8 +239,13 @@ describe('a mistake with a topic is named', () => {
     [{ orderingKey: '' }, 'orderingKey must be'],
     [{ delay: -1 }, 'delay must be'],
     [{ deduplication: { key: '' } }, 'key must be'],
+    [{ headers: { a: 1 } }, 'header "a" must be a string, got 1'],
+    [
+      { orderingkey: 'a' },
+      'publish has no option "orderingkey"; it has deduplication, delay, headers, orderingKey',
+    ],
   ])('the options of an event %j', async (options, message) => {
-    expect(String(await rejection(newTopic().publish(event('a'), options)))).toContain(message);
+    expect(String(await rejection(newTopic().publish(event('a'), options as never)))).toContain(message);
   });
 
   it('the limit of a queue', () => {

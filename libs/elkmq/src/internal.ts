@@ -13,6 +13,7 @@ export { backoff } from './model/backoff.js';
 export type { Backoff } from './model/backoff.js';
 export { decodeEvent, textOf, valueOf } from './model/codec.js';
 export { nameOfMessage } from './model/entry.js';
+export { headersOf, readStrings } from './model/headers.js';
 export { toJson } from './model/json.js';
 export { QueueKeys } from './model/keys.js';
 export {

@@ -1,7 +1,6 @@
 import { RECORD } from './brands.js';
-import { parseDeduplication, parseOrderingKey, type Deduplication } from 'elkmq/internal';
+import { headersOf, parseDeduplication, parseOrderingKey, type Deduplication } from 'elkmq/internal';
 import { messageDelay, requestTimeout } from './options.js';
-import { headersOf } from './headers.js';
 
 /** A payload with its own options. `ElkMqRecordBuilder` makes it; it is sent in place of the payload. */
 export class ElkMqRecord<T = unknown> {

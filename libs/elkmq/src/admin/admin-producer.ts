@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { QueueContext } from '../context/queue-context.js';
 import { encodeEvent } from '../model/codec.js';
 import type { Deduplication } from '../model/deduplication.js';
-import { DEFAULTS, MAX_DELAY_MS, parseMilliseconds } from '../model/options.js';
+import { headerFields } from '../model/headers.js';
+import { DEFAULTS, MAX_DELAY_MS, parseMilliseconds, refuseUnknown } from '../model/options.js';
 import type { ServiceEvent } from '../model/service-event.js';
 import { PlainEvent } from '../producer/batch.js';
 import { Producer } from '../producer/producer.js';
@@ -28,8 +29,10 @@ export class AdminProducer {
   }
 
   /** @returns the origin of the event */
-  async enqueue(event: ServiceEvent, { headers, delay }: EnqueueOptions): Promise<string> {
-    const fields = headers ? ['headers', JSON.stringify(headers)] : [];
+  async enqueue(event: ServiceEvent, options: EnqueueOptions): Promise<string> {
+    refuseUnknown('enqueue', options, ['headers', 'delay']);
+    const { headers, delay } = options;
+    const fields = headerFields(headers);
     const wait = Math.ceil(parseMilliseconds('delay', delay, 0, MAX_DELAY_MS, 0));
     return this.store(event, fields, wait, undefined);
   }

@@ -1,5 +1,12 @@
 import { ConnectionError, EnqueueError, InvalidEventError, InvalidOptionError } from '../model/errors.js';
-import { formatValue, MAX_DELAY_MS, parseBoolean, parseMilliseconds } from '../model/options.js';
+import { headerFields } from '../model/headers.js';
+import {
+  formatValue,
+  MAX_DELAY_MS,
+  parseBoolean,
+  parseMilliseconds,
+  refuseUnknown,
+} from '../model/options.js';
 import { parseOrderingKey } from '../model/ordering-key.js';
 import { ServiceEvent } from '../model/service-event.js';
 import { TopicKeys } from '../model/topic-keys.js';
@@ -114,9 +121,10 @@ export class Topic {
     if (!(event instanceof ServiceEvent)) {
       throw new InvalidEventError(`event must be a ServiceEvent, got ${formatValue(event)}`);
     }
+    refuseUnknown('publish', options, ['headers', 'delay', 'orderingKey', 'deduplication']);
     const { headers, delay, orderingKey, deduplication } = options;
     return this.#publisher.publish(event, {
-      fields: headers ? ['headers', JSON.stringify(headers)] : [],
+      fields: headerFields(headers),
       delay: Math.ceil(parseMilliseconds('delay', delay, 0, MAX_DELAY_MS, 0)),
       orderingKey: orderingKey === undefined ? undefined : parseOrderingKey(orderingKey),
       deduplication: deduplicationOf(deduplication),
@@ -128,8 +136,10 @@ export class Topic {
    * event of its patterns that is published from now on. A subscription that was removed comes back, empty.
    * @throws {TooManySubscriptionsError} beyond 200
    */
-  async subscribe(subscription: string, { patterns, retention }: SubscribeOptions): Promise<void> {
+  async subscribe(subscription: string, options: SubscribeOptions): Promise<void> {
     this.#open();
+    refuseUnknown('subscribe', options, ['patterns', 'retention']);
+    const { patterns, retention } = options;
     const added = parsePatterns(patterns);
     const kept = retention === undefined ? undefined : parseRetention(retention);
     await this.#change(parseSubscriptionName(subscription), (now) => [...new Set([...now, ...added])], kept);

@@ -5,8 +5,7 @@ import type {
   WritePacket,
 } from '@nestjs/microservices';
 import { ServiceEvent } from 'elkmq';
-import type { Requester } from 'elkmq/internal';
-import { headersOf } from '../headers.js';
+import { headersOf, type Requester } from 'elkmq/internal';
 import type { ClientSettings } from '../options.js';
 import { OutgoingPackets, type OutgoingPacket } from './packet.js';
 import { ReplyReader } from './reply-reader.js';

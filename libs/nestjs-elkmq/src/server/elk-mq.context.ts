@@ -1,8 +1,7 @@
 import { BaseRpcContext } from '@nestjs/microservices';
 import { AttemptEndedError, RejectedError, type ServiceEvent, type Timestamp } from 'elkmq';
-import type { Backoff, Delivery } from 'elkmq/internal';
+import { readStrings, type Backoff, type Delivery } from 'elkmq/internal';
 import { CONTEXT } from '../brands.js';
-import { readStrings } from '../headers.js';
 import { messageDelay } from '../options.js';
 
 /** The delay of `retry` when neither the call nor a policy gives one, ms. */

@@ -1,5 +1,5 @@
-import { InvalidOptionError } from 'elkmq';
-import { formatValue } from 'elkmq/internal';
+import { InvalidOptionError } from './errors.js';
+import { formatValue } from './options.js';
 
 /**
  * Returns a copy of `headers`.
@@ -15,6 +15,11 @@ export function headersOf(headers: unknown): Record<string, string> {
     }
   }
   return { ...headers };
+}
+
+/** Returns the field of an entry for `headers`, name and value in turn. @throws {InvalidOptionError} */
+export function headerFields(headers: unknown): string[] {
+  return headers === undefined ? [] : ['headers', JSON.stringify(headersOf(headers))];
 }
 
 /** Reads a field of an entry, an object of strings as JSON. Returns an empty object for anything else. */
