@@ -83,7 +83,19 @@ it('every way for a message to end ends its spans once', async () => {
   ]);
   expect(named('send', queue)).toHaveLength(8);
   expect(named('send', queue).filter(({ status }) => status === 2)).toHaveLength(1);
+  await until(() => named('receive', queue).length === 4);
   expect(named('receive', queue).map(({ status }) => status)).toEqual([0, 2, 2, 0]);
+});
+
+it('a reply that comes before the client knows that its request is stored has a span all the same', () => {
+  const queue = newQueueName();
+  const request = telemetry.startSend(queue, 'ask', true);
+  request.ended();
+  request.stored('1-1');
+  expect(named('send', queue)).toHaveLength(1);
+  expect(named('receive', queue)).toMatchObject([
+    { status: 0, attributes: { 'messaging.message.id': '1-1' } },
+  ]);
 });
 
 it('an attempt that failed with what JSON cannot say has its span all the same', async () => {

@@ -70,7 +70,7 @@ export class ElkMqOpenTelemetry implements ElkMqTelemetry {
     const start = performance.now();
     let receiving: Span | undefined;
     let isStored = false;
-    let hasEnded = false;
+    let end: { readonly error: unknown } | undefined;
     let isTold = false;
     const told = (error?: unknown): void => {
       // A request can end before the client knows that it is stored.
@@ -86,16 +86,18 @@ export class ElkMqOpenTelemetry implements ElkMqTelemetry {
         isStored = true;
         span.setAttribute('messaging.message.id', id);
         told();
-        if (!isRequest || hasEnded) return;
+        if (!isRequest) return;
         const receive = {
           kind: SpanKind.CLIENT,
           attributes: { ...attributesOf(queue, pattern, 'receive'), 'messaging.message.id': id },
         };
         receiving = this.#tracer.startSpan(`receive ${queue}`, receive, ofSpan);
+        // The last reply can come before the answer of Redis to the request.
+        if (end) finish(receiving, end.error);
       },
       ended: (error) => {
-        if (hasEnded) return;
-        hasEnded = true;
+        if (end) return;
+        end = { error };
         if (receiving) finish(receiving, error);
         else if (!isStored) told(error);
       },
