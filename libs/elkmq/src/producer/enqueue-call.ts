@@ -54,10 +54,16 @@ export function enqueueCall(
   };
   const isUniform = requests === 0 || requests === events.length;
   if (isUniform && !isQueueWithOptions(sender) && !events.some(hasOptions)) {
-    const messages = events.map(({ json }) => json);
-    return requests > 0
-      ? scripts.enqueue({ eventStream, producer, inbox }, { ...batch, client: clientId, messages })
-      : scripts.enqueue({ eventStream, producer }, { ...batch, client: '', messages });
+    // Node 20 takes 2 us to spread an object, so the arguments are listed.
+    const args = {
+      client: requests > 0 ? clientId : '',
+      batch: batch.batch,
+      slot: batch.slot,
+      memory: batch.memory,
+      inboxNeeded: batch.inboxNeeded,
+      messages: events.map(({ json }) => json),
+    };
+    return scripts.enqueue({ eventStream, producer, inbox: requests > 0 ? inbox : undefined }, args);
   }
   const records: string[] = [];
   return scripts.enqueueWithOptions(
