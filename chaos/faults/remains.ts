@@ -27,10 +27,10 @@ export function keysOf(queue: string) {
     letterBodies: `${queue}(dead_letter_bodies)`,
     /**
      * What goes by itself: what a client leaves that was killed, deduplication keys, marks of cancelled requests, the
-     * registry of workers, the count of ids of messages that wait, and the turn of a worker that was killed.
+     * registry of workers, the count of ids of messages that wait, the turn of a worker that was killed, and the rates.
      */
     temporary: new RegExp(
-      `^${queue}\\((?:inbox\\):|producer\\):|deduplication\\):|(?:cancelled|workers|lane_ids|lane_sweep)\\)$)`,
+      `^${queue}\\((?:inbox\\):|producer\\):|deduplication\\):|(?:cancelled|workers|lane_ids|lane_sweep|rates)\\)$)`,
     ),
   };
 }

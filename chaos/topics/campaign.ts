@@ -191,5 +191,7 @@ async function lettersOf(service: Service, url: string): Promise<Map<number, str
 /** What is left of a service is its empty stream with the group, and its dead letters. */
 function isLeftOver(key: string): boolean {
   const service = SERVICES.find((name) => key.startsWith(`{${TOPIC}}/${name}(`));
-  return !service || !/\((?:event_stream|dead_letters|dead_letter_bodies|workers|lane_sweep)\)$/.test(key);
+  return (
+    !service || !/\((?:event_stream|dead_letters|dead_letter_bodies|workers|lane_sweep|rates)\)$/.test(key)
+  );
 }

@@ -20,7 +20,8 @@ it('all keys of a queue are in one slot', async () => {
   const [, event] = await queue.dequeue();
   await queue.close();
   expect(event.payload).toBe('hello');
-  expect(await clientOf(server).keys('*')).toEqual([`{${name}}(event_stream)`]);
+  const keys = (await clientOf(server).keys('*')).sort();
+  expect(keys).toEqual([`{${name}}(event_stream)`, `{${name}}(rates)`]);
 
   const worker = new ElkMqServer({ queue: name, redis });
   worker.addHandler('double', (value: number) => Promise.resolve(value * 2));

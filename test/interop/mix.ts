@@ -107,8 +107,8 @@ export function expectEachOnce(sent: Note[], taken: Note[]): void {
   expect(taken).toHaveLength(sent.length);
 }
 
-/** Live workers have these keys for as long as they live: their entries in the list, and the turn to sweep lanes. */
-const OF_LIVE_WORKERS = ['workers', 'lane_sweep'];
+/** Live workers have these keys: their entries in the list, the turn to sweep lanes, and the rates, which stay 48 hours. */
+const OF_LIVE_WORKERS = ['workers', 'lane_sweep', 'rates'];
 
 /**
  * When its time has passed nothing is left in any key of the queue that holds messages. Somebody of this package must

@@ -152,7 +152,7 @@ describe('payloads and names', () => {
     expect(await drain(queue)).toEqual(['a']);
     await queue.close();
     const keys = await redis.keys(`${name.replace(/[*?[\]\\]/g, '\\$&')}(*`);
-    expect(keys).toEqual([`${name}(event_stream)`]);
+    expect(keys.sort()).toEqual([`${name}(event_stream)`, `${name}(rates)`]);
     await redis.del(keys);
   });
 

@@ -49,6 +49,17 @@ describe('what is in Redis', () => {
     expect(await eventsOf(queue.name)).toHaveLength(1);
   });
 
+  it('after somebody has closed: the rates, which go two days after the last message', async () => {
+    const queue = newQueue();
+    await queue.enqueue(new ServiceEvent(1, 'a'));
+    await queue.close();
+    const left = await redis.pttl(`${queue.name}(rates)`);
+    expect(left).toBeGreaterThan(47 * 3_600_000);
+    expect(left).toBeLessThanOrEqual(48 * 3_600_000);
+    await newQueue(queue.name).close();
+    expect(await redis.pttl(`${queue.name}(rates)`)).toBeLessThanOrEqual(left);
+  });
+
   it('after many enqueues: no more answers than batches can be on their way', async () => {
     const queue = newQueue();
     for (let i = 0; i < 100; i++) await queue.enqueue(new ServiceEvent(1, 'a'));

@@ -15,9 +15,9 @@ export function newQueueName(): string {
   return `queue-${randomUUID()}`;
 }
 
-/** All keys of a queue, with their types. */
+/** All keys of a queue, with their types. Its rates are left out: they are told whenever somebody closes, and stay 48 hours. */
 export async function keysOf(queue: string, client: Redis = redis): Promise<Record<string, string>> {
-  const keys = (await client.keys(`${queue}(*`)).sort();
+  const keys = (await client.keys(`${queue}(*`)).filter((key) => key !== `${queue}(rates)`).sort();
   const types = await Promise.all(keys.map((key) => client.type(key)));
   return Object.fromEntries(
     keys.sort().map((key, index) => [key.slice(queue.length), types[index] ?? 'none']),

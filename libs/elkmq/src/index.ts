@@ -1,6 +1,6 @@
 // The queue without a framework: the API of the original ElkMQ, the admin of a queue, and the errors of both.
 export { QueueAdmin } from './admin/queue-admin.js';
-export type { QueueAdminOptions } from './admin/queue-admin.js';
+export type { QueueAdminOptions } from './admin/admin-options.js';
 export type { EnqueueOptions } from './admin/admin-producer.js';
 export type { BlockedKey } from './admin/blocked-keys.js';
 export type { QueueChange } from './admin/message-changes.js';
@@ -8,6 +8,7 @@ export type { MessagePage, MessageQuery } from './admin/message-reader.js';
 export type { MessageFilter, SearchOptions, SearchStep } from './admin/message-search.js';
 export type { MessageState, QueueMessage } from './admin/queue-message.js';
 export type { QueueLimits, QueueRate } from './admin/queue-limits.js';
+export type { MinuteRates } from './admin/queue-rates.js';
 export type { QueuePause } from './admin/queue-pause.js';
 export type { QueueState } from './admin/queue-state.js';
 export { queues } from './admin/queues.js';

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { QueueContext } from '../context/queue-context.js';
+import { RateFlush } from '../context/rate-flush.js';
 import { encodeEvent } from '../model/codec.js';
 import type { Deduplication } from '../model/deduplication.js';
 import { headerFields } from '../model/headers.js';
@@ -23,6 +24,7 @@ export class AdminProducer {
   readonly #context: AdminContext;
   readonly #clientId = randomBytes(12).toString('base64url');
   #producer: Producer | undefined;
+  #rates: RateFlush | undefined;
 
   constructor(context: AdminContext) {
     this.#context = context;
@@ -48,11 +50,7 @@ export class AdminProducer {
     delay: number,
     deduplication: Deduplication | undefined,
   ): Promise<string> {
-    const { connection, keys, patience: enqueueTimeout } = this.#context;
-    const limits = { maxQueueLength: undefined, maxBufferedBytes: DEFAULTS.maxBufferedBytes };
-    const options = { enqueueTimeout, ...limits, minReplicas: 0, legacyConsumers: false };
-    const context = new QueueContext(connection, keys, false);
-    this.#producer ??= new Producer(context, this.#clientId, options, () => Promise.resolve());
+    this.#producer ??= this.#open();
     const producer = this.#producer;
     return new Promise<string>((stored, failed) => {
       const json = encodeEvent(event);
@@ -64,8 +62,18 @@ export class AdminProducer {
   async close(): Promise<void> {
     const { connection, keys } = this.#context;
     await this.#producer?.drained();
+    await this.#rates?.stopFlushing();
     // This is best effort: the key has a TTL.
     if (this.#producer && connection.isConnected)
       await send(connection.client, 'del', [keys.producer(this.#clientId)]).catch(() => undefined);
+  }
+
+  #open(): Producer {
+    const { connection, keys, patience: enqueueTimeout } = this.#context;
+    const limits = { maxQueueLength: undefined, maxBufferedBytes: DEFAULTS.maxBufferedBytes };
+    const options = { enqueueTimeout, ...limits, minReplicas: 0, legacyConsumers: false };
+    const context = new QueueContext(connection, keys, false);
+    this.#rates = new RateFlush(connection, keys, context.rates);
+    return new Producer(context, this.#clientId, options, () => Promise.resolve());
   }
 }

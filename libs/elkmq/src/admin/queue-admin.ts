@@ -4,10 +4,10 @@ import { ConnectionError } from '../model/errors.js';
 import { QueueKeys } from '../model/keys.js';
 import { DEFAULTS, formatValue, parseMilliseconds, parseQueueName } from '../model/options.js';
 import type { ServiceEvent } from '../model/service-event.js';
-import type { CredentialsFunction } from '../redis/credentials.js';
 import { COMMAND_TIMEOUT_MS, Connection } from '../redis/connection.js';
 import { RedisSource, type RedisSourceInput } from '../redis/redis-source.js';
 import type { AdminContext } from './admin-call.js';
+import type { QueueAdminOptions } from './admin-options.js';
 import { AdminProducer, type EnqueueOptions } from './admin-producer.js';
 import { readBlockedKeys, type BlockedKey } from './blocked-keys.js';
 import { MessageChanges, type QueueChange } from './message-changes.js';
@@ -16,21 +16,9 @@ import { searchMessages, type MessageFilter, type SearchOptions, type SearchStep
 import type { MessageState, QueueMessage } from './queue-message.js';
 import { setQueueLimits, type QueueLimits } from './queue-limits.js';
 import { pauseQueue, resumeQueue, type QueuePause } from './queue-pause.js';
+import { readRates, type MinuteRates } from './queue-rates.js';
 import { readQueueState, type QueueState } from './queue-state.js';
 import { readWorkers, type WorkerInfo } from './worker-info.js';
-
-/** The options of a `QueueAdmin`. */
-export interface QueueAdminOptions {
-  /** Fetches the credentials, as of an `EventQueue`. */
-  readonly credentials?: CredentialsFunction | undefined;
-  /** The time that Redis may take for one call, ms. Default 10,000. */
-  readonly timeout?: number | undefined;
-  /**
-   * Is called after each change that this admin has made. An error that it throws reaches the caller of the
-   * change.
-   */
-  readonly audit?: ((change: QueueChange) => void) | undefined;
-}
 
 /**
  * Looks at a queue from outside, and changes what is in it: its state, its messages, and the workers that
@@ -87,6 +75,17 @@ export class QueueAdmin {
   async state(timeout?: number): Promise<QueueState> {
     const { connection, keys, patience } = this.#open();
     return readQueueState(connection, keys, timeout ?? patience);
+  }
+
+  /**
+   * Reads what was done with the messages of the queue in each minute of the last 48 hours, the earliest
+   * first. Clients and workers of this package count, and tell Redis every five seconds and when they close.
+   * A process that is killed loses what it had not told. Legacy clients and earlier versions count nothing.
+   * @param from ms since 1970; default: an hour before `to`
+   * @param to ms since 1970, at most 48 hours after `from`; default: now
+   */
+  async rates(from?: number, to?: number): Promise<MinuteRates[]> {
+    return readRates(this.#open(), from, to);
   }
 
   /**

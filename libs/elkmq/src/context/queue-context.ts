@@ -2,12 +2,15 @@ import { RedisClock } from '../redis/clock.js';
 import type { Connection } from '../redis/connection.js';
 import type { QueueKeys } from '../model/keys.js';
 import { LegacyBridge } from '../legacy/bridge.js';
+import { RateCounter } from './rate-counter.js';
 
 /** All parts of one queue in one process share this. */
 export class QueueContext {
   /** The clock of Redis. It is the clock of this process until it is synchronised. */
   readonly clock = new RedisClock();
   readonly legacy: LegacyBridge;
+  /** Counts what this process does with the messages of the queue. */
+  readonly rates = new RateCounter();
 
   /**
    * @param connection for everything but blocking reads

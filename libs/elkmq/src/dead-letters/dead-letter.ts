@@ -78,6 +78,7 @@ export interface DeadLetterCap {
 /** An entry whose attempt ends: an event, or an entry that holds none. */
 export type EndingEntry = Omit<QueuedEvent, 'event' | 'due' | 'headers' | 'metadata'> & {
   readonly event?: ServiceEvent;
+  readonly due?: number;
 };
 
 /** An entry that holds no event, or none that can be read. A legacy client may have written it. */

@@ -1,5 +1,6 @@
 import type { QueueContext } from '../context/queue-context.js';
 import { hostname } from 'node:os';
+import { RateFlush } from '../context/rate-flush.js';
 import { CancellationPoller } from './cancellation-poller.js';
 import type { Delivery } from '../settling/delivery.js';
 import type { Cleaning } from '../legacy/bridge.js';
@@ -48,6 +49,7 @@ export class Maintenance {
   readonly #cleaning: Cleaning;
   readonly #sweeper: LaneSweeper;
   readonly #registration: WorkerRegistration;
+  readonly #rates: RateFlush;
 
   constructor(context: QueueContext, promoter: Promoter, upkept: MaintainedWorker) {
     const { connection, keys, clock } = context;
@@ -68,6 +70,7 @@ export class Maintenance {
     this.#promoter = promoter;
     this.#cleaning = context.legacy.cleanForConsumer(upkept.heldUp);
     this.#sweeper = new LaneSweeper(context, worker, lease, upkept.heldUp);
+    this.#rates = new RateFlush(connection, keys, context.rates, upkept.heldUp);
     const description = {
       host: hostname(),
       pid: process.pid,
@@ -122,6 +125,11 @@ export class Maintenance {
   /** Cleans the legacy list of handled messages, when nothing is running any more. */
   clearList(): Promise<void> {
     return this.#cleaning.clearList();
+  }
+
+  /** Tells Redis what this worker has handled, when it handles nothing more. */
+  tellRates(): Promise<void> {
+    return this.#rates.stopFlushing();
   }
 
   stop(): void {

@@ -57,6 +57,10 @@ export class QueueKeys {
    * `rate`, `per` → limits; `tat` → where the rate stands, us on the clock of Redis
    */
   readonly control: string;
+  /**
+   * hash with a TTL: what was done in each minute of the last 48 hours, see shared/rate_slots.lua
+   */
+  readonly rates: string;
   readonly #prefix: string;
 
   /**
@@ -87,6 +91,7 @@ export class QueueKeys {
     this.laneIds = `${subscription ? `{${subscription.topic}}` : this.#prefix}(lane_ids)`;
     this.laneSweep = `${this.#prefix}(lane_sweep)`;
     this.control = `${this.#prefix}(control)`;
+    this.rates = `${this.#prefix}(rates)`;
   }
 
   /** All keys of this queue alone that have a fixed name. */

@@ -137,8 +137,13 @@ export class Producer {
         : this.#callReplicated(batch, number));
       this.#answeredAt = attentiveNow();
       const each = ids.split(',');
-      for (let n = 0; n < events.length; n++)
-        this.#answered(events[n] as OutgoingEvent, each[n] as string, batch);
+      let stored = 0;
+      for (let n = 0; n < events.length; n++) {
+        const id = each[n] as string;
+        if (id !== QUEUE_IS_FULL) stored++;
+        this.#answered(events[n] as OutgoingEvent, id, batch);
+      }
+      this.#context.rates.countStored(stored);
     } catch (error) {
       const failure = asEnqueueFailure(error);
       for (const event of events) event.failed(failure);

@@ -81,6 +81,7 @@ export function needsOfWorker(isCluster: boolean): Need[] {
       commands: ['hscan', ...commandsOf('healLanes', 'rebuildLanes')],
       cost: 'an ordering key whose message was deleted by hand stays blocked',
     },
+    { commands: commandsOf('countRates'), cost: 'what this worker does is not in the rates of the queue' },
     { commands: ['xtrim'], cost: 'messages that are done are removed one by one, which is slower' },
     { commands: commandsOf('queueState'), cost: 'state() and the health check fail' },
     LEGACY,
@@ -148,6 +149,7 @@ export function needsOfClient({ legacyConsumers, minReplicas }: NeedsOfClient): 
       commands: commandsOf('cancel', 'leaveRequest'),
       cost: 'requests that nobody waits for any more are handled all the same',
     },
+    { commands: commandsOf('countRates'), cost: 'what is sent is not in the rates of the queue' },
     { commands: commandsOf('queueState'), cost: 'state() and the health check fail' },
     {
       commands: commandsOf(

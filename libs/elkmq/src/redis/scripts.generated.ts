@@ -200,6 +200,18 @@ export const SCRIPTS = {
     commands: 'xack xdel zadd',
     source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal event_stream, leftovers = KEYS[1], KEYS[2]\nlocal group, id, deletable = ARGV[1], ARGV[2], tonumber(ARGV[3])\n\n\nlocal function end_attempt(stream, group, id)\n  if redis.call('XDEL', stream, id) == 0 then return false end\n  redis.pcall('XACK', stream, group, id)\n  return true\nend\n\nlocal function end_attempts(stream, group, first, last)\n  return redis.pcall('XACK', stream, group, unpack(ARGV, first, last)) == last - first + 1\nend\n\nlocal function acknowledge_attempt(stream, group, id)\n  return redis.call('XACK', stream, group, id) == 1\nend\n\nredis.pcall('ZADD', leftovers, deletable, id)\nreturn acknowledge_attempt(event_stream, group, id) and 1 or 0\n",
   },
+  countRates: {
+    name: 'countRates',
+    sha1: '04927e3cf7773cc43a3cc8d1b0d09fcfb2b36be4',
+    commands: 'exists hget hset pexpire time',
+    source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal event_stream, rates = KEYS[1], KEYS[2]\nlocal stored, handled, retried, dead, expired, total, longest = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])\n\nlocal function now_ms()\n  local time = redis.call('TIME')\n  return time[1] * 1000 + math.floor(time[2] / 1000)\nend\nlocal KEPT_MINUTES = 2880\n\nlocal function minute_of(ms)\n  return math.floor(ms / 60000)\nend\n\nlocal function slot_of(minute)\n  return string.format('%.0f', minute % KEPT_MINUTES)\nend\n\nlocal function parse_slot(text)\n  local numbers = {}\n  for digits in string.gmatch(text or '', '%d+') do numbers[#numbers + 1] = tonumber(digits) end\n  if #numbers ~= 8 then return nil end\n  return numbers[1], { unpack(numbers, 2, 7) }, numbers[8]\nend\n\nif redis.call('EXISTS', event_stream) == 0 then return end\nlocal minute = minute_of(now_ms())\nlocal added = { stored, handled, retried, dead, expired, total }\nlocal known, sums, before = parse_slot(redis.call('HGET', rates, slot_of(minute)))\nif known == minute then\n  for i, sum in ipairs(sums) do added[i] = added[i] + sum end\n  longest = math.max(longest, before)\nend\nadded[#added + 1] = longest\nlocal texts = { string.format('%.0f', minute) }\nfor i, number in ipairs(added) do texts[i + 1] = string.format('%.0f', number) end\nredis.call('HSET', rates, slot_of(minute), table.concat(texts, ' '))\nredis.call('PEXPIRE', rates, KEPT_MINUTES * 60000)\n",
+  },
+  readRates: {
+    name: 'readRates',
+    sha1: '9e704682bc7e711bda3f9252b09ab5a21aa1f951',
+    commands: 'hmget time',
+    source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal rates = KEYS[1]\nlocal first, last, count = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])\n\nlocal function now_ms()\n  local time = redis.call('TIME')\n  return time[1] * 1000 + math.floor(time[2] / 1000)\nend\nlocal KEPT_MINUTES = 2880\n\nlocal function minute_of(ms)\n  return math.floor(ms / 60000)\nend\n\nlocal function slot_of(minute)\n  return string.format('%.0f', minute % KEPT_MINUTES)\nend\n\nlocal function parse_slot(text)\n  local numbers = {}\n  for digits in string.gmatch(text or '', '%d+') do numbers[#numbers + 1] = tonumber(digits) end\n  if #numbers ~= 8 then return nil end\n  return numbers[1], { unpack(numbers, 2, 7) }, numbers[8]\nend\n\nif last == 0 then last = minute_of(now_ms()) end\nif first == 0 then first = last - count + 1 end\nlocal slots = {}\nfor minute = first, math.min(last, first + count - 1) do slots[#slots + 1] = slot_of(minute) end\nif #slots == 0 then return { first, last } end\nlocal texts = redis.call('HMGET', rates, unpack(slots))\nfor i, text in ipairs(texts) do\n  if not text or parse_slot(text) ~= first + i - 1 then texts[i] = '' end\nend\nreturn { first, last, unpack(texts) }\n",
+  },
   healLanes: {
     name: 'healLanes',
     sha1: '5d6208df0aa5e675f0602e329caddbbc459ac821',
@@ -999,6 +1011,47 @@ export function skip(keys: {
     script: SCRIPTS.skip,
     keys: [keys.eventStream, keys.leftovers],
     args: [args.group, args.id, args.deletable],
+  };
+}
+
+/** Adds what a process has counted to the rates of the queue: to the minute that it is now on the clock of Redis. */
+export function countRates(keys: {
+    readonly eventStream: string;
+    readonly rates: string;
+  }, args: {
+    /** messages */
+    readonly stored: number;
+    readonly handled: number;
+    readonly retried: number;
+    readonly dead: number;
+    readonly expired: number;
+    /** time until handled of the handled messages together, ms */
+    readonly total: number;
+    /** the longest of these times, ms */
+    readonly longest: number;
+  }): ScriptCall {
+  return {
+    script: SCRIPTS.countRates,
+    keys: [keys.eventStream, keys.rates],
+    args: [args.stored, args.handled, args.retried, args.dead, args.expired, args.total, args.longest],
+  };
+}
+
+/** Reads the rates of some minutes. */
+export function readRates(keys: {
+    readonly rates: string;
+  }, args: {
+    /** the first minute since 1970, or 0: `count` minutes up to the last one */
+    readonly first: number;
+    /** the last minute since 1970, or 0: the minute now */
+    readonly last: number;
+    /** how many minutes at the most, 1 to 2880 */
+    readonly count: number;
+  }): ScriptCall {
+  return {
+    script: SCRIPTS.readRates,
+    keys: [keys.rates],
+    args: [args.first, args.last, args.count],
   };
 }
 

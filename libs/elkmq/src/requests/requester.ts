@@ -1,7 +1,8 @@
 import { QueueContext } from '../context/queue-context.js';
+import { RateFlush } from '../context/rate-flush.js';
 import { randomBytes } from 'node:crypto';
 import { COMMAND_TIMEOUT_MS, Connection, type ConnectionListener } from '../redis/connection.js';
-import { ConnectionError, InvalidEventError } from '../model/errors.js';
+import { ConnectionError, EnqueueError, InvalidEventError } from '../model/errors.js';
 import type { Cleaning, LegacyResponses } from '../legacy/bridge.js';
 import type { QueueKeys } from '../model/keys.js';
 import { orderingKeyOf, withOrderingKey } from '../model/ordering-key.js';
@@ -75,6 +76,7 @@ export class Requester {
   /** Reads the responses of legacy consumers. */
   #responses: LegacyResponses | undefined;
   readonly #cleaning: Cleaning;
+  readonly #rates: RateFlush;
   readonly #check: SenderCheck;
   #isNewEnough = false;
 
@@ -96,6 +98,9 @@ export class Requester {
     this.#check = new SenderCheck(this.connection, `queue '${keys.queue}'`, keys.rights, needs, listener);
     this.#producer = new Producer(this.context, this.clientId, options, () => this.#check.prepare());
     this.#cleaning = this.context.legacy.cleanForClient((_, error) => this.#listener.error?.(error));
+    this.#rates = new RateFlush(this.connection, keys, this.context.rates, (name, error) =>
+      this.#listener.error?.(new EnqueueError(`${name}: held up: ${error.message}`, { cause: error })),
+    );
   }
 
   /**
@@ -202,6 +207,7 @@ export class Requester {
     await this.#inbox?.closeInbox();
     await this.#responses?.stopWatching();
     await this.#cleaning.stopCleaning();
+    await this.#rates.stopFlushing();
     if (this.connection.isConnected) {
       const own = [this.#keys.producer(this.clientId)];
       if (this.#inbox) own.push(this.#keys.inbox(this.clientId) as string);

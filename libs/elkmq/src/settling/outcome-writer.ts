@@ -62,7 +62,18 @@ export class OutcomeWriter {
    * @param guard the owner that the entry must still have, if that is another consumer
    * @returns false when the attempt had been ended before, by others
    */
-  writeOutcome(entry: EndingEntry, outcome: Outcome, consumer: string, guard = ANY_OWNER): Promise<boolean> {
+  async writeOutcome(
+    entry: EndingEntry,
+    outcome: Outcome,
+    consumer: string,
+    guard = ANY_OWNER,
+  ): Promise<boolean> {
+    const isDone = await this.#write(entry, outcome, consumer, guard);
+    if (isDone) this.#count(entry, outcome);
+    return isDone;
+  }
+
+  #write(entry: EndingEntry, outcome: Outcome, consumer: string, guard: OwnerGuard): Promise<boolean> {
     switch (outcome.kind) {
       case 'acknowledge':
         return entry.isOurs ? this.#deleteEntry(entry) : this.#answerLegacy(entry);
@@ -81,6 +92,17 @@ export class OutcomeWriter {
       case 'leave-to-legacy':
         return this.#leaveToLegacy(entry);
     }
+  }
+
+  #count({ due, timestamp }: EndingEntry, outcome: Outcome): void {
+    const { rates, clock } = this.#context;
+    if (outcome.kind === 'acknowledge' || outcome.kind === 'legacy-response')
+      rates.countHandled(clock.now() - (due ?? timestamp));
+    else if (outcome.kind === 'retry' || (outcome.kind === 'requeue' && outcome.isAttempt))
+      rates.countRetried();
+    else if (outcome.kind === 'dead-letter') rates.countDead();
+    if (outcome.kind === 'expire' || (outcome.kind === 'dead-letter' && outcome.reason === 'expired'))
+      rates.countExpired();
   }
 
   /** Deletes the dead letter of a message that was given up, and was handled after all. */

@@ -88,6 +88,7 @@ export class Settler implements DeliverySettler {
   }
 
   releaseDelivery(delivery: Delivery, result: SettlementResult, error?: unknown): void {
+    if (result !== 'lost' && error === undefined) this.#countSettled(delivery);
     if (result === 'lost') delivery.abort(this.#reportLoss());
     if (result !== 'kept' && delivery.outcome && needsNoLetter(delivery.outcome))
       this.#removeLetter(delivery);
@@ -152,6 +153,15 @@ export class Settler implements DeliverySettler {
     const failure = JSON.stringify({ err: { status: 'error', message: refusal.message } });
     const response = ServiceEvent.responseTo(event, outcome.response.action, failure);
     return { kind: 'legacy-response', response };
+  }
+
+  /** Counts a delivery that was settled with others. The writer counts every other one. */
+  #countSettled(delivery: Delivery): void {
+    const { outcome, queued } = delivery;
+    if (!queued.isOurs) return;
+    if (outcome?.kind === 'acknowledge') this.#context.rates.countHandled(this.now() - queued.due);
+    // The others that are dropped have been cancelled by their callers.
+    else if (outcome?.kind === 'drop' && delivery.timeLeft <= 0) this.#context.rates.countExpired();
   }
 
   #removeLetter({ queued }: Delivery): void {

@@ -18,6 +18,7 @@ import { Router } from './router.js';
 import { NO_TABLE, tableOf } from './table.js';
 import { requestRefused, unroutedError } from './topic-errors.js';
 import { countBatch, publishCall, type TopicEvent } from './topic-batch.js';
+import { TopicRates } from './topic-rates.js';
 
 export interface PublisherOptions extends RequesterOptions {
   /** Whether an event without a subscription fails with an `UnroutedError`. */
@@ -49,6 +50,7 @@ export class TopicPublisher {
   readonly #options: PublisherOptions;
   readonly #check: SenderCheck;
   readonly #retention: RetentionKeeper;
+  readonly #rates: TopicRates;
   readonly #unrouted: Summary<string>;
   #table = NO_TABLE;
   #router = new Router([]);
@@ -78,6 +80,7 @@ export class TopicPublisher {
         `${String(count)} event(s) had no subscription and were dropped, the last one with the pattern '${action}'`,
       );
     });
+    this.#rates = new TopicRates(this.connection, keys);
     this.#retention = new RetentionKeeper(this.connection, keys, this.clientId, () => this.#table, warn);
   }
 
@@ -123,6 +126,7 @@ export class TopicPublisher {
     }
     this.#unrouted.report();
     await this.#retention.stopTrimming();
+    await this.#rates.stopFlushing();
     // This is best effort: the key has a TTL.
     if (this.connection.isConnected)
       await send(this.connection.client, 'del', [this.#keys.producer(this.clientId)]).catch(() => undefined);
@@ -186,6 +190,11 @@ export class TopicPublisher {
         if (unconfirmed) event.failed(unconfirmed);
         else this.#answered(event, copies[index] ?? '0');
       }
+      this.#rates.countCopies(
+        events.map(({ action }) => action),
+        this.#router,
+        this.#table,
+      );
     } catch (error) {
       const failure = asEnqueueFailure(error);
       for (const event of events) event.failed(failure);

@@ -173,6 +173,7 @@ export class Worker {
     }
     await parts?.consumer.leaveGroup();
     await parts?.maintenance.clearList();
+    await parts?.maintenance.tellRates();
     await this.connection.closeConnection();
     this.#trims.stopReporting();
     parts?.settler.reportLosses();
