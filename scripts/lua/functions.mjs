@@ -24,13 +24,19 @@ export function prologueOf({ keys, args }) {
 export function functionOf(name, { summary, keys, args }) {
   const parameters = [`keys: ${typeOf(keys)}`];
   if (args.length > 0) parameters.push(`args: ${typeOf(args)}`);
+  const groups = args.filter(({ members }) => members.length > 0);
+  const list = `[${args
+    .filter((arg) => !groups.includes(arg))
+    .map((arg) => valueOf('args', arg))
+    .join(', ')}]`;
   return [
     `/** ${summary} */`,
     `export function ${name}(${parameters.join(', ')}): ScriptCall {`,
+    ...(groups.length > 0 ? [`  const list: (string | number)[] = ${list};`, ...groups.map(pushOf)] : []),
     `  return {`,
     `    script: SCRIPTS.${name},`,
     `    keys: [${keys.map((key) => valueOf('keys', key)).join(', ')}],`,
-    `    args: [${args.map((arg) => valueOf('args', arg)).join(', ')}],`,
+    `    args: ${groups.length > 0 ? 'list' : list},`,
     `  };`,
     `}\n`,
   ].join('\n');
@@ -85,19 +91,28 @@ function memberType({ name, type, isList }) {
  * @param {Parameter} parameter
  * @returns {string} the elements that it adds to the call
  */
-function valueOf(from, { name, form, type, members }) {
+function valueOf(from, { name, form, type }) {
   const value = `${from}.${camelCase(name)}`;
-  if (members.length > 0)
-    return `...${value}.flatMap((each) => [${members.flatMap(memberValues).join(', ')}])`;
   if (form === 'list') return type === 'boolean' ? `...${value}.map(Number)` : `...${value}`;
   const plain = type === 'boolean' ? `Number(${value})` : value;
   return form === 'optional' ? `...(${value} === undefined ? [] : [${plain}])` : plain;
 }
 
-/** @param {import('./header.mjs').Member} member */
-function memberValues({ name, type, isList }) {
-  const value = `each.${camelCase(name)}`;
-  // Its length comes before a list, because the next group follows it.
-  if (isList) return [`${value}.length`, `...${value}`];
-  return [type === 'boolean' ? `Number(${value})` : value];
+/**
+ * The loop that adds a list of groups, which comes last. It is a loop because Node 20 takes more than a microsecond
+ * for `flatMap` with a spread.
+ * @param {Parameter} parameter
+ */
+function pushOf({ name, members }) {
+  const lines = members.flatMap(({ name: member, type, isList }) => {
+    const value = `each.${camelCase(member)}`;
+    // Its length comes before a list, because the next group follows it.
+    if (isList) return [`list.push(${value}.length);`, `for (const value of ${value}) list.push(value);`];
+    return [`list.push(${type === 'boolean' ? `Number(${value})` : value});`];
+  });
+  return [
+    `  for (const each of args.${camelCase(name)}) {`,
+    ...lines.map((line) => `    ${line}`),
+    `  }`,
+  ].join('\n');
 }

@@ -442,10 +442,15 @@ export function readHeads(keys: {
     /** per head. `entry` is the id of its entry, 'd' when it is delayed. */
     readonly heads: readonly { readonly origin: string; readonly entry: string }[];
   }): ScriptCall {
+  const list: (string | number)[] = [args.group];
+  for (const each of args.heads) {
+    list.push(each.origin);
+    list.push(each.entry);
+  }
   return {
     script: SCRIPTS.readHeads,
     keys: [keys.eventStream, keys.delayed, keys.delayedBodies],
-    args: [args.group, ...args.heads.flatMap((each) => [each.origin, each.entry])],
+    args: list,
   };
 }
 
@@ -546,10 +551,15 @@ export function removeOrdered(keys: {
     /** per message. `field` is its field in the hash. Another message with this field stays. */
     readonly messages: readonly { readonly field: string; readonly origin: string }[];
   }): ScriptCall {
+  const list: (string | number)[] = [args.budget];
+  for (const each of args.messages) {
+    list.push(each.field);
+    list.push(each.origin);
+  }
   return {
     script: SCRIPTS.removeOrdered,
     keys: [keys.lanes, keys.laneBodies],
-    args: [args.budget, ...args.messages.flatMap((each) => [each.field, each.origin])],
+    args: list,
   };
 }
 
@@ -872,10 +882,18 @@ export function enqueueWithOptions(keys: {
     /** per event. `reply_to` is the client, '' for an event without a reply. `fields` are further fields, name and value in turn; the ordering key is the first. `options` is JSON, '' for none of these: delay: ms, 0 for a message that is due now record: number of its record among the records, 0 without a deduplication key window: of the deduplication key, ms wait: for how long the caller waits, ms, 0 for an event without a reply request: uuid of the request, '' for an event without a reply */
     readonly events: readonly { readonly json: string; readonly replyTo: string; readonly options: string; readonly fields: readonly string[] }[];
   }): ScriptCall {
+  const list: (string | number)[] = [args.group, args.client, args.maxLength, Number(args.legacyConsumers), args.keptLonger, args.after, args.batch, args.slot, args.memory, args.inboxNeeded];
+  for (const each of args.events) {
+    list.push(each.json);
+    list.push(each.replyTo);
+    list.push(each.options);
+    list.push(each.fields.length);
+    for (const value of each.fields) list.push(value);
+  }
   return {
     script: SCRIPTS.enqueueWithOptions,
     keys: [keys.eventStream, keys.delayed, keys.delayedBodies, keys.messageQueue, keys.leftovers, keys.responseStream, keys.inbox, keys.lanes, keys.laneBodies, keys.laneIds, keys.producer, ...keys.records],
-    args: [args.group, args.client, args.maxLength, Number(args.legacyConsumers), args.keptLonger, args.after, args.batch, args.slot, args.memory, args.inboxNeeded, ...args.events.flatMap((each) => [each.json, each.replyTo, each.options, each.fields.length, ...each.fields])],
+    args: list,
   };
 }
 
@@ -913,10 +931,15 @@ export function arbitrate(keys: {
     /** per entry. `deletable` is the time from which it can be deleted, ms, when a legacy consumer has it; '' to only look. */
     readonly entries: readonly { readonly id: string; readonly deletable: string }[];
   }): ScriptCall {
+  const list: (string | number)[] = [args.group, args.consumer];
+  for (const each of args.entries) {
+    list.push(each.id);
+    list.push(each.deletable);
+  }
   return {
     script: SCRIPTS.arbitrate,
     keys: [keys.eventStream, keys.messageQueue, keys.leftovers],
-    args: [args.group, args.consumer, ...args.entries.flatMap((each) => [each.id, each.deletable])],
+    args: list,
   };
 }
 
@@ -1067,10 +1090,15 @@ export function healLanes(keys: {
     /** per lane. `text` is the lane as it was seen. A lane that has changed since is left alone. */
     readonly suspects: readonly { readonly key: string; readonly text: string }[];
   }): ScriptCall {
+  const list: (string | number)[] = [args.group];
+  for (const each of args.suspects) {
+    list.push(each.key);
+    list.push(each.text);
+  }
   return {
     script: SCRIPTS.healLanes,
     keys: [keys.eventStream, keys.lanes, keys.laneBodies, keys.cancelled, keys.delayed],
-    args: [args.group, ...args.suspects.flatMap((each) => [each.key, each.text])],
+    args: list,
   };
 }
 
@@ -1180,10 +1208,16 @@ export function cancel(keys: {
     /** per request. `ordering_key` is '' when the request has none. `deadline` is in ms since 1970. */
     readonly requests: readonly { readonly id: string; readonly orderingKey: string; readonly deadline: number }[];
   }): ScriptCall {
+  const list: (string | number)[] = [args.group, Number(args.legacyConsumers)];
+  for (const each of args.requests) {
+    list.push(each.id);
+    list.push(each.orderingKey);
+    list.push(each.deadline);
+  }
   return {
     script: SCRIPTS.cancel,
     keys: [keys.eventStream, keys.delayed, keys.delayedBodies, keys.cancelled, keys.messageQueue, keys.lanes, keys.laneBodies],
-    args: [args.group, Number(args.legacyConsumers), ...args.requests.flatMap((each) => [each.id, each.orderingKey, each.deadline])],
+    args: list,
   };
 }
 
@@ -1234,10 +1268,17 @@ export function answerInPart(keys: {
     /** per attempt. `inbox` is the number of its inbox among the inboxes, or 0. `replies` are JSON values joined by commas. */
     readonly attempts: readonly { readonly id: string; readonly consumer: string; readonly inbox: number; readonly replies: string }[];
   }): ScriptCall {
+  const list: (string | number)[] = [args.group];
+  for (const each of args.attempts) {
+    list.push(each.id);
+    list.push(each.consumer);
+    list.push(each.inbox);
+    list.push(each.replies);
+  }
   return {
     script: SCRIPTS.answerInPart,
     keys: [keys.eventStream, ...keys.inboxes],
-    args: [args.group, ...args.attempts.flatMap((each) => [each.id, each.consumer, each.inbox, each.replies])],
+    args: list,
   };
 }
 
@@ -1285,10 +1326,17 @@ export function settle(keys: {
     /** per inbox. `inbox` is its number among the inboxes, 0 when there are no replies. `replies` is a JSON array with a line for each attempt, '' when there are none. `ids` are the entries. */
     readonly endings: readonly { readonly inbox: number; readonly replies: string; readonly ids: readonly string[] }[];
   }): ScriptCall {
+  const list: (string | number)[] = [args.group, args.first, args.stop];
+  for (const each of args.endings) {
+    list.push(each.inbox);
+    list.push(each.replies);
+    list.push(each.ids.length);
+    for (const value of each.ids) list.push(value);
+  }
   return {
     script: SCRIPTS.settle,
     keys: [keys.eventStream, ...keys.inboxes],
-    args: [args.group, args.first, args.stop, ...args.endings.flatMap((each) => [each.inbox, each.replies, each.ids.length, ...each.ids])],
+    args: list,
   };
 }
 
@@ -1343,10 +1391,21 @@ export function settleDeduplicatedBatch(keys: {
     /** per attempt. `record` is its number among the addresses. `waiters` are the callers that wait: client and request uuid in turn, joined by blanks. `requester` waits when there is no record. `inbox_numbers` are, per caller, the number of the inbox among the addresses or 0, joined by blanks. `replies` are JSON without their beginning, '["UUID",', one a line. */
     readonly attempts: readonly { readonly id: string; readonly origin: string; readonly orderingKey: string; readonly record: number; readonly waiters: string; readonly requester: string; readonly inboxNumbers: string; readonly replies: string }[];
   }): ScriptCall {
+  const list: (string | number)[] = [args.group];
+  for (const each of args.attempts) {
+    list.push(each.id);
+    list.push(each.origin);
+    list.push(each.orderingKey);
+    list.push(each.record);
+    list.push(each.waiters);
+    list.push(each.requester);
+    list.push(each.inboxNumbers);
+    list.push(each.replies);
+  }
   return {
     script: SCRIPTS.settleDeduplicatedBatch,
     keys: [keys.eventStream, keys.lanes, keys.laneBodies, keys.cancelled, ...keys.addresses],
-    args: [args.group, ...args.attempts.flatMap((each) => [each.id, each.origin, each.orderingKey, each.record, each.waiters, each.requester, each.inboxNumbers, each.replies])],
+    args: list,
   };
 }
 
@@ -1367,10 +1426,17 @@ export function settleKeyed(keys: {
     /** per inbox. */
     readonly endings: readonly { readonly inbox: number; readonly replies: string; readonly ids: readonly string[] }[];
   }): ScriptCall {
+  const list: (string | number)[] = [args.group, args.first, args.stop, args.keyed];
+  for (const each of args.endings) {
+    list.push(each.inbox);
+    list.push(each.replies);
+    list.push(each.ids.length);
+    for (const value of each.ids) list.push(value);
+  }
   return {
     script: SCRIPTS.settleKeyed,
     keys: [keys.eventStream, keys.lanes, keys.laneBodies, keys.cancelled, ...keys.inboxes],
-    args: [args.group, args.first, args.stop, args.keyed, ...args.endings.flatMap((each) => [each.inbox, each.replies, each.ids.length, ...each.ids])],
+    args: list,
   };
 }
 
@@ -1400,10 +1466,17 @@ export function publish(keys: {
     /** per event. `routes` are the numbers of its event streams, joined by blanks. `fields` are further fields, name and value in turn */
     readonly events: readonly { readonly json: string; readonly routes: string; readonly fields: readonly string[] }[];
   }): ScriptCall {
+  const list: (string | number)[] = [args.batch, args.slot, args.memory, args.version, args.unroutedCount, args.unroutedAction];
+  for (const each of args.events) {
+    list.push(each.json);
+    list.push(each.routes);
+    list.push(each.fields.length);
+    for (const value of each.fields) list.push(value);
+  }
   return {
     script: SCRIPTS.publish,
     keys: [keys.producer, keys.subscriptions, keys.unrouted, ...keys.eventStreams],
-    args: [args.batch, args.slot, args.memory, args.version, args.unroutedCount, args.unroutedAction, ...args.events.flatMap((each) => [each.json, each.routes, each.fields.length, ...each.fields])],
+    args: list,
   };
 }
 
@@ -1442,10 +1515,20 @@ export function publishWithOptions(keys: {
     /** per event. `routes` are the numbers of its subscriptions, joined by blanks. `delay` is in ms, 0 for an event that is due now. `record` is the place of its record among the keys, 0 without a deduplication key, and `window` is for how long it is known, ms. `fields` are further fields, name and value in turn; the ordering key is the first */
     readonly events: readonly { readonly json: string; readonly routes: string; readonly delay: number; readonly record: number; readonly window: number; readonly fields: readonly string[] }[];
   }): ScriptCall {
+  const list: (string | number)[] = [args.batch, args.slot, args.memory, args.version, args.unroutedCount, args.unroutedAction];
+  for (const each of args.events) {
+    list.push(each.json);
+    list.push(each.routes);
+    list.push(each.delay);
+    list.push(each.record);
+    list.push(each.window);
+    list.push(each.fields.length);
+    for (const value of each.fields) list.push(value);
+  }
   return {
     script: SCRIPTS.publishWithOptions,
     keys: [keys.producer, keys.subscriptions, keys.unrouted, keys.eventStream, keys.delayed, keys.delayedBodies, keys.laneBodies, keys.laneIds, keys.lanes, ...keys.queueKeys],
-    args: [args.batch, args.slot, args.memory, args.version, args.unroutedCount, args.unroutedAction, ...args.events.flatMap((each) => [each.json, each.routes, each.delay, each.record, each.window, each.fields.length, ...each.fields])],
+    args: list,
   };
 }
 

@@ -57,6 +57,12 @@ export interface SettlementCall {
   readonly settlements: readonly Settlement[];
 }
 
+/** The attempts that finish with replies to one inbox. */
+interface Ending {
+  readonly replies: string[];
+  readonly ids: string[];
+}
+
 /** Attempts that are settled together. Those that finish go in one call, those that go on in another. */
 export class SettlementBatch {
   /** The size in characters of replies. */
@@ -71,8 +77,8 @@ export class SettlementBatch {
   readonly #range = new ContiguousRange();
   /** Those with an ordering key: id, key and origin in turn. */
   readonly #keyed: string[] = [];
-  /** The replies and ids of the attempts that finish, by the number of the inbox. */
-  readonly #endings = new Map<number, { replies: string[]; ids: string[] }>();
+  /** The attempts that finish, by the number of the inbox. Inboxes without such attempts have no place. */
+  readonly #endings: Ending[] = [];
   readonly #unfinished: Settlable[] = [];
   readonly #words: Settlement[] = [];
   readonly #parts: { id: string; consumer: string; inbox: number; replies: string }[] = [];
@@ -111,9 +117,10 @@ export class SettlementBatch {
     const calls: SettlementCall[] = [];
     if (this.#finished.length > 0) {
       const [first, stop] = this.#range.bounds;
-      const endings = Array.from(this.#endings, ([inbox, { replies, ids }]) => {
-        // Each attempt has a line of its own: JSON has no line break.
-        return { inbox, replies: inbox === 0 ? '' : `[${replies.join('\n,')}]`, ids };
+      // Each attempt has a line of its own: JSON has no line break.
+      const endings: Parameters<typeof scripts.settle>[1]['endings'][number][] = [];
+      this.#endings.forEach(({ replies, ids }, inbox) => {
+        endings.push({ inbox, replies: inbox === 0 ? '' : `[${replies.join('\n,')}]`, ids });
       });
       calls.push({
         call: settleCall(this.#queueKeys, this.#inboxes, { group: GROUP, first, stop, endings }, this.#keyed),
@@ -132,13 +139,9 @@ export class SettlementBatch {
   }
 
   #addEnding(inbox: number, id: string, replies: string): void {
-    let endings = this.#endings.get(inbox);
-    if (!endings) {
-      endings = { replies: [], ids: [] };
-      this.#endings.set(inbox, endings);
-    }
-    endings.replies.push(replies);
-    endings.ids.push(id);
+    const ending = (this.#endings[inbox] ??= { replies: [], ids: [] });
+    ending.replies.push(replies);
+    ending.ids.push(id);
   }
 
   /** The number of the inbox among the inboxes; 0 when there is none to write to. */
