@@ -51,7 +51,13 @@ describe('the header of a Lua script', () => {
       'readonly ends: readonly { readonly inbox: number; readonly ids: readonly string[] }[]',
     );
     expect(functionOf('settle', header)).toContain(
-      '...args.ends.flatMap((each) => [each.inbox, each.ids.length, ...each.ids])',
+      [
+        '  for (const each of args.ends) {',
+        '    list.push(each.inbox);',
+        '    list.push(each.ids.length);',
+        '    for (const value of each.ids) list.push(value);',
+        '  }',
+      ].join('\n'),
     );
   });
 
