@@ -38,7 +38,7 @@ export async function startShop(): Promise<Shop> {
     return Promise.resolve();
   };
   const worker = await startWorker(
-    { queue: 'orders', url, lease: 30_000, drainTimeout: 1, concurrency: 16 },
+    { queue: 'orders', url, lease: 30_000, drainTimeout: 1, concurrency: 16, retry: { attempts: 2, backoff: 1 } },
     {
       'order.placed.event': handleOrder,
       'order.shipped.event': () => new Promise(() => undefined),

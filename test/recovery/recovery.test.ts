@@ -1,11 +1,11 @@
-import { ElkMqServer } from 'nestjs-elkmq';
+import { ElkMqServer, QueueAdmin } from 'nestjs-elkmq';
 import { firstValueFrom } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { clientOf, durableRedis } from '../support/own-redis.js';
 import { deadLettersOf, listening, startClient, told, unsettled } from '../support/nest.js';
 import { TestProcess } from '../support/processes.js';
-import { newQueueName, redis, rejection, until, url } from '../support/queue.js';
+import { closing, newQueueName, redis, rejection, until, url } from '../support/queue.js';
 import { LEASE, ask, renewals, startDoomed, startWorker, type Handler } from '../support/workers.js';
 import { mayRun } from '../support/test-redis.js';
 
@@ -102,15 +102,20 @@ describe("with delivery 'at-least-once', when a worker is killed in the middle",
     await doomed.told('taken');
     await doomed.told('taken');
     const attempts: number[] = [];
-    const handler: Handler = (payload, context) => {
+    const errors: unknown[] = [];
+    const admin = closing(new QueueAdmin(queue, url));
+    const handler: Handler = async (payload, context) => {
       attempts.push(context.getAttempt());
-      return Promise.resolve(payload);
+      for (const message of (await admin.messages('running')).messages) errors.push(...message.errors);
+      return payload;
     };
     await startWorker({ queue, delivery: 'at-least-once' }, { hang: handler, 'hang event': handler });
     doomed.kill('SIGKILL');
     expect(await answer).toBe('again');
     await until(async () => (await unsettled(queue)) === 0);
     expect(attempts).toEqual([2, 2]);
+    const message = expect.stringContaining('its worker went away while it was handling') as string;
+    expect(errors[0]).toEqual({ attempt: 1, at: expect.any(Number), name: 'AbandonedError', message });
     expect(await deadLettersOf(queue)).toEqual([]);
   });
 

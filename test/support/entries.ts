@@ -43,9 +43,16 @@ export function millisecondsOf(id: string): number {
 /**
  * Puts a pending entry back into the queue, as any worker can.
  * @param attempts how many attempts it counts
+ * @param error of the attempt that is added
  * @param legacyLimit up to which id legacy consumers may take events of legacy producers: `+` all, empty none
  */
-export async function putBack(queue: string, id: string, attempts: number, legacyLimit = ''): Promise<void> {
+export async function putBack(
+  queue: string,
+  id: string,
+  attempts: number,
+  legacyLimit = '',
+  error = { name: '', message: '' },
+): Promise<void> {
   const args = {
     group: GROUP,
     attempts,
@@ -53,6 +60,8 @@ export async function putBack(queue: string, id: string, attempts: number, legac
     minIdle: 0,
     legacyLimit,
     keptLonger: 1_000,
+    errorName: error.name,
+    errorMessage: error.message,
     ids: [id],
   };
   await runScript(redis, scripts.requeue(new QueueKeys(queue, false), args));

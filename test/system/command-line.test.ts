@@ -200,6 +200,25 @@ describe('elkmq peek, find, show', () => {
     expect((await admin.state()).waiting).toBe(2);
   });
 
+  it('show has the errors of the attempts before', async () => {
+    const { queue, admin } = newAdmin();
+    const errors = JSON.stringify([
+      { attempt: 1, at: 0, name: 'TypeError', message: 'no price', stack: ' at x' },
+    ]);
+    const id = await redis.xadd(
+      `${queue}(event_stream)`,
+      '*',
+      ...['event', '{"request_uuid":7,"timeout":60,"action":"a","payload":null}', 'reply_to', ''],
+      ...['origin', '1-1', 'attempt', '2', 'errors', errors],
+    );
+    expect((await elkmq(['show', queue, String(id)])).stdout).toContain(
+      'attempt 1 1970-01-01T00:00:00.000Z TypeError: no price\n           at x\n',
+    );
+    const { json } = await elkmqJson(['show', queue, String(id)]);
+    expect(json).toMatchObject({ errors: [{ attempt: 1, message: 'no price' }] });
+    await admin.purge('waiting');
+  });
+
   it('find searches all states, and tells how much it has searched', async () => {
     const { queue, admin } = newAdmin();
     await admin.enqueue(eventWith('{"name":"anna"}'), { headers: { tenant: 'x' } });

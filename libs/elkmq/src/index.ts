@@ -11,6 +11,7 @@ export type { QueueLimits, QueueRate } from './admin/queue-limits.js';
 export type { MinuteRates } from './admin/queue-rates.js';
 export type { QueuePause } from './admin/queue-pause.js';
 export type { QueueState } from './admin/queue-state.js';
+export type { AttemptError } from './model/attempt-errors.js';
 export { queues } from './admin/queues.js';
 export type { FoundQueues, QueuesOptions } from './admin/queues.js';
 export type { WorkerInfo } from './admin/worker-info.js';

@@ -115,7 +115,8 @@ export class LaneCalls {
 
   async requeue(id: string, attempts: number, consumer: string): Promise<void> {
     const args = { group: GROUP, attempts, consumer, minIdle: 0, legacyLimit: '', keptLonger: 1_000 };
-    await this.run(scripts.requeue(this.keys, { ...args, ids: [id] }));
+    const error = { errorName: 'Error', errorMessage: 'its worker went away' };
+    await this.run(scripts.requeue(this.keys, { ...args, ...error, ids: [id] }));
   }
 
   /** @returns whether the message is a dead letter now */

@@ -1,4 +1,4 @@
-import type { DescribedError, MessageState, QueueMessage } from 'elkmq';
+import type { AttemptError, DescribedError, MessageState, QueueMessage } from 'elkmq';
 
 /** A message as the console sends it to the page. */
 export interface ConsoleMessage {
@@ -27,6 +27,8 @@ export interface ConsoleMessage {
   readonly reason: string | undefined;
   readonly diedAt: number | undefined;
   readonly error: DescribedError | undefined;
+  /** The errors of the attempts before, the earliest first. A list has none of them. */
+  readonly errors: readonly AttemptError[];
 }
 
 /** A message in a list: with the beginning of its payload, and without a stack. */
@@ -48,6 +50,7 @@ export function consoleMessageOf(message: QueueMessage): ConsoleMessage {
     reason: letter?.reason,
     diedAt: letter?.lastAt,
     error: letter?.error,
+    errors: message.errors,
   };
 }
 
@@ -59,6 +62,7 @@ export function shortMessageOf(message: ConsoleMessage): ShortMessage {
     payload: payload === null ? null : cut(payload),
     payloadLength: payload?.length ?? 0,
     error: error && { name: cut(error.name), message: cut(error.message) },
+    errors: [],
   };
 }
 

@@ -12,7 +12,7 @@ const LETTERS_PER_STEP = 20;
 /** The time for which a letter that is stored in the target is not stored there again, ms. */
 const MOVED_WINDOW_MS = 86_400_000;
 /** The fields of an entry that a first attempt does not have, and the reply that nobody waits for. */
-const STARTS_ANEW = ['origin', 'attempt', 'deduplication', 'due', 'listed', 'reply_to'];
+const STARTS_ANEW = ['origin', 'attempt', 'deduplication', 'due', 'listed', 'reply_to', 'errors'];
 
 /** Stores the messages of dead letters in another queue of this Redis. The letters stay. */
 export class LetterMover {

@@ -1,4 +1,5 @@
 import type { DeadLetter } from '../dead-letters/dead-letter.js';
+import { ERRORS_FIELD, readAttemptErrors, type AttemptError } from '../model/attempt-errors.js';
 import { valueOf } from '../model/codec.js';
 import { nudgeOf, readEntry, timestampOf, type QueuedEvent } from '../model/entry.js';
 import type { ServiceEvent } from '../model/service-event.js';
@@ -32,6 +33,11 @@ export interface QueueMessage {
   readonly headers: Readonly<Record<string, string>>;
   /** The number of the attempt, from 1. For a dead letter it is the last one. */
   readonly attempt: number;
+  /**
+   * The errors of the attempts after which it was tried again, the latest five, the earliest first. An attempt
+   * of a worker of an earlier version is missing. The error of the last attempt of a dead letter is in `letter`.
+   */
+  readonly errors: readonly AttemptError[];
   /** The time at which Redis registered the message, ms since 1970. */
   readonly storedAt: number;
   /** The time at which it expires, ms since 1970; `undefined` when the entry cannot be read as an event. */
@@ -101,6 +107,7 @@ export function messageOfLetter(letter: DeadLetter): QueueMessage {
     payload,
     headers: headersOf(valueOfField(fields, 'headers')),
     attempt: attempts,
+    errors: errorsOf(fields),
     storedAt: firstAt,
     deadline: event && dueOf(fields, firstAt) + event.timeout * 1_000,
     orderingKey: valueOfField(fields, 'ordering_key'),
@@ -120,7 +127,17 @@ function describe(
   if (!read) {
     const storedAt = timestampOf(id);
     const unknown = { event: undefined, payload: undefined, headers: {}, deadline: undefined };
-    return { id, origin: id, ...unknown, attempt: 1, storedAt, orderingKey, isRequest: false, fields };
+    return {
+      id,
+      origin: id,
+      ...unknown,
+      attempt: 1,
+      errors: [],
+      storedAt,
+      orderingKey,
+      isRequest: false,
+      fields,
+    };
   }
   const { origin, event, attempt, timestamp, due, headers } = read;
   return {
@@ -130,6 +147,7 @@ function describe(
     payload: valueOf(event.payload),
     headers: headersOf(headers),
     attempt,
+    errors: errorsOf(fields),
     storedAt: timestamp,
     deadline: due + event.timeout * 1_000,
     orderingKey,
@@ -157,6 +175,10 @@ function dueOf(fields: readonly string[], fallback: number): number {
 export function valueOfField(fields: readonly string[], name: string): string | undefined {
   for (let i = 0; i < fields.length; i += 2) if (fields[i] === name) return fields[i + 1];
   return undefined;
+}
+
+function errorsOf(fields: readonly string[]): AttemptError[] {
+  return readAttemptErrors(valueOfField(fields, ERRORS_FIELD));
 }
 
 /** Reads headers. They are empty where something else has written them. */

@@ -116,6 +116,10 @@ export function printMessage(message: QueueMessage): void {
     ]),
   ];
   for (const [name, value] of lines) if (value !== undefined) print(`${name.padEnd(9)} ${value}`);
+  for (const { attempt, at, name, message: text, stack } of message.errors) {
+    const lines = [`${formatTime(at)} ${name}: ${text}`, ...(stack?.split('\n') ?? [])];
+    print(`attempt ${String(attempt)} ${lines.map(safeText).join('\n          ')}`);
+  }
   if (letter?.error) {
     const { name, message: text, stack } = letter.error;
     const trace = stack === undefined ? `${name}: ${text}` : stack;

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { BLOCK_MS } from '../redis/blocking-reader.js';
 import type { StreamEntry } from '../model/stream-entries.js';
 import { GROUP } from '../model/keys.js';
+import type { DescribedError } from '../model/thrown.js';
 import { callReliably } from '../redis/reliable-call.js';
 import * as scripts from '../redis/scripts.generated.js';
 import { isReplyError, isTransient } from '../redis/redis-errors.js';
@@ -165,6 +166,7 @@ export async function requeue(
   patience: number,
   attempts = 0,
   { consumer, minIdleMs }: OwnerGuard = ANY_OWNER,
+  error?: DescribedError,
 ): Promise<void> {
   for (let left = ids; left.length > 0;) {
     const call = scripts.requeue(keys, {
@@ -174,6 +176,8 @@ export async function requeue(
       minIdle: minIdleMs,
       legacyLimit: legacy.contestedUntil,
       keptLonger: legacy.keptLongerMs,
+      errorName: error?.name ?? '',
+      errorMessage: error?.message ?? '',
       ids: left,
     });
     left = left.slice((await callReliably(connection, call, patience)) as number);

@@ -68,14 +68,14 @@ export class AbandonmentPolicy {
 
   async #giveUp(queued: QueuedEvent, hasAnswered: boolean, guard: OwnerGuard): Promise<void> {
     const { attempt, event } = queued;
+    const error = new AbandonedError(`its worker went away while it was handling '${event.action}'`);
     const mayBeTriedAgain = this.#listener.modeOf(event.action) === 'at-least-once' && !hasAnswered;
     if (mayBeTriedAgain && attempt < this.#maxDeliveries) {
-      await this.#end(queued, { kind: 'requeue', isAttempt: true }, guard);
+      await this.#end(queued, { kind: 'requeue', isAttempt: true, error }, guard);
     } else if (mayBeTriedAgain) {
       const tries = `it was handed out ${String(attempt)} times, and each time its worker went away`;
       await this.#bury(queued, 'exhausted', new AbandonedError(tries), guard);
     } else {
-      const error = new AbandonedError(`its worker went away while it was handling '${event.action}'`);
       await this.#bury(queued, 'abandoned', error, guard);
     }
   }

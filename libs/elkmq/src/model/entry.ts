@@ -1,3 +1,4 @@
+import { ERRORS_FIELD, withAttemptError, type AttemptError } from './attempt-errors.js';
 import { decodeEvent } from './codec.js';
 import type { StreamEntry } from './stream-entries.js';
 import { JsonParseError } from './errors.js';
@@ -51,17 +52,20 @@ export function nudgeOf([, fields]: StreamEntry): number | undefined {
   return fields?.[0] === 'due' ? Number(fields[1]) : undefined;
 }
 
-/** The fields of the entry for the next attempt at a message. */
-export function fieldsOfNext({
-  fields,
-  origin,
-  attempt,
-}: Pick<QueuedEvent, 'fields' | 'origin' | 'attempt'>): string[] {
+/**
+ * The fields of the entry for the next attempt at a message.
+ * @param error of the attempt that ends
+ */
+export function fieldsOfNext(
+  { fields, origin, attempt }: Pick<QueuedEvent, 'fields' | 'origin' | 'attempt'>,
+  error?: AttemptError,
+): string[] {
   const next = new Map<string, string>();
   for (let i = 0; i < fields.length; i += 2) next.set(fields[i] as string, fields[i + 1] as string);
   // The message has been won: legacy consumers do not compete for it any more.
   next.delete('listed');
   next.set('origin', origin).set('attempt', String(attempt + 1));
+  if (error) next.set(ERRORS_FIELD, withAttemptError(next.get(ERRORS_FIELD), error));
   return [...next].flat();
 }
 

@@ -8,17 +8,19 @@ import {
 } from '../dead-letters/dead-letter.js';
 import type { TrimReport } from '../dead-letters/trim-report.js';
 import type { QueueContext } from '../context/queue-context.js';
+import { attemptErrorOf } from '../model/attempt-errors.js';
 import { fieldsOfNext } from '../model/entry.js';
 import { GROUP } from '../model/keys.js';
 import { DEFAULTS } from '../model/options.js';
 import { failureFrame } from '../model/reply-frame.js';
 import type { ServiceEvent } from '../model/service-event.js';
+import { describeThrown } from '../model/thrown.js';
 import { isReplyError } from '../redis/redis-errors.js';
 import { callReliably } from '../redis/reliable-call.js';
 import * as scripts from '../redis/scripts.generated.js';
 import type { ScriptCall } from '../redis/scripts.js';
 import { DeduplicatedRequests } from './deduplicated-requests.js';
-import type { BecomeDeadLetter, Outcome } from './outcome.js';
+import type { BecomeDeadLetter, Outcome, Requeue, Retry } from './outcome.js';
 import { settleCall } from './settlement-batch.js';
 
 export interface OutcomeWriterOptions {
@@ -80,7 +82,7 @@ export class OutcomeWriter {
       case 'drop':
         return this.#deleteEntry(entry);
       case 'retry':
-        return this.#delay(entry, outcome.delayMs);
+        return this.#delay(entry, outcome);
       case 'dead-letter':
         return this.#bury(entry, outcome, consumer, guard);
       case 'expire':
@@ -88,7 +90,7 @@ export class OutcomeWriter {
       case 'legacy-response':
         return this.#answerLegacy(entry, outcome.response);
       case 'requeue':
-        return this.#requeue(entry, outcome.isAttempt ? 1 : 0, guard);
+        return this.#requeue(entry, outcome, guard);
       case 'leave-to-legacy':
         return this.#leaveToLegacy(entry);
     }
@@ -120,10 +122,11 @@ export class OutcomeWriter {
     return this.#endAttempt(call, (lost) => (lost as string[]).length === 0);
   }
 
-  /** @param delayMs until the next attempt, rounded up */
-  #delay(entry: EndingEntry, delayMs: number): Promise<boolean> {
-    const { id, origin, orderingKey = '' } = entry;
-    const fields = JSON.stringify(fieldsOfNext(entry));
+  /** The time until the next attempt is rounded up. */
+  #delay(entry: EndingEntry, { delayMs, failure }: Retry): Promise<boolean> {
+    const { id, origin, attempt, orderingKey = '' } = entry;
+    const error = failure && attemptErrorOf(failure.error, attempt, this.#context.clock.now());
+    const fields = JSON.stringify(fieldsOfNext(entry, error));
     const delay = Math.ceil(delayMs);
     const call = scripts.delay(this.#context.keys, { group: GROUP, id, origin, orderingKey, delay, fields });
     return this.#endAttempt(call, (done) => done === 1);
@@ -190,8 +193,9 @@ export class OutcomeWriter {
   }
 
   /** Always answers true: an entry that has another owner is left alone, and nothing tells of it. */
-  async #requeue({ id }: EndingEntry, attempts: number, guard: OwnerGuard): Promise<boolean> {
-    await requeue(this.#context, [id], this.#timeoutMs, attempts, guard);
+  async #requeue({ id }: EndingEntry, { isAttempt, error }: Requeue, guard: OwnerGuard): Promise<boolean> {
+    const described = error && describeThrown(error);
+    await requeue(this.#context, [id], this.#timeoutMs, isAttempt ? 1 : 0, guard, described);
     return true;
   }
 

@@ -52,6 +52,8 @@ export interface Requeue {
   readonly kind: 'requeue';
   /** Whether this counts as an attempt: its worker had begun with it, and has gone. */
   readonly isAttempt: boolean;
+  /** The reason for the end of that attempt. */
+  readonly error?: Error | undefined;
 }
 
 /** The entry is for legacy clients. It stays in the stream until its time has passed. */

@@ -41,6 +41,7 @@ export function MessageView(): VNode {
           <Actions queue={queue} message={data} />
           <Facts message={data} />
           {data.error && <ErrorPart error={data.error} />}
+          <EarlierErrors errors={data.errors} />
           <Headers headers={data.headers} />
           <Payload payload={data.payload} isEvent={data.pattern !== null} />
         </>
@@ -112,6 +113,33 @@ function ErrorPart({ error }: { error: NonNullable<MessageAnswer['error']> }): V
           {visibleText(error.stack)}
         </pre>
       )}
+    </section>
+  );
+}
+
+function EarlierErrors({ errors }: { errors: MessageAnswer['errors'] }): VNode | null {
+  if (errors.length === 0) return null;
+  return (
+    <section aria-labelledby="attempts-title">
+      <h2 id="attempts-title">Earlier attempts</h2>
+      <dl class="facts">
+        {errors.toReversed().map(({ attempt, at, name, message, stack }) => (
+          <div key={attempt}>
+            <dt>Attempt {attempt}</dt>
+            <dd>
+              <Ago time={at} /> <Data text={`${name}: ${message}`} />
+              {stack !== undefined && (
+                <details>
+                  <summary>Stack</summary>
+                  <pre tabIndex={0} role="region" aria-label={`Stack of attempt ${String(attempt)}`}>
+                    {visibleText(stack)}
+                  </pre>
+                </details>
+              )}
+            </dd>
+          </div>
+        ))}
+      </dl>
     </section>
   );
 }

@@ -16,7 +16,7 @@
 -- include shared/fields.lua
 -- include shared/lanes/add.lua
 
-local STARTS_ANEW = { origin = true, attempt = true, deduplication = true, listed = true }
+local STARTS_ANEW = { origin = true, attempt = true, deduplication = true, listed = true, errors = true }
 
 local function revived(body)
   local old = cjson.decode(body).fields

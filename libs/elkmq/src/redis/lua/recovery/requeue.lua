@@ -16,13 +16,17 @@
 --   legacy_limit      up to which id legacy consumers may take events of legacy producers, '+' for all, ''
 --                     for none
 --   kept_longer: number    how much longer than its timeout an entry is kept, ms
+--   error_name        of the attempt that is added: what its worker has met, '' for nothing
+--   error_message
 --   ids...            ids of the entries
 -- Returns the number of ids that were looked at. The others are for another call.
 
+-- include shared/attempt_errors.lua
 -- include shared/deliveries.lua
 -- include shared/end_attempt.lua
 -- include shared/fields.lua
 -- include shared/lanes/lane.lua
+-- include shared/now_ms.lua
 -- include shared/page.lua
 
 local LONGEST_S = 65535
@@ -48,7 +52,12 @@ local function put_back(id, fields, is_contested)
   fields = without_field(fields, 'listed')
   if not get_field(fields, 'origin') then set_field(fields, 'origin', id) end
   if attempts > 0 then
-    set_field(fields, 'attempt', (tonumber(get_field(fields, 'attempt')) or 1) + attempts)
+    local attempt = tonumber(get_field(fields, 'attempt')) or 1
+    if error_name ~= '' then
+      local before = get_field(fields, 'errors')
+      set_field(fields, 'errors', with_attempt_error(before, error_name, error_message, attempt, now_ms()))
+    end
+    set_field(fields, 'attempt', attempt + attempts)
   end
   if is_contested then set_field(fields, 'listed', '1') end
   local again = redis.call('XADD', event_stream, '*', unpack(fields))

@@ -1,0 +1,89 @@
+import { describeThrown } from './thrown.js';
+
+/** The error of an attempt after which the message was tried again. */
+export interface AttemptError {
+  /** The number of the attempt, from 1. */
+  readonly attempt: number;
+  /** The time at which it ended, ms since 1970 on the clock of Redis. */
+  readonly at: number;
+  /** The name of the class of the error, or the type of a value that is no error. */
+  readonly name: string;
+  /** The message, at most 256 characters of it. */
+  readonly message: string;
+  /** The first lines of the stack, without the message; missing when there is none, or no room. */
+  readonly stack?: string;
+}
+
+/** The field of an entry that has the errors of the attempts before. */
+export const ERRORS_FIELD = 'errors';
+
+/** A message carries the errors of so many attempts, the latest ones. `attempt_errors.lua` has the number too. */
+const MAX_ERRORS = 5;
+/** One error has at most so many bytes of JSON, so that all of them stay small. */
+const MAX_ERROR_BYTES = 1_024;
+const MAX_NAME_CHARACTERS = 50;
+const MAX_MESSAGE_CHARACTERS = 256;
+const MAX_STACK_CHARACTERS = 600;
+/** A message of so many characters fits, whatever they are. */
+const SURE_MESSAGE_CHARACTERS = 80;
+
+/**
+ * Describes what an attempt has thrown.
+ * @param at ms since 1970
+ */
+export function attemptErrorOf(thrown: unknown, attempt: number, at: number): AttemptError {
+  const described = describeThrown(thrown);
+  const name = cut(described.name, MAX_NAME_CHARACTERS);
+  const common = { attempt, at: Math.floor(at), name };
+  const brief = { ...common, message: cut(described.message, MAX_MESSAGE_CHARACTERS) };
+  const stack = placesOf(described.stack);
+  const whole = stack === undefined ? brief : { ...brief, stack };
+  if (fits(whole)) return whole;
+  return fits(brief) ? brief : { ...common, message: cut(described.message, SURE_MESSAGE_CHARACTERS) };
+}
+
+/**
+ * Adds an error to those of the attempts before.
+ * @param before the value of the field, if the entry has it
+ * @returns the value of the field for the next entry
+ */
+export function withAttemptError(before: string | undefined, error: AttemptError): string {
+  return JSON.stringify([...readAttemptErrors(before), error].slice(-MAX_ERRORS));
+}
+
+/** Reads the field. It passes over what something else has written. */
+export function readAttemptErrors(text: string | undefined): AttemptError[] {
+  if (text === undefined || text.length > 2 * MAX_ERRORS * MAX_ERROR_BYTES) return [];
+  try {
+    const errors = JSON.parse(text) as unknown;
+    return Array.isArray(errors) ? errors.filter(isAttemptError).slice(-MAX_ERRORS) : [];
+  } catch {
+    return [];
+  }
+}
+
+function isAttemptError(value: unknown): value is AttemptError {
+  if (typeof value !== 'object' || value === null) return false;
+  const { attempt, at, name, message, stack } = value as Record<string, unknown>;
+  const isText = typeof name === 'string' && typeof message === 'string';
+  const hasStack = stack === undefined || typeof stack === 'string';
+  return typeof attempt === 'number' && typeof at === 'number' && isText && hasStack;
+}
+
+/** The lines of a stack that name places, as many as there is room for. */
+function placesOf(stack: string | undefined): string | undefined {
+  const start = stack?.search(/^ +at /m) ?? -1;
+  if (stack === undefined || start < 0) return undefined;
+  const places = stack.slice(start, start + MAX_STACK_CHARACTERS);
+  // The last line may be cut.
+  const end = start + places.length < stack.length ? places.lastIndexOf('\n') : places.length;
+  return end > 0 ? places.slice(0, end) : undefined;
+}
+
+function fits(error: AttemptError): boolean {
+  return Buffer.byteLength(JSON.stringify(error)) <= MAX_ERROR_BYTES;
+}
+
+function cut(text: string, characters: number): string {
+  return text.length > characters ? `${text.slice(0, characters).toWellFormed()}…` : text;
+}
