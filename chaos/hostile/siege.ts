@@ -94,7 +94,7 @@ export async function besiege(
 }
 
 const KEYS = [
-  ...['lanes', 'lane_bodies', 'lane_ids', 'lane_sweep', 'rates'],
+  ...['lanes', 'lane_bodies', 'lane_ids', 'lane_sweep', 'held', 'rates'],
   'event_stream',
   'message_queue',
   'response_stream',

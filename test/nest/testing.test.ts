@@ -162,6 +162,35 @@ it('keys of requests and of events do not meet, and the state of the queue can b
   expect([await queue.client.state(), await queue.server.state()]).toEqual([state, state]);
 });
 
+it("with order 'block', a dead letter holds its ordering key until it is retried or removed", async () => {
+  const seen: string[] = [];
+  const broken = new Set(['bad', 'worse']);
+  const queue = new ElkMqTestQueue();
+  const step = (name: string) => {
+    seen.push(name);
+    return broken.has(name) ? Promise.reject(new Error('broken')) : Promise.resolve();
+  };
+  queue.server.addHandler('step', step, true, { order: 'block' });
+  await new Promise<void>((resolve) => {
+    queue.server.listen(() => {
+      resolve();
+    });
+  });
+  const keyed = (name: string) => new ElkMqRecordBuilder(name).setOrderingKey('a').build();
+  for (const name of ['bad', 'second', 'worse', 'last']) queue.client.emit('step', keyed(name));
+  await queue.idle();
+  expect(seen).toEqual(['bad']);
+  broken.delete('bad');
+  expect(queue.retryDeadLetter(queue.deadLetters[0]?.origin ?? '')).toBe(true);
+  await queue.idle();
+  expect(seen).toEqual(['bad', 'bad', 'second', 'worse']);
+  const [{ origin } = { origin: '' }] = queue.deadLetters;
+  expect([queue.removeDeadLetter(origin), queue.removeDeadLetter(origin)]).toEqual([true, false]);
+  await queue.idle();
+  expect(seen.slice(4)).toEqual(['last']);
+  expect([queue.waiting, queue.deadLetters]).toEqual([0, []]);
+});
+
 it('keeps the order of an ordering key, while other keys go on', async () => {
   const seen: string[] = [];
   let fail = true;

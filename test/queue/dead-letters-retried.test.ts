@@ -32,6 +32,17 @@ describe('retrying', () => {
     expect(Object.keys(await keysOf(queue.name)).filter((key) => key.includes('dead'))).toEqual([]);
   });
 
+  it('gives a delayed message that was due long ago its whole time again', async () => {
+    const queue = newQueue();
+    const letter = deadLetter(7);
+    await writeLetters(queue.name, [{ ...letter, fields: [...letter.fields, 'due', '1'] }]);
+    const state = await startFailing(queue.name);
+    state.fails = false;
+    expect(await queue.deadLetters.retry({})).toBe(1);
+    await until(async () => (await unsettled(queue.name)) === 0);
+    expect(state.attempts).toEqual([1]);
+  });
+
   it('gives a message that has expired its whole time again, and nobody a reply', async () => {
     const queue = newQueue();
     const { origin, ...letter } = deadLetter(7, 'exhausted');

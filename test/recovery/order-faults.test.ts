@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ElkMqRecordBuilder } from 'nestjs-elkmq';
+import * as scripts from '../../libs/elkmq/src/redis/scripts.generated.js';
 import { LaneCalls } from '../support/lane-model/calls.js';
 import type { Message } from '../support/lane-model/state.js';
 import { eventsOf } from '../support/entries.js';
@@ -32,6 +33,28 @@ describe('when a worker is killed, the next message of its ordering key goes on:
     expect(await deadLettersOf(queue)).toHaveLength(delivery === 'once' ? 1 : 0);
     await until(async () => (await redis.exists(`${queue}(lanes)`)) === 0);
   });
+});
+
+it("with order 'block', the dead letter of a killed worker holds its ordering key", async () => {
+  const queue = newQueueName();
+  const doomed = await startDoomed({ queue });
+  const client = startClient({ queue });
+  client.emit('hang event', keyed('k', 'killed'));
+  client.emit('hang event', keyed('k', 'next'));
+  await doomed.told('taken');
+  const seen: unknown[] = [];
+  const note = (payload: unknown): Promise<unknown> => Promise.resolve(seen.push(payload));
+  await startWorker({ queue, lease: 600_000 }, { 'hang event': note }, { order: 'block' });
+  doomed.kill('SIGKILL');
+  await until(async () => (await deadLettersOf(queue)).length === 1);
+  client.emit('hang event', keyed('other', 'later'));
+  await until(() => seen.length > 0);
+  expect(seen).toEqual(['later']);
+  const [{ origin } = { origin: '' }] = await deadLettersOf(queue);
+  const calls = new LaneCalls(queue);
+  // The worker was no zombie. If it had been, it would say so when it has handled the message.
+  await calls.run(scripts.removeAbandonedLetter(calls.keys, { origin, beginning: '{"reason":"abandoned"' }));
+  await until(() => seen.includes('next'));
 });
 
 it('the order of one client is kept while scripts are flushed and connections are cut', async () => {

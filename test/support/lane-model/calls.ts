@@ -120,12 +120,17 @@ export class LaneCalls {
   }
 
   /** @returns whether the message is a dead letter now */
-  async bury({ id, message: { origin, key }, fields }: Held, consumer: string): Promise<boolean> {
+  async bury(
+    { id, message: { origin, key }, fields }: Held,
+    consumer: string,
+    holdsKey = false,
+  ): Promise<boolean> {
     const call = scripts.deadLetter(this.#letterKeys(), {
       group: GROUP,
       id,
       origin,
       orderingKey: key,
+      holdsKey,
       diedAt: Date.now(),
       letter: JSON.stringify({ reason: 'failed', fields }),
       withFields: false,
@@ -151,6 +156,11 @@ export class LaneCalls {
     const requests = [{ id: origin, orderingKey: key, deadline: Date.now() + 600_000 }];
     const args = { group: GROUP, legacyConsumers: false, requests };
     return (await this.run(scripts.cancel(this.keys, args))) === 1;
+  }
+
+  /** @returns the number of letters that were deleted, and of those that were looked at */
+  async removeLetters(origins: readonly string[]): Promise<number[]> {
+    return (await this.run(scripts.removeDeadLetters(this.keys, { origins }))) as number[];
   }
 
   async revive(origin: string): Promise<boolean> {
@@ -187,9 +197,10 @@ export class LaneCalls {
   }
 
   #letterKeys() {
-    const { eventStream, deadLetters, deadLetterBodies, messageQueue, lanes, laneBodies, cancelled } =
-      this.keys;
-    return { eventStream, deadLetters, deadLetterBodies, messageQueue, lanes, laneBodies, cancelled };
+    const { eventStream, deadLetters, deadLetterBodies, messageQueue } = this.keys;
+    const { lanes, laneBodies, cancelled, held } = this.keys;
+    const letters = { eventStream, deadLetters, deadLetterBodies, messageQueue };
+    return { ...letters, lanes, laneBodies, cancelled, held };
   }
 
   #record({ number }: Message): string {

@@ -44,6 +44,7 @@ export class LaneModel {
       [2, () => this.#settle(this.#pick(this.#zombies))],
       [1.5, () => this.#kill()],
       [1, () => this.#revive()],
+      [0.5, () => this.#removeLetter()],
       [1, () => this.#remove()],
       ...(options.hasHands ? [[0.5, () => this.#deleteByHand()] as const] : []),
       ...(options.isSwept ? [[1.5, () => this.#calls.heal()] as const] : []),
@@ -182,23 +183,43 @@ export class LaneModel {
   async #bury(worker: Worker): Promise<void> {
     const held = this.#takeHeld(worker);
     if (!held) return;
-    if (await this.#calls.bury(held, '')) this.#buried(held.message);
-    else this.#wasTaken(held.message);
+    if (!(await this.#buryHeld(held, ''))) this.#wasTaken(held.message);
   }
 
-  #buried(message: Message): void {
+  /** @returns whether the message is a dead letter now */
+  async #buryHeld(held: Held, consumer: string): Promise<boolean> {
+    const { message } = held;
+    const holdsKey = this.#chance(0.3);
+    if (!(await this.#calls.bury(held, consumer, holdsKey))) return false;
     this.#state.ended(message, 'dead');
     this.#letters.push(message);
+    if (!holdsKey || message.key === '') return true;
+    message.holdsKey = (await redis.hget(this.#calls.keys.held, message.origin)) === message.key;
+    // Somebody else may be the head of the lane of a loose one.
+    if (!message.holdsKey && !message.isLoose) this.#state.report(`${nameOf(message)} does not hold its key`);
+    return true;
   }
 
   async #revive(): Promise<void> {
-    const [letter] = this.#letters.splice(this.#below(this.#letters.length), 1);
-    if (!letter || this.#state.revived.has(letter.number) || !(await this.#calls.revive(letter.origin)))
-      return;
+    const letter = this.#letters[this.#below(this.#letters.length)];
+    if (!letter || this.#state.revived.has(letter.number)) return;
+    this.#letters.splice(this.#letters.indexOf(letter), 1);
+    if (!(await this.#calls.revive(letter.origin))) return;
+    const holdsKey = letter.holdsKey;
+    letter.holdsKey = false;
     const anew = { origin: '', end: undefined, runsAt: undefined, isCancelled: false, isLoose: false };
     const message = { ...letter, ...anew, isRequest: false, isDeduplicated: false };
     this.#state.revived.set(message.number, message);
-    this.#state.add(message);
+    if (holdsKey) this.#state.takePlace(message, letter);
+    else this.#state.add(message);
+  }
+
+  async #removeLetter(): Promise<void> {
+    if (this.#letters.length === 0) return;
+    const [letter] = this.#letters.splice(this.#below(this.#letters.length), 1) as [Message];
+    const [removed] = await this.#calls.removeLetters([letter.origin]);
+    if (removed !== 1) this.#state.report(`no letter ${nameOf(letter)}`);
+    letter.holdsKey = false;
   }
 
   async #cancel(): Promise<void> {
@@ -228,7 +249,7 @@ export class LaneModel {
     for (const held of worker.held.values()) {
       if (held.message.runsAt === worker) held.message.runsAt = undefined;
       if (this.#chance(0.5)) await this.#calls.requeue(held.id, 1, worker.consumer);
-      else if (await this.#calls.bury(held, worker.consumer)) this.#buried(held.message);
+      else await this.#buryHeld(held, worker.consumer);
     }
   }
 
@@ -279,13 +300,19 @@ export class LaneModel {
 
   /** Everything ends when nothing new comes. */
   async #drain(): Promise<void> {
-    const { eventStream, delayed, lanes, laneBodies } = this.#calls.keys;
+    const { eventStream, delayed, lanes, laneBodies, held } = this.#calls.keys;
+    for (const origin of await redis.hkeys(held)) {
+      await this.#calls.removeLetters([origin]);
+      const letter = this.#state.byOrigin.get(origin);
+      if (letter) letter.holdsKey = false;
+    }
     const deadline = Date.now() + 10_000;
     const left = async () =>
       (await redis.xlen(eventStream)) +
       (await redis.zcard(delayed)) +
       (await redis.hlen(laneBodies)) +
-      (await redis.hlen(lanes));
+      (await redis.hlen(lanes)) +
+      (await redis.hlen(held));
     while ((await left()) > 0 && Date.now() < deadline) {
       await this.#promote();
       if (this.#options.isSwept) await this.#calls.heal();
@@ -315,6 +342,8 @@ export class LaneModel {
       seen.add(key);
     }
     const { '': blocked = '0', ...texts } = await redis.hgetall(lanes);
+    for (const [key, text] of Object.entries(texts))
+      if (text.includes(' x ') && seen.has(key)) this.#state.report(`${key} is held, and has an entry`);
     const waits = Object.values(texts).map((text) => {
       const [, , first = 1, last = 0] = text.split(' ').map(Number);
       return last - first + 1;

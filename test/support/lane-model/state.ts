@@ -18,6 +18,8 @@ export interface Message {
   end: string | undefined;
   /** Somebody has deleted its entry, or the group, by hand: it may run twice, or not at all. */
   isLoose: boolean;
+  /** It is a dead letter, and those behind it wait for it. */
+  holdsKey?: boolean;
 }
 
 /** An entry that a worker holds. */
@@ -73,6 +75,13 @@ export class ModelState {
     else this.#lines.set(message.key, [message]);
   }
 
+  /** The message has the place of a dead letter of its key. */
+  takePlace(message: Message, letter: Message): void {
+    const line = this.#lines.get(message.key) ?? [];
+    line.splice(line.indexOf(letter), 1, message);
+    this.messages.push(message);
+  }
+
   /** A worker has been handed the message, and starts it. */
   start({ id, message }: Held, worker: Worker): void {
     const { key } = message;
@@ -88,6 +97,7 @@ export class ModelState {
     const line = this.#lines.get(key) ?? [];
     for (const earlier of line.slice(0, line.indexOf(message))) this.#checkBefore(earlier, message);
     for (const other of line) {
+      if (other.holdsKey) this.report(`${nameOf(message)} starts behind the dead letter ${nameOf(other)}`);
       if (other === message || !other.runsAt || other.isLoose || other.runsAt.isGone) continue;
       this.report(`${nameOf(message)} starts while ${nameOf(other)} runs`);
     }
@@ -95,7 +105,7 @@ export class ModelState {
     // What has ended is of no more interest. A loose one can come again.
     this.#lines.set(
       key,
-      line.filter((each) => each.end === undefined || each.isLoose),
+      line.filter((each) => each.end === undefined || each.isLoose || each.holdsKey),
     );
   }
 

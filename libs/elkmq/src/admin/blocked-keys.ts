@@ -10,16 +10,24 @@ export interface BlockedKey {
   readonly waiting: number;
   /** The origin of the head. */
   readonly head: string;
-  /** `gone`: somebody has deleted it by hand. A worker lets the next message go on, within two minutes. */
-  readonly state: 'waiting' | 'running' | 'delayed' | 'gone';
-  /** The number of the attempt that waits, runs or is delayed. */
+  /**
+   * - `dead`: it is a dead letter of a handler with `order: 'block'`. The key goes on when the letter is
+   *   retried or removed.
+   * - `gone`: somebody has deleted it by hand. A worker lets the next message go on, within two minutes.
+   */
+  readonly state: 'waiting' | 'running' | 'delayed' | 'dead' | 'gone';
+  /** The number of the attempt that waits, runs or is delayed; of a dead letter that of its last one. */
   readonly attempt: number;
-  /** The time at which this attempt was put into the queue; of a delayed one the message, ms since 1970. */
+  /**
+   * The time at which this attempt was put into the queue; of a delayed one the message; that at which a
+   * dead letter died. In ms since 1970.
+   */
   readonly since: number;
 }
 
 /** The number of lanes that one step reads. */
 const LANES_PER_STEP = 200;
+const ENTRY_ID = /^\d+-\d+$/;
 const LANE = /^(\d+-\d+) (\S+) (\d+) (\d+)$/;
 
 /** Reads the blocked keys of a queue in steps that are short for Redis. A key can come twice. */
@@ -44,12 +52,15 @@ async function headsOf(context: AdminContext, lanes: readonly string[]): Promise
   if (blocked.length === 0) return [];
   const call = scripts.readHeads(context.keys, { group: GROUP, heads: blocked });
   const answer = (await callScript(context, call)) as string[];
-  return blocked.map(({ key, waiting, origin, entry }, index) => ({
-    key,
-    waiting,
-    head: origin,
-    state: (answer[2 * index] || 'gone') as BlockedKey['state'],
-    attempt: Number(answer[2 * index + 1]),
-    since: timestampOf(entry === 'd' ? origin : entry),
-  }));
+  return blocked.map(({ key, waiting, origin, entry }, index) => {
+    const [state = '', attempt, diedAt = ''] = answer.slice(3 * index, 3 * index + 3);
+    return {
+      key,
+      waiting,
+      head: origin,
+      state: (state || 'gone') as BlockedKey['state'],
+      attempt: Number(attempt),
+      since: diedAt === '' ? timestampOf(ENTRY_ID.test(entry) ? entry : origin) : Number(diedAt),
+    };
+  });
 }

@@ -1,4 +1,4 @@
-import type { DeadLetter } from '../dead-letters/dead-letter.js';
+import { fieldsOfNewStart, type DeadLetter } from '../dead-letters/dead-letter.js';
 import type { DeadLetterQueue } from '../dead-letters/dead-letter-queue.js';
 import type { DeadLetterFilter } from '../dead-letters/filter.js';
 import { InvalidOptionError } from '../model/errors.js';
@@ -11,8 +11,6 @@ import { AdminProducer } from './admin-producer.js';
 const LETTERS_PER_STEP = 20;
 /** The time for which a letter that is stored in the target is not stored there again, ms. */
 const MOVED_WINDOW_MS = 86_400_000;
-/** The fields of an entry that a first attempt does not have, and the reply that nobody waits for. */
-const STARTS_ANEW = ['origin', 'attempt', 'deduplication', 'due', 'listed', 'reply_to', 'errors'];
 
 /** Stores the messages of dead letters in another queue of this Redis. The letters stay. */
 export class LetterMover {
@@ -55,16 +53,9 @@ export class LetterMover {
   /** @returns the origin of the letter; `undefined` when it is gone or cannot be read as an event */
   async #store(letter: DeadLetter | undefined): Promise<string | undefined> {
     if (!letter?.event) return undefined;
-    const { origin, event, fields } = letter;
-    const kept: string[] = [];
-    for (let i = 0; i < fields.length; i += 2) {
-      const [name = '', value = ''] = fields.slice(i, i + 2);
-      // The ordering key is the first of the further fields.
-      if (name === 'ordering_key') kept.unshift(name, value);
-      else if (!STARTS_ANEW.includes(name)) kept.push(name, value);
-    }
+    const { origin, event } = letter;
     const once = { key: `moved:${this.#from}:${origin}`, window: MOVED_WINDOW_MS };
-    await this.#producer.store(event, kept, 0, once);
+    await this.#producer.store(event, fieldsOfNewStart(letter), 0, once);
     return origin;
   }
 }

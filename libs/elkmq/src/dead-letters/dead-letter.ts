@@ -153,6 +153,20 @@ export function letterWith(letter: StoredDeadLetter, event: ServiceEvent | undef
   return { ...letter, fields, event, payload: valueOf(event.payload) };
 }
 
+/** The fields of an entry that a first attempt does not have, and the reply that nobody waits for. */
+const STARTS_ANEW = ['origin', 'attempt', 'deduplication', 'due', 'listed', 'reply_to', 'errors'];
+
+/** The fields of a letter beside its event, for a message that starts anew. The ordering key comes first. */
+export function fieldsOfNewStart({ fields }: DeadLetter): string[] {
+  const kept: string[] = [];
+  for (let i = 0; i < fields.length; i += 2) {
+    const [name = '', value = ''] = fields.slice(i, i + 2);
+    if (name === 'ordering_key') kept.unshift(name, value);
+    else if (!STARTS_ANEW.includes(name)) kept.push(name, value);
+  }
+  return kept;
+}
+
 function eventOf({ origin, fields }: StoredDeadLetter): ServiceEvent | undefined {
   try {
     return readEntry([origin, fields as string[]])?.event;

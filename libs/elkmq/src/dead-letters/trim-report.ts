@@ -1,8 +1,8 @@
 /**
  * Is called with the numbers of removed dead letters: those beyond the largest number, and those that were
- * too old.
+ * too old; and with the number of ordering keys that these letters have held.
  */
-export type DroppedLetters = (tooMany: number, tooOld: number) => void;
+export type DroppedLetters = (tooMany: number, tooOld: number, freedKeys: number) => void;
 
 /** The time between two reports, ms. */
 const REPORT_INTERVAL_MS = 60_000;
@@ -15,15 +15,17 @@ export class TrimReport {
   readonly #tell: DroppedLetters;
   #tooMany = 0;
   #tooOld = 0;
+  #freedKeys = 0;
   #pause: NodeJS.Timeout | undefined;
 
   constructor(tell: DroppedLetters) {
     this.#tell = tell;
   }
 
-  countTrimmed(tooMany: number, tooOld: number): void {
+  countTrimmed(tooMany: number, tooOld: number, freedKeys: number): void {
     this.#tooMany += tooMany;
     this.#tooOld += tooOld;
+    this.#freedKeys += freedKeys;
     if (!this.#pause) this.#report();
   }
 
@@ -37,9 +39,10 @@ export class TrimReport {
     clearTimeout(this.#pause);
     this.#pause = undefined;
     if (this.#tooMany + this.#tooOld === 0) return;
-    this.#tell(this.#tooMany, this.#tooOld);
+    this.#tell(this.#tooMany, this.#tooOld, this.#freedKeys);
     this.#tooMany = 0;
     this.#tooOld = 0;
+    this.#freedKeys = 0;
     this.#pause = setTimeout(() => {
       this.#report();
     }, REPORT_INTERVAL_MS).unref();

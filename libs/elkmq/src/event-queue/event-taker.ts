@@ -73,6 +73,7 @@ export class EventDequeuer {
     const reader = new Dequeuer(this.#source, this.#context);
     const recovery = new AbandonmentPolicy(this.#context, this.#writer, 1, {
       modeOf: () => 'once',
+      holdsKey: () => false,
       // Nobody is there to notify. The dead letter has the reason.
       dropped: () => undefined,
     });

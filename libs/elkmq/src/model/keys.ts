@@ -50,6 +50,8 @@ export class QueueKeys {
    * topic have the one of the topic.
    */
   readonly laneIds: string;
+  /** hash: origin of a dead letter → the ordering key that it holds, see shared/lanes/hold.lua */
+  readonly held: string;
   /** string with a TTL: the worker that looks for lanes whose head is gone */
   readonly laneSweep: string;
   /**
@@ -89,6 +91,7 @@ export class QueueKeys {
     this.laneBodies = `${this.#prefix}(lane_bodies)`;
     const subscription = subscriptionOfQueue(queue);
     this.laneIds = `${subscription ? `{${subscription.topic}}` : this.#prefix}(lane_ids)`;
+    this.held = `${this.#prefix}(held)`;
     this.laneSweep = `${this.#prefix}(lane_sweep)`;
     this.control = `${this.#prefix}(control)`;
     this.rates = `${this.#prefix}(rates)`;

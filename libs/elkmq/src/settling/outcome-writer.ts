@@ -30,6 +30,8 @@ export interface OutcomeWriterOptions {
   readonly deadLetters?: DeadLetterCap;
   /** Counts the letters that were removed then to make room. */
   readonly trims?: TrimReport;
+  /** Whether a dead letter of an action holds its ordering key. Default: none does. */
+  readonly holdsKey?: (action: string) => boolean;
 }
 
 /**
@@ -45,16 +47,18 @@ export class OutcomeWriter {
   readonly #timeoutMs: number;
   readonly #cap: DeadLetterCap;
   readonly #trims: TrimReport | undefined;
+  readonly #holdsKey: (action: string) => boolean;
 
   constructor(
     context: QueueContext,
-    { timeoutMs, deadLetters = DEFAULTS.deadLetters, trims }: OutcomeWriterOptions,
+    { timeoutMs, deadLetters = DEFAULTS.deadLetters, trims, holdsKey = () => false }: OutcomeWriterOptions,
   ) {
     this.deduplicated = new DeduplicatedRequests(context, timeoutMs);
     this.#context = context;
     this.#timeoutMs = timeoutMs;
     this.#cap = deadLetters;
     this.#trims = trims;
+    this.#holdsKey = holdsKey;
   }
 
   /**
@@ -146,7 +150,7 @@ export class OutcomeWriter {
   ): Promise<boolean> {
     const letter = createLetter(dead, reason, error, consumer, this.#context.clock.now());
     const { eventStream, deadLetters, deadLetterBodies, messageQueue } = this.#context.keys;
-    const { lanes, laneBodies, cancelled } = this.#context.keys;
+    const { lanes, laneBodies, cancelled, held } = this.#context.keys;
     const { event } = dead;
     const inbox = event?.replyTo === undefined ? undefined : this.#context.keys.inbox(event.replyTo);
     let replies: string | undefined;
@@ -157,13 +161,14 @@ export class OutcomeWriter {
     }
     const { max, maxAge } = this.#cap;
     const letters = { eventStream, deadLetters, deadLetterBodies, messageQueue };
-    const keys = { ...letters, lanes, laneBodies, cancelled };
+    const keys = { ...letters, lanes, laneBodies, cancelled, held };
     const write = (json: string, withFields: boolean): Promise<unknown> => {
       const call = scripts.deadLetter(replies === undefined ? keys : { ...keys, inbox }, {
         group: GROUP,
         id: dead.id,
         origin: letter.origin,
         orderingKey: dead.orderingKey ?? '',
+        holdsKey: event !== undefined && this.#holdsKey(event.action),
         diedAt: letter.lastAt,
         letter: json,
         withFields,
@@ -182,8 +187,8 @@ export class OutcomeWriter {
       return write(shortJsonOf(letter), true);
     });
     if ((answer as number[]).length === 0) return false;
-    const [tooMany, tooOld] = answer as [number, number];
-    if (tooMany + tooOld > 0) this.#trims?.countTrimmed(tooMany, tooOld);
+    const [tooMany, tooOld, freedKeys] = answer as [number, number, number];
+    if (tooMany + tooOld > 0) this.#trims?.countTrimmed(tooMany, tooOld, freedKeys);
     return true;
   }
 

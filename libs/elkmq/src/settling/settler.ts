@@ -24,6 +24,8 @@ export type DeliveryMode = 'once' | 'at-least-once';
 
 export interface AbandonmentListener extends Pick<OutcomeListener, 'dropped'> {
   modeOf(action: string): DeliveryMode;
+  /** Whether a dead letter of this action holds its ordering key until it is retried or removed. */
+  holdsKey(action: string): boolean;
 }
 
 /** Is notified of attempts that did not end well. */

@@ -1,4 +1,4 @@
-import { createLetter, letterWith, type DeadLetter } from '../dead-letters/dead-letter.js';
+import { createLetter, fieldsOfNewStart, letterWith, type DeadLetter } from '../dead-letters/dead-letter.js';
 import { TimeoutExpiredError } from '../model/errors.js';
 import { Delivery, type DeliverySettler } from '../settling/delivery.js';
 import { DROP, reportOutcome, type Outcome } from '../settling/outcome.js';
@@ -52,7 +52,7 @@ export class MemoryBroker {
       }),
     releaseDelivery: (delivery) => {
       this.running.delete(delivery);
-      if (delivery.outcome?.kind !== 'retry') this.#lanes.end(delivery.queued);
+      if (!this.#staysHead(delivery)) this.#lanes.end(delivery.queued);
       this.handOut();
     },
   };
@@ -81,6 +81,26 @@ export class MemoryBroker {
       this.handOut();
     });
     return origin;
+  }
+
+  /**
+   * Removes a dead letter. The ordering key that it holds is free, unless its message starts anew.
+   * @returns whether there was such a letter
+   */
+  removeDeadLetter(origin: string, startsAnew: boolean): boolean {
+    const index = this.deadLetters.findIndex((letter) => letter.origin === origin);
+    const [letter] = index < 0 ? [] : this.deadLetters.splice(index, 1);
+    if (!letter) return false;
+    if (startsAnew && letter.event) {
+      const fields = ['event', encodeEvent(letter.event), 'reply_to', '', ...fieldsOfNewStart(letter)];
+      const message = { due: this.now, origin: this.#nextId(), fields };
+      this.messages.push({ ...message, fields: [...fields, 'origin', message.origin] });
+      this.#lanes.replace(message, origin);
+    } else this.#lanes.end(letter);
+    queueMicrotask(() => {
+      this.handOut();
+    });
+    return true;
   }
 
   state(): QueueState {
@@ -163,6 +183,12 @@ export class MemoryBroker {
     if (!delivery.hasExpired) listener.handle(delivery);
     else if (delivery.replyTo === undefined) delivery.end({ kind: 'dead-letter', reason: 'expired' });
     else delivery.end(DROP);
+  }
+
+  /** Whether the message stays the first of its ordering key. */
+  #staysHead({ outcome, queued }: Delivery): boolean {
+    if (outcome?.kind !== 'dead-letter') return outcome?.kind === 'retry';
+    return this.#worker?.listener.holdsKey(queued.event.action) ?? false;
   }
 
   #carryOut({ queued, read }: Delivery, outcome: Outcome): void {

@@ -27,6 +27,12 @@ export class MemoryLanes {
     if (key !== undefined && this.#heads.get(key) === origin) this.#heads.delete(key);
   }
 
+  /** The head of a key is another message now. */
+  replace({ fields, origin }: MemoryMessage, before: string): void {
+    const key = orderingKeyOf(fields);
+    if (key !== undefined && this.#heads.get(key) === before) this.#heads.set(key, origin);
+  }
+
   /**
    * The messages that wait behind another one of their key.
    * @param due messages that are due

@@ -51,9 +51,9 @@ export interface WorkerListener extends IntakeListener, KeeperListener, WorkerCo
   warned(message: string): void;
   /**
    * Dead letters were removed to make room, since the last call: those beyond the largest number, and those
-   * that were too old.
+   * that were too old. Some of them have held `freedKeys` ordering keys, whose next messages go on.
    */
-  trimmed(tooMany: number, tooOld: number): void;
+  trimmed(tooMany: number, tooOld: number, freedKeys: number): void;
 }
 
 /** The parts that work while the worker takes messages. */
@@ -101,8 +101,8 @@ export class Worker {
     this.#context = new QueueContext(this.connection, keys, options.legacyConsumers);
     const { subscription } = options;
     this.#keeper = subscription && new SubscriptionKeeper(this.#context, subscription, listener);
-    this.#trims = new TrimReport((tooMany, tooOld) => {
-      listener.trimmed(tooMany, tooOld);
+    this.#trims = new TrimReport((tooMany, tooOld, freedKeys) => {
+      listener.trimmed(tooMany, tooOld, freedKeys);
     });
   }
 
@@ -195,6 +195,7 @@ export class Worker {
       timeoutMs: SETTLE_TIMEOUT_MS,
       deadLetters,
       trims: this.#trims,
+      holdsKey: (action) => listener.holdsKey(action),
     });
     const settler = new Settler(context, writer, inFlight, consumer, promoter, listener);
     const intake = new WorkerIntake(context, consumer, settler, inFlight, promoter, this.#options, listener);

@@ -121,6 +121,7 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
         void this.close();
       },
       modeOf: (action) => this.#handlers.modeOf(action),
+      holdsKey: (action) => this.#handlers.holdsKey(action),
       handle: (delivery) => {
         inOwnContext(this.#handle, delivery);
       },

@@ -13,9 +13,24 @@ export interface ElkMqHandlerExtras {
    * request.
    */
   readonly retry?: ElkMqRetryOptions;
+  /**
+   * `'block'`: when a message with an ordering key becomes a dead letter, the messages behind it wait until
+   * somebody retries or removes the letter. Default: the next message of the key goes on.
+   */
+  readonly order?: 'block';
 }
 
-const MEMBERS = ['delivery', 'retry'];
+const MEMBERS = ['delivery', 'order', 'retry'];
+
+/**
+ * Reads the option `order` of a handler.
+ * @returns whether a dead letter holds its ordering key
+ * @throws {InvalidOptionError}
+ */
+export function holdsKey(order: unknown): boolean {
+  if (order === undefined || order === 'block') return order === 'block';
+  throw new InvalidOptionError(`order must be 'block' or left out, got ${formatValue(order)}`);
+}
 
 /**
  * Gives types to the extras of `@EventPattern` and `@MessagePattern`, and checks them when the class is
@@ -35,5 +50,6 @@ export function elkMqExtras(extras: ElkMqHandlerExtras): ElkMqHandlerExtras | un
   refuseUnknown('elkMqExtras', extras, MEMBERS);
   deliveryMode(extras.delivery);
   retryPolicy(extras.retry);
+  holdsKey(extras.order);
   return extras;
 }

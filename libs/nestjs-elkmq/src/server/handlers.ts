@@ -1,6 +1,7 @@
 import type { MessageHandler } from '@nestjs/microservices';
 import { InvalidOptionError, type DeliveryMode } from 'elkmq';
 import type { Failures } from './failures.js';
+import { holdsKey } from './handler-extras.js';
 import { deliveryMode } from '../options.js';
 import type { RetryPolicy } from './retry-policy.js';
 import { Wildcards } from './wildcards.js';
@@ -30,6 +31,11 @@ export class Handlers {
     return given === undefined ? this.#delivery : deliveryMode(given);
   }
 
+  /** Whether a dead letter of an action holds its ordering key. */
+  holdsKey(action: string): boolean {
+    return holdsKey(this.find(action)?.extras?.['order']);
+  }
+
   policyOf(action: string): RetryPolicy | undefined {
     const handler = this.find(action);
     return handler && this.#failures.policyOf(handler);
@@ -43,6 +49,7 @@ export class Handlers {
   check(): string[] {
     for (const [action, handler] of this.#exact) {
       this.modeOf(action);
+      this.holdsKey(action);
       this.#failures.policyOf(handler);
     }
     return this.#wildcards.missed().map(({ pattern, actions }) => {

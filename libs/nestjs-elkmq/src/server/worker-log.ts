@@ -58,9 +58,13 @@ export function workerLog(
         : 'has no limits any more';
       log.log(`Queue '${queue}' ${what}`);
     },
-    trimmed(tooMany, tooOld) {
+    trimmed(tooMany, tooOld, freedKeys) {
       warnOfTrimmed(tooMany, `more than deadLetters.max (${String(max)})`);
       warnOfTrimmed(tooOld, `older than deadLetters.maxAge (${String(maxAge)} ms)`);
+      if (freedKeys > 0)
+        log.warn(
+          `Queue '${queue}': ${String(freedKeys)} ordering keys that removed dead letters have held go on`,
+        );
     },
   };
 }

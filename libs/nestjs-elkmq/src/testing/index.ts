@@ -64,6 +64,22 @@ export class ElkMqTestQueue {
     return this.#broker.running.size;
   }
 
+  /**
+   * Has the message of a dead letter handled again, as a new message.
+   * @returns whether there was such a letter
+   */
+  retryDeadLetter(origin: string): boolean {
+    return this.#broker.removeDeadLetter(origin, true);
+  }
+
+  /**
+   * Removes a dead letter, and with it its message.
+   * @returns whether there was such a letter
+   */
+  removeDeadLetter(origin: string): boolean {
+    return this.#broker.removeDeadLetter(origin, false);
+  }
+
   /** Moves the clock. Retries and delayed messages come, and requests time out, each at its time. */
   advance(milliseconds: number): Promise<void> {
     return advanceClock([this.#broker], milliseconds);

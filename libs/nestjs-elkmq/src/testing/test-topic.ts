@@ -78,6 +78,22 @@ export class ElkMqTestTopic<Name extends string> {
     return this.#find(subscription).broker.deadLetters;
   }
 
+  /**
+   * Has the event of a dead letter handled again, as a new event.
+   * @returns whether there was such a letter
+   */
+  retryDeadLetter(subscription: Name, origin: string): boolean {
+    return this.#find(subscription).broker.removeDeadLetter(origin, true);
+  }
+
+  /**
+   * Removes a dead letter, and with it its event.
+   * @returns whether there was such a letter
+   */
+  removeDeadLetter(subscription: Name, origin: string): boolean {
+    return this.#find(subscription).broker.removeDeadLetter(origin, false);
+  }
+
   /** The number of events of a subscription that wait for its server or are due later. */
   waiting(subscription: Name): number {
     return this.#find(subscription).broker.messages.length;

@@ -9,6 +9,7 @@
 --   lanes
 --   lane_bodies
 --   cancelled
+--   held
 -- ARGV
 --   group
 --   budget: number    bytes after which no further message is deleted
@@ -17,7 +18,7 @@
 -- neither an entry nor a delayed or dead message.
 
 -- include shared/fields.lua
--- include shared/lanes/release.lua
+-- include shared/lanes/hold.lua
 
 local count, bytes, missing = 0, 0, {}
 
@@ -49,9 +50,12 @@ local function remove_body(index, hash, id)
   local body = redis.call('HGET', hash, id) or ''
   bytes = bytes + #body
   redis.call('HDEL', hash, id)
+  if index == dead_letters then
+    free_keys({ id }, 1, 1)
+    return 1
+  end
   local is_json, fields = pcall(cjson.decode, body)
-  -- A dead letter is the head of no lane.
-  if index == delayed and is_json and are_fields(fields) then let_next_go_on(fields, id) end
+  if is_json and are_fields(fields) then let_next_go_on(fields, id) end
   return 1
 end
 

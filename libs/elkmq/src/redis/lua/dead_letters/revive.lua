@@ -1,6 +1,7 @@
 -- Puts dead letters back into the queue, each as a new message: its attempts start at 1, its time is now,
--- and nobody waits for a reply. A message with an ordering key goes behind those of its key. Each letter is
--- deleted with that, so two callers at once revive it only once.
+-- and nobody waits for a reply. A message with an ordering key goes behind those of its key, unless its
+-- letter holds the key: then it is the first of them. Each letter is deleted with that, so two callers at once
+-- revive it only once.
 -- KEYS
 --   event_stream
 --   dead_letters
@@ -8,6 +9,7 @@
 --   lanes
 --   lane_bodies
 --   lane_ids
+--   held
 -- ARGV
 --   budget: number    bytes of JSON after which no further letter is put back
 --   origins...
@@ -16,7 +18,9 @@
 -- include shared/fields.lua
 -- include shared/lanes/add.lua
 
-local STARTS_ANEW = { origin = true, attempt = true, deduplication = true, listed = true, errors = true }
+local STARTS_ANEW = {
+  origin = true, attempt = true, deduplication = true, listed = true, errors = true, due = true,
+}
 
 local function revived(body)
   local old = cjson.decode(body).fields
@@ -34,6 +38,17 @@ local function revived(body)
   return fields
 end
 
+-- The message takes the place of its letter, which holds the key. Returns false when it does not hold it.
+local function take_place(key, fields, origin)
+  local head, entry, first, last = parse_lane(redis.call('HGET', lanes, key))
+  if head ~= origin or entry ~= DEAD then return false end
+  local id = redis.call('XADD', event_stream, '*', unpack(fields))
+  set_lane(key, id, id, first, last)
+  return true
+end
+
+-- This read fails on a key of another type, before the script has written anything.
+redis.call('HLEN', held)
 local count = 0
 for i = origins_at, #ARGV do
   if budget <= 0 then return { count, i - origins_at } end
@@ -43,8 +58,9 @@ for i = origins_at, #ARGV do
   if body and readable and fields then
     -- XADD comes first: when its memory is full, Redis refuses a script only at the first write.
     local key = get_field(fields, 'ordering_key')
-    if key then add_to_lane(key, fields)
-    else redis.call('XADD', event_stream, '*', unpack(fields)) end
+    if not key then redis.call('XADD', event_stream, '*', unpack(fields))
+    elseif not take_place(key, fields, ARGV[i]) then add_to_lane(key, fields) end
+    redis.call('HDEL', held, ARGV[i])
     redis.call('HDEL', dead_letter_bodies, ARGV[i])
     redis.call('ZREM', dead_letters, ARGV[i])
     count = count + 1

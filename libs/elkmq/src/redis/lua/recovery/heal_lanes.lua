@@ -6,6 +6,8 @@
 --   lane_bodies
 --   cancelled
 --   delayed
+--   dead_letters
+--   held
 -- ARGV
 --   group
 --   suspects...       per lane: key, text
@@ -40,6 +42,9 @@ for i = suspects_at, #ARGV, 2 do
       healed = healed + 1
     elseif entry == DELAYED then
       is_there = redis.call('ZSCORE', delayed, head)
+    elseif entry == DEAD then
+      is_there = redis.call('ZSCORE', dead_letters, head)
+      if not is_there then redis.call('HDEL', held, head) end
     else
       is_there = string.match(entry, '^%d+%-%d+$')
         and (#redis.call('XRANGE', event_stream, entry, entry) > 0 or is_running(entry))

@@ -1,13 +1,15 @@
 -- Messages with one ordering key form a lane. Only the first of them, the head, is in the event stream or
 -- delayed. The others wait in order. There is a lane for as long as there is a head. Its text is
 --   ORIGIN                    its entry has the id of its origin, and no other message waits, or
---   ORIGIN ENTRY FIRST LAST   ENTRY is the id of its entry, 'd' when it is delayed. The messages FIRST to LAST
---                             wait; none does when FIRST is greater than LAST.
+--   ORIGIN ENTRY FIRST LAST   ENTRY is the id of its entry, 'd' when it is delayed, 'x' when it is a dead
+--                             letter that holds the key. The messages FIRST to LAST wait; none does when
+--                             FIRST is greater than LAST.
 -- The field '' of the hash counts the lanes in which messages wait.
 -- KEYS
 --   lanes             hash: ordering key -> its lane
 
 local DELAYED = 'd'
+local DEAD = 'x'
 
 -- Returns origin and entry of the head, and the numbers of the first and last message that wait. Returns
 -- nothing when there is no lane, or a text of another form.
