@@ -1,10 +1,10 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { Cluster, Redis } from 'ioredis';
+import { Redis, type Cluster } from 'ioredis';
 import { findServer, installServer } from '../../scripts/install-redis.js';
 import { end, launch, releaseFolder } from '../../scripts/redis-process.js';
+import { startRedisCluster } from '../../scripts/redis-cluster.js';
 import { onFreePort, startRedis, type PrivateRedis } from '../../scripts/redis.js';
 
 export const KINDS = ['single', 'sentinel', 'cluster'] as const;
@@ -19,11 +19,19 @@ export interface Servers {
 }
 
 const HOST = '127.0.0.1';
-const SLOTS = 16_384;
 
 export function startServers(kind: Kind): Promise<Servers> {
   if (kind === 'single') return startSingle();
-  return kind === 'sentinel' ? startSentinel() : startCluster(3);
+  return kind === 'sentinel' ? startSentinel() : startCluster();
+}
+
+async function startCluster(): Promise<Servers> {
+  const cluster = await startRedisCluster(3);
+  return {
+    nodes: cluster.nodes,
+    source: () => ({ redis: cluster.connect() }),
+    stop: () => cluster.stop(),
+  };
 }
 
 async function startSingle(): Promise<Servers> {
@@ -63,40 +71,4 @@ async function startSentinel(): Promise<Servers> {
     }),
     stop: stopAll,
   };
-}
-
-async function startCluster(masters: number): Promise<Servers> {
-  const args = ['--cluster-enabled', 'yes', '--cluster-announce-ip', HOST];
-  const nodes = await Promise.all(Array.from({ length: masters }, () => startRedis({ args })));
-  const share = Math.ceil(SLOTS / masters);
-  const [first] = nodes as [PrivateRedis];
-  for (const [place, node] of nodes.entries()) {
-    const slots = Array.from({ length: SLOTS }, (_, slot) => slot);
-    await asAdmin(node, async (admin) => {
-      await admin.call('CLUSTER', 'ADDSLOTS', ...slots.slice(place * share, (place + 1) * share));
-      if (place > 0) await admin.call('CLUSTER', 'MEET', HOST, first.port);
-    });
-  }
-  for (const node of nodes) {
-    await asAdmin(node, async (admin) => {
-      while (!String(await admin.call('CLUSTER', 'INFO')).includes('cluster_state:ok')) await sleep(20);
-    });
-  }
-  return {
-    nodes,
-    source: () => ({ redis: new Cluster([{ host: HOST, port: first.port }], { lazyConnect: true }) }),
-    stop: async () => {
-      await Promise.all(nodes.map((node) => node.stop()));
-    },
-  };
-}
-
-/** Runs `use` with a connection that no password concerns. */
-export async function asAdmin<T>({ url }: PrivateRedis, use: (admin: Redis) => Promise<T>): Promise<T> {
-  const admin = new Redis(url);
-  try {
-    return await use(admin);
-  } finally {
-    admin.disconnect();
-  }
 }

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ElkMqCredentials } from 'nestjs-elkmq';
-import { asAdmin, type Servers } from './redis-kinds.js';
+import { asAdmin } from '../../scripts/redis-cluster.js';
+import type { Servers } from './redis-kinds.js';
 
 export const USER = 'app';
 /** For how long two passwords are valid when the new one was announced, ms. */
