@@ -28,7 +28,7 @@ export default defineConfig({
       // What waits, kills processes, breaks connections, or starts a cluster.
       {
         extends: true,
-        test: { name: 'slow', include: filesOf('recovery', 'faults', 'legacy', 'system', 'topics'), isolate },
+        test: { name: 'slow', include: filesOf('recovery', 'faults', 'legacy', 'system', 'topics', 'partitions'), isolate },
       },
       // Docs, examples, demo, bench, scripts, and Nest's own transports. These have a process for each file:
       // some replace what is global to a process.

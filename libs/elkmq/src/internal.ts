@@ -4,7 +4,9 @@
  */
 export { describeLimits } from './admin/queue-limits.js';
 export { describePause } from './admin/queue-pause.js';
-export { readQueueState } from './admin/queue-state.js';
+export { readQueueState, sumOfStates } from './admin/queue-state.js';
+export { keysOfPartitions, readPartitionKeys } from './admin/partition-number.js';
+export { describeAway, readAllWorkers, readWholeState } from './admin/partitioned-state.js';
 export { readWorkers } from './admin/worker-info.js';
 export type { DeadLetterCap } from './dead-letters/dead-letter.js';
 export { parseDeduplication } from './model/deduplication.js';
@@ -27,6 +29,7 @@ export {
   refuseUnknown,
 } from './model/options.js';
 export { parseOrderingKey } from './model/ordering-key.js';
+export { checkPartitions, partitionNames, partitionOf } from './model/partitions.js';
 export { TopicKeys } from './model/topic-keys.js';
 export {
   parseSubscriptionName,
@@ -58,6 +61,6 @@ export { Router } from './topics/router.js';
 export { parseRetention } from './topics/subscription.js';
 export { requestRefused, unroutedError } from './topics/topic-errors.js';
 export { publishingOptions } from './topics/topic.js';
-export { readTopicState, sumOfStates } from './topics/topic-state.js';
+export { readTopicState } from './topics/topic-state.js';
 export { Worker } from './worker/worker.js';
 export type { WorkerListener } from './worker/worker.js';

@@ -1,7 +1,7 @@
 import { DequeueError, queues as findQueues } from 'elkmq';
 import type { QueueState, TopicState, WorkerInfo } from 'elkmq';
-import { COMMAND_TIMEOUT_MS, Connection, QueueKeys, RedisSource } from 'elkmq/internal';
-import { readQueueState, readTopicState, readWorkers, TopicKeys } from 'elkmq/internal';
+import { COMMAND_TIMEOUT_MS, Connection, RedisSource, type QueueKeys } from 'elkmq/internal';
+import { readAllWorkers, readPartitionKeys, readTopicState, readWholeState, TopicKeys } from 'elkmq/internal';
 import type { ConsoleOptions } from '../options.js';
 
 /** One queue of the list: its state, or the reason why Redis does not tell. */
@@ -52,7 +52,7 @@ export class QueueList {
     return Promise.all(
       names.map(async (name): Promise<ListedQueue> => {
         try {
-          return { name, ...(await this.#read(name, readQueueState)) };
+          return { name, ...(await this.#read(name, readWholeState)) };
         } catch (error) {
           if (error instanceof DequeueError) return { name, error: error.message };
           throw error;
@@ -62,7 +62,7 @@ export class QueueList {
   }
 
   async readWorkers(queue: string): Promise<WorkerInfo[]> {
-    return this.#read(queue, readWorkers);
+    return this.#read(queue, readAllWorkers);
   }
 
   async readTopic(topic: string): Promise<TopicState> {
@@ -76,10 +76,11 @@ export class QueueList {
 
   async #read<T>(
     queue: string,
-    read: (connection: Connection, keys: QueueKeys, patience: number) => Promise<T>,
+    read: (connection: Connection, partitions: readonly QueueKeys[], patience: number) => Promise<T>,
   ): Promise<T> {
     const { source, connection } = (this.#opened ??= this.#open());
-    return read(connection, new QueueKeys(queue, source.isCluster), PATIENCE_MS);
+    const partitions = await readPartitionKeys(connection, queue, source.isCluster, PATIENCE_MS);
+    return read(connection, partitions, PATIENCE_MS);
   }
 
   #open(): { source: RedisSource; connection: Connection } {

@@ -8,6 +8,11 @@ export interface QueueAdminOptions {
   /** The time that Redis may take for one call, ms. Default 10,000. */
   readonly timeout?: number | undefined;
   /**
+   * The number of partitions of the queue: 2, 4, 8, 16, 32 or 64. Default: the number that its clients and
+   * workers have registered. Give it to look at a queue while partition 0 does not answer.
+   */
+  readonly partitions?: number | undefined;
+  /**
    * Is called after each change that this admin has made. An error that it throws reaches the caller of the
    * change.
    */

@@ -19,8 +19,27 @@ export interface EnqueueOptions {
   readonly delay?: number | undefined;
 }
 
+/** Stores events in a queue. */
+export interface QueueProducer {
+  /** @returns the origin of the event */
+  enqueue(event: ServiceEvent, options: EnqueueOptions): Promise<string>;
+  /**
+   * @param fields further fields of the entry, name and value in turn; the ordering key is the first
+   * @param delay whole ms
+   * @returns the origin of the event, or of the one of which it is a duplicate
+   */
+  store(
+    event: ServiceEvent,
+    fields: readonly string[],
+    delay: number,
+    deduplication: Deduplication | undefined,
+  ): Promise<string>;
+  /** Waits for the events that are being stored, and deletes what the producer leaves. */
+  close(): Promise<void>;
+}
+
 /** Stores the events of an admin. It uses nothing until the first one. */
-export class AdminProducer {
+export class AdminProducer implements QueueProducer {
   readonly #context: AdminContext;
   readonly #clientId = randomBytes(12).toString('base64url');
   #producer: Producer | undefined;
@@ -30,7 +49,6 @@ export class AdminProducer {
     this.#context = context;
   }
 
-  /** @returns the origin of the event */
   async enqueue(event: ServiceEvent, options: EnqueueOptions): Promise<string> {
     refuseUnknown('enqueue', options, ['headers', 'delay']);
     const { headers, delay } = options;
@@ -39,11 +57,6 @@ export class AdminProducer {
     return this.store(event, fields, wait, undefined);
   }
 
-  /**
-   * @param fields further fields of the entry, name and value in turn; the ordering key is the first
-   * @param delay whole ms
-   * @returns the origin of the event, or of the one of which it is a duplicate
-   */
   async store(
     event: ServiceEvent,
     fields: readonly string[],
@@ -58,7 +71,6 @@ export class AdminProducer {
     });
   }
 
-  /** Waits for the events that are being stored, and deletes what the producer leaves. */
   async close(): Promise<void> {
     const { connection, keys } = this.#context;
     await this.#producer?.drained();

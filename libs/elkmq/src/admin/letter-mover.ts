@@ -4,8 +4,11 @@ import type { DeadLetterFilter } from '../dead-letters/filter.js';
 import { InvalidOptionError } from '../model/errors.js';
 import { QueueKeys } from '../model/keys.js';
 import { formatValue, parseQueueName } from '../model/options.js';
+import { queueOfPartition } from '../model/partitions.js';
 import type { AdminContext } from './admin-call.js';
-import { AdminProducer } from './admin-producer.js';
+import type { QueueProducer } from './admin-producer.js';
+import { keysOfPartitions, readPartitionNumber } from './partition-number.js';
+import { contextsOf, producerOf } from './partitioned-producer.js';
 
 /** The number of letters that are in memory at once. */
 const LETTERS_PER_STEP = 20;
@@ -16,16 +19,31 @@ const MOVED_WINDOW_MS = 86_400_000;
 export class LetterMover {
   readonly #from: string;
   readonly #letters: DeadLetterQueue;
-  readonly #producer: AdminProducer;
+  readonly #producer: QueueProducer;
 
-  /** @throws {InvalidOptionError} when `to` is no name of another queue */
-  constructor(context: AdminContext, letters: DeadLetterQueue, to: string, isCluster: boolean) {
-    this.#from = context.keys.queue;
+  private constructor(from: string, letters: DeadLetterQueue, producer: QueueProducer) {
+    this.#from = from;
     this.#letters = letters;
+    this.#producer = producer;
+  }
+
+  /**
+   * @param to the target, which may have partitions
+   * @throws {InvalidOptionError} when `to` is no name of another queue
+   */
+  static async open(
+    context: AdminContext,
+    letters: DeadLetterQueue,
+    to: string,
+    isCluster: boolean,
+  ): Promise<LetterMover> {
+    const { connection, keys: from, patience } = context;
     const keys = new QueueKeys(parseQueueName(to), isCluster);
-    if (keys.queue === this.#from)
+    if (keys.queue === (queueOfPartition(from.queue)?.queue ?? from.queue))
       throw new InvalidOptionError(`toQueue must be another queue, got ${formatValue(to)}`);
-    this.#producer = new AdminProducer({ ...context, keys });
+    const partitions = await readPartitionNumber(connection, keys, patience);
+    const contexts = contextsOf(context, keysOfPartitions(keys.queue, isCluster, partitions));
+    return new LetterMover(from.queue, letters, producerOf(contexts));
   }
 
   /** The origins of the chosen letters, the one that died first first. */

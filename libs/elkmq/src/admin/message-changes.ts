@@ -23,6 +23,11 @@ export interface QueueChange {
    * the whole queue.
    */
   readonly target: readonly string[] | DeadLetterFilter | MessageState;
+  /**
+   * The partition whose messages were changed, when the queue has partitions. Such a change is told once for
+   * each of them.
+   */
+  readonly partition?: number;
   /** The number of messages that were changed; 0 for `pause`, `resume` and `setLimits`. */
   readonly count: number;
   /** The name of the queue to which messages were moved; only for `move`. */
@@ -41,8 +46,18 @@ const PAGE = 1_000;
 /** The ids that were not found, and whether they are counted nevertheless: the call was in doubt. */
 type Missing = ReadonlyMap<string, boolean>;
 
-/** Changes the messages of a queue, in batches of which each is one script. */
-export class MessageChanges {
+/** Changes the messages of a queue. Each method returns the number of messages that were changed. */
+export interface QueueChanges {
+  remove(which: string | readonly string[]): Promise<number>;
+  runNow(which: string | readonly string[]): Promise<number>;
+  retry(which: string | readonly string[] | DeadLetterFilter): Promise<number>;
+  /** Moves dead letters. */
+  move(which: string | readonly string[] | DeadLetterFilter, to: string): Promise<number>;
+  purge(state: MessageState): Promise<number>;
+}
+
+/** Changes the messages of a queue, or of one partition, in batches of which each is one script. */
+export class MessageChanges implements QueueChanges {
   readonly #context: AdminContext;
   readonly #letters: DeadLetterQueue;
   readonly #isCluster: boolean;
@@ -97,7 +112,7 @@ export class MessageChanges {
   /** Moves dead letters. Each step stores some in the target, and then removes them here. */
   async move(which: string | readonly string[] | DeadLetterFilter, to: string): Promise<number> {
     const target = typeof which === 'string' || Array.isArray(which) ? idsOf(which as string[]) : which;
-    const mover = new LetterMover(this.#context, this.#letters, to, this.#isCluster);
+    const mover = await LetterMover.open(this.#context, this.#letters, to, this.#isCluster);
     const remove = (some: readonly string[]): ScriptCall =>
       scripts.removeDeadLetters(this.#context.keys, { origins: some });
     const move = async (count: (more: number) => void): Promise<void> => {

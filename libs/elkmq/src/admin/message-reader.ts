@@ -1,9 +1,17 @@
 import type { DeadLetterQueue } from '../dead-letters/dead-letter-queue.js';
 import { InvalidOptionError } from '../model/errors.js';
 import { GROUP } from '../model/keys.js';
-import { formatValue, parseInteger } from '../model/options.js';
+import { formatValue } from '../model/options.js';
 import * as scripts from '../redis/scripts.generated.js';
 import { callScript, readCommand, type AdminContext } from './admin-call.js';
+import {
+  readWholePage,
+  STEP,
+  type MessagePage,
+  type MessageQuery,
+  type MessageStep,
+  type QueueReader,
+} from './message-page.js';
 import { findOrdered, readOrdered } from './ordered-messages.js';
 import {
   messageOfDelayed,
@@ -13,26 +21,7 @@ import {
   type QueueMessage,
 } from './queue-message.js';
 
-/** Chooses a page of messages. */
-export interface MessageQuery {
-  /** The place where the page begins: `next` of the page before. */
-  readonly after?: string | undefined;
-  /** The largest number of messages, 1 to 1,000. Default 100. */
-  readonly limit?: number | undefined;
-}
-
-/** Some of the messages of one state. */
-export interface MessagePage {
-  readonly messages: QueueMessage[];
-  /** The value of `after` for the next page; `undefined` when there is none. */
-  readonly next: string | undefined;
-}
-
 export const STATES: readonly MessageState[] = ['waiting', 'ordered', 'running', 'delayed', 'dead'];
-
-const MAX_LIMIT = 1_000;
-/** The most that one call reads: messages, and bytes of their fields. */
-const STEP = { messages: 250, bytes: 1024 * 1024 };
 
 /** The number of messages of a state among which a message that was tried again is looked for. */
 const MAX_LOOKED_AT = 10_000;
@@ -54,8 +43,8 @@ export function parseState(value: unknown): MessageState {
   throw new InvalidOptionError(`state must be one of ${STATES.join(', ')}, got ${formatValue(value)}`);
 }
 
-/** Reads the messages of a queue in pages. It changes nothing. */
-export class MessageReader {
+/** Reads the messages of a queue, or of one partition. It changes nothing. */
+export class MessageReader implements QueueReader {
   readonly #context: AdminContext;
   readonly #letters: DeadLetterQueue;
 
@@ -64,50 +53,33 @@ export class MessageReader {
     this.#letters = letters;
   }
 
-  /** Reads a page, however many calls that takes. */
-  async readPage(state: MessageState, { after, limit }: MessageQuery): Promise<MessagePage> {
-    const most = parseInteger('limit', limit, 100, 1, MAX_LIMIT);
-    const messages: QueueMessage[] = [];
-    let next = after;
-    do {
-      const step = await this.readStep(state, next, Math.min(most - messages.length, STEP.messages));
-      messages.push(...step.messages);
-      next = step.next;
-    } while (next !== undefined && messages.length < most);
-    return { messages, next };
+  async readPage(state: MessageState, query: MessageQuery): Promise<MessagePage> {
+    return readWholePage(this, state, query);
   }
 
-  /**
-   * Reads with few calls. A step may have fewer messages than `limit`, and none, when others follow.
-   * @param order of waiting messages
-   */
   async readStep(
     state: MessageState,
     after: string | undefined,
     limit: number,
     order: 'oldest' | 'newest' = 'oldest',
-  ): Promise<MessagePage> {
+  ): Promise<MessageStep> {
     switch (parseState(state)) {
       case 'waiting':
         return this.#readWaiting(after, limit, order);
       case 'ordered':
-        return readOrdered(this.#context, after, limit);
+        return { ...(await readOrdered(this.#context, after, limit)), places: [] };
       case 'running':
         return this.#readRunning(after, limit);
       case 'delayed':
         return this.#readDelayed(after, limit);
       case 'dead': {
-        const { letters, next } = await this.#letters.list({ before: after, limit });
-        return { messages: letters.map(messageOfLetter), next };
+        const { rows, next } = await this.#letters.listPlaced({}, limit, after);
+        const messages = rows.map(({ letter }) => messageOfLetter(letter));
+        return { messages, places: rows.map(({ place }) => place), next };
       }
     }
   }
 
-  /**
-   * Reads one message. A message that is tried again has another id than its origin: it is looked for among
-   * the running messages and the newest waiting ones, 10,000 of each.
-   * @param id of its entry, or its origin
-   */
   async readMessage(id: string): Promise<QueueMessage | undefined> {
     const known = (await this.#readById(parseId('origin', id))) ?? (await this.#readOrderedById(id));
     if (known) return known;
@@ -151,7 +123,7 @@ export class MessageReader {
     after: string | undefined,
     limit: number,
     order: 'oldest' | 'newest',
-  ): Promise<MessagePage> {
+  ): Promise<MessageStep> {
     const seen = after === undefined ? '' : parseId('after', after);
     const args = { group: GROUP, seen, order, limit, budget: STEP.bytes };
     const answer = await callScript(this.#context, scripts.readWaiting(this.#context.keys, args));
@@ -164,11 +136,11 @@ export class MessageReader {
       if (message) messages.push(message);
       next = id;
     }
-    return { messages, next: isEnd === 1 ? undefined : next };
+    return { messages, places: messages.map(({ id }) => id), next: isEnd === 1 ? undefined : next };
   }
 
   /** @param only the id of the one entry to read */
-  async #readRunning(after: string | undefined, limit: number, only?: string): Promise<MessagePage> {
+  async #readRunning(after: string | undefined, limit: number, only?: string): Promise<MessageStep> {
     const last = only === undefined ? after : before(only);
     const seen = last === undefined ? '' : parseId('after', last);
     const args = { group: GROUP, seen, limit, budget: STEP.bytes };
@@ -183,11 +155,11 @@ export class MessageReader {
       const message = messageOfEntry([id, fields], 'running', { consumer, renewedAt: now - idle });
       if (message) messages.push(message);
     }
-    return { messages, next: isEnd === 1 ? undefined : next };
+    return { messages, places: messages.map(({ id }) => id), next: isEnd === 1 ? undefined : next };
   }
 
   /** The message that is due first comes first, then by origin. */
-  async #readDelayed(after: string | undefined, limit: number): Promise<MessagePage> {
+  async #readDelayed(after: string | undefined, limit: number): Promise<MessageStep> {
     const { delayed, delayedBodies } = this.#context.keys;
     const [, from = '-inf', seen] = after === undefined ? [] : placeOf(after);
     const rows: [origin: string, due: string][] = [];
@@ -201,15 +173,19 @@ export class MessageReader {
       if (index.length < 2 * STEP.messages) break;
     }
     const page = rows.slice(0, Math.max(await this.#countReadable(rows.slice(0, limit)), 1));
-    if (page.length === 0) return { messages: [], next: undefined };
+    if (page.length === 0) return { messages: [], places: [], next: undefined };
     const origins = page.map(([origin]) => origin);
     const bodies = (await readCommand(this.#context, 'hmget', [delayedBodies, ...origins])) as unknown[];
-    const messages = page.flatMap(([origin, due], index) => {
+    const messages: QueueMessage[] = [];
+    const places: string[] = [];
+    for (const [index, [origin, due]] of page.entries()) {
       const body = bodies[index];
-      return typeof body === 'string' ? [messageOfDelayed(origin, body, Number(due))] : [];
-    });
+      if (typeof body !== 'string') continue;
+      messages.push(messageOfDelayed(origin, body, Number(due)));
+      places.push(`${due}:${origin}`);
+    }
     const [origin, due] = page.at(-1) as [string, string];
-    return { messages, next: page.length < rows.length ? `${due}:${origin}` : undefined };
+    return { messages, places, next: page.length < rows.length ? `${due}:${origin}` : undefined };
   }
 
   /** The number of delayed messages that one call can read, counted from the first one. */

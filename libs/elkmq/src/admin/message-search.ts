@@ -1,7 +1,8 @@
 import { DEAD_LETTER_REASONS, type DeadLetterReason } from '../dead-letters/dead-letter.js';
 import { InvalidOptionError } from '../model/errors.js';
 import { formatValue, parseInteger } from '../model/options.js';
-import { parseState, type MessageReader } from './message-reader.js';
+import type { QueueReader } from './message-page.js';
+import { parseState } from './message-reader.js';
 import type { MessageState, QueueMessage } from './queue-message.js';
 import type { QueueState } from './queue-state.js';
 
@@ -53,7 +54,7 @@ const ORDER: readonly MessageState[] = ['running', 'waiting', 'ordered', 'delaye
 
 /** Searches step by step. Each step is short for Redis, and says how far the search is. */
 export async function* searchMessages(
-  reader: MessageReader,
+  reader: QueueReader,
   state: () => Promise<QueueState>,
   filter: MessageFilter,
   { states = ORDER, newest }: SearchOptions,

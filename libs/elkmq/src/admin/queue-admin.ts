@@ -1,38 +1,40 @@
-import { DeadLetterQueue } from '../dead-letters/dead-letter-queue.js';
 import type { DeadLetterFilter } from '../dead-letters/filter.js';
 import { ConnectionError } from '../model/errors.js';
 import { QueueKeys } from '../model/keys.js';
 import { DEFAULTS, formatValue, parseMilliseconds, parseQueueName } from '../model/options.js';
+import { checkPartitions } from '../model/partitions.js';
 import type { ServiceEvent } from '../model/service-event.js';
 import { COMMAND_TIMEOUT_MS, Connection } from '../redis/connection.js';
 import { RedisSource, type RedisSourceInput } from '../redis/redis-source.js';
-import type { AdminContext } from './admin-call.js';
 import type { QueueAdminOptions } from './admin-options.js';
-import { AdminProducer, type EnqueueOptions } from './admin-producer.js';
-import { readBlockedKeys, type BlockedKey } from './blocked-keys.js';
-import { MessageChanges, type QueueChange } from './message-changes.js';
-import { MessageReader, type MessagePage, type MessageQuery } from './message-reader.js';
+import type { EnqueueOptions } from './admin-producer.js';
+import type { BlockedKey } from './blocked-keys.js';
+import type { QueueChange } from './message-changes.js';
+import type { MessagePage, MessageQuery } from './message-page.js';
 import { searchMessages, type MessageFilter, type SearchOptions, type SearchStep } from './message-search.js';
+import { QueueOpener, type OpenedQueue } from './opened-queue.js';
+import { pausePartitions, resumePartitions, setPartitionLimits } from './partitioned-control.js';
+import { readAllRates, readAllWorkers, readBlockedKeysOf, readWholeState } from './partitioned-state.js';
 import type { MessageState, QueueMessage } from './queue-message.js';
-import { setQueueLimits, type QueueLimits } from './queue-limits.js';
-import { pauseQueue, resumeQueue, type QueuePause } from './queue-pause.js';
-import { readRates, type MinuteRates } from './queue-rates.js';
-import { readQueueState, type QueueState } from './queue-state.js';
-import { readWorkers, type WorkerInfo } from './worker-info.js';
+import type { QueueLimits } from './queue-limits.js';
+import type { QueuePause } from './queue-pause.js';
+import type { MinuteRates } from './queue-rates.js';
+import type { QueueState } from './queue-state.js';
+import type { WorkerInfo } from './worker-info.js';
 
 /**
  * Looks at a queue from outside, and changes what is in it: its state, its messages, and the workers that
  * work on it. It connects at once; call `close` in the end.
  *
+ * A queue with partitions is one queue. An id of a message is then `3:1700000000000-0`, with its partition.
+ *
  * Every call may fail with one of these errors. `ConnectionError`: Redis takes longer than `timeout`, or the
  * admin is closed. `DequeueError`: Redis refuses. `InvalidOptionError`: an argument is wrong.
  */
 export class QueueAdmin {
-  readonly #context: AdminContext;
-  readonly #letters: DeadLetterQueue;
-  readonly #reader: MessageReader;
-  readonly #changes: MessageChanges;
-  readonly #producer: AdminProducer;
+  readonly #connection: Connection;
+  readonly #patience: number;
+  readonly #opener: QueueOpener;
   readonly #audit: (change: QueueChange) => void;
 
   /**
@@ -48,13 +50,12 @@ export class QueueAdmin {
     const patience = parseMilliseconds('timeout', options.timeout, DEFAULTS.enqueueTimeout);
     const source = new RedisSource(redis, options.credentials);
     const keys = new QueueKeys(parseQueueName(name), source.isCluster);
-    const connection = new Connection(source, COMMAND_TIMEOUT_MS);
-    this.#context = { connection, keys, patience };
-    this.#letters = new DeadLetterQueue(connection, keys, patience);
-    this.#reader = new MessageReader(this.#context, this.#letters);
-    this.#producer = new AdminProducer(this.#context);
+    const partitions = options.partitions === undefined ? undefined : checkPartitions(options.partitions);
     this.#audit = (change) => options.audit?.(change);
-    this.#changes = new MessageChanges(this.#context, this.#letters, source.isCluster, this.#audit);
+    this.#patience = patience;
+    this.#connection = new Connection(source, COMMAND_TIMEOUT_MS);
+    const context = { connection: this.#connection, keys, patience };
+    this.#opener = new QueueOpener(context, source.isCluster, partitions, this.#audit);
   }
 
   /**
@@ -64,8 +65,8 @@ export class QueueAdmin {
    * @param timeout time that Redis may take, ms; default: the option
    */
   async workers(timeout?: number): Promise<WorkerInfo[]> {
-    const { connection, keys, patience } = this.#open();
-    return readWorkers(connection, keys, timeout ?? patience);
+    const { keys } = await this.#open(timeout);
+    return readAllWorkers(this.#connection, keys, timeout ?? this.#patience);
   }
 
   /**
@@ -73,8 +74,8 @@ export class QueueAdmin {
    * @param timeout time that Redis may take, ms; default: the option
    */
   async state(timeout?: number): Promise<QueueState> {
-    const { connection, keys, patience } = this.#open();
-    return readQueueState(connection, keys, timeout ?? patience);
+    const { keys } = await this.#open(timeout);
+    return readWholeState(this.#connection, keys, timeout ?? this.#patience);
   }
 
   /**
@@ -85,7 +86,8 @@ export class QueueAdmin {
    * @param to ms since 1970, at most 48 hours after `from`; default: now
    */
   async rates(from?: number, to?: number): Promise<MinuteRates[]> {
-    return readRates(this.#open(), from, to);
+    const { partitions } = await this.#open();
+    return readAllRates(partitions, from, to);
   }
 
   /**
@@ -94,7 +96,8 @@ export class QueueAdmin {
    * A key that changes meanwhile can come twice, or not at all.
    */
   async *blockedKeys(): AsyncGenerator<BlockedKey, void, undefined> {
-    yield* readBlockedKeys(this.#open());
+    const { partitions } = await this.#open();
+    yield* readBlockedKeysOf(partitions);
   }
 
   /**
@@ -103,19 +106,18 @@ export class QueueAdmin {
    * comes first. A message that becomes ordered or the first of its key meanwhile can come twice or not at all.
    */
   async messages(state: MessageState, query: MessageQuery = {}): Promise<MessagePage> {
-    this.#open();
-    return this.#reader.readPage(state, query);
+    return (await this.#open()).reader.readPage(state, query);
   }
 
   /**
-   * Reads one message, in whatever state it is. All ordered messages are looked through in short steps. A message that is tried again has another id than its
-   * origin: it is looked for among the running messages and the newest waiting ones, 10,000 of each.
+   * Reads one message, in whatever state it is. All ordered messages are looked through in short steps. A
+   * message that is tried again has another id than its origin: it is looked for among the running messages
+   * and the newest waiting ones, 10,000 of each. Only here an id may lack its partition.
    * @param origin of the message, or the id of its entry
    * @returns `undefined` when it is not there (any more)
    */
   async message(origin: string): Promise<QueueMessage | undefined> {
-    this.#open();
-    return this.#reader.readMessage(origin);
+    return (await this.#open()).reader.readMessage(origin);
   }
 
   /**
@@ -126,8 +128,8 @@ export class QueueAdmin {
     filter: MessageFilter,
     options: SearchOptions = {},
   ): AsyncGenerator<SearchStep, void, undefined> {
-    this.#open();
-    yield* searchMessages(this.#reader, () => this.state(), filter, options);
+    const { reader } = await this.#open();
+    yield* searchMessages(reader, () => this.state(), filter, options);
   }
 
   /**
@@ -137,8 +139,7 @@ export class QueueAdmin {
    * @returns the number of messages that were deleted. A running message is not
    */
   async remove(which: string | readonly string[]): Promise<number> {
-    this.#open();
-    return this.#changes.remove(which);
+    return (await this.#open()).changes.remove(which);
   }
 
   /**
@@ -147,8 +148,7 @@ export class QueueAdmin {
    * @returns the number of messages that were put back
    */
   async retry(which: string | readonly string[] | DeadLetterFilter): Promise<number> {
-    this.#open();
-    return this.#changes.retry(which);
+    return (await this.#open()).changes.retry(which);
   }
 
   /**
@@ -159,8 +159,7 @@ export class QueueAdmin {
    * @throws {EnqueueError} when Redis refuses to store them
    */
   async move(which: string | readonly string[] | DeadLetterFilter, toQueue: string): Promise<number> {
-    this.#open();
-    return this.#changes.move(which, toQueue);
+    return (await this.#open()).changes.move(which, toQueue);
   }
 
   /**
@@ -169,8 +168,7 @@ export class QueueAdmin {
    * @returns the number of messages that were put into the queue
    */
   async runNow(which: string | readonly string[]): Promise<number> {
-    this.#open();
-    return this.#changes.runNow(which);
+    return (await this.#open()).changes.runNow(which);
   }
 
   /**
@@ -179,8 +177,7 @@ export class QueueAdmin {
    * @returns the number of messages that were deleted
    */
   async purge(state: MessageState): Promise<number> {
-    this.#open();
-    return this.#changes.purge(state);
+    return (await this.#open()).changes.purge(state);
   }
 
   /**
@@ -192,7 +189,7 @@ export class QueueAdmin {
    * @returns the pause. A queue that is paused already keeps its pause
    */
   async pause(by?: string): Promise<QueuePause> {
-    const pause = await pauseQueue(this.#open(), by);
+    const pause = await pausePartitions((await this.#open()).partitions, by);
     this.#audit({ queue: this.name, action: 'pause', target: [], count: 0 });
     return pause;
   }
@@ -202,7 +199,7 @@ export class QueueAdmin {
    * @returns whether the queue was paused
    */
   async resume(): Promise<boolean> {
-    const wasPaused = await resumeQueue(this.#open());
+    const wasPaused = await resumePartitions((await this.#open()).partitions);
     this.#audit({ queue: this.name, action: 'resume', target: [], count: 0 });
     return wasPaused;
   }
@@ -214,11 +211,11 @@ export class QueueAdmin {
    * `EventQueue.dequeue`, legacy consumers, workers with `legacyConsumers`, and workers of a version that
    * knows no limits.
    * @param limits `concurrency` is the largest number of messages that run at once, from 1. `rate` is the
-   * largest number that start: `limit`, from 1, in `per` ms, from 100
+   * largest number that start: `limit`, from 1, in `per` ms, from 100. Partitions divide them evenly
    * @returns the limits that the queue has now
    */
   async setLimits(limits: QueueLimits): Promise<QueueLimits> {
-    const set = await setQueueLimits(this.#open(), limits);
+    const set = await setPartitionLimits((await this.#open()).partitions, limits);
     this.#audit({ queue: this.name, action: 'setLimits', target: [], count: 0 });
     return set;
   }
@@ -229,20 +226,20 @@ export class QueueAdmin {
    * @throws {EnqueueError} when Redis refuses it
    */
   async enqueue(event: ServiceEvent, options: EnqueueOptions = {}): Promise<string> {
-    this.#open();
-    const origin = await this.#producer.enqueue(event, options);
+    const { producer } = await this.#open();
+    const origin = await producer.enqueue(event, options);
     this.#audit({ queue: this.name, action: 'enqueue', target: [origin], count: 1 });
     return origin;
   }
 
   /** Closes the connection. It can be called again. */
   async close(): Promise<void> {
-    await this.#producer.close();
-    await this.#context.connection.closeConnection();
+    await this.#opener.closeProducer();
+    await this.#connection.closeConnection();
   }
 
-  #open(): AdminContext {
-    if (this.#context.connection.status !== 'closed') return this.#context;
+  async #open(timeout = this.#patience): Promise<OpenedQueue> {
+    if (this.#connection.status !== 'closed') return this.#opener.open(timeout);
     throw new ConnectionError(`the admin of queue ${formatValue(this.name)} is closed`);
   }
 }

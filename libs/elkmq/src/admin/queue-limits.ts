@@ -64,7 +64,11 @@ export async function setQueueLimits(context: AdminContext, given: QueueLimits):
   return limits;
 }
 
-function parseLimits(given: unknown): QueueLimits {
+/**
+ * Checks limits.
+ * @throws {InvalidOptionError}
+ */
+export function parseLimits(given: unknown): QueueLimits {
   const { concurrency, rate } = membersOf('limits', given, ['concurrency', 'rate']);
   return {
     ...(concurrency !== undefined && { concurrency: requiredInteger('concurrency', concurrency, 1) }),

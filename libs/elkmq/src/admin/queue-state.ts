@@ -45,6 +45,20 @@ export interface QueueState {
   readonly paused?: QueuePause;
   /** The limits over all workers, if the queue has any. */
   readonly limits?: QueueLimits;
+  /** The number of partitions, if the queue has any. */
+  readonly partitions?: number;
+  /** The partitions that do not answer, if there are any. The counts are those of the others. */
+  readonly away?: readonly AwayPartition[];
+}
+
+/** A partition of a queue that does not answer. */
+export interface AwayPartition {
+  /** Its index, from 0. */
+  readonly partition: number;
+  /** The name by which it is found in Redis, such as `orders#1.78`. */
+  readonly name: string;
+  /** The reason. */
+  readonly error: string;
 }
 
 /** The numbers of the answer. What operators want of the workers comes after them. */
@@ -91,4 +105,22 @@ export async function readQueueState(
       throw new DequeueError(`Redis refuses to tell: ${error.message}`, { cause: error });
     throw error;
   }
+}
+
+/** The state of several queues together. */
+export function sumOfStates(states: readonly QueueState[]): QueueState {
+  const sum = (name: Exclude<keyof QueueState, 'paused' | 'limits' | 'away'>): number =>
+    states.reduce((total, state) => total + (state[name] ?? 0), 0);
+  const olderWorkers = sum('olderWorkers');
+  return {
+    waiting: sum('waiting'),
+    running: sum('running'),
+    delayed: sum('delayed'),
+    deadLetters: sum('deadLetters'),
+    behindKeys: sum('behindKeys'),
+    blockedKeys: sum('blockedKeys'),
+    oldestWaiting: Math.max(0, ...states.map(({ oldestWaiting }) => oldestWaiting)),
+    workers: sum('workers'),
+    ...(olderWorkers > 0 && { olderWorkers }),
+  };
 }

@@ -1,5 +1,6 @@
 import { DequeueError } from '../model/errors.js';
 import { DEFAULTS, parseInteger, parseMilliseconds } from '../model/options.js';
+import { queueOfPartition } from '../model/partitions.js';
 import { COMMAND_TIMEOUT_MS, Connection } from '../redis/connection.js';
 import type { CredentialsFunction } from '../redis/credentials.js';
 import { isReplyError } from '../redis/redis-errors.js';
@@ -20,7 +21,7 @@ export interface QueuesOptions {
 
 /** The queues that were found. */
 export interface FoundQueues {
-  /** Their names, sorted. On Cluster a name has no braces. */
+  /** Their names, sorted. On Cluster a name has no braces. A queue with partitions is one queue. */
   readonly queues: string[];
   /** Whether all keys were looked at. */
   readonly isComplete: boolean;
@@ -51,7 +52,9 @@ export async function queues(redis?: RedisSourceInput, options: QueuesOptions = 
       if (done) return found(names, limit, value);
       for (const key of value) {
         const name = KEY.exec(key)?.[1];
-        if (name !== undefined) names.add(source.isCluster ? name.replace(/^\{([^}]+)\}$/, '$1') : name);
+        if (name === undefined) continue;
+        const queue = source.isCluster ? name.replace(/^\{([^}]+)\}$/, '$1') : name;
+        names.add(queueOfPartition(queue)?.queue ?? queue);
       }
       if (names.size >= limit) return found(names, limit, false);
     }

@@ -26,7 +26,7 @@ export interface DeadLetterPage {
 }
 
 /** A letter, and the place after it. */
-interface Row {
+export interface PlacedLetter {
   readonly letter: DeadLetter;
   readonly place: string;
 }
@@ -72,14 +72,22 @@ export class DeadLetterQueue {
   async list({ before, limit, ...filter }: DeadLetterQuery = {}): Promise<DeadLetterPage> {
     checkFilter(filter);
     const most = parseInteger('limit', limit, 100, 1, MAX_LIMIT);
-    const letters: DeadLetter[] = [];
-    let next: string | undefined;
-    for await (const { letter, place } of this.#rows(filter, before, most + 1)) {
-      if (letters.length === most) return { letters, next };
-      letters.push(letter);
-      next = place;
+    const { rows, next } = await this.listPlaced(filter, most, before);
+    return { letters: rows.map(({ letter }) => letter), next };
+  }
+
+  /** @internal Reads one page of letters, each with the place after it. */
+  async listPlaced(
+    filter: DeadLetterFilter,
+    limit: number,
+    before: string | undefined,
+  ): Promise<{ rows: PlacedLetter[]; next: string | undefined }> {
+    const rows: PlacedLetter[] = [];
+    for await (const row of this.#rows(filter, before, limit + 1)) {
+      if (rows.length === limit) return { rows, next: rows.at(-1)?.place };
+      rows.push(row);
     }
-    return { letters, next: undefined };
+    return { rows, next: undefined };
   }
 
   /**
@@ -158,7 +166,7 @@ export class DeadLetterQueue {
    * The chosen letters, the one that died last first.
    * @param expected the number of letters that are wanted, if that is known
    */
-  async *#rows(filter: DeadLetterFilter, before?: string, expected?: number): AsyncGenerator<Row> {
+  async *#rows(filter: DeadLetterFilter, before?: string, expected?: number): AsyncGenerator<PlacedLetter> {
     const step = isForAll(filter) ? (expected ?? BATCH.letters) : BATCH.letters;
     let [from, last] = before === undefined ? ['+inf', ''] : partsOf(before);
     for (;;) {

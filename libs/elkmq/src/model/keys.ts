@@ -63,6 +63,8 @@ export class QueueKeys {
    * hash with a TTL: what was done in each minute of the last 48 hours, see shared/rate_slots.lua
    */
   readonly rates: string;
+  /** string: the number of partitions of the queue; it is not there when the queue has none */
+  readonly partitions: string;
   readonly #prefix: string;
 
   /**
@@ -95,6 +97,7 @@ export class QueueKeys {
     this.laneSweep = `${this.#prefix}(lane_sweep)`;
     this.control = `${this.#prefix}(control)`;
     this.rates = `${this.#prefix}(rates)`;
+    this.partitions = `${this.#prefix}(partitions)`;
   }
 
   /** All keys of this queue alone that have a fixed name. */

@@ -15,6 +15,9 @@ const INDEX_BITS = 6;
 const FNV_BASIS = 0x811c9dc5;
 const FNV_PRIME = 0x01000193;
 
+/** The end of the tag of a partition: its index, and the number that leads to its slot. */
+const PARTITION_TAG = /#(\d{1,2})\.\d+(?=}|$)/;
+
 /** A name with one hash tag: what is before it, the tag, what is after it. */
 const TAGGED = /^([^{}]*)\{([^{}]+)\}([^{}]*)$/;
 
@@ -47,6 +50,19 @@ export function partitionNames(queue: string, partitions: number): string[] {
   return partitionTags(isTagged ? tag : queue, partitions).map((each) =>
     isTagged ? `${before}{${each}}${after}` : each,
   );
+}
+
+/**
+ * The queue of which this name is a partition, and the index; `undefined` when it is the name of none.
+ * Partition 0 has the name of its queue, so it is not found.
+ */
+export function queueOfPartition(name: string): { queue: string; partition: number } | undefined {
+  const [end = '', index = ''] = PARTITION_TAG.exec(name) ?? [];
+  const partition = Number(index);
+  if (partition < 1 || partition >= MAX_PARTITIONS) return undefined;
+  const queue = name.replace(PARTITION_TAG, '');
+  if (end === '' || queue === '' || (/[{}]/.test(queue) && !TAGGED.test(queue))) return undefined;
+  return partitionNames(queue, MAX_PARTITIONS)[partition] === name ? { queue, partition } : undefined;
 }
 
 /**

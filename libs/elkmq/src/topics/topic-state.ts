@@ -62,24 +62,6 @@ export async function readTopicState(
   }
 }
 
-/** The state of several queues together. */
-export function sumOfStates(states: readonly QueueState[]): QueueState {
-  const sum = (name: Exclude<keyof QueueState, 'paused' | 'limits'>): number =>
-    states.reduce((total, state) => total + (state[name] ?? 0), 0);
-  const olderWorkers = sum('olderWorkers');
-  return {
-    waiting: sum('waiting'),
-    running: sum('running'),
-    delayed: sum('delayed'),
-    deadLetters: sum('deadLetters'),
-    behindKeys: sum('behindKeys'),
-    blockedKeys: sum('blockedKeys'),
-    oldestWaiting: Math.max(0, ...states.map(({ oldestWaiting }) => oldestWaiting)),
-    workers: sum('workers'),
-    ...(olderWorkers > 0 && { olderWorkers }),
-  };
-}
-
 async function readMap(client: Connection['client'], key: string): Promise<Map<string, string>> {
   const fields = await readHash(client, key);
   const entries = new Map<string, string>();

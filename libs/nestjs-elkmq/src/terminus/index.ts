@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { HealthIndicatorService, type HealthIndicatorResult } from '@nestjs/terminus';
 import { InvalidOptionError, type QueueState } from 'elkmq';
-import { describePause, parseMilliseconds, formatValue, parseInteger } from 'elkmq/internal';
+import { describeAway, describePause, parseMilliseconds, formatValue, parseInteger } from 'elkmq/internal';
 
 /** An `ElkMqClient`, an `ElkMqServer`, an `EventQueue` or a `QueueAdmin`. */
 export interface ElkMqHealthSource {
@@ -44,7 +44,8 @@ export class ElkMqHealthIndicator {
    * Checks a queue.
    * @param key the name of the result
    * A paused queue is not down because messages wait. Then `degraded` says that it is paused, and what waits.
-   * `degraded` also says that workers of an earlier version take messages with ordering keys.
+   * `degraded` also says that workers of an earlier version take messages with ordering keys, and which
+   * partitions do not answer. The others go on, so the queue is down only when none answers.
    * @returns `up` or `down`, with the state of the queue and `roundTrip`, the time that Redis took to answer,
    * ms. When Redis does not answer, only the message of the error is there
    * @throws {InvalidOptionError} when a limit is wrong
@@ -63,7 +64,7 @@ export class ElkMqHealthIndicator {
       const { waiting, others } = exceeded(state);
       // In a paused queue messages are meant to wait.
       const paused = state.paused ? [`the queue ${describePause(state.paused)}`, ...waiting] : [];
-      const degraded = [...paused, ...older(state)].join('; ');
+      const degraded = [...paused, ...older(state), ...(state.away ?? []).map(describeAway)].join('; ');
       const message = (state.paused ? others : [...waiting, ...others]).join('; ');
       const all = { ...details, ...(degraded !== '' && { degraded }) };
       return message === '' ? indicator.up(all) : indicator.down({ ...all, message });

@@ -1,3 +1,4 @@
+import { readPartitionKeys } from '../../admin/partition-number.js';
 import { queues as findQueues } from '../../admin/queues.js';
 import { scanKeys } from '../../admin/scan-keys.js';
 import { ConnectionError, DequeueError, EventQueueError } from '../../model/errors.js';
@@ -39,9 +40,12 @@ export async function doctor(given: readonly string[], options: DoctorOptions): 
       ({ check, level }) => level === 'error' && /version|rights|role/.test(check),
     );
     if (isUsable) {
-      for (const name of names)
+      const checked: string[] = [];
+      for (const name of names) checked.push(...(await partitionsOf(connection, name, options.patience)));
+      for (const name of checked)
         findings.push(...(await checkQueue(connection, name, options.patience, options)));
-      findings.push(...(await temporaryKeyFindings(connection, given, options.patience)));
+      const looked = given.length > 0 ? checked : [];
+      findings.push(...(await temporaryKeyFindings(connection, looked, options.patience)));
     }
     report(names, facts, findings, options);
     return findings.some(({ level }) => level !== 'note') ? EXIT.finding : EXIT.fine;
@@ -51,6 +55,12 @@ export async function doctor(given: readonly string[], options: DoctorOptions): 
   } finally {
     await connection.closeConnection();
   }
+}
+
+/** The names under which a queue is in Redis: each partition is checked by itself. */
+async function partitionsOf(connection: Connection, queue: string, patience: number): Promise<string[]> {
+  const keys = await readPartitionKeys(connection, queue, 'nodes' in connection.client, patience);
+  return keys.map((each) => each.queue);
 }
 
 /** Finds all queues. A user of Redis who may not look for them names them. */

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { QueueState } from '../../admin/queue-state.js';
 import { queues as findQueues } from '../../admin/queues.js';
-import { readQueueState } from '../../admin/queue-state.js';
-import { QueueKeys } from '../../model/keys.js';
+import { readPartitionKeys } from '../../admin/partition-number.js';
+import { readWholeState } from '../../admin/partitioned-state.js';
 import { COMMAND_TIMEOUT_MS, Connection } from '../../redis/connection.js';
 import { RedisSource } from '../../redis/redis-source.js';
 import { EXIT, type ExitCode } from '../exit.js';
@@ -68,8 +68,8 @@ async function* readStates(
   const source = new RedisSource(await redisOf(options));
   const connection = new Connection(source, COMMAND_TIMEOUT_MS);
   const stateOf = async (queue: string): Promise<NamedState> => {
-    const keys = new QueueKeys(queue, source.isCluster);
-    return { queue, ...(await readQueueState(connection, keys, options.patience)) };
+    const keys = await readPartitionKeys(connection, queue, source.isCluster, options.patience);
+    return { queue, ...(await readWholeState(connection, keys, options.patience)) };
   };
   try {
     await connection.whenConnected(options.patience);

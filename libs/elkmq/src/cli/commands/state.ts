@@ -1,4 +1,5 @@
 import { describeLimits } from '../../admin/queue-limits.js';
+import { describeAway } from '../../admin/partitioned-state.js';
 import { describePause } from '../../admin/queue-pause.js';
 import type { QueueState } from '../../admin/queue-state.js';
 import { EXIT, type ExitCode } from '../exit.js';
@@ -19,7 +20,7 @@ export interface WorkersOptions extends CommonOptions {
   readonly min?: number;
 }
 
-/** Shows the state of a queue, and compares it with limits. */
+/** Shows the state of a queue, and compares it with limits. A partition that is away is a finding too. */
 export async function state(queue: string, options: StateOptions): Promise<ExitCode> {
   return withAdmin(queue, options, async (admin) => {
     const now = await admin.state();
@@ -34,6 +35,7 @@ export async function state(queue: string, options: StateOptions): Promise<ExitC
       print(`delayed       ${String(now.delayed)}`);
       print(`dead letters  ${String(now.deadLetters)}`);
       print(`workers       ${String(now.workers)}`);
+      if (now.partitions !== undefined) print(`partitions    ${String(now.partitions)}`);
       if (now.olderWorkers !== undefined)
         note(`Workers of an earlier version that know no ordering keys: ${String(now.olderWorkers)}.`);
       if (now.paused) note(`The queue ${safeText(describePause(now.paused))}.`);
@@ -49,6 +51,7 @@ function exceededLimits(now: QueueState, options: StateOptions): string[] {
   const above = (name: string, value: number, limit: number | undefined): string[] =>
     limit !== undefined && value > limit ? [`${name}: ${String(value)}, more than ${String(limit)}`] : [];
   return [
+    ...(now.away ?? []).map(describeAway),
     ...above('waiting', now.waiting, maxWaiting),
     ...above('oldest, ms', now.oldestWaiting, maxOldest),
     ...above('delayed', now.delayed, maxDelayed),

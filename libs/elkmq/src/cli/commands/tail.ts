@@ -1,5 +1,7 @@
-import { messageOfEntry } from '../../admin/queue-message.js';
-import { QueueKeys } from '../../model/keys.js';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { readPartitionKeys } from '../../admin/partition-number.js';
+import { withPartition } from '../../admin/partitioned-id.js';
+import { messageOfEntry, type QueueMessage } from '../../admin/queue-message.js';
 import { entriesOfReply } from '../../model/stream-entries.js';
 import { COMMAND_TIMEOUT_MS, Connection } from '../../redis/connection.js';
 import { RedisSource } from '../../redis/redis-source.js';
@@ -17,6 +19,8 @@ export interface TailOptions extends CommonOptions {
 
 /** The time that one read waits in Redis, ms. */
 const BLOCK_MS = 1_000;
+/** The time between two looks at the streams of several partitions, ms. */
+const POLL_MS = 200;
 /** The number of entries of one read. An entry can have 16 MiB. */
 const ENTRIES_PER_READ = 16;
 
@@ -27,35 +31,76 @@ const ENTRIES_PER_READ = 16;
 export async function tail(queue: string, options: TailOptions): Promise<ExitCode> {
   const { patience, pattern, limit = Infinity } = options;
   const source = new RedisSource(await redisOf(options));
-  const { eventStream } = new QueueKeys(queue, source.isCluster);
   const connection = new Connection(source, COMMAND_TIMEOUT_MS);
   // Without a handler the signal would end the process with another code.
   process.once('SIGINT', () => process.exit(EXIT.fine));
-  const read = (command: string, args: (string | number)[]): Promise<unknown> =>
-    reliably(connection, (client) => send(client, command, args, 'bytes'), patience);
   try {
-    const newest = (await read('xrevrange', [eventStream, '+', '-', 'COUNT', 1])) as [[Buffer]?];
-    let last = newest[0]?.[0].toString() ?? '0-0';
+    const keys = await readPartitionKeys(connection, queue, source.isCluster, patience);
+    const tails = keys.map(({ eventStream }) => new StreamTail(connection, eventStream, patience));
+    await Promise.all(tails.map((each) => each.findEnd()));
     if (!options.json) note('Shows what is stored from now on. Ctrl-C ends it.');
     let shown = 0;
     while (shown < limit) {
-      const args = ['COUNT', ENTRIES_PER_READ, 'BLOCK', BLOCK_MS, 'STREAMS', eventStream, last];
-      for (const entry of entriesOfReply(await read('xread', args))) {
-        last = entry[0];
-        const message = messageOfEntry(entry, 'waiting');
-        if (!message || (pattern !== undefined && message.event?.action !== pattern)) continue;
-        if (options.json) print(jsonOfMessage(message));
-        else {
-          const { id, storedAt, event } = message;
-          const text = shortText(event?.payload ?? '', 100);
-          print(`${formatTime(storedAt)}  ${id}  ${shortText(event?.action ?? '(no event)')}  ${text}`);
+      // One read cannot wait for the streams of several slots.
+      const blockMs = tails.length === 1 ? BLOCK_MS : undefined;
+      const reads = await Promise.all(tails.map((each) => each.readNext(blockMs)));
+      for (const [partition, messages] of reads.entries()) {
+        for (const message of messages) {
+          if (shown === limit || (pattern !== undefined && message.event?.action !== pattern)) continue;
+          showStored(tails.length === 1 ? message : withPartition(message, partition), options);
+          shown++;
         }
-        shown++;
-        if (shown === limit) break;
       }
+      if (blockMs === undefined && reads.every(({ length }) => length === 0)) await sleep(POLL_MS);
     }
     return EXIT.fine;
   } finally {
     await connection.closeConnection();
   }
+}
+
+/** Reads one stream from its end on. */
+class StreamTail {
+  readonly #connection: Connection;
+  readonly #stream: string;
+  readonly #patience: number;
+  #last = '0-0';
+
+  constructor(connection: Connection, stream: string, patience: number) {
+    this.#connection = connection;
+    this.#stream = stream;
+    this.#patience = patience;
+  }
+
+  async findEnd(): Promise<void> {
+    const newest = (await this.#read('xrevrange', [this.#stream, '+', '-', 'COUNT', 1])) as [[Buffer]?];
+    this.#last = newest[0]?.[0].toString() ?? '0-0';
+  }
+
+  /** @param blockMs the time that Redis waits for an entry; without it, it does not wait */
+  async readNext(blockMs: number | undefined): Promise<QueueMessage[]> {
+    const block = blockMs === undefined ? [] : ['BLOCK', blockMs];
+    const args = ['COUNT', ENTRIES_PER_READ, ...block, 'STREAMS', this.#stream, this.#last];
+    const messages: QueueMessage[] = [];
+    for (const entry of entriesOfReply(await this.#read('xread', args))) {
+      this.#last = entry[0];
+      const message = messageOfEntry(entry, 'waiting');
+      if (message) messages.push(message);
+    }
+    return messages;
+  }
+
+  #read(command: string, args: (string | number)[]): Promise<unknown> {
+    return reliably(this.#connection, (client) => send(client, command, args, 'bytes'), this.#patience);
+  }
+}
+
+function showStored(message: QueueMessage, { json }: TailOptions): void {
+  if (json) {
+    print(jsonOfMessage(message));
+    return;
+  }
+  const { storedAt, id, event } = message;
+  const text = shortText(event?.payload ?? '', 100);
+  print(`${formatTime(storedAt)}  ${id}  ${shortText(event?.action ?? '(no event)')}  ${text}`);
 }

@@ -24,7 +24,7 @@ const LEASES_UNTIL_TAKEN_OVER = 3;
 /** The number of running messages that are looked at. */
 const MOST_RUNNING = 1_000;
 
-/** Checks one queue: its keys, its workers, and what is stuck. */
+/** Checks one queue, or one partition of a queue: its keys, its workers, and what is stuck. */
 export async function checkQueue(
   connection: Connection,
   queue: string,
