@@ -30,7 +30,7 @@ export default defineConfig({
         extends: true,
         test: { name: 'slow', include: filesOf('recovery', 'faults', 'legacy', 'system', 'topics', 'partitions'), isolate },
       },
-      // Docs, examples, demo, bench, scripts, and Nest's own transports. These have a process for each file:
+      // Docs, examples, and Nest's own transports. These have a process for each file:
       // some replace what is global to a process.
       { extends: true, test: { name: 'repo', include: filesOf('repo', 'transports') } },
     ],
