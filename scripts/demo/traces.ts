@@ -33,7 +33,7 @@ export class Traces {
     const problems: string[] = [];
     for (const key of await this.#keys()) problems.push(...(await this.#problemsOf(key)));
     return {
-      what: 'The queues are empty, and all that is left in Redis is their streams, and the table of the topic',
+      what: 'The queues are empty, and all that is left in Redis is their streams, their rates, and the table of the topic',
       problems,
     };
   }
@@ -46,8 +46,8 @@ export class Traces {
   }
 
   async #problemsOf(key: string): Promise<string[]> {
-    // The table of a topic stays with its subscriptions, and a key with a TTL of seconds.
-    if (/\((?:subscriptions|retention_turn)\)$/.test(key)) return [];
+    // The table of a topic stays with its subscriptions, and the other two have a TTL.
+    if (/\((?:subscriptions|retention_turn|rates)\)$/.test(key)) return [];
     if (!key.endsWith('(event_stream)')) return [`${key} is left`];
     const length = await this.#redis.xlen(key);
     const groups = (await this.#redis.xinfo('GROUPS', key)) as unknown[][];
