@@ -199,6 +199,7 @@ it('when a master is away, the state says which partitions are, and health is de
   const away = state.away ?? [];
   expect(away.length).toBeGreaterThan(0);
   expect(state.waiting).toBe(4 - away.length);
+  expect(await admin.workers()).toEqual([]);
   for (const { partition, name } of away) expect(name).toBe(queue.keysOf(partition).queue);
   const health = await healthOf(admin, { timeout: 1_000 });
   const [first] = away;

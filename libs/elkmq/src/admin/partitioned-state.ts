@@ -23,38 +23,25 @@ export async function readWholeState(
 ): Promise<QueueState> {
   const [first, ...others] = partitions;
   if (first && others.length === 0) return readQueueState(connection, first, patience);
-  const states: QueueState[] = [];
-  const away: AwayPartition[] = [];
-  let failure: unknown;
-  const read = async (keys: QueueKeys, partition: number): Promise<void> => {
-    try {
-      states.push(await readQueueState(connection, keys, patience));
-    } catch (error) {
-      if (!isAway(error)) throw error;
-      failure = error;
-      away.push({ partition, name: keys.queue, error: error.message });
-    }
-  };
-  await Promise.all(partitions.map(read));
-  if (states.length === 0) throw failure;
-  away.sort((one, other) => one.partition - other.partition);
-  return { ...stateOf(states), partitions: partitions.length, ...(away.length > 0 && { away }) };
+  const { answers, away } = await askAll(partitions, (keys) => readQueueState(connection, keys, patience));
+  return { ...stateOf(answers), partitions: partitions.length, ...(away.length > 0 && { away }) };
 }
 
 /**
- * Reads the workers of a queue over all its partitions, in the order in which they started. A worker has one
- * name in all of them.
+ * Reads the workers of a queue over all its partitions that answer, in the order in which they started. A
+ * worker has one name in all of them.
  */
 export async function readAllWorkers(
   connection: Connection,
   partitions: readonly QueueKeys[],
   patience: number,
 ): Promise<WorkerInfo[]> {
-  const lists = await Promise.all(partitions.map((keys) => readWorkers(connection, keys, patience)));
-  if (lists.length === 1) return lists[0] as WorkerInfo[];
+  const [first, ...others] = partitions;
+  if (first && others.length === 0) return readWorkers(connection, first, patience);
+  const { answers } = await askAll(partitions, (keys) => readWorkers(connection, keys, patience));
   const workers = new Map<string, WorkerInfo>();
-  const queue = partitions[0]?.queue ?? '';
-  for (const worker of lists.flat()) {
+  const queue = first?.queue ?? '';
+  for (const worker of answers.flat()) {
     const known = workers.get(worker.name);
     workers.set(worker.name, known ? joined(known, worker) : { ...worker, queue });
   }
@@ -89,6 +76,30 @@ export async function* readBlockedKeysOf(
         : { ...blocked, head: formatPartitionedId(partition, blocked.head) };
     }
   }
+}
+
+/**
+ * Asks all partitions. Those that are away do not stop the others.
+ * @throws the error of one of them when all are away
+ */
+async function askAll<T>(
+  partitions: readonly QueueKeys[],
+  ask: (keys: QueueKeys) => Promise<T>,
+): Promise<{ answers: T[]; away: AwayPartition[] }> {
+  const results = await Promise.allSettled(partitions.map(ask));
+  const answers: T[] = [];
+  const away: AwayPartition[] = [];
+  for (const [partition, result] of results.entries()) {
+    if (result.status === 'fulfilled') {
+      answers.push(result.value);
+      continue;
+    }
+    const error: unknown = result.reason;
+    const isLast = away.length === partitions.length - 1;
+    if (!isAway(error) || isLast) throw error;
+    away.push({ partition, name: partitions[partition]?.queue ?? '', error: error.message });
+  }
+  return { answers, away };
 }
 
 /** Says it as a part of a sentence: `partition 3 (orders#3.1) is away: Redis did not answer`. */

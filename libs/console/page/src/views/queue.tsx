@@ -79,8 +79,11 @@ function Count({ state, name }: { state: QueueState; name: string }): VNode | nu
 }
 
 function Warnings({ state }: { state: QueueState }): VNode | null {
-  const { waiting, workers, oldestWaiting, behindKeys, blockedKeys, paused, limits, olderWorkers } = state;
+  const { waiting, workers, oldestWaiting, behindKeys, blockedKeys, paused, limits, olderWorkers, away } =
+    state;
   const lines: string[] = [];
+  for (const { partition, name, error } of away ?? [])
+    lines.push(`Partition ${String(partition)} (${name}) does not answer: ${error}. It is not counted here.`);
   if (waiting > 0 && workers === 0)
     lines.push(
       'Messages wait, and no worker takes them. Is the service running, and does it use this queue?',
