@@ -1,3 +1,4 @@
+import keySlot from 'cluster-key-slot';
 import { QueueAdmin, queues, ServiceEvent, type QueueChange } from 'nestjs-elkmq';
 import { expect, it } from 'vitest';
 import { partitionOf } from '../../libs/elkmq/src/model/partitions.js';
@@ -209,4 +210,16 @@ it('when a master is away, the state says which partitions are, and health is de
       `partition ${String(first?.partition)} (${String(first?.name)}) is away: `,
     ) as unknown,
   });
+});
+
+it('a queue is known to have partitions also while partition 0 is away', async () => {
+  const { cluster, proxies } = await startUnreliableCluster(3);
+  const queue = await PartitionedQueue.register(cluster, 2);
+  await queue.addWaiting(1, START, 1);
+  const master = Math.floor(keySlot(queue.keysOf(0).eventStream) / Math.ceil(16_384 / 3));
+  // Nobody listens there.
+  proxies[master]?.leadTo('redis://127.0.0.1:1');
+  proxies[master]?.cut();
+  const state = await adminOf(queue, { timeout: 1_000 }).state();
+  expect(state).toMatchObject({ waiting: 1, partitions: 2, away: [{ partition: 0, name: queue.name }] });
 });

@@ -9,7 +9,7 @@ export interface QueueAdminOptions {
   readonly timeout?: number | undefined;
   /**
    * The number of partitions of the queue: 2, 4, 8, 16, 32 or 64. Default: the number that its clients and
-   * workers have registered. Give it to look at a queue while partition 0 does not answer.
+   * workers have registered. Give it to look at a queue while partitions 0 and 1 do not answer.
    */
   readonly partitions?: number | undefined;
   /**

@@ -21,8 +21,9 @@ export function keysOfPartitions(
 }
 
 /**
- * Reads the number of partitions that the clients and workers of a queue have registered.
- * @param patience the time that Redis may take, ms
+ * Reads the number of partitions that the clients and workers of a queue have registered. Each partition has
+ * it, so partition 1 is asked when partition 0 does not answer.
+ * @param patience the time that Redis may take for each of them, ms
  * @returns `undefined` when the queue has no partitions
  * @throws {InvalidOptionError} when the name is that of a partition
  */
@@ -31,21 +32,46 @@ export async function readPartitionNumber(
   keys: QueueKeys,
   patience: number,
 ): Promise<number | undefined> {
-  const args = [keys.partitions];
   let number: unknown;
   try {
-    number = await reliably(connection, (client) => send(client, 'get', args), patience);
+    number = await readNumber(connection, keys, patience);
   } catch (error) {
-    // A user of Redis whose rights are from an earlier version has no partitions either.
-    if (isForbidden(error, 'get')) return undefined;
-    if (!isReplyError(error)) throw error;
-    throw new DequeueError(`Redis refuses to tell the number of partitions: ${error.message}`, {
-      cause: error,
-    });
+    number = await readNumberOfSecond(connection, keys.queue, patience);
+    if (number === null) throw error;
   }
   if (number === null) return undefined;
   refusePartitionName(keys.queue);
-  return checkPartitions(Number(number));
+  try {
+    return checkPartitions(Number(number));
+  } catch (error) {
+    const problem = `${keys.partitions} must be a number of partitions, got ${formatValue(number)}`;
+    throw new DequeueError(problem, { cause: error });
+  }
+}
+
+/** @returns null when partition 1 does not tell it, or this is no Cluster */
+async function readNumberOfSecond(connection: Connection, queue: string, patience: number): Promise<unknown> {
+  if (!('nodes' in connection.client)) return null;
+  try {
+    const [, second] = keysOfPartitions(queue, true, 2);
+    return second ? await readNumber(connection, second, patience) : null;
+  } catch {
+    return null;
+  }
+}
+
+/** @returns null when there is none */
+async function readNumber(connection: Connection, keys: QueueKeys, patience: number): Promise<unknown> {
+  const args = [keys.partitions];
+  try {
+    return await reliably(connection, (client) => send(client, 'get', args), patience);
+  } catch (error) {
+    // A user of Redis whose rights are from an earlier version has no partitions either.
+    if (isForbidden(error, 'get')) return null;
+    if (!isReplyError(error)) throw error;
+    const problem = `Redis refuses to tell the number of partitions: ${error.message}`;
+    throw new DequeueError(problem, { cause: error });
+  }
 }
 
 /** Finds out whether a queue has partitions. Returns the keys of each; of a queue without any its own. */
