@@ -14,6 +14,8 @@ async function visitAll(page: Page, address: string, look: (view: string) => Pro
     ['queue?queue=orders&tab=delayed', 'order.placed.event'],
     ['queue?queue=orders&tab=dead', 'PriceError'],
     ['queue?queue=orders&tab=search&text=47&go=1', 'messages found.'],
+    ['queue?queue=orders&tab=rates', 'Time until handled'],
+    ['queue?queue=nothing&tab=rates', 'Nothing happened in this time'],
     ['queue?queue=orders&tab=workers', '1 of 16'],
     ['queue?queue=nothing', 'No waiting message'],
     ['workers', '1 of 16'],

@@ -40,6 +40,10 @@ it('pictures of each page are small', async () => {
   await page.goto(`${address}/#/queue?queue=orders&tab=search&text=4713&go=1`);
   await page.getByText('1 message found.').waitFor();
   await picture(page, 'search');
+  await page.goto(`${address}/#/queue?queue=orders&tab=rates`);
+  await page.getByRole('heading', { name: 'Time until handled' }).waitFor();
+  await page.evaluate("document.querySelector('[aria-label=Time]').scrollIntoView()");
+  await picture(page, 'rates');
   await page.goto(`${address}/#/queue?queue=orders&tab=dead`);
   await page.getByRole('button', { name: 'Remove all dead' }).click();
   await picture(page, 'question');
@@ -58,6 +62,10 @@ it('pictures of each page are small', async () => {
   const dark = await openPage(`${address}/#/queue?queue=mails`, { colorScheme: 'dark' });
   await dark.getByRole('cell', { name: 'mail.send' }).first().waitFor();
   await picture(dark, 'dark');
+  await dark.goto(`${address}/#/queue?queue=orders&tab=rates&hours=24`);
+  await dark.getByRole('heading', { name: 'Time until handled' }).waitFor();
+  await dark.evaluate("document.querySelector('[aria-label=Time]').scrollIntoView()");
+  await picture(dark, 'rates-dark');
   const narrow = await openPage(`${address}/#/queue?queue=mails`, { viewport: { width: 360, height: 700 } });
   await narrow.getByRole('cell', { name: 'mail.send' }).first().waitFor();
   await picture(narrow, 'narrow');

@@ -4,6 +4,7 @@ import type { PrivateRedis } from '../../scripts/redis.js';
 import { deadLettersOf } from '../support/nest.js';
 import { clientOf, ownRedis } from '../support/own-redis.js';
 import { until } from '../support/queue.js';
+import { writeMinute } from '../support/rates.js';
 import { startWorker } from '../support/workers.js';
 
 const HOUR_MS = 3_600_000;
@@ -38,7 +39,7 @@ export async function startShop(): Promise<Shop> {
     return Promise.resolve();
   };
   const worker = await startWorker(
-    { queue: 'orders', url, lease: 30_000, drainTimeout: 1, concurrency: 16, retry: { attempts: 2, backoff: 1 } },
+    { queue: 'orders', url, lease: 30_000, drainTimeout: 1, concurrency: 16 },
     {
       'order.placed.event': handleOrder,
       'order.shipped.event': () => new Promise(() => undefined),
@@ -60,6 +61,22 @@ export async function startShop(): Promise<Shop> {
       new ServiceEvent(3_600, 'mail.send', `{"to":"customer-${String(number)}@example.com"}`),
     );
   await mails.close();
+  // Two hours in which the orders went well, but for one minute.
+  const now = Date.now();
+  for (let ago = 0; ago < 120; ago++) {
+    const sent = Math.round(400 + 150 * Math.sin(ago / 9) + 40 * Math.sin(ago));
+    const dead = ago === 25 ? 60 : 0;
+    const counts = [
+      sent,
+      sent - dead,
+      dead,
+      dead,
+      0,
+      sent * (20 + (ago % 7)),
+      300 + Math.round(90 * Math.sin(ago / 5)),
+    ];
+    await writeMinute('orders', now - ago * 60_000, counts.join(' '), clientOf(redis));
+  }
   const topic = new Topic('events', url);
   await topic.subscribe('billing', { patterns: ['order.*'] });
   await topic.publish(new ServiceEvent(3_600, 'order.placed', '1'));

@@ -1,9 +1,19 @@
+import type { Page } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
 import { ServiceEvent } from 'nestjs-elkmq';
 import { openPage, startApplication, useBrowser, type Platform } from './browser.js';
-import { startShop } from './shop.js';
+import { clientOf, startShop } from './shop.js';
 
 useBrowser();
+
+/** The number of points of the first chart that have a colour. */
+function countDrawn(page: Page): Promise<number> {
+  return page.evaluate<number>(`(() => {
+    const canvas = document.querySelector('.chart canvas');
+    const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+    return data.filter((value, index) => index % 4 === 3 && value > 0).length;
+  })()`);
+}
 
 describe.each<Platform>(['Express', 'Fastify'])(
   'in an application on %s, below /a/b/elkmq, the console',
@@ -16,6 +26,10 @@ describe.each<Platform>(['Express', 'Fastify'])(
       await queues.getByRole('row').nth(2).waitFor();
       expect(await queues.getByRole('row').nth(1).innerText()).toMatch(/^mails\s+6\s/);
       expect(await queues.getByRole('row').nth(2).innerText()).toMatch(/^orders\s+0\s+–\s+1\s+3\s+5\s+1$/);
+      const line = queues.getByRole('row').nth(2).getByRole('img');
+      expect(await line.getAttribute('aria-label')).toMatch(
+        /^[\d,]+ handled in the last hour, at most \d+ in a minute$/,
+      );
       await page.getByLabel('Order by').selectOption('dead');
       await page.waitForURL(/order=dead/);
       expect(await queues.getByRole('row').nth(1).innerText()).toMatch(/^orders/);
@@ -137,6 +151,46 @@ describe.each<Platform>(['Express', 'Fastify'])(
       await page.getByRole('button', { name: 'Run now 1 message' }).click();
       await page.getByText('1 message was put into the queue.').waitFor();
       await expect.poll(() => handled).toMatchObject([{ id: 4713 }, { id: 4801 }]);
+    });
+
+    it('shows the errors of the attempts before', async () => {
+      const { redis } = await startShop();
+      const errors = [
+        { attempt: 1, at: Date.now(), name: 'MailError', message: 'no <b>route</b>', stack: ' at x' },
+      ];
+      const id = await clientOf(redis).xadd(
+        'mails(event_stream)',
+        '*',
+        ...['event', '{"request_uuid":7,"timeout":60,"action":"mail.send","payload":null}', 'reply_to', ''],
+        ...['origin', '1-1', 'attempt', '2', 'errors', JSON.stringify(errors)],
+      );
+      const address = await startApplication(platform, { redis: redis.url });
+      const page = await openPage(`${address}/#/message?queue=mails&id=${String(id)}`);
+      await page.getByRole('heading', { name: 'Earlier attempts' }).waitFor();
+      await page.getByText('MailError: no <b>route</b>').waitFor();
+      await page.getByText('Stack', { exact: true }).click();
+      await page.getByRole('region', { name: 'Stack of attempt 1' }).waitFor();
+    });
+
+    it('draws what was done in 1, 24 and 48 hours, and has the same numbers in a table', async () => {
+      const { redis } = await startShop();
+      const address = await startApplication(platform, { redis: redis.url });
+      const page = await openPage(`${address}/#/queue?queue=orders`);
+      await page.getByRole('link', { name: 'rates' }).click();
+      await page.getByRole('img', { name: /^Messages in each minute\. In all [\d,]+ sent/ }).waitFor();
+      await page.getByRole('img', { name: /^Time until handled in each minute\. The longest was/ }).waitFor();
+      expect(await countDrawn(page)).toBeGreaterThan(500);
+      await page.getByText('The same as a table').click();
+      const table = page.getByRole('table', { name: 'Rates' });
+      await table.getByRole('row').nth(50).waitFor();
+      await page.getByRole('link', { name: '24 h' }).click();
+      await page.getByRole('img', { name: /^Messages in each 10 minutes/ }).waitFor();
+      await page.reload();
+      await page.getByRole('img', { name: /^Messages in each 10 minutes/ }).waitFor();
+      await page.getByRole('link', { name: '48 h' }).click();
+      await page.getByRole('img', { name: /^Messages in each 20 minutes/ }).waitFor();
+      await page.goto(`${address}/#/queue?queue=mails&tab=rates`);
+      await page.getByText('sent', { exact: true }).waitFor();
     });
 
     it('shows the workers and a log of what was done, also with an identity', async () => {

@@ -6,9 +6,11 @@ import { ask, change, startConsole } from '../support/console.js';
 import { deadLetter, writeLetters } from '../support/dead-letters.js';
 import { startClient, told } from '../support/nest.js';
 import { clientOf, ownRedis } from '../support/own-redis.js';
-import { closing, newQueueName, url } from '../support/queue.js';
+import { closing, newQueueName, redis, url } from '../support/queue.js';
+import { writeMinute } from '../support/rates.js';
 import { startWorker } from '../support/workers.js';
 
+const MINUTE = 60_000;
 const HOUR = 3_600_000;
 
 function adminOf(queue: string): QueueAdmin {
@@ -41,6 +43,63 @@ describe('the API of the console', () => {
     const one = await ask(`${address}api/queue?queue=${queue}`);
     expect(one.json).toMatchObject({ name: queue, workers: 1, workerList: [worker] });
     expect((await ask(`${address}api/workers`)).json).toMatchObject({ workers: [worker] });
+  });
+
+  it('tells how many messages were handled in each minute of the last hour, and the state without that', async () => {
+    const queue = newQueueName();
+    await writeMinute(queue, Date.now() - 30 * MINUTE, '9 7 0 0 0 700 400');
+    const address = await startConsole({ queues: [queue] });
+    const { json } = await ask(`${address}api/queues`);
+    const [{ handled } = { handled: [] }] = json['queues'] as { handled: number[] }[];
+    expect(handled).toHaveLength(60);
+    expect(handled.filter((count) => count > 0)).toEqual([7]);
+    await redis.set(`${queue}(rates)`, 'no hash');
+    expect((await ask(`${address}api/queue?queue=${queue}`)).json).toMatchObject({ waiting: 0, handled: [] });
+  });
+
+  it('tells the rates of 1, 24 or 48 hours, each point of so many minutes', async () => {
+    const queue = newQueueName();
+    const time = Date.now() - 30 * MINUTE;
+    await writeMinute(queue, time, '9 7 1 2 1 700 400');
+    await writeMinute(queue, time - 120 * MINUTE, '5 5 0 0 0 5000 2000');
+    const address = await startConsole();
+    const counts: unknown[] = [];
+    for (const hours of [1, 24, 48]) {
+      const { json } = await ask(`${address}api/rates?queue=${queue}&hours=${String(hours)}`);
+      const points = json['points'] as { handled: number; meanTime: number | null }[];
+      const busy = points
+        .filter(({ handled }) => handled > 0)
+        .map(({ handled, meanTime }) => [handled, meanTime]);
+      counts.push([json['minutesPerPoint'], points.length, busy]);
+    }
+    expect(counts).toEqual([
+      [1, 60, [[7, 100]]],
+      [
+        10,
+        144,
+        [
+          [5, 1_000],
+          [7, 100],
+        ],
+      ],
+      [
+        20,
+        144,
+        [
+          [5, 1_000],
+          [7, 100],
+        ],
+      ],
+    ]);
+    const { json } = await ask(`${address}api/rates?queue=${queue}&hours=1`);
+    expect(json['points']).toContainEqual({
+      ...{ time: Math.floor(time / MINUTE) * MINUTE, stored: 9, handled: 7, retried: 1, dead: 2, expired: 1 },
+      ...{ meanTime: 100, longestTime: 400 },
+    });
+    expect(await ask(`${address}api/rates?queue=${queue}&hours=2`)).toMatchObject({
+      status: 400,
+      json: { error: 'hours must be 1, 24 or 48, got 2' },
+    });
   });
 
   it('sends messages in pages, with the beginning of the payload', async () => {

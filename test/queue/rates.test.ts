@@ -3,17 +3,11 @@ import { EventQueue, QueueAdmin, ServiceEvent } from 'nestjs-elkmq';
 import { describe, expect, it } from 'vitest';
 import { startClient, valuesOf } from '../support/nest.js';
 import { closing, newQueueName, redis, rejection, until, url } from '../support/queue.js';
-import { countedOf } from '../support/rates.js';
+import { countedOf, writeMinute } from '../support/rates.js';
 import { event, newTopic, queueOf } from '../support/topics.js';
 import { startWorker } from '../support/workers.js';
 
 const MINUTE = 60_000;
-
-/** Writes what was counted in the minute of a time. */
-async function writeMinute(queue: string, time: number, counts: string): Promise<void> {
-  const minute = Math.floor(time / MINUTE);
-  await redis.hset(`${queue}(rates)`, String(minute % 2_880), `${String(minute)} ${counts}`);
-}
 
 describe('the rates of a queue', () => {
   it('have what was stored, handled, tried again and given up, each once, when all are closed', async () => {

@@ -1,5 +1,7 @@
 import { QueueAdmin, type MinuteRates } from 'nestjs-elkmq';
-import { closing, url } from './queue.js';
+import { closing, redis, url } from './queue.js';
+
+const MINUTE = 60_000;
 
 type Counted = Pick<MinuteRates, 'stored' | 'handled' | 'retried' | 'dead' | 'expired'>;
 
@@ -10,4 +12,18 @@ export async function countedOf(queue: string): Promise<Counted> {
     for (const name of Object.keys(sums) as (keyof Counted)[]) sums[name] += minute[name];
   }
   return sums;
+}
+
+/**
+ * Writes what was counted in the minute of a time.
+ * @param counts stored, handled, retried, dead, expired, and the total and the longest time in ms, joined by blanks
+ */
+export async function writeMinute(
+  queue: string,
+  time: number,
+  counts: string,
+  client = redis,
+): Promise<void> {
+  const minute = Math.floor(time / MINUTE);
+  await client.hset(`${queue}(rates)`, String(minute % 2_880), `${String(minute)} ${counts}`);
 }

@@ -6,7 +6,12 @@ export { describeLimits } from './admin/queue-limits.js';
 export { describePause } from './admin/queue-pause.js';
 export { readQueueState, sumOfStates } from './admin/queue-state.js';
 export { keysOfPartitions, readPartitionKeys } from './admin/partition-number.js';
-export { describeAway, readAllWorkers, readWholeState } from './admin/partitioned-state.js';
+export {
+  describeAway,
+  readAllLatestRates,
+  readAllWorkers,
+  readWholeState,
+} from './admin/partitioned-state.js';
 export { readWorkers } from './admin/worker-info.js';
 export type { DeadLetterCap } from './dead-letters/dead-letter.js';
 export { parseDeduplication } from './model/deduplication.js';

@@ -11,6 +11,12 @@ export function formatDuration(ms: number): string {
   return ms > 0 ? 'below 1 s' : '0 s';
 }
 
+/** A time that may be short: `12 ms`, `1.5 s`, `3 min`. */
+export function formatTime(ms: number): string {
+  if (ms < 1_000) return `${ms.toFixed(ms > 0 && ms < 10 ? 1 : 0)} ms`;
+  return ms < 60_000 ? `${(ms / 1_000).toFixed(1)} s` : formatDuration(ms);
+}
+
 export function formatCount(count: number): string {
   return count.toLocaleString('en');
 }

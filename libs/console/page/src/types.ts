@@ -1,10 +1,11 @@
 // The shapes of the API. They are what the routes in ../../src/api send.
 import type { QueueState, TopicState, WorkerInfo } from 'elkmq';
 import type { ListedQueue } from '../../src/queues/queue-list.js';
+import type { RatePoint } from '../../src/queues/rate-points.js';
 import type { ConsoleMessage, ShortMessage } from '../../src/queues/console-message.js';
 import type { ActionRecord } from '../../src/queues/action-log.js';
 
-export type { ActionRecord, ConsoleMessage, ListedQueue, QueueState, ShortMessage, WorkerInfo };
+export type { ActionRecord, ConsoleMessage, ListedQueue, QueueState, RatePoint, ShortMessage, WorkerInfo };
 
 export interface QueuesAnswer {
   readonly queues: readonly ListedQueue[];
@@ -16,6 +17,11 @@ export type QueueAnswer = ListedQueue & {
   readonly workerList: readonly WorkerInfo[];
   readonly readOnly: boolean;
 };
+
+export interface RatesAnswer {
+  readonly minutesPerPoint: number;
+  readonly points: readonly RatePoint[];
+}
 
 export interface TopicsAnswer {
   readonly topics: readonly (TopicState & { readonly name: string })[];

@@ -2,6 +2,7 @@ import type { MessageState } from 'elkmq';
 import { subscriptionOfQueue } from 'elkmq/internal';
 import { HttpError } from '../http/http-error.js';
 import { shortMessageOf } from '../queues/console-message.js';
+import { pointsOf } from '../queues/rate-points.js';
 import {
   numberParameter,
   textParameter,
@@ -19,6 +20,7 @@ export const READ_ROUTES: readonly Route[] = [
   { ...view, path: '/queue', hasQueue: true, handle: readQueue },
   { ...view, path: '/messages', hasQueue: true, handle: readMessages },
   { ...view, path: '/message', hasQueue: true, handle: readMessage },
+  { ...view, path: '/rates', hasQueue: true, handle: readRates },
   { ...view, path: '/workers', hasQueue: false, handle: readAllWorkers },
   { ...view, path: '/topics', hasQueue: false, handle: readTopics },
   { ...view, path: '/actions', hasQueue: false, handle: readActions },
@@ -47,6 +49,18 @@ async function readMessage(call: ApiCall): Promise<unknown> {
   if (!message)
     throw new HttpError(404, `The message ${id} is not in the queue. It was handled, or removed.`);
   return { ...visibleMessageOf(call, message), readOnly: call.options.readOnly === true };
+}
+
+/** The minutes of one point of a chart, by the hours of the chart. */
+const MINUTES_PER_POINT: Readonly<Record<number, number>> = { 1: 1, 24: 10, 48: 20 };
+
+async function readRates(call: ApiCall): Promise<unknown> {
+  const hours = numberParameter(call, 'hours') ?? 1;
+  const minutesPerPoint = MINUTES_PER_POINT[hours];
+  if (minutesPerPoint === undefined)
+    throw new HttpError(400, `hours must be 1, 24 or 48, got ${String(hours)}`);
+  const rates = await call.list.readRates(call.queue, hours * 60);
+  return { minutesPerPoint, points: pointsOf(rates, minutesPerPoint) };
 }
 
 async function readAllWorkers(call: ApiCall): Promise<unknown> {

@@ -1,11 +1,21 @@
 import { DequeueError, queues as findQueues } from 'elkmq';
-import type { QueueState, TopicState, WorkerInfo } from 'elkmq';
+import type { MinuteRates, QueueState, TopicState, WorkerInfo } from 'elkmq';
 import { COMMAND_TIMEOUT_MS, Connection, RedisSource, type QueueKeys } from 'elkmq/internal';
-import { readAllWorkers, readPartitionKeys, readTopicState, readWholeState, TopicKeys } from 'elkmq/internal';
+import {
+  readAllLatestRates,
+  readAllWorkers,
+  readPartitionKeys,
+  readTopicState,
+  readWholeState,
+  TopicKeys,
+} from 'elkmq/internal';
 import type { ConsoleOptions } from '../options.js';
 
+/** The state of a queue, and how many messages were handled in each minute of the last hour, the latest last. */
+export type StateWithRates = QueueState & { readonly handled: readonly number[] };
+
 /** One queue of the list: its state, or the reason why Redis does not tell. */
-export type ListedQueue = { readonly name: string } & (QueueState | { readonly error: string });
+export type ListedQueue = { readonly name: string } & (StateWithRates | { readonly error: string });
 
 /** The names of the queues. */
 export interface QueueNames {
@@ -16,6 +26,8 @@ export interface QueueNames {
 
 /** The time that Redis may take for one call, ms. */
 const PATIENCE_MS = 10_000;
+/** The minutes of the small chart in the list. */
+const MINUTES_IN_LIST = 60;
 /** The time for which the names that were found are used, ms: the search looks at all keys. */
 const NAMES_AGE_MS = 15_000;
 
@@ -52,7 +64,12 @@ export class QueueList {
     return Promise.all(
       names.map(async (name): Promise<ListedQueue> => {
         try {
-          return { name, ...(await this.#read(name, readWholeState)) };
+          const [state, rates] = await Promise.all([
+            this.#read(name, readWholeState),
+            // The state is told also where Redis refuses the rates.
+            this.readRates(name, MINUTES_IN_LIST).catch(() => []),
+          ]);
+          return { name, ...state, handled: rates.map(({ handled }) => handled) };
         } catch (error) {
           if (error instanceof DequeueError) return { name, error: error.message };
           throw error;
@@ -63,6 +80,14 @@ export class QueueList {
 
   async readWorkers(queue: string): Promise<WorkerInfo[]> {
     return this.#read(queue, readAllWorkers);
+  }
+
+  /** The latest minutes of a queue, the earliest first. */
+  async readRates(queue: string, minutes: number): Promise<MinuteRates[]> {
+    return this.#read(queue, (connection, partitions, patience) => {
+      const contexts = partitions.map((keys) => ({ connection, keys, patience }));
+      return readAllLatestRates(contexts, minutes);
+    });
   }
 
   async readTopic(topic: string): Promise<TopicState> {

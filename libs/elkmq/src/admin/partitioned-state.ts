@@ -5,7 +5,7 @@ import type { AdminContext } from './admin-call.js';
 import { readBlockedKeys, type BlockedKey } from './blocked-keys.js';
 import { formatPartitionedId } from './partitioned-id.js';
 import type { QueueLimits } from './queue-limits.js';
-import { readRates, type MinuteRates } from './queue-rates.js';
+import { readLatestRates, readRates, type MinuteRates } from './queue-rates.js';
 import { readQueueState, sumOfStates, type AwayPartition, type QueueState } from './queue-state.js';
 import { readWorkers, type WorkerInfo } from './worker-info.js';
 
@@ -56,7 +56,19 @@ export async function readAllRates(
   from?: number,
   to?: number,
 ): Promise<MinuteRates[]> {
-  const lists = await Promise.all(partitions.map((context) => readRates(context, from, to)));
+  return joinedRates(await Promise.all(partitions.map((context) => readRates(context, from, to))));
+}
+
+/** Reads the rates of the latest minutes of a queue over all its partitions. */
+export async function readAllLatestRates(
+  partitions: readonly AdminContext[],
+  minutes: number,
+): Promise<MinuteRates[]> {
+  return joinedRates(await Promise.all(partitions.map((context) => readLatestRates(context, minutes))));
+}
+
+/** Adds up the rates of partitions, minute by minute. */
+function joinedRates(lists: readonly MinuteRates[][]): MinuteRates[] {
   const minutes = new Map<number, MinuteRates>();
   for (const rates of lists.flat()) {
     const known = minutes.get(rates.minute);

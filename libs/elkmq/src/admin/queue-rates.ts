@@ -39,13 +39,33 @@ export async function readRates(context: AdminContext, from?: number, to?: numbe
   if (first > 0 && last > 0 && last < first)
     throw new InvalidOptionError(`to must not be before from, got ${String(from)} to ${String(to)}`);
   const count = first === 0 ? DEFAULT_MINUTES : KEPT_MINUTES;
-  const call = scripts.readRates(context.keys, { first, last, count });
-  const [start, end, ...texts] = (await callScript(context, call)) as [number, number, ...string[]];
+  const { start, end, texts } = await readMinutes(context, first, last, count);
   if (end - start >= KEPT_MINUTES) {
     const times = `${String(from)} to ${to === undefined ? 'now' : String(to)}`;
     throw new InvalidOptionError(`from and to must be at most 48 hours apart, got ${times}`);
   }
   return texts.map((text, index) => ratesOf((start + index) * MINUTE_MS, text));
+}
+
+/**
+ * Reads the rates of the latest minutes, on the clock of Redis, the earliest first.
+ * @param minutes 1 to 2,880
+ */
+export async function readLatestRates(context: AdminContext, minutes: number): Promise<MinuteRates[]> {
+  const { start, texts } = await readMinutes(context, 0, 0, minutes);
+  return texts.map((text, index) => ratesOf((start + index) * MINUTE_MS, text));
+}
+
+/** See `read_rates.lua`. */
+async function readMinutes(
+  context: AdminContext,
+  first: number,
+  last: number,
+  count: number,
+): Promise<{ start: number; end: number; texts: string[] }> {
+  const call = scripts.readRates(context.keys, { first, last, count });
+  const [start, end, ...texts] = (await callScript(context, call)) as [number, number, ...string[]];
+  return { start, end, texts };
 }
 
 function minuteOf(name: string, value: unknown): number {

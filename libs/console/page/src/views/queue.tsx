@@ -7,6 +7,7 @@ import { Empty, Failure } from '../parts/notice.js';
 import { Ago, Data } from '../parts/text.js';
 import { addressOf, route } from '../router.js';
 import type { MessagesAnswer, MessageState, QueueAnswer, QueueState } from '../types.js';
+import { RatesPanel } from './rates.js';
 import { SearchPanel } from './search.js';
 import { WorkerTable } from './workers.js';
 
@@ -46,7 +47,7 @@ export function QueueView(): VNode {
         </div>
       )}
       <nav aria-label="Parts of the queue" class="tabs">
-        {[...STATES, 'search', 'workers'].map((name) => (
+        {[...STATES, 'search', 'rates', 'workers'].map((name) => (
           <a
             key={name}
             href={addressOf('queue', { queue, tab: name })}
@@ -57,6 +58,7 @@ export function QueueView(): VNode {
         ))}
       </nav>
       {tab === 'search' && <SearchPanel queue={queue} readOnly={readOnly} />}
+      {tab === 'rates' && <RatesPanel queue={queue} />}
       {tab === 'workers' && data && <WorkerTable workers={data.workerList} />}
       {(STATES as readonly string[]).includes(tab) && (
         <StatePanel key={tab} queue={queue} name={tab as MessageState} state={state} readOnly={readOnly} />

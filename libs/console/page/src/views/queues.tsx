@@ -3,6 +3,7 @@ import { useState } from 'preact/hooks';
 import { formatCount, formatDuration } from '../format.js';
 import { useLive } from '../live.js';
 import { Empty, Failure } from '../parts/notice.js';
+import { Sparkline } from '../parts/sparkline.js';
 import { Table, type Column } from '../parts/table.js';
 import { Data } from '../parts/text.js';
 import { addressOf, navigateTo, route } from '../router.js';
@@ -85,6 +86,10 @@ const COLUMNS: readonly Column<ListedQueue>[] = [
   countColumn('Oldest', ({ waiting, oldestWaiting }) =>
     waiting === 0 ? '–' : formatDuration(oldestWaiting),
   ),
+  {
+    title: 'Last hour',
+    cell: (queue) => ('error' in queue ? '–' : <Sparkline values={queue.handled} />),
+  },
   countColumn('Running', ({ running }) => formatCount(running)),
   countColumn('Delayed', ({ delayed }) => formatCount(delayed)),
   countColumn('Dead', ({ deadLetters }) => (
