@@ -22,6 +22,8 @@ async function blocked(options: { deadLetters?: { max?: number } } = {}) {
     {
       queue,
       concurrency: 10,
+      // A lane is left alone for a lease, so nothing heals this one in time.
+      lease: 600_000,
       ...options,
     },
   );
