@@ -1,12 +1,12 @@
-import { OlderWorkerError } from 'nestjs-elkmq';
-import { expect, it } from 'vitest';
+import { EventQueue, OlderWorkerError, ServiceEvent } from 'nestjs-elkmq';
+import { describe, expect, it } from 'vitest';
 import { GROUP } from '../../libs/elkmq/src/model/keys.js';
 import { LaneCalls } from '../support/lane-model/calls.js';
 import type { Held, Message } from '../support/lane-model/state.js';
 import { entriesOf } from '../support/entries.js';
 import { healthOf } from '../support/health.js';
 import { startClient } from '../support/nest.js';
-import { newQueueName, redis, until } from '../support/queue.js';
+import { closing, newQueueName, redis, until, url } from '../support/queue.js';
 import { sendSteps, type Step } from '../support/steps.js';
 import { startWorker } from '../support/workers.js';
 
@@ -97,5 +97,40 @@ it('a worker of an earlier version is an error of the client that sends keys, an
   expect(await healthOf(client)).toMatchObject({
     status: 'up',
     degraded: 'workers of an earlier version that know no ordering keys: 1',
+  });
+});
+
+describe('an EventQueue that sends keys reports a worker of an earlier version', () => {
+  const event = () => new ServiceEvent(60, 'step', '1');
+
+  it('to onError', async () => {
+    const queue = newQueueName();
+    await new OlderWorker(queue).join();
+    const errors: Error[] = [];
+    const events = closing(new EventQueue(queue, url, { onError: (error) => errors.push(error) }));
+    await events.enqueue(event());
+    await events.enqueue(event(), { orderingKey: 'k' });
+    await until(() => errors.length > 0);
+    expect(errors).toEqual([expect.any(OlderWorkerError)]);
+    expect(errors[0]?.message).toContain('old-host, pid 7');
+  });
+
+  it('as a warning of the process, when there is no onError', async () => {
+    const queue = newQueueName();
+    await new OlderWorker(queue).join();
+    const warnings: Error[] = [];
+    const note = (warning: Error): void => void warnings.push(warning);
+    process.on('warning', note);
+    const events = closing(new EventQueue(queue, url));
+    await events.enqueue(event(), { orderingKey: 'k' });
+    await until(() => warnings.some((warning) => warning instanceof OlderWorkerError));
+    process.off('warning', note);
+  });
+
+  it('and an onError that is no function is refused', () => {
+    const onError = 'log' as unknown as () => void;
+    expect(() => new EventQueue(newQueueName(), url, { onError })).toThrow(
+      'onError must be a function, got "log"',
+    );
   });
 });

@@ -1,5 +1,11 @@
 import { DeadLetterQueue } from '../dead-letters/dead-letter-queue.js';
-import { ConnectionError, EmptyQueueError, InvalidEventError, InvalidOptionError } from '../model/errors.js';
+import {
+  ConnectionError,
+  EmptyQueueError,
+  InvalidEventError,
+  InvalidOptionError,
+  OlderWorkerError,
+} from '../model/errors.js';
 import { EventDequeuer } from './event-taker.js';
 import { OutcomeWriter } from '../settling/outcome-writer.js';
 import { QueueKeys } from '../model/keys.js';
@@ -25,6 +31,12 @@ export interface EventQueueOptions extends SendingOptions {
    * Those that stand log in again.
    */
   credentials?: CredentialsFunction;
+  /**
+   * Is called with errors that no call of the queue throws, such as a connection that broke, or an
+   * `OlderWorkerError`. Default: an `OlderWorkerError` is a warning of the process, and the others are not
+   * reported.
+   */
+  onError?: (error: Error) => void;
 }
 
 /** The options of one event. */
@@ -68,6 +80,7 @@ export class EventQueue {
       status: (status) => {
         if (status === 'closed') this.#ended();
       },
+      error: errorListener(options.onError),
     });
     const { context } = this.#requester;
     const writer = new OutcomeWriter(context, { timeoutMs: this.#patience });
@@ -218,4 +231,16 @@ export class EventQueue {
   #wasClosed(): ConnectionError {
     return new ConnectionError(`the queue ${formatValue(this.name)} is closed`);
   }
+}
+
+/** @throws {InvalidOptionError} when it is no function */
+function errorListener(onError: unknown): (error: Error) => void {
+  if (onError === undefined) {
+    return (error) => {
+      if (error instanceof OlderWorkerError) process.emitWarning(error);
+    };
+  }
+  if (typeof onError !== 'function')
+    throw new InvalidOptionError(`onError must be a function, got ${formatValue(onError)}`);
+  return onError as (error: Error) => void;
 }
