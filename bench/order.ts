@@ -6,15 +6,21 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { lastValueFrom } from 'rxjs';
 import { CommandLine, runCommand, writeJson } from '../scripts/command-line.js';
 import { startRedis } from '../scripts/redis.js';
-import { EVENT, PAYLOAD } from './payload.js';
+import { ECHO, EVENT, PAYLOAD } from './payload.js';
+import { logSlowCalls, longestScript, resetTimes, scriptTime } from './redis-time.js';
 import { median, ratio } from './statistics.js';
 
-/** The price of ordering keys: time and memory of Redis, and the rate of other keys beside a hot and a failing one. */
+/**
+ * The price of ordering keys: time and memory of Redis, the rate of other keys beside a hot and a failing one, and the
+ * longest call where many requests of a key have expired.
+ */
 
 const USAGE = `npm run bench:order -- [--messages N] [--rounds N] [--json FILE]`;
 const QUEUE = 'bench';
 /** Events that wait for Redis at once. */
 const IN_FLIGHT = 500;
+/** Of the requests that expire. */
+const REQUEST_TIMEOUT_MS = 1_000;
 const FAILING_EVENT = 'bench.failing';
 /** The keys of the load beside a hot and a failing key. */
 const OTHER_KEYS = 1_000;
@@ -49,7 +55,8 @@ await runCommand(async () => {
   try {
     const prices = await pricesOf(redis, server.url, total, count);
     const rates = await ratesOf(redis, server.url, Math.ceil(total / 5), count);
-    writeJson(file, { messages: total, rounds: count, prices, rates });
+    const expired = await expiredOf(redis, server.url, total);
+    writeJson(file, { messages: total, rounds: count, prices, rates, expired });
     return true;
   } finally {
     redis.disconnect();
@@ -88,11 +95,11 @@ async function priceOf(redis: Redis, url: string, total: number, keyOf: KeyOf): 
   const client = new ElkMqClient({ queue: QUEUE, url });
   await client.connect();
   const before = await memoryOf(redis);
-  await redis.config('RESETSTAT');
+  await resetTimes(redis);
   await emitAll(client, total, keyOf);
   const storeUs = (await scriptTime(redis)) / total;
   const bytes = ((await memoryOf(redis)) - before) / total;
-  await redis.config('RESETSTAT');
+  await resetTimes(redis);
   let handled = 0;
   const worker = await startWorker(url, () => {
     handled++;
@@ -139,6 +146,30 @@ async function rateOf(redis: Redis, url: string, total: number, isBeside: boolea
   return total / seconds;
 }
 
+/** One key with requests that have all expired behind its first message: the longest call that lets them go, ms. */
+async function expiredOf(redis: Redis, url: string, total: number) {
+  await redis.flushall();
+  const client = new ElkMqClient({ queue: QUEUE, url });
+  await client.connect();
+  await emitAll(client, 1, () => 'hot');
+  const record = new ElkMqRecordBuilder(PAYLOAD).setOrderingKey('hot').setTimeout(REQUEST_TIMEOUT_MS).build();
+  const ended: Promise<unknown>[] = [];
+  for (let number = 0; number < total; number++) {
+    ended.push(lastValueFrom(client.send(ECHO, record)).catch(() => undefined));
+    if (number % IN_FLIGHT === 0) await sleep(1);
+  }
+  await Promise.all(ended);
+  await client.close();
+  const waited = await redis.hlen(`${QUEUE}(lane_bodies)`);
+  await logSlowCalls(redis);
+  const worker = await startWorker(url, () => undefined);
+  while ((await redis.exists(`${QUEUE}(lanes)`)) === 1) await sleep(20);
+  await worker.close();
+  const longestMs = (await longestScript(redis)) / 1_000;
+  console.log(`${waited} expired requests of one key: longest call ${longestMs.toFixed(1)} ms (target 5)`);
+  return { waited, longestMs };
+}
+
 async function emitAll(client: ElkMqClient, total: number, keyOf: KeyOf, pattern = EVENT): Promise<void> {
   for (let number = 0; number < total; number += IN_FLIGHT) {
     const sent: Promise<unknown>[] = [];
@@ -174,11 +205,4 @@ async function startWorker(url: string, onEvent: (key: string | undefined) => vo
 
 async function memoryOf(redis: Redis): Promise<number> {
   return Number(/^used_memory:(\d+)/m.exec(await redis.info('memory'))?.[1]);
-}
-
-/** The time that Redis has spent on scripts and reads of the group, µs. */
-async function scriptTime(redis: Redis): Promise<number> {
-  const stats = await redis.info('commandstats');
-  const times = stats.matchAll(/^cmdstat_(?:evalsha|eval|xreadgroup):calls=\d+,usec=(\d+)/gm);
-  return [...times].reduce((sum, [, usec]) => sum + Number(usec), 0);
 }
