@@ -19,6 +19,8 @@ export interface TopicResult extends TopicVerdict {
   readonly seed: number;
   readonly seconds: number;
   readonly tableChanges: number;
+  /** The median of the seconds in which Redis answered. */
+  readonly tableChangesPerSecond: number;
   readonly unrouted: number;
   readonly unfinished: number;
   readonly leftoverKeys: string[];
@@ -139,8 +141,15 @@ async function run(
   const { unrouted } = await topic.state();
   const leftoverKeys = (await admin.keys(`{${TOPIC}}/*`)).filter(isLeftOver);
   const seconds = Math.round((performance.now() - begin) / 1_000);
-  const tableChanges = changer.changes;
-  const counts = { tableChanges, unrouted, unfinished, leftoverKeys, faults: schedule.counts };
+  const { changes: tableChanges, changesPerSecond: tableChangesPerSecond } = changer;
+  const counts = {
+    tableChanges,
+    tableChangesPerSecond,
+    unrouted,
+    unfinished,
+    leftoverKeys,
+    faults: schedule.counts,
+  };
   const result = { delivery, seed, seconds, ...verdict, ...counts, folder };
   if (isTopicGood(result)) await rm(folder, { recursive: true });
   return result;

@@ -17,6 +17,7 @@ export function formatTopicResult(result: TopicResult): string {
       row('  dead letters', JSON.stringify(verdict.deadLetters)),
     ]),
     row('changes of the table', result.tableChanges),
+    row('  in a second, median', result.tableChangesPerSecond),
     row('leftover keys', result.leftoverKeys.length),
     row('faults', faults),
     ...result.leftoverKeys.map((key) => `  ! left over: ${key}`),
