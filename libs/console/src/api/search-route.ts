@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http';
 import { InvalidOptionError, type DeadLetterReason, type MessageState, type QueueMessage } from 'elkmq';
 import { formatValue } from 'elkmq/internal';
 import { shortMessageOf, type ConsoleMessage } from '../queues/console-message.js';
@@ -41,7 +42,9 @@ async function search(call: ApiCall): Promise<undefined> {
       const matching = options.redact ? visible.filter((each) => matches(each, text, header, key)) : visible;
       if (!response.headersSent)
         response.writeHead(200, { 'Content-Type': 'application/x-ndjson; charset=utf-8' });
-      response.write(`${JSON.stringify({ found: matching.map(shortMessageOf), searched, total })}\n`);
+      const line = JSON.stringify({ found: matching.map(shortMessageOf), searched, total });
+      // The next step is read from Redis when the reader has taken this one.
+      if (!response.write(`${line}\n`)) await untilTaken(response);
     }
   });
   // A queue without messages has no step.
@@ -49,6 +52,18 @@ async function search(call: ApiCall): Promise<undefined> {
     response.writeHead(200, { 'Content-Type': 'application/x-ndjson; charset=utf-8' });
   response.end();
   return undefined;
+}
+
+/** Resolves when what was written has been taken, or the reader has gone. */
+function untilTaken(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      response.off('drain', done).off('close', done);
+      resolve();
+    };
+    response.on('drain', done).on('close', done);
+    if (response.destroyed) done();
+  });
 }
 
 /** Reads `name=value`. */
