@@ -1,12 +1,13 @@
 import type { Command } from 'commander';
 import { declare, durationOption, type Run } from './common-options.js';
+import type { BenchOptions } from './commands/bench.js';
 import type { DoctorOptions } from './commands/doctor.js';
 import type { LimitsOptions } from './commands/limits.js';
 import type { PauseOptions } from './commands/pause.js';
 import type { QueuesOptions, TopOptions } from './commands/queues.js';
 import type { StateOptions, WorkersOptions } from './commands/state.js';
 import type { CommonOptions } from './session.js';
-import { parseCount, parseDuration } from './values.js';
+import { parseCount, parseDuration, parsePositive } from './values.js';
 
 /** Declares the commands that look at whole queues. Each loads what it needs when it runs. */
 export function addQueueCommands(program: Command, run: Run): void {
@@ -104,5 +105,19 @@ export function addQueueCommands(program: Command, run: Run): void {
     .action(async (names: string[], options: DoctorOptions) => {
       const { doctor } = await import('./commands/doctor.js');
       await run(doctor(names, options));
+    });
+
+  declare(
+    program,
+    'bench',
+    'Measure a small load on a queue of its own, which is removed afterwards.',
+    'bench --events 20000 --in-flight 256',
+  )
+    .option('--events <n>', 'the number of events, from 1', parsePositive, 10_000)
+    .option('--requests <n>', 'the number of requests, from 1', parsePositive, 5_000)
+    .option('--in-flight <n>', 'how many messages are on their way at once, from 1', parsePositive, 100)
+    .action(async (options: BenchOptions) => {
+      const { bench } = await import('./commands/bench.js');
+      await run(bench(options));
     });
 }

@@ -38,6 +38,13 @@ export function parseCount(text: string): number {
   throw new InvalidArgumentError(`a whole number is expected, got ${JSON.stringify(text)}`);
 }
 
+/** Reads a whole number from 1. */
+export function parsePositive(text: string): number {
+  const number = parseCount(text);
+  if (number > 0) return number;
+  throw new InvalidArgumentError(`a whole number from 1 is expected, got ${JSON.stringify(text)}`);
+}
+
 /** Reads `name=value`, and adds it to those before it. */
 export function collectPair(
   text: string,
