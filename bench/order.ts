@@ -7,7 +7,7 @@ import { lastValueFrom } from 'rxjs';
 import { CommandLine, runCommand, writeJson } from '../scripts/command-line.js';
 import { startRedis } from '../scripts/redis.js';
 import { ECHO, EVENT, PAYLOAD } from './payload.js';
-import { logSlowCalls, longestScript, resetTimes, scriptTime } from './redis-time.js';
+import { logSlowCalls, resetTimes, scriptTime, slowScripts } from './redis-time.js';
 import { median, ratio } from './statistics.js';
 
 /**
@@ -165,9 +165,14 @@ async function expiredOf(redis: Redis, url: string, total: number) {
   const worker = await startWorker(url, () => undefined);
   while ((await redis.exists(`${QUEUE}(lanes)`)) === 1) await sleep(20);
   await worker.close();
-  const longestMs = (await longestScript(redis)) / 1_000;
-  console.log(`${waited} expired requests of one key: longest call ${longestMs.toFixed(1)} ms (target 5)`);
-  return { waited, longestMs };
+  const slow = await slowScripts(redis);
+  const shown = (us = 0): string => `${(us / 1_000).toFixed(1)} ms`;
+  // On a busy machine Redis is held up in the middle of a call: then the longest one says nothing.
+  const typical = slow.length === 0 ? 'none is slow' : `half of the slow ones below ${shown(median(slow))}`;
+  console.log(
+    `${waited} expired requests of one key: longest call ${shown(slow.at(-1))} (target 5), ${typical}`,
+  );
+  return { waited, slowUs: slow };
 }
 
 async function emitAll(client: ElkMqClient, total: number, keyOf: KeyOf, pattern = EVENT): Promise<void> {

@@ -22,9 +22,9 @@ export async function scriptTime(redis: Redis): Promise<number> {
   return [...times].reduce((sum, [, usec]) => sum + Number(usec), 0);
 }
 
-/** The time of the longest call of a script, µs. Where none took longer, it is `SLOW_US`. */
-export async function longestScript(redis: Redis): Promise<number> {
+/** The times of the calls of scripts that took longer than `SLOW_US`, the shortest first, µs. */
+export async function slowScripts(redis: Redis): Promise<number[]> {
   const log = (await redis.slowlog('GET', -1)) as [number, number, number, string[]][];
   const scripts = log.filter(([, , , [command = '']]) => /^eval/i.test(command));
-  return Math.max(SLOW_US, ...scripts.map(([, , usec]) => usec));
+  return scripts.map(([, , usec]) => usec).sort((one, other) => one - other);
 }

@@ -3,7 +3,7 @@ import { EventQueue, ServiceEvent, Topic } from 'nestjs-elkmq';
 import { CommandLine, runCommand, writeJson } from '../scripts/command-line.js';
 import { startRedis } from '../scripts/redis.js';
 import { EVENT, PAYLOAD } from './payload.js';
-import { logSlowCalls, longestScript, resetTimes, scriptTime } from './redis-time.js';
+import { logSlowCalls, resetTimes, scriptTime, slowScripts } from './redis-time.js';
 import { median, ratio } from './statistics.js';
 
 /** The price of a copy: the time of Redis for one subscription of an event, beside an event of a plain queue. */
@@ -24,7 +24,7 @@ const TIMEOUT_S = 60;
 interface Price {
   /** Time of Redis for one copy, or for one plain event, µs. */
   readonly us: number;
-  /** The longest call, µs. */
+  /** The longest call, µs; 0 when none was slow. */
   readonly longestUs: number;
 }
 
@@ -112,7 +112,7 @@ async function measure(redis: Redis, total: number, store: () => Promise<void>):
   await resetTimes(redis);
   await logSlowCalls(redis);
   await store();
-  return { us: (await scriptTime(redis)) / total, longestUs: await longestScript(redis) };
+  return { us: (await scriptTime(redis)) / total, longestUs: (await slowScripts(redis)).at(-1) ?? 0 };
 }
 
 function newEvent(): ServiceEvent {
