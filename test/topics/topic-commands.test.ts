@@ -23,6 +23,13 @@ describe('the command line for topics', () => {
     expect(await elkmq(['topics', 'nobody-has-this'])).toMatchObject({ code: 1 });
   });
 
+  it('lists a topic to which events were published before anybody has subscribed', async () => {
+    const topic = newTopic({}, inject('adminUrl'));
+    await topic.publish(event('order.placed'));
+    const { json: found } = await elkmqJson(['topics']);
+    expect(found).toMatchObject({ topics: expect.arrayContaining([topic.name]) as string[] });
+  });
+
   it('adds a subscription and patterns, and removes them when that is confirmed', async () => {
     const topic = newTopic({}, inject('adminUrl'));
     const { name } = topic;

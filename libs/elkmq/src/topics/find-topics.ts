@@ -2,8 +2,10 @@ import { scanKeys } from '../admin/scan-keys.js';
 import { COMMAND_TIMEOUT_MS, Connection } from '../redis/connection.js';
 import { RedisSource, type RedisSourceInput } from '../redis/redis-source.js';
 
-/** The key of each topic that has, or had, a subscription. */
-const TABLE_KEY = /^\{([^/{}]+)\}\(subscriptions\)$/s;
+/** Each topic has one of these keys that has, or had, a subscription, or an event that no subscription wanted. */
+const KEY = /^\{([^/{}]+)\}\((?:subscriptions|unrouted)\)$/s;
+/** As a pattern of SCAN, which knows no alternatives. */
+const KEY_PATTERN = '{*}([su]*)';
 
 /** The number of keys of Redis that are looked at. */
 const MAX_KEYS = 1_000_000;
@@ -30,11 +32,11 @@ export async function findTopics(
   const names = new Set<string>();
   try {
     await connection.whenConnected(timeout);
-    const keys = scanKeys(connection, '{*}(subscriptions)', MAX_KEYS, timeout);
+    const keys = scanKeys(connection, KEY_PATTERN, MAX_KEYS, timeout);
     let step = await keys.next();
     while (!step.done && names.size < limit) {
       for (const key of step.value) {
-        const name = TABLE_KEY.exec(key)?.[1];
+        const name = KEY.exec(key)?.[1];
         if (name !== undefined) names.add(name);
       }
       step = await keys.next();
