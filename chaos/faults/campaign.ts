@@ -10,7 +10,7 @@ import { Checker, type Verdict } from './checker.js';
 import { readFacts } from './facts.js';
 import { Lives } from './lives.js';
 import { Load } from './load.js';
-import { Member } from './member.js';
+import { HELD_UP, Member } from './member.js';
 import { Random } from '../random.js';
 import { keysOf, readRemains, unfinished } from './remains.js';
 import { Schedule } from './schedule.js';
@@ -33,6 +33,8 @@ export interface CampaignResult extends Verdict {
   readonly seconds: number;
   readonly leftoverKeys: string[];
   readonly faults: Record<string, number>;
+  /** How often the machine gave a worker no time, so long that it may have lost its leases. */
+  readonly heldUp: number;
   /** The folder with the ledger and the logs; only kept when there is something to look into. */
   readonly folder?: string;
 }
@@ -124,11 +126,13 @@ async function run(
   await Promise.all(workers.map((worker) => worker.stop()));
 
   const { letters, leftoverKeys } = await readRemains(admin, QUEUE);
-  const lives = new Lives(members.flatMap((member) => member.lives));
+  const records = members.flatMap((member) => member.lives);
+  const lives = new Lives(records);
+  const heldUp = records.flatMap((life) => life.disturbances).filter(({ why }) => why === HELD_UP).length;
   const checker = new Checker(new Load(seed, isOrdered), delivery, lives);
   const verdict = checker.check(readFacts(folder), letters);
   const seconds = Math.round((performance.now() - begin) / 1_000);
-  return { delivery, seed, seconds, ...verdict, leftoverKeys, faults: schedule.counts };
+  return { delivery, seed, seconds, ...verdict, leftoverKeys, heldUp, faults: schedule.counts };
 }
 
 /** Tells the clients, whichever process they are by now, that it is enough. */

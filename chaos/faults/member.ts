@@ -5,7 +5,10 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Proxy } from '../../test/support/proxy.js';
 import { nameOf, readLines, type Life } from './ledger.js';
-import type { ProcessArguments, Report } from './process-arguments.js';
+import type { ProcessArguments, Report, Standstill } from './process-arguments.js';
+
+/** Of a process that the machine has given no time. */
+export const HELD_UP = 'held up by the machine';
 
 export type MemberArguments = Omit<ProcessArguments, 'life' | 'first'>;
 
@@ -114,6 +117,10 @@ export class Member {
           this.#becomeReady();
           return;
         }
+        if (typeof report === 'object') {
+          noteStandstill(record, report);
+          return;
+        }
         record.endedWell = true;
         this.#isWanted = false;
       });
@@ -137,4 +144,10 @@ export class Member {
     }
     return next;
   }
+}
+
+/** A process stands still by a fault, which is known already, or because the machine is too busy. */
+function noteStandstill({ disturbances }: LifeRecord, { from, until }: Standstill): void {
+  if (disturbances.some((fault) => fault.from <= until && fault.until >= from)) return;
+  disturbances.push({ why: HELD_UP, from, until });
 }

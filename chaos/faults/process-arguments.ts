@@ -22,8 +22,14 @@ export function processArguments(): ProcessArguments {
   return JSON.parse(process.argv[2] ?? '{}') as ProcessArguments;
 }
 
-/** What such a process says: it has connected, it has sent everything and knows every outcome. */
-export type Report = 'ready' | 'finished';
+/** The time in which the event loop of a process did not turn, ms since 1970. */
+export interface Standstill {
+  readonly from: number;
+  readonly until: number;
+}
+
+/** What such a process says: it has connected, it has sent everything and knows every outcome, it has stood still. */
+export type Report = 'ready' | 'finished' | Standstill;
 
 export function tellParent(report: Report): void {
   // A run that has ended is not interested.

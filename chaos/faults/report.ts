@@ -16,6 +16,7 @@ export function formatResult(result: CampaignResult): string {
     row('dead letters', list(result.deadLettered)),
     row('requests', result.requests),
     row('their outcomes', list(result.outcomes)),
+    row('held up by the machine', result.heldUp),
     row('faults', total(result.faults)),
     ...Object.entries(result.faults)
       .sort()

@@ -27,6 +27,15 @@ process.on('message', (command: { stall: number }) => {
   stall = command.stall;
 });
 
+/** A lease is renewed at a third of it. A process that stands still for longer than this may lose it. */
+const STANDSTILL_MS = LEASE / 2;
+let turnedAt = Date.now();
+setInterval(() => {
+  const from = turnedAt;
+  turnedAt = Date.now();
+  if (turnedAt - from > STANDSTILL_MS) tellParent({ from, until: turnedAt });
+}, 50).unref();
+
 @Controller()
 class ChaosController {
   @EventPattern<string[]>([
