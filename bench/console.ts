@@ -1,0 +1,176 @@
+import { Logger } from '@nestjs/common';
+import { Redis } from 'ioredis';
+import { ElkMqClient, ElkMqServer } from 'nestjs-elkmq';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { lastValueFrom } from 'rxjs';
+import { CommandLine, runCommand, writeJson } from '../scripts/command-line.js';
+import { startRedis } from '../scripts/redis.js';
+import { fillQueue, openConsole } from './console-rig.js';
+import { median, ratio } from './statistics.js';
+
+/** The console on a large queue: what it costs Redis, how fast it answers, and what it takes from the workers. */
+
+const USAGE = `npm run bench:console -- [--waiting N] [--dead N] [--rounds N] [--seconds N] [--json FILE]`;
+const QUEUE = 'large';
+const LOAD_QUEUE = 'load';
+const EVENT = 'bench';
+/** Events that wait for Redis at once. */
+const IN_FLIGHT = 200;
+/** The pause of the page between two reads. */
+const PAGE_PAUSE_MS = 2_000;
+const LOOKS = 10;
+const SLOW_LOG_US = 500;
+const VIEWS = [
+  'queues',
+  `queue?queue=${QUEUE}`,
+  `messages?queue=${QUEUE}&state=waiting`,
+  `messages?queue=${QUEUE}&state=dead`,
+  `rates?queue=${QUEUE}&hours=48`,
+  'workers',
+  'topics',
+];
+const SEARCH = `search?queue=${QUEUE}&text=nothing&states=waiting&newest=100000`;
+
+interface Figure {
+  readonly what: string;
+  readonly is: number;
+  readonly target: number;
+  /** Whether the figure must not be below the target; else it must not be above. */
+  readonly isLeast?: boolean;
+}
+
+await runCommand(async () => {
+  const text = { type: 'string' } as const;
+  const flags = { waiting: text, dead: text, rounds: text, seconds: text, json: text };
+  const command = new CommandLine(process.argv.slice(2), flags, USAGE);
+  const { waiting = '1000000', dead = '10000', rounds = '5', seconds = '6', json } = command.flags;
+  const file = command.outputFile('json', json);
+  const messages = command.wholeNumber('waiting', waiting, 1_000, 10_000_000);
+  const letters = command.wholeNumber('dead', dead, 0, 100_000);
+  const count = command.wholeNumber('rounds', rounds, 1, 100);
+  const roundMs = command.wholeNumber('seconds', seconds, 3, 600) * 1_000;
+  Logger.overrideLogger(false);
+  const server = await startRedis();
+  const redis = new Redis(server.url);
+  try {
+    await fillQueue(redis, QUEUE, messages, letters);
+    const figures = [...(await looksOf(redis, server.url)), await shareOf(server.url, count, roundMs)];
+    for (const { what, is, target, isLeast } of figures)
+      console.log(
+        `${what.padEnd(52)} ${is.toFixed(2).padStart(8)}  ${isLeast ? 'at least' : 'at most'} ${target}`,
+      );
+    writeJson(file, { waiting: messages, dead: letters, figures });
+    return figures.every(({ is, target, isLeast }) => (isLeast ? is >= target : is <= target));
+  } finally {
+    redis.disconnect();
+    await server.stop();
+  }
+});
+
+/** What the views and a search cost. */
+async function looksOf(redis: Redis, url: string): Promise<Figure[]> {
+  const page = await openConsole(url);
+  try {
+    await look(page.api);
+    await redis.config('SET', 'slowlog-log-slower-than', SLOW_LOG_US);
+    await redis.config('SET', 'slowlog-max-len', 10_000);
+    await redis.call('SLOWLOG', 'RESET');
+    const times: number[] = [];
+    for (let n = 0; n < LOOKS; n++) times.push(...(await look(page.api)));
+    const searched = performance.now();
+    await ask(`${page.api}${SEARCH}`);
+    const searchS = (performance.now() - searched) / 1_000;
+    const slow = (await redis.call('SLOWLOG', 'GET', 10_000)) as [number, number, number, string[]][];
+    await redis.config('SET', 'slowlog-log-slower-than', -1);
+    const slowest = slow.toSorted(([, , one], [, , other]) => other - one)[0];
+    if (slowest) console.log(`the longest command: ${slowest[3].slice(0, 5).join(' ').slice(0, 100)}`);
+    return [
+      { what: 'longest command at Redis, ms', is: (slowest?.[2] ?? SLOW_LOG_US) / 1_000, target: 5 },
+      { what: 'search of the newest 100,000, s', is: searchS, target: 10 },
+      { what: `slowest of ${times.length} answers, ms`, is: Math.max(...times), target: 300 },
+      { what: 'median answer, ms', is: median(times), target: 300 },
+    ];
+  } finally {
+    await page.close();
+  }
+}
+
+/** What is left of the throughput with an open console, the two in turns. */
+async function shareOf(url: string, rounds: number, roundMs: number): Promise<Figure> {
+  let handled = 0;
+  const server = new ElkMqServer({ queue: LOAD_QUEUE, url });
+  const handle = (): Promise<void> => {
+    handled++;
+    return Promise.resolve();
+  };
+  server.addHandler(EVENT, handle, true);
+  await new Promise<void>((resolve, reject) => server.listen((error) => (error ? reject(error) : resolve())));
+  const client = new ElkMqClient({ queue: LOAD_QUEUE, url });
+  await client.connect();
+  const ending = new AbortController();
+  const send = async (): Promise<void> => {
+    while (!ending.signal.aborted) await lastValueFrom(client.emit(EVENT, 1), { defaultValue: undefined });
+  };
+  const sending = Array.from({ length: IN_FLIGHT }, send);
+  const without: number[] = [];
+  const withConsole: number[] = [];
+  const measure = async (): Promise<number> => {
+    const before = handled;
+    const started = performance.now();
+    await sleep(roundMs);
+    return (handled - before) / ((performance.now() - started) / 1_000);
+  };
+  await measure();
+  for (let round = 0; round < rounds; round++) {
+    without.push(await measure());
+    const page = await openConsole(url);
+    const closing = new AbortController();
+    const looking = watch(page.api, closing.signal);
+    // It is open already when the round begins.
+    await sleep(PAGE_PAUSE_MS);
+    withConsole.push(await measure());
+    closing.abort();
+    await looking;
+    await page.close();
+  }
+  ending.abort();
+  await Promise.all(sending);
+  await client.close();
+  await server.close();
+  console.log(
+    `${median(without).toFixed(0)} events in a second without a console, ${median(withConsole).toFixed(0)} with`,
+  );
+  return {
+    what: 'throughput with an open console / without',
+    is: ratio(withConsole, without),
+    target: 0.95,
+    isLeast: true,
+  };
+}
+
+/** Reads again and again what a page of a large queue reads. */
+async function watch(api: string, closing: AbortSignal): Promise<void> {
+  while (!closing.aborted) {
+    await Promise.all(
+      [`queue?queue=${QUEUE}`, `messages?queue=${QUEUE}&state=waiting`].map((view) => ask(`${api}${view}`)),
+    );
+    await sleep(PAGE_PAUSE_MS);
+  }
+}
+
+/** Asks for each view, one after the other. @returns the time of each answer, ms */
+async function look(api: string): Promise<number[]> {
+  const times: number[] = [];
+  for (const view of VIEWS) {
+    const started = performance.now();
+    await ask(`${api}${view}`);
+    times.push(performance.now() - started);
+  }
+  return times;
+}
+
+async function ask(address: string): Promise<void> {
+  const answer = await fetch(address);
+  const body = await answer.text();
+  if (!answer.ok) throw new Error(`${address} answers ${String(answer.status)}: ${body.slice(0, 200)}`);
+}
