@@ -1,5 +1,6 @@
 import { onTestFinished, describe, expect, it } from 'vitest';
 import { GroupConsumer, joinGroup, type Intake } from '../../libs/elkmq/src/consumer/group-consumer.js';
+import { Slots } from '../../libs/elkmq/src/consumer/slots.js';
 import { QueueContext } from '../../libs/elkmq/src/context/queue-context.js';
 import { Promoter } from '../../libs/elkmq/src/maintenance/promoter.js';
 import { QueueKeys } from '../../libs/elkmq/src/model/keys.js';
@@ -81,17 +82,18 @@ describe('a worker whose queue is paused', () => {
       handle: (delivery: Delivery) => void handled.push(delivery),
       dropped: () => undefined,
     };
+    const slots = new Slots(8);
     const promoter = new Promoter(context, () => undefined);
     const writer = new OutcomeWriter(context, { timeoutMs: 5_000 });
-    const settler = new Settler(context, writer, inFlight, consumer, promoter, listener as never);
-    const limits = { concurrency: 8, lease: LEASE_MS };
+    const settler = new Settler(context, writer, inFlight, slots, promoter, listener as never);
     const intake = new WorkerIntake(
       context,
       consumer,
       settler,
       inFlight,
       promoter,
-      limits,
+      slots,
+      LEASE_MS,
       listener as never,
     );
     onTestFinished(async () => {

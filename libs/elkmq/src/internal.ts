@@ -35,6 +35,8 @@ export {
 } from './model/options.js';
 export { parseOrderingKey } from './model/ordering-key.js';
 export { checkPartitions, partitionNames, partitionOf } from './model/partitions.js';
+export { parsePartitions, partitionKeys } from './model/partitions.js';
+export type { PartitionOptions } from './model/partitions.js';
 export { TopicKeys } from './model/topic-keys.js';
 export {
   parseSubscriptionName,
@@ -52,8 +54,9 @@ export { COMMAND_TIMEOUT_MS, Connection } from './redis/connection.js';
 export type { ConnectionListener, ConnectionStatus } from './redis/connection.js';
 export { isLoginRefused, isReplyError } from './redis/redis-errors.js';
 export { RedisSource } from './redis/redis-source.js';
+export { PartitionedRequester } from './requests/partitioned-requester.js';
 export { Requester } from './requests/requester.js';
-export type { MessageOptions, RequesterOptions } from './requests/requester.js';
+export type { MessageOptions, RequesterOptions } from './requests/requester-options.js';
 export { sendingOptions } from './requests/sending-options.js';
 export type { SendingOptions } from './requests/sending-options.js';
 export type { ReplyListener } from './requests/waiting-request.js';
@@ -67,5 +70,6 @@ export { parseRetention } from './topics/subscription.js';
 export { requestRefused, unroutedError } from './topics/topic-errors.js';
 export { publishingOptions } from './topics/topic.js';
 export { readTopicState } from './topics/topic-state.js';
+export { PartitionedWorker } from './worker/partitioned-worker.js';
 export { Worker } from './worker/worker.js';
-export type { WorkerListener } from './worker/worker.js';
+export type { WorkerListener } from './worker/worker-options.js';

@@ -1,6 +1,7 @@
 import { InvalidOptionError, type Retention } from 'elkmq';
 import {
   formatValue,
+  parsePartitions,
   parseQueueName,
   parseRetention,
   parseSubscriptionName,
@@ -8,11 +9,12 @@ import {
   publishingOptions,
   queueOfSubscription,
   sendingOptions,
+  type PartitionOptions,
   type SendingOptions,
 } from 'elkmq/internal';
 
 /** Names a queue. */
-export interface ElkMqQueueAddress {
+export interface ElkMqQueueAddress extends PartitionOptions {
   /** The name of the queue. Clients and servers with the same name share the queue. */
   queue: string;
 }
@@ -70,6 +72,17 @@ export function servedSubscription(given: Address) {
   };
 }
 
+/** The number of partitions of a queue, if it has any. A topic has none. */
+export function partitionsOf(given: Address, queue: string, isCluster: boolean): number | undefined {
+  if (given.topic !== undefined) {
+    refuseGiven(given, ['partitions', 'partitionsForTests'], 'with a topic');
+    return undefined;
+  }
+  const partitions = parsePartitions(queue, given as PartitionOptions, isCluster);
+  if (partitions !== undefined) refuseGiven(given, ['legacyConsumers'], 'with partitions');
+  return partitions;
+}
+
 function refuseGiven(given: object, names: readonly string[], when: string): void {
   for (const name of names) {
     const value = (given as Record<string, unknown>)[name];
@@ -95,4 +108,6 @@ export interface Address {
   readonly topic?: unknown;
   readonly subscription?: unknown;
   readonly retention?: unknown;
+  readonly partitions?: unknown;
+  readonly partitionsForTests?: unknown;
 }

@@ -25,6 +25,7 @@ import {
 } from 'elkmq/internal';
 
 import {
+  partitionsOf,
   queueNameOf,
   sendingTo,
   servedSubscription,
@@ -129,6 +130,8 @@ export interface ElkMqClientSettings extends ElkMqOptions, SendingOptions {
 
 const COMMON = [
   'queue',
+  'partitions',
+  'partitionsForTests',
   'url',
   'redis',
   'credentials',
@@ -178,7 +181,7 @@ export function serverOptions(given: ElkMqServerOptions) {
     ...common,
     subscription: servedSubscription(given),
     transportId,
-    concurrency: parseInteger('concurrency', given.concurrency, 256, 1),
+    concurrency: concurrencyFor(given.concurrency, common.partitions),
     delivery: deliveryMode(given.delivery),
     lease: parseInteger('lease', given.lease, DEFAULTS.lease, 100),
     maxDeliveries: parseInteger('maxDeliveries', given.maxDeliveries, 5, 1),
@@ -188,6 +191,15 @@ export function serverOptions(given: ElkMqServerOptions) {
     drainTimeout: parseMilliseconds('drainTimeout', given.drainTimeout, 10_000),
     connectTimeout: parseMilliseconds('connectTimeout', given.connectTimeout, 10_000),
   };
+}
+
+/** Each partition has a read on its way, and each read may bring a message. */
+function concurrencyFor(given: unknown, partitions: number | undefined): number {
+  const concurrency = parseInteger('concurrency', given, 256, 1);
+  if (partitions === undefined || concurrency >= partitions) return concurrency;
+  throw new InvalidOptionError(
+    `concurrency must be at least the number of partitions (${String(partitions)}), got ${String(concurrency)}`,
+  );
 }
 
 function deadLetterCap(given: unknown = {}): DeadLetterCap {
@@ -248,9 +260,12 @@ function commonOptions(owner: string, given: ElkMqOptions & Address, known: read
   if (given.url !== undefined && given.redis !== undefined) {
     throw new InvalidOptionError('url and redis must not both be given');
   }
+  const queue = queueNameOf(given);
+  const source = new RedisSource(given.url ?? given.redis, given.credentials);
   return {
-    queue: queueNameOf(given),
-    source: new RedisSource(given.url ?? given.redis, given.credentials),
+    queue,
+    source,
+    partitions: partitionsOf(given, queue, source.isCluster),
     telemetry: parseTelemetry(given.telemetry),
     maxPayloadBytes: parseInteger('maxPayloadBytes', given.maxPayloadBytes, DEFAULTS.maxPayloadBytes, 1),
   };

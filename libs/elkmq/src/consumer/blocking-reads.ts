@@ -75,7 +75,7 @@ export class BlockingReads {
     return this.#reader.connection;
   }
 
-  /** The number of entries that the read on its way may bring. */
+  /** The number of entries that the read on its way may bring; 0 when none is. */
   get asked(): number {
     return this.#asked;
   }
@@ -109,8 +109,9 @@ export class BlockingReads {
 
   #arrived(entries: StreamEntry[], readAhead: () => void): void {
     recordArrival(this.#session, entries);
-    if (this.#owner.putsBack(entries)) return;
     const asked = this.#asked;
+    this.#asked = 0;
+    if (this.#owner.putsBack(entries)) return;
     const read: Read = { consumer: this.#session.name, sentAt: this.#sentAt };
     if (asked > 1 && entries.length === asked) {
       this.#arriving = asked;

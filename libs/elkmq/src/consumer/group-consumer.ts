@@ -38,7 +38,7 @@ export interface Intake {
  */
 export class GroupConsumer {
   /** The first part of the names of its sessions. */
-  readonly worker = workerName();
+  readonly worker: string;
   readonly #context: QueueContext;
   readonly #source: RedisSource;
   readonly #lease: number;
@@ -58,13 +58,16 @@ export class GroupConsumer {
   /**
    * @param lease ms
    * @param rejoin makes the group anew when it is gone
+   * @param worker the first part of the names of its sessions
    */
   constructor(
     source: RedisSource,
     context: QueueContext,
     lease: number,
     rejoin = (connection: Connection): Promise<void> => joinGroup(context, connection),
+    worker = workerName(),
   ) {
+    this.worker = worker;
     this.#source = source;
     this.#rejoin = rejoin;
     this.#context = context;
@@ -93,9 +96,9 @@ export class GroupConsumer {
     this.#limited = new LimitedReader(this.#context, this.#direct, owner);
   }
 
-  /** The number of entries that the blocking read on its way may bring. */
+  /** The number of entries that the reads on their way may bring. */
   get asked(): number {
-    return this.#blocking?.asked ?? 0;
+    return (this.#blocking?.asked ?? 0) + (this.#limited?.asked ?? 0);
   }
 
   /** The name for which `readOne` takes entries. */

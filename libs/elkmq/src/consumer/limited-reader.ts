@@ -26,6 +26,7 @@ export class LimitedReader {
   #task: PeriodicTask | undefined;
   /** The number of times that another try was asked for. */
   #wakeCalls = 0;
+  #asked = 0;
   /** The `performance.now()` before which the rate allows nothing. */
   #notBefore = 0;
 
@@ -33,6 +34,11 @@ export class LimitedReader {
     this.#context = context;
     this.#direct = direct;
     this.#owner = owner;
+  }
+
+  /** The number of entries that the read on its way may bring; 0 when none is. */
+  get asked(): number {
+    return this.#asked;
   }
 
   /** Takes entries from now on. The limits may have changed since the last call. */
@@ -76,6 +82,7 @@ export class LimitedReader {
     if (count <= 0) return tryPauseMs();
     const sentAt = performance.now();
     let waitMs = -1;
+    this.#asked = count;
     try {
       const { consumer, entries } = await this.#direct.readEntries(async (name) => {
         const call = scripts.take(this.#context.keys, { group: GROUP, consumer: name, count });
@@ -86,8 +93,10 @@ export class LimitedReader {
         waitMs = wait;
         return reply;
       });
+      this.#asked = 0;
       if (!this.#owner.putsBack(entries)) this.#owner.takeEntries(entries, count, { consumer, sentAt });
     } catch (error) {
+      this.#asked = 0;
       if (!isReplyError(error)) throw error;
       await this.#owner.refused(error).catch(() => undefined);
       return RETRY_PAUSE_MS;

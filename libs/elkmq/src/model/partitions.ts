@@ -1,6 +1,7 @@
 import keySlot from 'cluster-key-slot';
 import { InvalidOptionError } from './errors.js';
-import { formatValue } from './options.js';
+import { QueueKeys } from './keys.js';
+import { formatValue, parseBoolean } from './options.js';
 
 /** The number of slots of Redis Cluster. */
 const SLOTS = 16_384;
@@ -20,6 +21,43 @@ const PARTITION_TAG = /#(\d{1,2})\.\d+(?=}|$)/;
 
 /** A name with one hash tag: what is before it, the tag, what is after it. */
 const TAGGED = /^([^{}]*)\{([^{}]+)\}([^{}]*)$/;
+
+/** The options of whoever uses a queue with partitions. */
+export interface PartitionOptions {
+  /**
+   * The number of partitions of the queue: 2, 4, 8, 16, 32 or 64. Each is in a slot of its own of Redis
+   * Cluster, so the queue can be on several servers. All clients and servers of a queue give the same number,
+   * which stays for as long as the queue is there. Default: none; the queue is in one slot.
+   */
+  partitions?: number;
+  /**
+   * Whether a queue on a single Redis may have partitions. They bring nothing there, so this is for tests.
+   * Default false.
+   */
+  partitionsForTests?: boolean;
+}
+
+/**
+ * Checks the options for partitions.
+ * @returns their number, or `undefined` when the queue has none
+ * @throws {InvalidOptionError}
+ */
+export function parsePartitions(
+  queue: string,
+  { partitions, partitionsForTests }: PartitionOptions,
+  isCluster: boolean,
+): number | undefined {
+  const isForTests = parseBoolean('partitionsForTests', partitionsForTests);
+  if (partitions === undefined) return undefined;
+  const count = checkPartitions(partitions);
+  if (!isCluster && !isForTests) {
+    throw new InvalidOptionError(
+      `partitions need Redis Cluster: give an ioredis Cluster as redis, leave partitions out (got ${String(count)}), or set partitionsForTests to true in a test`,
+    );
+  }
+  partitionNames(queue, count);
+  return count;
+}
 
 /**
  * Checks the number of partitions of a queue.
@@ -50,6 +88,11 @@ export function partitionNames(queue: string, partitions: number): string[] {
   return partitionTags(isTagged ? tag : queue, partitions).map((each) =>
     isTagged ? `${before}{${each}}${after}` : each,
   );
+}
+
+/** The keys of each partition of a queue: see `partitionNames`. */
+export function partitionKeys(queue: string, partitions: number, isCluster: boolean): QueueKeys[] {
+  return partitionNames(queue, partitions).map((name) => new QueueKeys(name, isCluster));
 }
 
 /**

@@ -94,3 +94,12 @@ export class Batch {
 export function isLarge({ json }: Pick<OutgoingEvent, 'json'>): boolean {
   return json.length >= LARGE_CHARACTERS;
 }
+
+/** Is notified of the batches of a producer. */
+export interface BatchWatch {
+  batchSent(): void;
+  /** Redis has answered the batch, or the time is up. */
+  batchEnded(): void;
+  /** A batch is tried again after this error, if there is time. */
+  attemptFailed(error: unknown): void;
+}

@@ -1,10 +1,17 @@
 import type { QueueContext } from '../context/queue-context.js';
-import { Batch, QUEUE_IS_FULL, type OutgoingEvent } from './batch.js';
+import { Batch, QUEUE_IS_FULL, type BatchWatch, type OutgoingEvent } from './batch.js';
 import { enqueueCall, type Sender } from './enqueue-call.js';
+import { SendBuffer } from './send-buffer.js';
 import { SenderOrder } from './sender-order.js';
 import { COMMAND_TIMEOUT_MS, type Connection } from '../redis/connection.js';
 import { attentiveNow } from '../redis/deadline.js';
-import { BufferFullError, ConnectionError, EnqueueError, QueueFullError } from '../model/errors.js';
+import {
+  BufferFullError,
+  ConnectionError,
+  EnqueueError,
+  InvalidOptionError,
+  QueueFullError,
+} from '../model/errors.js';
 import { reliably, scheduleFlush } from '../redis/reliable-call.js';
 import { isReplyError } from '../redis/redis-errors.js';
 import { runReplicated, runScript, type ScriptCall } from '../redis/scripts.js';
@@ -41,8 +48,8 @@ export class Producer {
   readonly #sender: Sender;
   readonly #patience: number;
   readonly #minReplicas: number;
-  readonly #maxBuffered: number;
-  #buffered = 0;
+  readonly #buffer: SendBuffer;
+  readonly #watch: BatchWatch | undefined;
   #waiting: Batch[] = [];
   #inFlight = 0;
   #nextNumber = 1;
@@ -65,26 +72,27 @@ export class Producer {
     clientId: string,
     options: ProducerOptions,
     prepare: () => Promise<void>,
+    buffer = new SendBuffer(options.maxBufferedBytes),
+    watch?: BatchWatch,
   ) {
     this.#context = context;
-    const { enqueueTimeout, maxQueueLength, minReplicas, maxBufferedBytes } = options;
+    const { enqueueTimeout, maxQueueLength, minReplicas } = options;
     this.#prepare = prepare;
     const { legacy } = context;
     const memory = Math.ceil(enqueueTimeout) + MEMORY_MARGIN_MS;
     this.#sender = { clientId, window: BATCHES_IN_FLIGHT, memory, maxQueueLength, legacy };
     this.#patience = enqueueTimeout;
     this.#minReplicas = minReplicas;
-    this.#maxBuffered = maxBufferedBytes;
+    this.#buffer = buffer;
+    this.#watch = watch;
   }
 
   /** Puts `event` in the batch of this tick. The event fails at once when too much is waiting already. */
   produce(event: OutgoingEvent): void {
-    const buffered = this.#buffered + event.json.length;
-    if (buffered > this.#maxBuffered) {
+    if (!this.#buffer.reserve(event.json.length)) {
       event.failed(this.#bufferFull(event.json.length));
       return;
     }
-    this.#buffered = buffered;
     let batch = this.#waiting.at(-1);
     if (!batch?.hasRoomFor(event)) {
       batch = new Batch();
@@ -104,7 +112,7 @@ export class Producer {
   /** Takes back an event that has not been sent. Returns whether that was possible. */
   takeBack(event: OutgoingEvent): boolean {
     if (!this.#waiting.some((batch) => batch.removeEvent(event))) return false;
-    this.#buffered -= event.json.length;
+    this.#buffer.release(event.json.length);
     return true;
   }
 
@@ -130,6 +138,7 @@ export class Producer {
     const { events } = batch;
     this.#inFlight++;
     this.#open.add(number);
+    this.#watch?.batchSent();
     if (batch.isKeyed) this.#order.open(number);
     try {
       const ids = await (this.#minReplicas === 0
@@ -148,7 +157,8 @@ export class Producer {
       const failure = asEnqueueFailure(error);
       for (const event of events) event.failed(failure);
     } finally {
-      this.#buffered -= batch.size;
+      this.#buffer.release(batch.size);
+      this.#watch?.batchEnded();
       this.#open.delete(number);
       this.#order.close(number);
       this.#inFlight--;
@@ -166,7 +176,7 @@ export class Producer {
 
   #bufferFull(size: number): BufferFullError {
     return new BufferFullError(
-      `the event was not stored: with its ${String(size)} bytes, more than maxBufferedBytes (${String(this.#maxBuffered)}) would wait for Redis`,
+      `the event was not stored: with its ${String(size)} bytes, more than maxBufferedBytes (${String(this.#buffer.max)}) would wait for Redis`,
     );
   }
 
@@ -209,8 +219,13 @@ export class Producer {
     const store = (client: Connection['client']): Promise<T> =>
       plain ? run(client, plain) : this.#order.storeInOrder(number, (after) => run(client, callOf(after)));
     const prepared = async (client: Connection['client']): Promise<T> => {
-      await this.#prepare();
-      return store(client);
+      try {
+        await this.#prepare();
+        return await store(client);
+      } catch (error) {
+        this.#watch?.attemptFailed(error);
+        throw error;
+      }
     };
     return reliably(this.#context.connection, prepared, this.#patience, {
       since: Math.max(batch.since ?? 0, this.#answeredAt),
@@ -221,7 +236,7 @@ export class Producer {
 
 /** The error of an event that was not stored. */
 export function asEnqueueFailure(error: unknown): Error {
-  if (error instanceof ConnectionError) return error;
+  if (error instanceof ConnectionError || error instanceof InvalidOptionError) return error;
   const why = error instanceof Error ? error.message : String(error);
   return isReplyError(error)
     ? new EnqueueError(`Redis refused to store the event: ${why}`, { cause: error })

@@ -28,6 +28,19 @@ export async function uptimeOf(client: Redis | Cluster): Promise<number> {
   return Number(info.get('uptime_in_seconds') ?? 0) * 1_000;
 }
 
+/** Warns when one master that is gone stops the whole Cluster. It says nothing where Redis does not say it. */
+export async function warnOfFullCoverage(
+  client: Redis | Cluster,
+  warned: (message: string) => void,
+): Promise<void> {
+  const setting = 'cluster-require-full-coverage';
+  const [, value] = ((await ask(client, 'config', ['GET', setting]).catch(() => [])) ?? []) as string[];
+  if (value !== 'yes') return;
+  warned(
+    `${setting} of the Cluster is yes: when one master is gone without a replica, all partitions stop. Set it to no`,
+  );
+}
+
 type Info = ReadonlyMap<string, string>;
 
 /** Reads INFO. The result is empty where Redis refuses it. */

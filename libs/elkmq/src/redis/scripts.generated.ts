@@ -200,6 +200,12 @@ export const SCRIPTS = {
     commands: 'xack xdel zadd',
     source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal event_stream, leftovers = KEYS[1], KEYS[2]\nlocal group, id, deletable = ARGV[1], ARGV[2], tonumber(ARGV[3])\n\n\nlocal function end_attempt(stream, group, id)\n  if redis.call('XDEL', stream, id) == 0 then return false end\n  redis.pcall('XACK', stream, group, id)\n  return true\nend\n\nlocal function end_attempts(stream, group, first, last)\n  return redis.pcall('XACK', stream, group, unpack(ARGV, first, last)) == last - first + 1\nend\n\nlocal function acknowledge_attempt(stream, group, id)\n  return redis.call('XACK', stream, group, id) == 1\nend\n\nredis.pcall('ZADD', leftovers, deletable, id)\nreturn acknowledge_attempt(event_stream, group, id) and 1 or 0\n",
   },
+  registerPartitions: {
+    name: 'registerPartitions',
+    sha1: 'bd77643cefae8e41aca74b97e0b46e12e7d284f4',
+    commands: 'get hlen set',
+    source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal partitions, lanes = KEYS[1], KEYS[2]\nlocal count = tonumber(ARGV[1])\n\nlocal registered = redis.call('GET', partitions)\nif registered then return tonumber(registered) or registered end\nif count == 0 then return 0 end\nif redis.call('HLEN', lanes) > 0 then return -1 end\nredis.call('SET', partitions, count)\nreturn count\n",
+  },
   countRates: {
     name: 'countRates',
     sha1: '04927e3cf7773cc43a3cc8d1b0d09fcfb2b36be4',
@@ -1051,6 +1057,21 @@ export function skip(keys: {
     script: SCRIPTS.skip,
     keys: [keys.eventStream, keys.leftovers],
     args: [args.group, args.id, args.deletable],
+  };
+}
+
+/** Registers the number of partitions of a queue, unless one is registered. */
+export function registerPartitions(keys: {
+    readonly partitions: string;
+    readonly lanes: string;
+  }, args: {
+    /** 0 to register nothing */
+    readonly count: number;
+  }): ScriptCall {
+  return {
+    script: SCRIPTS.registerPartitions,
+    keys: [keys.partitions, keys.lanes],
+    args: [args.count],
   };
 }
 

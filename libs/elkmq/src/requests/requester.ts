@@ -2,18 +2,19 @@ import { QueueContext } from '../context/queue-context.js';
 import { RateFlush } from '../context/rate-flush.js';
 import { randomBytes } from 'node:crypto';
 import { COMMAND_TIMEOUT_MS, Connection, type ConnectionListener } from '../redis/connection.js';
-import { ConnectionError, EnqueueError, InvalidEventError } from '../model/errors.js';
+import { EnqueueError, EventQueueError, InvalidEventError } from '../model/errors.js';
 import type { Cleaning, LegacyResponses } from '../legacy/bridge.js';
 import type { QueueKeys } from '../model/keys.js';
 import { orderingKeyOf, withOrderingKey } from '../model/ordering-key.js';
-import type { Deduplication } from '../model/deduplication.js';
 import { PlainEvent } from '../producer/batch.js';
-import { Producer, type ProducerOptions } from '../producer/producer.js';
+import { Producer } from '../producer/producer.js';
 import { needsOfClient } from '../redis/needs.js';
 import { checkVersion } from '../redis/check.js';
+import { refusePartitions, type PartitionNumber } from '../redis/partition-check.js';
 import type { RedisSource } from '../redis/redis-source.js';
 import { failureOf, type ReplyFrame } from '../model/reply-frame.js';
 import { ReplyInbox } from './reply-inbox.js';
+import type { MessageOptions, PartitionParts, RequesterOptions } from './requester-options.js';
 import { RequestTable } from './request-table.js';
 import { send } from '../redis/scripts.js';
 import type { ServiceEvent } from '../model/service-event.js';
@@ -22,28 +23,12 @@ import { OlderWorkers } from './older-workers.js';
 import { encodeWithin, SenderCheck } from './sender-check.js';
 import { WaitingRequest, type ReplyListener, type RequestCallbacks } from './waiting-request.js';
 
-export interface RequesterOptions extends ProducerOptions {
-  /** The longest payload, in bytes of UTF-8. */
-  readonly maxPayloadBytes: number;
-}
-
-/** The options of one message. */
-export interface MessageOptions {
-  /** Further fields of the entry, name and value in turn. */
-  readonly fields?: readonly string[];
-  /** The delay of the message, whole ms. */
-  readonly delay?: number;
-  readonly deduplication?: Deduplication | undefined;
-  /** See `parseOrderingKey`. */
-  readonly orderingKey?: string | undefined;
-}
-
 /**
  * The client's side of a queue: it stores events, and hands replies to their callers. One table of waiting
  * requests and one inbox serve all calls.
  */
 export class Requester {
-  readonly clientId = randomBytes(12).toString('base64url');
+  readonly clientId: string;
   readonly connection: Connection;
   readonly context: QueueContext;
   readonly #source: RedisSource;
@@ -78,25 +63,35 @@ export class Requester {
   readonly #cleaning: Cleaning;
   readonly #rates: RateFlush;
   readonly #check: SenderCheck;
+  readonly #ownsConnection: boolean;
+  readonly #number: PartitionNumber | undefined;
   #isNewEnough = false;
 
+  /** @param parts given to the requester of a partition */
   constructor(
     source: RedisSource,
     keys: QueueKeys,
     options: RequesterOptions,
     listener: ConnectionListener = {},
+    parts?: PartitionParts,
   ) {
     this.#source = source;
     this.#keys = keys;
     this.#options = options;
     this.#listener = listener;
-    this.connection = new Connection(source, COMMAND_TIMEOUT_MS, listener);
+    this.clientId = parts?.clientId ?? randomBytes(12).toString('base64url');
+    this.#ownsConnection = parts === undefined;
+    this.#number = parts?.number;
+    this.connection = parts?.connection ?? new Connection(source, COMMAND_TIMEOUT_MS, listener);
     this.context = new QueueContext(this.connection, keys, options.legacyConsumers);
     this.#withdrawals = new RequestCanceller(this.context);
     this.#olderWorkers = new OlderWorkers(this.context, (error) => this.#listener.error?.(error));
     const needs = needsOfClient(options);
-    this.#check = new SenderCheck(this.connection, `queue '${keys.queue}'`, keys.rights, needs, listener);
-    this.#producer = new Producer(this.context, this.clientId, options, () => this.#check.prepare());
+    const owner = `queue '${keys.queue}'`;
+    const checkQueue = (client: Connection['client']) => this.#checkPartitions(client);
+    this.#check = new SenderCheck(this.connection, owner, keys.rights, needs, listener, checkQueue);
+    const prepare = (): Promise<void> => this.#check.prepare();
+    this.#producer = new Producer(this.context, this.clientId, options, prepare, parts?.buffer, parts?.watch);
     this.#cleaning = this.context.legacy.cleanForClient((_, error) => this.#listener.error?.(error));
     this.#rates = new RateFlush(this.connection, keys, this.context.rates, (name, error) =>
       this.#listener.error?.(new EnqueueError(`${name}: held up: ${error.message}`, { cause: error })),
@@ -177,6 +172,7 @@ export class Requester {
   /**
    * Resolves when connected.
    * @throws {ConnectionError} also when Redis is too old, or refuses what sending needs
+   * @throws {InvalidOptionError} when the queue has another number of partitions
    */
   async connect(): Promise<void> {
     await this.connection.whenConnected(this.#options.enqueueTimeout);
@@ -189,10 +185,11 @@ export class Requester {
     if (this.#check.hasSucceeded || this.#isNewEnough) return;
     try {
       await checkVersion(this.connection.client);
+      await this.#checkPartitions(this.connection.client);
       this.#isNewEnough = true;
     } catch (error) {
       // Any other error means that the connection broke: the caller waits for the next one.
-      if (error instanceof ConnectionError) throw error;
+      if (error instanceof EventQueueError) throw error;
     }
   }
 
@@ -214,7 +211,7 @@ export class Requester {
       // This is best effort: both keys have a TTL.
       await send(this.connection.client, 'del', own).catch(() => undefined);
     }
-    await this.connection.closeConnection();
+    if (this.#ownsConnection) await this.connection.closeConnection();
   }
 
   /**
@@ -223,6 +220,10 @@ export class Requester {
    */
   encode(event: ServiceEvent): string {
     return encodeWithin(event, this.#options.maxPayloadBytes);
+  }
+
+  #checkPartitions(client: Connection['client']): Promise<void> {
+    return this.#number ? this.#number.checkNumber(client) : refusePartitions(client, this.#keys);
   }
 
   #openResponses(): LegacyResponses {

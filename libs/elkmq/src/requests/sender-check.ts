@@ -1,8 +1,9 @@
 import { encodeEvent } from '../model/codec.js';
-import { ConnectionError, PayloadTooLargeError } from '../model/errors.js';
+import { ConnectionError, EventQueueError, PayloadTooLargeError } from '../model/errors.js';
 import type { ServiceEvent } from '../model/service-event.js';
 import { checkVersion } from '../redis/check.js';
 import type { Connection, ConnectionListener } from '../redis/connection.js';
+import { isTransient } from '../redis/redis-errors.js';
 import { findRefusals, type Need } from '../redis/rights.js';
 
 /**
@@ -31,12 +32,14 @@ export class SenderCheck {
   readonly #rights: string;
   readonly #needs: readonly Need[];
   readonly #listener: ConnectionListener;
-  #running: Promise<void> | undefined;
+  readonly #checkQueue: ((client: Connection['client']) => Promise<void>) | undefined;
+  #running: Promise<boolean> | undefined;
   #hasSucceeded = false;
 
   /**
    * @param owner for messages: `queue 'orders'`
    * @param rights the key on which commands are tried
+   * @param checkQueue checks what is stored of the queue
    */
   constructor(
     connection: Connection,
@@ -44,37 +47,45 @@ export class SenderCheck {
     rights: string,
     needs: readonly Need[],
     listener: ConnectionListener,
+    checkQueue?: (client: Connection['client']) => Promise<void>,
   ) {
     this.#connection = connection;
     this.#owner = owner;
     this.#rights = rights;
     this.#needs = needs;
     this.#listener = listener;
+    this.#checkQueue = checkQueue;
   }
 
   get hasSucceeded(): boolean {
     return this.#hasSucceeded;
   }
 
-  /** @throws {ConnectionError} when Redis is too old, or refuses what sending needs */
+  /**
+   * @throws {ConnectionError} when Redis is too old, or refuses what sending needs
+   * @throws {InvalidOptionError} when the queue has another number of partitions
+   */
   async prepare(): Promise<void> {
     if (this.#hasSucceeded) return;
     this.#running ??= this.#run();
-    await this.#running;
-    this.#hasSucceeded = true;
+    this.#hasSucceeded = await this.#running;
   }
 
-  async #run(): Promise<void> {
+  /** @returns whether Redis has answered */
+  async #run(): Promise<boolean> {
     try {
       const { client } = this.#connection;
       await checkVersion(client);
       const { essential, warnings } = await findRefusals(client, this.#rights, this.#needs);
       if (essential !== undefined) throw new ConnectionError(`${this.#owner}: ${essential}`);
+      await this.#checkQueue?.(client);
       for (const warning of warnings) this.#listener.warned?.(warning);
+      return true;
     } catch (error) {
       this.#running = undefined;
       // Any other error means that the connection broke: messages wait for the next one.
-      if (error instanceof ConnectionError) throw error;
+      if (error instanceof EventQueueError || !isTransient(error)) throw error;
+      return false;
     }
   }
 }

@@ -1,6 +1,6 @@
 import { InvalidOptionError } from '../model/errors.js';
 import { DEFAULTS, parseBoolean, parseMilliseconds, parseInteger } from '../model/options.js';
-import type { RequesterOptions } from './requester.js';
+import type { RequesterOptions } from './requester-options.js';
 
 /** The options of every sender: of an `EventQueue` and, beside others, of an `ElkMqClient`. */
 export interface SendingOptions {

@@ -1,4 +1,4 @@
-import type { GroupConsumer } from '../consumer/group-consumer.js';
+import type { Slots } from '../consumer/slots.js';
 import type { QueueContext } from '../context/queue-context.js';
 import { isReplyError } from '../redis/redis-errors.js';
 import { callReliably, scheduleFlush, type Doubt } from '../redis/reliable-call.js';
@@ -21,16 +21,16 @@ export const SETTLE_TIMEOUT_MS = 24 * 60 * 60 * 1_000;
  */
 export class SettlementQueue {
   readonly #context: QueueContext;
-  readonly #consumer: GroupConsumer;
+  readonly #slots: Slots;
   #waiting: Settlable[] = [];
   #inFlight = 0;
   #ending = 0;
   #isHeld = false;
 
-  /** @param consumer may read more when a batch has gone out */
-  constructor(context: QueueContext, consumer: GroupConsumer) {
+  /** @param slots wakes those who may read more when a batch has gone out */
+  constructor(context: QueueContext, slots: Slots) {
     this.#context = context;
-    this.#consumer = consumer;
+    this.#slots = slots;
   }
 
   /** The number of attempts whose outcome was sent to Redis, and which Redis has not confirmed. */
@@ -68,7 +68,7 @@ export class SettlementQueue {
       batch.addAttempt(attempt, attempt.takeReplies(BATCH_CHARACTERS - batch.size));
     }
     this.#send(batch);
-    this.#consumer.wakeReader();
+    this.#slots.wakeReaders();
   };
 
   #send(batch: SettlementBatch): void {

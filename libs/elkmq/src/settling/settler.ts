@@ -1,4 +1,4 @@
-import type { GroupConsumer } from '../consumer/group-consumer.js';
+import type { Slots } from '../consumer/slots.js';
 import type { EndingEntry } from '../dead-letters/dead-letter.js';
 import type { QueueContext } from '../context/queue-context.js';
 import { nameOfMessage, type QueuedEvent } from '../model/entry.js';
@@ -47,28 +47,28 @@ export class Settler implements DeliverySettler {
   readonly #context: QueueContext;
   readonly #writer: OutcomeWriter;
   readonly #inFlight: InFlight<Delivery>;
-  readonly #consumer: GroupConsumer;
+  readonly #slots: Slots;
   readonly #dueTimes: DueTimes;
   readonly #listener: AttemptListener;
   readonly #losses: Summary<AbandonedError>;
 
   /**
-   * @param consumer reads more when slots are free
+   * @param slots wakes those who read more when slots are free
    * @param dueTimes learns when messages are tried again
    */
   constructor(
     context: QueueContext,
     writer: OutcomeWriter,
     inFlight: InFlight<Delivery>,
-    consumer: GroupConsumer,
+    slots: Slots,
     dueTimes: DueTimes,
     listener: AttemptListener,
   ) {
-    this.queue = new SettlementQueue(context, consumer);
+    this.queue = new SettlementQueue(context, slots);
     this.#context = context;
     this.#writer = writer;
     this.#inFlight = inFlight;
-    this.#consumer = consumer;
+    this.#slots = slots;
     this.#dueTimes = dueTimes;
     this.#listener = listener;
     this.#losses = new Summary<AbandonedError>((count, latest) => {
@@ -104,7 +104,7 @@ export class Settler implements DeliverySettler {
       const what = outcome ? `the outcome of ${name} (${outcome.kind})` : `replies of ${name}`;
       this.#listener.error?.(unwritten(what, error));
     }
-    this.#consumer.wakeReader();
+    this.#slots.wakeReaders();
   }
 
   /**

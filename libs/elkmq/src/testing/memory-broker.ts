@@ -2,9 +2,9 @@ import { createLetter, fieldsOfNewStart, letterWith, type DeadLetter } from '../
 import { TimeoutExpiredError } from '../model/errors.js';
 import { Delivery, type DeliverySettler } from '../settling/delivery.js';
 import { DROP, reportOutcome, type Outcome } from '../settling/outcome.js';
-import type { WorkerListener } from '../worker/worker.js';
+import type { WorkerListener } from '../worker/worker-options.js';
 import type { QueueState } from '../admin/queue-state.js';
-import type { MessageOptions } from '../requests/requester.js';
+import type { MessageOptions } from '../requests/requester-options.js';
 import type { ReplyListener } from '../requests/waiting-request.js';
 import type { ServiceEvent } from '../model/service-event.js';
 import { encodeEvent } from '../model/codec.js';

@@ -11,7 +11,7 @@ import { needsOfPublisher } from '../redis/needs.js';
 import type { RedisSource } from '../redis/redis-source.js';
 import { reliably, scheduleFlush } from '../redis/reliable-call.js';
 import { runReplicated, runScript, send, type ScriptCall } from '../redis/scripts.js';
-import type { MessageOptions, RequesterOptions } from '../requests/requester.js';
+import type { MessageOptions, RequesterOptions } from '../requests/requester-options.js';
 import { encodeWithin, SenderCheck } from '../requests/sender-check.js';
 import { RetentionKeeper } from './retention-keeper.js';
 import { Router } from './router.js';

@@ -1,5 +1,6 @@
 import type { GroupConsumer, Intake } from '../consumer/group-consumer.js';
 import { FlowControl } from '../consumer/flow-control.js';
+import type { InHandCount, Slots, SlotUser } from '../consumer/slots.js';
 import type { Read } from '../consumer/session.js';
 import { describeEntry } from '../dead-letters/dead-letter.js';
 import type { Contest } from '../legacy/bridge.js';
@@ -19,13 +20,6 @@ export interface IntakeListener extends AttemptListener {
   handle(delivery: Delivery): void;
 }
 
-export interface IntakeLimits {
-  /** The number of messages that are handled at once. */
-  readonly concurrency: number;
-  /** ms */
-  readonly lease: number;
-}
-
 /** An entry that was read and is not started yet. */
 interface Fetched {
   readonly entry: StreamEntry;
@@ -42,7 +36,7 @@ interface Fetched {
  * these entries for abandoned by now, and an entry that has lost its lease must not be started. The rest also
  * goes back when the queue is paused.
  */
-export class WorkerIntake implements Intake {
+export class WorkerIntake implements Intake, SlotUser {
   readonly #context: QueueContext;
   readonly #consumer: GroupConsumer;
   readonly #settler: Settler;
@@ -57,14 +51,18 @@ export class WorkerIntake implements Intake {
   /** Whether Redis refuses to hand out entries. */
   #isRefused = false;
 
-  /** @param dueTimes learns when delayed messages are due */
+  /**
+   * @param dueTimes learns when delayed messages are due
+   * @param lease ms
+   */
   constructor(
     context: QueueContext,
     consumer: GroupConsumer,
     settler: Settler,
     inFlight: InFlight<Delivery>,
     dueTimes: DueTimes,
-    { concurrency, lease }: IntakeLimits,
+    slots: Slots,
+    lease: number,
     listener: IntakeListener,
   ) {
     this.#context = context;
@@ -73,10 +71,7 @@ export class WorkerIntake implements Intake {
     this.#inFlight = inFlight;
     this.#dueTimes = dueTimes;
     this.#listener = listener;
-    this.#credit = new FlowControl(concurrency, lease, () => ({
-      taken: inFlight.size + this.#contest.size + this.#line.length,
-      confirming: settler.queue.unconfirmed,
-    }));
+    this.#credit = new FlowControl(slots, lease, this);
     this.#stalls = new StallWatch(lease);
     this.#contest = context.legacy.openContest({
       won: (entry, winner, isLate) => {
@@ -96,6 +91,21 @@ export class WorkerIntake implements Intake {
         listener.error?.(heldUp('events that legacy consumers may take', error as Error));
       },
     });
+  }
+
+  countInHand(): InHandCount {
+    return {
+      taken: this.#inFlight.size + this.#contest.size + this.#line.length,
+      confirming: this.#settler.queue.unconfirmed,
+    };
+  }
+
+  get asked(): number {
+    return this.#consumer.asked;
+  }
+
+  wakeReader(): void {
+    this.#consumer.wakeReader();
   }
 
   grantCredit(arriving: number): number {

@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readControlIfAllowed, type QueueControl } from '../admin/queue-control.js';
 import { GroupConsumer, joinGroup } from '../consumer/group-consumer.js';
-import type { DeadLetterCap } from '../dead-letters/dead-letter.js';
 import { TrimReport } from '../dead-letters/trim-report.js';
+import { workerName } from '../consumer/session.js';
+import { Slots } from '../consumer/slots.js';
 import { QueueContext } from '../context/queue-context.js';
 import { AbandonmentPolicy } from '../maintenance/abandonment-policy.js';
 import { ControlWatch } from '../maintenance/control-watch.js';
@@ -11,6 +12,7 @@ import { Promoter } from '../maintenance/promoter.js';
 import { AbandonedError, ConnectionError, DequeueError } from '../model/errors.js';
 import type { QueueKeys } from '../model/keys.js';
 import { checkRedis } from '../redis/check.js';
+import { refusePartitions, type PartitionNumber } from '../redis/partition-check.js';
 import { COMMAND_TIMEOUT_MS, Connection } from '../redis/connection.js';
 import { needsOfSubscriber, needsOfWorker } from '../redis/needs.js';
 import { isReplyError } from '../redis/redis-errors.js';
@@ -22,39 +24,10 @@ import { InFlight } from '../settling/in-flight.js';
 import { OutcomeWriter } from '../settling/outcome-writer.js';
 import { Settler } from '../settling/settler.js';
 import { SETTLE_TIMEOUT_MS } from '../settling/settlement-queue.js';
-import {
-  SubscriptionKeeper,
-  type KeeperListener,
-  type ServedSubscription,
-} from '../topics/subscription-keeper.js';
-import { controlListener, type WorkerControlListener } from './control-listener.js';
-import { heldUp, WorkerIntake, type IntakeListener } from './intake.js';
-
-export interface WorkerOptions {
-  /** The patterns that there are handlers for. */
-  readonly handlers: readonly string[];
-  /** The number of messages that are handled at once. */
-  readonly concurrency: number;
-  /** The time for which a worker that has gone keeps its messages, ms. */
-  readonly lease: number;
-  /** The largest number of times that a message is handed out, if it is handed out again at all. */
-  readonly maxDeliveries: number;
-  readonly deadLetters: DeadLetterCap;
-  /** Whether legacy consumers read the queue too. */
-  readonly legacyConsumers: boolean;
-  /** The subscription of which this is the queue, if it is that of one. */
-  readonly subscription?: ServedSubscription | undefined;
-}
-
-export interface WorkerListener extends IntakeListener, KeeperListener, WorkerControlListener {
-  /** Something is wrong with Redis that the queue can live with. */
-  warned(message: string): void;
-  /**
-   * Dead letters were removed to make room, since the last call: those beyond the largest number, and those
-   * that were too old. Some of them have held `freedKeys` ordering keys, whose next messages go on.
-   */
-  trimmed(tooMany: number, tooOld: number, freedKeys: number): void;
-}
+import { SubscriptionKeeper } from '../topics/subscription-keeper.js';
+import { controlListener } from './control-listener.js';
+import { heldUp, WorkerIntake } from './intake.js';
+import type { SharedParts, WorkerListener, WorkerOptions } from './worker-options.js';
 
 /** The parts that work while the worker takes messages. */
 interface Parts {
@@ -77,6 +50,10 @@ export class Worker {
   readonly #context: QueueContext;
   readonly #options: WorkerOptions;
   readonly #listener: WorkerListener;
+  readonly #slots: Slots;
+  readonly #name: string;
+  readonly #number: PartitionNumber | undefined;
+  readonly #ownsConnection: boolean;
   readonly #trims: TrimReport;
   readonly #inFlight = new InFlight<Delivery>();
   readonly #keeper: SubscriptionKeeper | undefined;
@@ -86,18 +63,22 @@ export class Worker {
   /** The control of the queue when the group was joined. */
   #controlAtStart: QueueControl = {};
 
-  constructor(source: RedisSource, keys: QueueKeys, options: WorkerOptions, listener: WorkerListener) {
+  /** @param shared given to the worker of a partition */
+  constructor(
+    source: RedisSource,
+    keys: QueueKeys,
+    options: WorkerOptions,
+    listener: WorkerListener,
+    shared?: SharedParts,
+  ) {
     this.#source = source;
     this.#options = options;
     this.#listener = listener;
-    this.connection = new Connection(source, COMMAND_TIMEOUT_MS, {
-      status: (status) => {
-        // The leases have run on while Redis was away.
-        if (status === 'connected') this.#parts?.maintenance.renew();
-        listener.status?.(status);
-      },
-      error: (error) => listener.error?.(error),
-    });
+    this.#slots = shared?.slots ?? new Slots(options.concurrency);
+    this.#name = shared?.name ?? workerName();
+    this.#number = shared?.number;
+    this.#ownsConnection = shared === undefined;
+    this.connection = shared?.connection ?? this.#newConnection();
     this.#context = new QueueContext(this.connection, keys, options.legacyConsumers);
     const { subscription } = options;
     this.#keeper = subscription && new SubscriptionKeeper(this.#context, subscription, listener);
@@ -111,10 +92,16 @@ export class Worker {
     return this.#inFlight.size;
   }
 
+  /** Renews the leases, which have run on while Redis was away. */
+  renewLeases(): void {
+    this.#parts?.maintenance.renew();
+  }
+
   /**
    * Resolves when messages are being taken.
    * @throws {ConnectionError} when Redis is away for longer than `patience` ms, or too old
    * @throws {DequeueError} when Redis refuses to hand out events
+   * @throws {InvalidOptionError} when the queue has another number of partitions
    */
   async start(patience: number): Promise<void> {
     const { queue } = this.#context.keys;
@@ -174,10 +161,20 @@ export class Worker {
     await parts?.consumer.leaveGroup();
     await parts?.maintenance.clearList();
     await parts?.maintenance.tellRates();
-    await this.connection.closeConnection();
+    if (this.#ownsConnection) await this.connection.closeConnection();
     this.#trims.stopReporting();
     parts?.settler.reportLosses();
     return { running: running.length, unsettled };
+  }
+
+  #newConnection(): Connection {
+    return new Connection(this.#source, COMMAND_TIMEOUT_MS, {
+      status: (status) => {
+        if (status === 'connected') this.renewLeases();
+        this.#listener.status?.(status);
+      },
+      error: (error) => this.#listener.error?.(error),
+    });
   }
 
   /** Builds the parts, each after those that it needs. */
@@ -187,9 +184,8 @@ export class Worker {
     const inFlight = this.#inFlight;
     const listener = this.#listener;
     const refused = (what: string, error: Error): void => listener.error?.(heldUp(what, error));
-    const consumer = new GroupConsumer(this.#source, context, lease, (connection) =>
-      this.#joinGroup(connection),
-    );
+    const join = (connection: Connection): Promise<void> => this.#joinGroup(connection);
+    const consumer = new GroupConsumer(this.#source, context, lease, join, this.#name);
     const promoter = new Promoter(context, refused);
     const writer = new OutcomeWriter(context, {
       timeoutMs: SETTLE_TIMEOUT_MS,
@@ -197,8 +193,17 @@ export class Worker {
       trims: this.#trims,
       holdsKey: (action) => listener.holdsKey(action),
     });
-    const settler = new Settler(context, writer, inFlight, consumer, promoter, listener);
-    const intake = new WorkerIntake(context, consumer, settler, inFlight, promoter, this.#options, listener);
+    const settler = new Settler(context, writer, inFlight, this.#slots, promoter, listener);
+    const intake = new WorkerIntake(
+      context,
+      consumer,
+      settler,
+      inFlight,
+      promoter,
+      this.#slots,
+      lease,
+      listener,
+    );
     const policy = new AbandonmentPolicy(context, writer, maxDeliveries, listener);
     const maintenance = new Maintenance(context, promoter, {
       worker: consumer.worker,
@@ -232,6 +237,7 @@ export class Worker {
     const refusals = await findRefusals(client, keys.rights, needs);
     warnings.push(...refusals.warnings);
     if (refusals.essential !== undefined) return refusals;
+    await (this.#number ? this.#number.checkNumber(client) : refusePartitions(client, keys));
     await this.#joinGroup(this.connection);
     await clock.synchronise(client, keys);
     this.#controlAtStart = await readControlIfAllowed(client, keys);

@@ -4,8 +4,11 @@ import type { Cluster, Redis } from 'ioredis';
 import { lastValueFrom, Observable } from 'rxjs';
 import { ConnectionError, type QueueState } from 'elkmq';
 import {
+  partitionKeys,
+  PartitionedRequester,
   QueueKeys,
   readQueueState,
+  readWholeState,
   readTopicState,
   Requester,
   sumOfStates,
@@ -104,11 +107,15 @@ export class ElkMqClient extends ClientProxy<ElkMqEvents> {
    */
   async state(timeout = this.#options.sending.enqueueTimeout): Promise<QueueState> {
     this.#requester ??= this.openRequester();
-    const { source, queue, topic } = this.#options;
+    const { source, queue, topic, partitions } = this.#options;
     const { connection } = this.#requester;
     if (topic !== undefined) {
       const { subscriptions } = await readTopicState(connection, new TopicKeys(topic), timeout);
       return sumOfStates(subscriptions);
+    }
+    if (partitions !== undefined) {
+      const all = partitionKeys(queue, partitions, source.isCluster);
+      return readWholeState(connection, all, timeout);
     }
     return readQueueState(connection, new QueueKeys(queue, source.isCluster), timeout);
   }
@@ -196,9 +203,12 @@ export class ElkMqClient extends ClientProxy<ElkMqEvents> {
 
   /** @internal Makes the object that stores messages. A test queue makes another one. */
   protected openRequester(): RequesterLike {
-    const { source, queue, topic, sending } = this.#options;
+    const { source, queue, topic, sending, partitions } = this.#options;
     if (topic !== undefined) {
       return new TopicPublisher(source, new TopicKeys(topic), sending, this.#events);
+    }
+    if (partitions !== undefined) {
+      return new PartitionedRequester(source, queue, partitions, sending, this.#events);
     }
     const keys = new QueueKeys(queue, source.isCluster);
     return new Requester(source, keys, sending, this.#events);

@@ -3,7 +3,16 @@ import { Server, type CustomTransportStrategy, type MessageHandler } from '@nest
 import type { Cluster, Redis } from 'ioredis';
 import { inOwnContext } from '../async-context.js';
 import type { QueueState } from 'elkmq';
-import { type Delivery, QueueKeys, readQueueState, Worker, type WorkerListener } from 'elkmq/internal';
+import {
+  type Delivery,
+  partitionKeys,
+  PartitionedWorker,
+  QueueKeys,
+  readQueueState,
+  readWholeState,
+  Worker,
+  type WorkerListener,
+} from 'elkmq/internal';
 import { SERVER } from '../brands.js';
 import { ConnectionEvents, type ElkMqEvents, type ElkMqStatus } from '../connection-events.js';
 import { ElkMqContext } from './elk-mq.context.js';
@@ -103,7 +112,8 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
    * Takes messages from now on. The callback gets a `ConnectionError` when Redis is away for
    * `connectTimeout`, and a `DequeueError` when Redis refuses. With a subscription it gets an
    * `InvalidOptionError` when a handler is for requests, an `UnsubscribedError` when the subscription was
-   * removed, and a `TooManySubscriptionsError` beyond 200.
+   * removed, and a `TooManySubscriptionsError` beyond 200. It gets an `InvalidOptionError` when the queue has
+   * another number of partitions.
    */
   listen(callback: (error?: Error) => void): void {
     const { queue, deadLetters, connectTimeout } = this.#options;
@@ -139,10 +149,11 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
 
   /** @internal Makes the worker that takes messages. A test queue makes another one. */
   protected openWorker(listener: WorkerListener): WorkerLike {
-    const { source, queue, subscription } = this.#options;
+    const { source, queue, subscription, partitions } = this.#options;
     const handlers = [...this.messageHandlers.keys()];
     const served = subscription && { ...subscription, patterns: handlers };
     const options = { ...this.#options, handlers, subscription: served };
+    if (partitions !== undefined) return new PartitionedWorker(source, queue, partitions, options, listener);
     return new Worker(source, new QueueKeys(queue, source.isCluster), options, listener);
   }
 
@@ -197,8 +208,13 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
    * @throws {ConnectionError}
    */
   async state(timeout = this.#options.connectTimeout): Promise<QueueState> {
-    const { source, queue } = this.#options;
-    return readQueueState(this.#listening().connection, new QueueKeys(queue, source.isCluster), timeout);
+    const { source, queue, partitions } = this.#options;
+    const { connection } = this.#listening();
+    if (partitions !== undefined) {
+      const all = partitionKeys(queue, partitions, source.isCluster);
+      return readWholeState(connection, all, timeout);
+    }
+    return readQueueState(connection, new QueueKeys(queue, source.isCluster), timeout);
   }
 
   /**

@@ -1,0 +1,135 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Slots } from '../consumer/slots.js';
+import { workerName } from '../consumer/session.js';
+import { ConnectionError } from '../model/errors.js';
+import { partitionKeys } from '../model/partitions.js';
+import { warnOfFullCoverage } from '../redis/check.js';
+import { COMMAND_TIMEOUT_MS, Connection } from '../redis/connection.js';
+import { withinTime } from '../redis/within-time.js';
+import { PartitionNumber } from '../redis/partition-check.js';
+import type { RedisSource } from '../redis/redis-source.js';
+import { Worker } from './worker.js';
+import type { WorkerListener, WorkerOptions } from './worker-options.js';
+
+/** The pause between two tries to start the worker of a partition, ms. */
+const RETRY_PAUSE_MS = 1_000;
+
+/**
+ * The server's side of a queue with partitions: a `Worker` for each of them. They share the slots, the
+ * connection for scripts, and the name.
+ */
+export class PartitionedWorker {
+  readonly connection: Connection;
+  readonly #workers: readonly Worker[];
+  readonly #listener: WorkerListener;
+  readonly #warned: (message: string) => void;
+  #isStopped = false;
+
+  /**
+   * @param queue the name of the queue
+   * @param partitions their number
+   * @param options the `concurrency` is that of all partitions together, and at least their number
+   * @throws {InvalidOptionError} when a queue with this name can have no partitions
+   */
+  constructor(
+    source: RedisSource,
+    queue: string,
+    partitions: number,
+    options: WorkerOptions,
+    listener: WorkerListener,
+  ) {
+    const allKeys = partitionKeys(queue, partitions, source.isCluster);
+    this.#listener = listener;
+    this.#warned = warnOnce(listener);
+    this.connection = new Connection(source, COMMAND_TIMEOUT_MS, {
+      status: (status) => {
+        if (status === 'connected') for (const worker of this.#workers) worker.renewLeases();
+        listener.status?.(status);
+      },
+      error: (error) => listener.error?.(error),
+    });
+    const slots = new Slots(options.concurrency, partitions);
+    const number = new PartitionNumber(allKeys);
+    const parts = { connection: this.connection, number, slots, name: workerName() };
+    this.#workers = allKeys.map(
+      (keys, index) => new Worker(source, keys, options, this.#listenerOf(index), parts),
+    );
+  }
+
+  /** The number of messages that are being handled or settled. */
+  countRunning(): number {
+    return this.#workers.reduce((sum, worker) => sum + worker.countRunning(), 0);
+  }
+
+  /**
+   * Resolves when messages are being taken. A partition that does not answer in time is reported, and is
+   * tried again and again.
+   * @throws {ConnectionError} when no partition answers within `patience` ms, or Redis is too old
+   * @throws {DequeueError} when Redis refuses to hand out events
+   * @throws {InvalidOptionError} when the queue has another number of partitions
+   */
+  async start(patience: number): Promise<void> {
+    const started = await Promise.allSettled(this.#workers.map((worker) => worker.start(patience)));
+    const errors = started.map((result) => (result.status === 'rejected' ? (result.reason as Error) : null));
+    const fatal =
+      errors.find((error) => error && !(error instanceof ConnectionError)) ??
+      (errors.includes(null) && !this.#isStopped ? null : errors[0]);
+    if (fatal) throw fatal;
+    await warnOfFullCoverage(this.connection.client, this.#warned);
+    for (const [index, error] of errors.entries()) {
+      if (!error) continue;
+      this.#warned(`partition ${String(index)} is not served yet: ${error.message}`);
+      void this.#startLater(this.#workers[index] as Worker, patience);
+    }
+  }
+
+  /**
+   * Takes nothing more, and stops all partitions as `Worker.stop` does.
+   * @returns the number of handlers that were still running then, and of those that had finished without
+   * being settled in Redis
+   */
+  async stop(drainTimeout: number): Promise<{ running: number; unsettled: number }> {
+    this.#isStopped = true;
+    const patience = drainTimeout + 2 * COMMAND_TIMEOUT_MS;
+    const none = { running: 0, unsettled: 0 };
+    // A worker whose partition does not answer may wait for it.
+    const left = await Promise.all(
+      this.#workers.map((worker) => withinTime(worker.stop(drainTimeout), patience, none)),
+    );
+    await this.connection.closeConnection();
+    return {
+      running: left.reduce((sum, { running }) => sum + running, 0),
+      unsettled: left.reduce((sum, { unsettled }) => sum + unsettled, 0),
+    };
+  }
+
+  async #startLater(worker: Worker, patience: number): Promise<void> {
+    while (!this.#isStopped) {
+      await sleep(RETRY_PAUSE_MS, undefined, { ref: false });
+      try {
+        await worker.start(patience);
+        return;
+      } catch (error) {
+        if (error instanceof ConnectionError) continue;
+        this.#listener.error?.(error as Error);
+        return;
+      }
+    }
+  }
+
+  /** The pause and the limits are those of all partitions, so the first partition reports them. */
+  #listenerOf(index: number): WorkerListener {
+    const all = { ...this.#listener, warned: this.#warned };
+    return index === 0 ? all : { ...all, paused: () => undefined, limited: () => undefined };
+  }
+}
+
+/** Reports a warning once, though each partition may give it. */
+function warnOnce(listener: WorkerListener): (message: string) => void {
+  const known = new Set<string>();
+  return (message) => {
+    if (known.has(message)) return;
+    known.add(message);
+    listener.warned(message);
+  };
+}
