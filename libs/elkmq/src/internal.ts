@@ -4,7 +4,7 @@
  */
 export { describeLimits } from './admin/queue-limits.js';
 export { describePause } from './admin/queue-pause.js';
-export { readQueueState, sumOfStates } from './admin/queue-state.js';
+export { sumOfStates } from './admin/queue-state.js';
 export { keysOfPartitions, readPartitionKeys } from './admin/partition-number.js';
 export {
   describeAway,
@@ -34,8 +34,7 @@ export {
   refuseUnknown,
 } from './model/options.js';
 export { parseOrderingKey } from './model/ordering-key.js';
-export { checkPartitions, partitionNames, partitionOf } from './model/partitions.js';
-export { parsePartitions, partitionKeys } from './model/partitions.js';
+export { parsePartitions, partitionNames, partitionOf } from './model/partitions.js';
 export type { PartitionOptions } from './model/partitions.js';
 export { TopicKeys } from './model/topic-keys.js';
 export {

@@ -1,7 +1,7 @@
 import { DequeueError, InvalidOptionError } from '../model/errors.js';
 import { QueueKeys } from '../model/keys.js';
 import { formatValue } from '../model/options.js';
-import { checkPartitions, partitionNames, queueOfPartition } from '../model/partitions.js';
+import { checkPartitions, partitionKeys, queueOfPartition } from '../model/partitions.js';
 import type { Connection } from '../redis/connection.js';
 import { isForbidden, isReplyError } from '../redis/redis-errors.js';
 import { reliably } from '../redis/reliable-call.js';
@@ -16,8 +16,8 @@ export function keysOfPartitions(
   isCluster: boolean,
   partitions: number | undefined,
 ): QueueKeys[] {
-  const names = partitions === undefined ? [queue] : partitionNames(queue, partitions);
-  return names.map((name) => new QueueKeys(name, isCluster));
+  if (partitions === undefined) return [new QueueKeys(queue, isCluster)];
+  return partitionKeys(queue, partitions, isCluster);
 }
 
 /**

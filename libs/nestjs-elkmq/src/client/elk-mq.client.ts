@@ -4,12 +4,11 @@ import type { Cluster, Redis } from 'ioredis';
 import { lastValueFrom, Observable } from 'rxjs';
 import { ConnectionError, type QueueState } from 'elkmq';
 import {
-  partitionKeys,
+  keysOfPartitions,
   PartitionedRequester,
   QueueKeys,
-  readQueueState,
-  readWholeState,
   readTopicState,
+  readWholeState,
   Requester,
   sumOfStates,
   TopicKeys,
@@ -113,11 +112,8 @@ export class ElkMqClient extends ClientProxy<ElkMqEvents> {
       const { subscriptions } = await readTopicState(connection, new TopicKeys(topic), timeout);
       return sumOfStates(subscriptions);
     }
-    if (partitions !== undefined) {
-      const all = partitionKeys(queue, partitions, source.isCluster);
-      return readWholeState(connection, all, timeout);
-    }
-    return readQueueState(connection, new QueueKeys(queue, source.isCluster), timeout);
+    const keys = keysOfPartitions(queue, source.isCluster, partitions);
+    return readWholeState(connection, keys, timeout);
   }
 
   /**

@@ -5,10 +5,9 @@ import { inOwnContext } from '../async-context.js';
 import type { QueueState } from 'elkmq';
 import {
   type Delivery,
-  partitionKeys,
+  keysOfPartitions,
   PartitionedWorker,
   QueueKeys,
-  readQueueState,
   readWholeState,
   Worker,
   type WorkerListener,
@@ -210,11 +209,8 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
   async state(timeout = this.#options.connectTimeout): Promise<QueueState> {
     const { source, queue, partitions } = this.#options;
     const { connection } = this.#listening();
-    if (partitions !== undefined) {
-      const all = partitionKeys(queue, partitions, source.isCluster);
-      return readWholeState(connection, all, timeout);
-    }
-    return readQueueState(connection, new QueueKeys(queue, source.isCluster), timeout);
+    const keys = keysOfPartitions(queue, source.isCluster, partitions);
+    return readWholeState(connection, keys, timeout);
   }
 
   /**

@@ -1,9 +1,12 @@
 import { text as readAll } from 'node:stream/consumers';
+import { readPartitionNumber } from '../../admin/partition-number.js';
 import { decodeEvent } from '../../model/codec.js';
 import { ConnectionError } from '../../model/errors.js';
 import { QueueKeys } from '../../model/keys.js';
 import { ServiceEvent } from '../../model/service-event.js';
+import { COMMAND_TIMEOUT_MS, Connection } from '../../redis/connection.js';
 import { RedisSource } from '../../redis/redis-source.js';
+import { PartitionedRequester } from '../../requests/partitioned-requester.js';
 import { Requester } from '../../requests/requester.js';
 import { sendingOptions } from '../../requests/sending-options.js';
 import { EXIT, UsageError, type ExitCode } from '../exit.js';
@@ -51,9 +54,7 @@ export async function send(
 ): Promise<ExitCode> {
   const event = new ServiceEvent(secondsOf(options), pattern, await payloadOf(payload, options));
   const source = new RedisSource(await redisOf(options));
-  const keys = new QueueKeys(queue, source.isCluster);
-  const sending = sendingOptions({ enqueueTimeout: options.patience }, source.isCluster);
-  const requester = new Requester(source, keys, sending);
+  const requester = await requesterOf(source, queue, options.patience);
   const fields = options.header ? ['headers', JSON.stringify(options.header)] : [];
   const values: unknown[] = [];
   const errors: unknown[] = [];
@@ -77,6 +78,24 @@ export async function send(
     return error === null ? EXIT.fine : EXIT.finding;
   } finally {
     await requester.close(new ConnectionError('the command has ended'));
+  }
+}
+
+/** Makes the requester that the queue needs: with its partitions, if it has any. */
+async function requesterOf(
+  source: RedisSource,
+  queue: string,
+  patience: number,
+): Promise<Requester | PartitionedRequester> {
+  const sending = sendingOptions({ enqueueTimeout: patience }, source.isCluster);
+  const connection = new Connection(source, COMMAND_TIMEOUT_MS);
+  const keys = new QueueKeys(queue, source.isCluster);
+  try {
+    const partitions = await readPartitionNumber(connection, keys, patience);
+    if (partitions !== undefined) return new PartitionedRequester(source, queue, partitions, sending);
+    return new Requester(source, keys, sending);
+  } finally {
+    await connection.closeConnection();
   }
 }
 

@@ -1,0 +1,77 @@
+import { Redis, type Cluster } from 'ioredis';
+import { ElkMqClient, ElkMqServer, QueueAdmin } from 'nestjs-elkmq';
+import { expect, it } from 'vitest';
+import { clusterOf, startServers } from '../support/cluster.js';
+import { elkmqJson } from '../support/command-line.js';
+import { healthOf } from '../support/health.js';
+import { listening, told, valuesOf } from '../support/nest.js';
+import { closing, newQueueName, until } from '../support/queue.js';
+
+/** Starts a server that answers `double` and counts the events `count`. */
+async function startServer(queue: string, redis: Cluster, partitions: number) {
+  const server = new ElkMqServer({ queue, redis, partitions });
+  const seen = { count: 0 };
+  server.addHandler('double', (value: unknown) => Promise.resolve(2 * Number(value)), false);
+  server.addHandler('count', () => Promise.resolve(void seen.count++), true);
+  return { server: await listening(server), seen };
+}
+
+function startClient(queue: string, redis: Cluster, partitions: number): ElkMqClient {
+  return closing(new ElkMqClient({ queue, redis, partitions }));
+}
+
+it('client, server, admin, health and command line see a queue with partitions as one queue', async () => {
+  const servers = await startServers(3);
+  const cluster = clusterOf(servers);
+  const queue = newQueueName();
+  const { server, seen } = await startServer(queue, cluster, 4);
+  const client = startClient(queue, cluster, 4);
+  const admin = closing(new QueueAdmin(queue, cluster));
+  for (let n = 0; n < 8; n++) await told(client.emit('count', n));
+  await until(() => seen.count === 8);
+  for (const source of [client, server, admin]) {
+    await until(async () => (await source.state()).running === 0);
+    expect(await source.state()).toMatchObject({ waiting: 0, workers: 1, partitions: 4 });
+    expect(await healthOf(source, { minWorkers: 1 })).toMatchObject({ status: 'up', partitions: 4 });
+  }
+  expect(await admin.workers()).toMatchObject([{ queue, pid: process.pid, handlers: ['count', 'double'] }]);
+  const sent = await elkmqJson(['send', queue, 'double', '21', '--cluster'], {
+    url: String(servers[0]?.url),
+  });
+  expect(sent).toMatchObject({ code: 0, json: { values: [42], error: null } });
+  const rates = await admin.rates();
+  expect(rates.length).toBeGreaterThanOrEqual(60);
+
+  await admin.pause();
+  await until(async () => (await admin.workers()).every(({ paused }) => paused));
+  for (let n = 0; n < 8; n++) await told(client.emit('count', n));
+  expect(await admin.state()).toMatchObject({ waiting: 8, running: 0 });
+  await admin.resume();
+  await until(() => seen.count === 16);
+});
+
+it('a worker of 8 partitions on 4 masters has at most 21 sockets, and a client 7', async () => {
+  const servers = await startServers(4);
+  const cluster = clusterOf(servers);
+  const queue = newQueueName();
+  const admins = servers.map(({ adminUrl }) => new Redis(adminUrl));
+  const sockets = async (): Promise<number> => {
+    const lists = await Promise.all(admins.map((admin) => admin.client('LIST') as Promise<string>));
+    return lists
+      .join('\n')
+      .split('\n')
+      .filter((line) => line.startsWith('id=')).length;
+  };
+  for (const admin of admins) closing({ close: () => admin.quit() });
+  await cluster.set('warm', 1);
+  const before = await sockets();
+  await startServer(queue, cluster, 8);
+  const withWorker = await sockets();
+  // Each partition has a read that waits.
+  expect(withWorker - before).toBeGreaterThanOrEqual(8);
+  expect(withWorker - before).toBeLessThanOrEqual(21);
+  const client = startClient(queue, cluster, 8);
+  for (let n = 0; n < 16; n++) await told(client.emit('count', n));
+  expect(await valuesOf(client.send('double', 4))).toEqual([8]);
+  expect((await sockets()) - before).toBeLessThanOrEqual(28);
+});
