@@ -175,7 +175,7 @@ function joined(one: WorkerInfo, other: WorkerInfo): WorkerInfo {
     ...one,
     running: one.running + other.running,
     since: Math.min(one.since, other.since),
-    paused: one.paused || other.paused,
+    paused: one.paused && other.paused,
     features: one.features.filter((feature) => other.features.includes(feature)),
     seen: Math.min(one.seen, other.seen),
   };
