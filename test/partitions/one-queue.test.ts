@@ -12,7 +12,11 @@ async function startServer(queue: string, redis: Cluster, partitions: number) {
   const server = new ElkMqServer({ queue, redis, partitions });
   const seen = { count: 0 };
   server.addHandler('double', (value: unknown) => Promise.resolve(2 * Number(value)), false);
-  server.addHandler('count', () => Promise.resolve(void seen.count++), true);
+  const count = (): Promise<void> => {
+    seen.count++;
+    return Promise.resolve();
+  };
+  server.addHandler('count', count, true);
   return { server: await listening(server), seen };
 }
 
