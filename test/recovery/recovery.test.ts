@@ -115,7 +115,12 @@ describe("with delivery 'at-least-once', when a worker is killed in the middle",
     await until(async () => (await unsettled(queue)) === 0);
     expect(attempts).toEqual([2, 2]);
     const message = expect.stringContaining('its worker went away while it was handling') as string;
-    expect(errors[0]).toEqual({ attempt: 1, at: expect.any(Number), name: 'AbandonedError', message });
+    expect(errors[0]).toEqual({
+      attempt: 1,
+      at: expect.any(Number) as number,
+      name: 'AbandonedError',
+      message,
+    });
     expect(await deadLettersOf(queue)).toEqual([]);
   });
 

@@ -24,7 +24,7 @@ describe('elkmq', () => {
     expect(help).toMatchObject({ code: 0, stderr: '' });
     const names = [...help.stdout.matchAll(/^ {2}([a-z]+) +(?:\[|Look at dead)/gm)].map(([, name]) => name);
     expect(names).toEqual(
-      'queues top state workers pause resume limits doctor topics subscribe unsubscribe peek find show tail emit send dead purge help'.split(
+      'queues top state workers pause resume limits doctor bench topics subscribe unsubscribe peek find show tail emit send dead purge help'.split(
         ' ',
       ),
     );
