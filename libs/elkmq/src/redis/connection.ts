@@ -15,6 +15,7 @@ import { ConnectionLogin } from './login.js';
 import { connectWithoutInfo } from './ready-check.js';
 import { isLoginRefused } from './redis-errors.js';
 import type { RedisSource } from './redis-source.js';
+import { withinTime } from './within-time.js';
 
 /** `connecting` until the first connection stands; `closed` for good. */
 export type ConnectionStatus = 'connecting' | 'connected' | 'reconnecting' | 'closed';
@@ -30,6 +31,8 @@ export const GAVE_UP = 'its retryStrategy has answered no number, or its client 
 
 /** The pause between two tries with a database that Redis refuses, ms. */
 const MISLED_PAUSE_MS = 1_000;
+/** The longest wait for the end of a client that has been told to disconnect. */
+const END_PATIENCE_MS = 2_000;
 
 /** Is notified by a connection. It hears of an outage once, not at every attempt to reconnect. */
 export interface ConnectionListener {
@@ -173,12 +176,13 @@ export class Connection {
   async #end(): Promise<void> {
     const { client } = this;
     if (client.status === 'end') return;
-    const ended = new Promise((resolve) => client.once('end', resolve));
+    const ended = new Promise<unknown>((resolve) => client.once('end', resolve));
     // ioredis does not report the end of a client that waits to connect and has no connection.
     const hasNone = 'nodes' in client ? client.nodes('all').length === 0 : client.status === 'reconnecting';
     const isTold = client.status === 'wait' || !hasNone;
     client.disconnect();
-    if (isTold) await ended;
+    // A Cluster client that is closed while a node is away may never report its end.
+    if (isTold) await withinTime(ended, END_PATIENCE_MS, undefined);
   }
 
   #stands(): void {

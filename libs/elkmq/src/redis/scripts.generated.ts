@@ -316,9 +316,9 @@ export const SCRIPTS = {
   },
   publish: {
     name: 'publish',
-    sha1: '11bb5c98a3976514e4091edc76dbd804ef9bb0f4',
+    sha1: 'be53673c9db3b12d38228ef3ae53cebb1ab95840',
     commands: 'hget hgetall hincrby hset pexpire time xadd xlen',
-    source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal producer, subscriptions, unrouted, event_streams_at = KEYS[1], KEYS[2], KEYS[3], 4\nlocal batch, slot, memory, version, unrouted_count, unrouted_action, events_at = ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5]), ARGV[6], 7\n\n\nlocal known = redis.call('HGET', producer, slot)\nif known then\n  local stored = string.match(known, '^%d+')\n  if stored == batch then\n    redis.call('PEXPIRE', producer, memory)\n    return string.sub(known, #stored + 2)\n  end\n  if tonumber(stored) > tonumber(batch) then return redis.error_reply('STALE batch ' .. batch) end\nend\n\nlocal function now_ms()\n  local time = redis.call('TIME')\n  return time[1] * 1000 + math.floor(time[2] / 1000)\nend\n\nif (redis.call('HGET', subscriptions, '') or '') ~= version then\n  return redis.call('HGETALL', subscriptions)\nend\n\nlocal known_routes = {}\n\nlocal function parse_routes(text)\n  local routes = known_routes[text]\n  if routes then return routes end\n  routes = {}\n  for route in string.gmatch(text, '%d+') do routes[#routes + 1] = tonumber(route) end\n  known_routes[text] = routes\n  return routes\nend\n\nlocal function remember_copies(copies)\n  if unrouted_count > 0 then\n    redis.call('HINCRBY', unrouted, 'count', unrouted_count)\n    redis.call('HSET', unrouted, 'action', unrouted_action, 'time', string.format('%.0f', now_ms()))\n  end\n  local answer = table.concat(copies, ',')\n  redis.call('HSET', producer, slot, batch .. ' ' .. answer)\n  redis.call('PEXPIRE', producer, memory)\n  return answer\nend\n\nfor i = event_streams_at, #KEYS do redis.call('XLEN', KEYS[i]) end\n\nlocal copies, i = {}, events_at\nwhile i <= #ARGV do\n  local json, routes, length = ARGV[i], parse_routes(ARGV[i + 1]), ARGV[i + 2]\n  local last = i + 2 + length\n  for _, route in ipairs(routes) do\n    local stream = KEYS[event_streams_at + route - 1]\n    redis.call('XADD', stream, '*', 'event', json, 'reply_to', '', unpack(ARGV, i + 3, last))\n  end\n  copies[#copies + 1] = #routes\n  i = last + 1\nend\nreturn remember_copies(copies)\n",
+    source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal producer, subscriptions, unrouted, event_streams_at = KEYS[1], KEYS[2], KEYS[3], 4\nlocal batch, slot, memory, version, unrouted_count, unrouted_action, groups_at = ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5]), ARGV[6], 7\n\n\nlocal known = redis.call('HGET', producer, slot)\nif known then\n  local stored = string.match(known, '^%d+')\n  if stored == batch then\n    redis.call('PEXPIRE', producer, memory)\n    return string.sub(known, #stored + 2)\n  end\n  if tonumber(stored) > tonumber(batch) then return redis.error_reply('STALE batch ' .. batch) end\nend\n\nlocal function now_ms()\n  local time = redis.call('TIME')\n  return time[1] * 1000 + math.floor(time[2] / 1000)\nend\n\nif (redis.call('HGET', subscriptions, '') or '') ~= version then\n  return redis.call('HGETALL', subscriptions)\nend\n\nlocal known_routes = {}\n\nlocal function parse_routes(text)\n  local routes = known_routes[text]\n  if routes then return routes end\n  routes = {}\n  for route in string.gmatch(text, '%d+') do routes[#routes + 1] = tonumber(route) end\n  known_routes[text] = routes\n  return routes\nend\n\nlocal function remember_copies(copies)\n  if unrouted_count > 0 then\n    redis.call('HINCRBY', unrouted, 'count', unrouted_count)\n    redis.call('HSET', unrouted, 'action', unrouted_action, 'time', string.format('%.0f', now_ms()))\n  end\n  local answer = table.concat(copies, ',')\n  redis.call('HSET', producer, slot, batch .. ' ' .. answer)\n  redis.call('PEXPIRE', producer, memory)\n  return answer\nend\n\nfor i = event_streams_at, #KEYS do redis.call('XLEN', KEYS[i]) end\n\nlocal function store_copies(routes, first, last)\n  for _, route in ipairs(routes) do\n    local stream = KEYS[event_streams_at + route - 1]\n    if first == last then\n      redis.call('XADD', stream, '*', 'event', ARGV[first], 'reply_to', '')\n    else\n      redis.call('XADD', stream, '*', 'event', ARGV[first], 'reply_to', '', unpack(ARGV, first + 1, last))\n    end\n  end\nend\n\nlocal copies, i = {}, groups_at\nwhile i <= #ARGV do\n  local routes, texts_per_event, length = parse_routes(ARGV[i]), tonumber(ARGV[i + 1]), ARGV[i + 2]\n  local last = i + 2 + length\n  for first = i + 3, last, texts_per_event do\n    store_copies(routes, first, first + texts_per_event - 1)\n    copies[#copies + 1] = #routes\n  end\n  i = last + 1\nend\nreturn remember_copies(copies)\n",
   },
   publishWithOptions: {
     name: 'publishWithOptions',
@@ -1506,15 +1506,15 @@ export function publish(keys: {
     readonly unroutedCount: number;
     /** of the last of them */
     readonly unroutedAction: string;
-    /** per event. `routes` are the numbers of its event streams, joined by blanks. `fields` are further fields, name and value in turn */
-    readonly events: readonly { readonly json: string; readonly routes: string; readonly fields: readonly string[] }[];
+    /** per group. a group has events that follow each other, with the same routes and as many fields. `routes` are the numbers of its event streams, joined by blanks. `texts` are the JSON of each event and its further fields, name and value in turn */
+    readonly groups: readonly { readonly routes: string; readonly textsPerEvent: number; readonly texts: readonly string[] }[];
   }): ScriptCall {
   const list: (string | number)[] = [args.batch, args.slot, args.memory, args.version, args.unroutedCount, args.unroutedAction];
-  for (const each of args.events) {
-    list.push(each.json);
+  for (const each of args.groups) {
     list.push(each.routes);
-    list.push(each.fields.length);
-    for (const value of each.fields) list.push(value);
+    list.push(each.textsPerEvent);
+    list.push(each.texts.length);
+    for (const value of each.texts) list.push(value);
   }
   return {
     script: SCRIPTS.publish,

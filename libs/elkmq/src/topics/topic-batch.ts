@@ -70,8 +70,7 @@ export function publishCall(
   const queues = names.map((name) => topicKeys.queueKeys(name));
   if (!events.some(isCostly) && !events.some(({ deduplication }) => deduplication)) {
     const eventStreams = queues.map(({ eventStream }) => eventStream);
-    const plain = events.map(({ json, fields }, index) => ({ json, routes: routes[index] ?? '', fields }));
-    return scripts.publish({ ...keys, eventStreams }, { ...args, events: plain });
+    return scripts.publish({ ...keys, eventStreams }, { ...args, groups: groupsOf(events, routes) });
   }
   const queueKeys = queues.flatMap((queue) => [
     queue.eventStream,
@@ -94,6 +93,29 @@ export function publishCall(
     { ...keys, eventStream, delayed, delayedBodies, lanes, laneBodies, laneIds, queueKeys },
     { ...args, events: withOptions },
   );
+}
+
+/** Events that follow each other, with the same routes and as many fields. */
+interface Group {
+  readonly routes: string;
+  readonly textsPerEvent: number;
+  readonly texts: string[];
+}
+
+/** The events in groups: most batches are one, so most events need one argument. */
+function groupsOf(events: readonly TopicEvent[], routes: readonly string[]): Group[] {
+  const groups: Group[] = [];
+  for (const [index, { json, fields }] of events.entries()) {
+    const route = routes[index] ?? '';
+    const textsPerEvent = 1 + fields.length;
+    let group = groups.at(-1);
+    if (group?.routes !== route || group.textsPerEvent !== textsPerEvent) {
+      group = { routes: route, textsPerEvent, texts: [] };
+      groups.push(group);
+    }
+    group.texts.push(json, ...fields);
+  }
+  return groups;
 }
 
 function isCostly({ fields, delay }: OutgoingEvent): boolean {
