@@ -28,7 +28,11 @@ export default defineConfig({
       // What waits, kills processes, breaks connections, or starts a cluster.
       {
         extends: true,
-        test: { name: 'slow', include: filesOf('recovery', 'faults', 'legacy', 'system', 'topics', 'partitions'), isolate },
+        test: {
+          name: 'slow',
+          include: filesOf('recovery', 'faults', 'legacy', 'system', 'topics', 'partitions'),
+          isolate,
+        },
       },
       // Docs, examples, and Nest's own transports. These have a process for each file:
       // some replace what is global to a process.

@@ -11,7 +11,10 @@ import {
 } from 'elkmq/internal';
 import type { ConsoleOptions } from '../options.js';
 
-/** The state of a queue, and how many messages were handled in each minute of the last hour, the latest last. */
+/**
+ * The state of a queue, and how many messages were handled in each minute of the last hour, the latest
+ * last.
+ */
 export type StateWithRates = QueueState & { readonly handled: readonly number[] };
 
 /** One queue of the list: its state, or the reason why Redis does not tell. */

@@ -25,7 +25,9 @@ const ORIGINS_PER_PASS = 1_000;
 /** A cursor of HSCAN, and the last origin that was seen after it. */
 const PLACE = /^(\d{1,20})(?::(\d{1,20}-\d{1,20}))?$/;
 
-/** Reads messages that wait behind others, in no order. It may read fewer than `limit`, when others follow. */
+/**
+ * Reads messages that wait behind others, in no order. It may read fewer than `limit`, when others follow.
+ */
 export async function readOrdered(
   context: AdminContext,
   after: string | undefined,

@@ -3,7 +3,9 @@ import { formatValue } from '../model/options.js';
 import { parseId } from './message-reader.js';
 import type { QueueMessage } from './queue-message.js';
 
-/** The id of a message of a queue with partitions: that of its partition is before it, `3:1700000000000-0`. */
+/**
+ * The id of a message of a queue with partitions: that of its partition is before it, `3:1700000000000-0`.
+ */
 const PARTITIONED = /^(\d{1,2}):(\d{1,20}-\d{1,20})$/;
 
 /** An id, and the partition that it names. */

@@ -77,7 +77,10 @@ function joinedRates(lists: readonly MinuteRates[][]): MinuteRates[] {
   return [...minutes.values()].sort((one, other) => one.minute - other.minute);
 }
 
-/** Reads the blocked keys of all partitions. A head has an id that names the partition, if there are several. */
+/**
+ * Reads the blocked keys of all partitions. A head has an id that names the partition, if there are
+ * several.
+ */
 export async function* readBlockedKeysOf(
   partitions: readonly AdminContext[],
 ): AsyncGenerator<BlockedKey, void, undefined> {

@@ -103,7 +103,8 @@ export class QueueAdmin {
   /**
    * Reads a page of the messages of one state. Waiting and running messages come in the order of the queue,
    * delayed ones by when they are due, ordered ones in no order, and of the dead ones that which died last
-   * comes first. A message that becomes ordered or the first of its key meanwhile can come twice or not at all.
+   * comes first. A message that becomes ordered or the first of its key meanwhile can come twice or not at
+   * all.
    */
   async messages(state: MessageState, query: MessageQuery = {}): Promise<MessagePage> {
     return (await this.#open()).reader.readPage(state, query);
@@ -133,8 +134,8 @@ export class QueueAdmin {
   }
 
   /**
-   * Deletes waiting, ordered, delayed and dead messages. When ids are none of the others, all ordered messages
-   * are looked through in short steps. A caller that waits for a reply gets none.
+   * Deletes waiting, ordered, delayed and dead messages. When ids are none of the others, all ordered
+   * messages are looked through in short steps. A caller that waits for a reply gets none.
    * @param which `id` of one message or of several
    * @returns the number of messages that were deleted. A running message is not
    */
@@ -152,8 +153,8 @@ export class QueueAdmin {
   }
 
   /**
-   * Moves dead letters to another queue on this Redis. Each becomes a new message there, as by `retry`, and is
-   * removed here after that. A move that ended early can be repeated for a day: it stores nothing twice.
+   * Moves dead letters to another queue on this Redis. Each becomes a new message there, as by `retry`, and
+   * is removed here after that. A move that ended early can be repeated for a day: it stores nothing twice.
    * @param which the origin of one letter or of several, or a filter; `{}` means all
    * @returns the number of letters that were moved. One that is no event stays
    * @throws {EnqueueError} when Redis refuses to store them

@@ -34,8 +34,9 @@ export interface QueueMessage {
   /** The number of the attempt, from 1. For a dead letter it is the last one. */
   readonly attempt: number;
   /**
-   * The errors of the attempts after which it was tried again, the latest five, the earliest first. An attempt
-   * of a worker of an earlier version is missing. The error of the last attempt of a dead letter is in `letter`.
+   * The errors of the attempts after which it was tried again, the latest five, the earliest first. An
+   * attempt of a worker of an earlier version is missing. The error of the last attempt of a dead letter is
+   * in `letter`.
    */
   readonly errors: readonly AttemptError[];
   /** The time at which Redis registered the message, ms since 1970. */

@@ -14,9 +14,9 @@ const CAREFUL_LEASES = 1 / 8;
 /**
  * Decides how many messages a worker may read.
  *
- * A read never brings more messages than there are free slots, see `Slots`. Reads grow past PREFETCH.min only while they
- * come back full and handlers leave the processor to others. This keeps messages from waiting in one worker
- * while another is idle.
+ * A read never brings more messages than there are free slots, see `Slots`. Reads grow past PREFETCH.min
+ * only while they come back full and handlers leave the processor to others. This keeps messages from
+ * waiting in one worker while another is idle.
  *
  * A handler may keep the processor for longer than the lease. Then the other messages of its read are lost to
  * other workers, although they were not started. A worker that must expect this reads one message at a time.

@@ -140,7 +140,9 @@ export class GroupConsumer {
     this.#chooseReader();
   }
 
-  /** Takes entries, within the limits of the queue if it has any. They may have changed since the last call. */
+  /**
+   * Takes entries, within the limits of the queue if it has any. They may have changed since the last call.
+   */
   limitReading(isLimited: boolean): void {
     this.#isLimited = isLimited;
     this.#chooseReader();

@@ -17,7 +17,10 @@ export interface AttemptError {
 /** The field of an entry that has the errors of the attempts before. */
 export const ERRORS_FIELD = 'errors';
 
-/** A message carries the errors of so many attempts, the latest ones. `attempt_errors.lua` has the number too. */
+/**
+ * A message carries the errors of so many attempts, the latest ones. `attempt_errors.lua` has the number
+ * too.
+ */
 const MAX_ERRORS = 5;
 /** One error has at most so many bytes of JSON, so that all of them stay small. */
 const MAX_ERROR_BYTES = 1_024;

@@ -1,6 +1,7 @@
 /**
- * Counts the messages that wait for Redis or are on their way, in characters of JSON. Partitions have parts of
- * one buffer. A part holds half of it at the most, so a partition that does not answer leaves room for others.
+ * Counts the messages that wait for Redis or are on their way, in characters of JSON. Partitions have parts
+ * of one buffer. A part holds half of it at the most, so a partition that does not answer leaves room for
+ * others.
  */
 export class SendBuffer {
   readonly max: number;

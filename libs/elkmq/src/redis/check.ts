@@ -28,7 +28,9 @@ export async function uptimeOf(client: Redis | Cluster): Promise<number> {
   return Number(info.get('uptime_in_seconds') ?? 0) * 1_000;
 }
 
-/** Warns when one master that is gone stops the whole Cluster. It says nothing where Redis does not say it. */
+/**
+ * Warns when one master that is gone stops the whole Cluster. It says nothing where Redis does not say it.
+ */
 export async function warnOfFullCoverage(
   client: Redis | Cluster,
   warned: (message: string) => void,

@@ -24,8 +24,8 @@ export async function refusePartitions(client: Client, keys: QueueKeys): Promise
 }
 
 /**
- * The number of partitions of a queue. Whoever comes first registers it in each partition, and all others must
- * have the same. A partition that does not answer is left out, if another one does.
+ * The number of partitions of a queue. Whoever comes first registers it in each partition, and all others
+ * must have the same. A partition that does not answer is left out, if another one does.
  */
 export class PartitionNumber {
   readonly #partitions: readonly QueueKeys[];

@@ -19,10 +19,10 @@ interface Partition {
 }
 
 /**
- * The client's side of a queue with partitions: a `Requester` for each of them, over one connection. A message
- * goes to the partition of its ordering key, or else to that of its deduplication key. Of the others, events
- * take turns by batch, and requests go to the home of this client, so it reads one inbox. A partition that
- * does not answer is left out for new messages without a key.
+ * The client's side of a queue with partitions: a `Requester` for each of them, over one connection. A
+ * message goes to the partition of its ordering key, or else to that of its deduplication key. Of the
+ * others, events take turns by batch, and requests go to the home of this client, so it reads one inbox. A
+ * partition that does not answer is left out for new messages without a key.
  */
 export class PartitionedRequester {
   readonly clientId = randomBytes(12).toString('base64url');

@@ -2,7 +2,10 @@ import { scanKeys } from '../admin/scan-keys.js';
 import { COMMAND_TIMEOUT_MS, Connection } from '../redis/connection.js';
 import { RedisSource, type RedisSourceInput } from '../redis/redis-source.js';
 
-/** Each topic has one of these keys that has, or had, a subscription, or an event that no subscription wanted. */
+/**
+ * Each topic has one of these keys that has, or had, a subscription, or an event that no subscription
+ * wanted.
+ */
 const KEY = /^\{([^/{}]+)\}\((?:subscriptions|unrouted)\)$/s;
 /** As a pattern of SCAN, which knows no alternatives. */
 const KEY_PATTERN = '{*}([su]*)';

@@ -1,7 +1,7 @@
 -- Puts dead letters back into the queue, each as a new message: its attempts start at 1, its time is now,
 -- and nobody waits for a reply. A message with an ordering key goes behind those of its key, unless its
--- letter holds the key: then it is the first of them. Each letter is deleted with that, so two callers at once
--- revive it only once.
+-- letter holds the key: then it is the first of them. Each letter is deleted with that, so two callers at
+-- once revive it only once.
 -- KEYS
 --   event_stream
 --   dead_letters

@@ -1,5 +1,5 @@
--- A dead letter can hold its ordering key. Then it stays the head of the lane, and the messages behind it wait
--- until the letter is retried or removed.
+-- A dead letter can hold its ordering key. Then it stays the head of the lane, and the messages behind it
+-- wait until the letter is retried or removed.
 -- KEYS
 --   lanes             hash: ordering key -> its lane
 --   held              hash: origin of a dead letter -> the ordering key that it holds
@@ -10,7 +10,8 @@
 -- A script frees at most so many keys. It takes about two milliseconds.
 local MAX_FREED_KEYS = 100
 
--- The head of a lane has become a dead letter that holds the key. A message that is not the head holds nothing.
+-- The head of a lane has become a dead letter that holds the key. A message that is not the head holds
+-- nothing.
 local function hold(key, origin)
   local head, _, first, last = parse_lane(redis.call('HGET', lanes, key))
   if head and head ~= origin then return end
