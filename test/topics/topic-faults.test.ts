@@ -152,6 +152,30 @@ describe('retention', () => {
     expect(warnings[0]).toMatch(/'away' has lost the 200 message\(s\) that had waited longest/);
   });
 
+  it('under load deletes nothing that somebody has in hand: each event is taken, waits, or is counted', async () => {
+    const topic = newTopic();
+    const { queue, pending } = await withPending(topic, { max: 100 }, () => publishAll(topic, numbers(5)));
+    const held = await pending();
+    const taker = closing(new EventQueue(queue, url));
+    const taken: number[] = [];
+    let published = held.length;
+    const trimmed = async (): Promise<number> => (await topic.state()).subscriptions[0]?.trimmed ?? 0;
+    while ((await trimmed()) === 0) {
+      await publishAll(
+        topic,
+        numbers(200).map((payload) => String(published + Number(payload))),
+      );
+      published += 200;
+      for (let n = 0; n < 20; n++) taken.push(Number((await taker.dequeue())[1].payload));
+    }
+    // The last look is over: nothing more is deleted.
+    await until(async () => (await redis.xlen(`${queue}(event_stream)`)) <= 100);
+    expect(await pending()).toEqual(held);
+    expect(taken).toEqual([...new Set(taken)].sort((one, other) => one - other));
+    const left = await redis.xlen(`${queue}(event_stream)`);
+    expect(taken.length + left + (await trimmed())).toBe(published);
+  });
+
   it('deletes what is too old', async () => {
     const topic = newTopic();
     await withPending(topic, { maxAge: 60_000 }, () => publishAll(topic, numbers(10)));
