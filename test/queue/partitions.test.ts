@@ -3,7 +3,7 @@ import { firstValueFrom, lastValueFrom } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { partitionNames, partitionOf } from '../../libs/elkmq/src/model/partitions.js';
 import { newQueue } from '../support/event-queue.js';
-import { events, moduleOf, requests, startApp, startClient } from '../support/nest.js';
+import { events, logs, moduleOf, requests, startApp, startClient } from '../support/nest.js';
 import { newQueueName, redis, rejection, until, url } from '../support/queue.js';
 
 const PARTITIONS = 4;
@@ -51,6 +51,8 @@ describe('a queue with partitions', () => {
     expect(seen.filter((value) => value === 'only once')).toHaveLength(1);
     await until(async () => (await client.state()).running === 0);
     expect(await lengths(options.queue)).toEqual([0, 0, 0, 0]);
+    // That warning is for a Cluster.
+    expect(logs.filter((line) => line.includes('full-coverage') && line.includes(options.queue))).toEqual([]);
   });
 
   it('stores a message with a key in the partition of its key, and others in all partitions by turns', async () => {

@@ -35,6 +35,8 @@ export async function warnOfFullCoverage(
   client: Redis | Cluster,
   warned: (message: string) => void,
 ): Promise<void> {
+  // A single Redis has the setting too, and it means nothing there.
+  if (!('nodes' in client)) return;
   const setting = 'cluster-require-full-coverage';
   const [, value] = ((await ask(client, 'config', ['GET', setting]).catch(() => [])) ?? []) as string[];
   if (value !== 'yes') return;

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { partitionKeys, partitionOf } from '../model/partitions.js';
+import { reportOnce } from '../model/report-once.js';
 import type { ServiceEvent } from '../model/service-event.js';
 import { SendBuffer } from '../producer/send-buffer.js';
 import { warnOfFullCoverage } from '../redis/check.js';
@@ -52,7 +53,7 @@ export class PartitionedRequester {
     listener: ConnectionListener = {},
   ) {
     const allKeys = partitionKeys(queue, partitions, source.isCluster);
-    const warned = warnOnce(listener);
+    const warned = reportOnce((message) => listener.warned?.(message));
     this.connection = new Connection(source, COMMAND_TIMEOUT_MS, {
       status: (status) => {
         if (status === 'connected') void warnOfFullCoverage(this.connection.client, warned);
@@ -148,14 +149,4 @@ export class PartitionedRequester {
     }
     return this.#partitions[start % length] as Partition;
   }
-}
-
-/** Reports a warning once, though each partition may give it. */
-function warnOnce(listener: ConnectionListener): (message: string) => void {
-  const known = new Set<string>();
-  return (message) => {
-    if (known.has(message)) return;
-    known.add(message);
-    listener.warned?.(message);
-  };
 }

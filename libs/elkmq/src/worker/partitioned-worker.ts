@@ -3,6 +3,7 @@ import { Slots } from '../consumer/slots.js';
 import { workerName } from '../consumer/session.js';
 import { ConnectionError } from '../model/errors.js';
 import { partitionKeys } from '../model/partitions.js';
+import { reportOnce } from '../model/report-once.js';
 import { warnOfFullCoverage } from '../redis/check.js';
 import { COMMAND_TIMEOUT_MS, Connection } from '../redis/connection.js';
 import { withinTime } from '../redis/within-time.js';
@@ -40,7 +41,9 @@ export class PartitionedWorker {
   ) {
     const allKeys = partitionKeys(queue, partitions, source.isCluster);
     this.#listener = listener;
-    this.#warned = warnOnce(listener);
+    this.#warned = reportOnce((message) => {
+      listener.warned(message);
+    });
     this.connection = new Connection(source, COMMAND_TIMEOUT_MS, {
       status: (status) => {
         if (status === 'connected') for (const worker of this.#workers) worker.renewLeases();
@@ -122,14 +125,4 @@ export class PartitionedWorker {
     const all = { ...this.#listener, warned: this.#warned };
     return index === 0 ? all : { ...all, paused: () => undefined, limited: () => undefined };
   }
-}
-
-/** Reports a warning once, though each partition may give it. */
-function warnOnce(listener: WorkerListener): (message: string) => void {
-  const known = new Set<string>();
-  return (message) => {
-    if (known.has(message)) return;
-    known.add(message);
-    listener.warned(message);
-  };
 }
