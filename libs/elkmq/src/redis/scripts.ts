@@ -132,6 +132,15 @@ class PatientCommand extends Command {
   }
 }
 
+/** Connections that `replaceWhenUseless` has ended. ioredis adds a listener to one each time it ends it. */
+const endedStreams = new WeakSet<object>();
+
+/** Many commands may fail on one connection. It is ended once. */
 function replaceWhenUseless(client: Redis | Cluster, error: unknown): void {
-  if (hasTimedOut(error) || isReadOnly(error)) client.disconnect(true);
+  if (!hasTimedOut(error) && !isReadOnly(error)) return;
+  if ('stream' in client) {
+    if (endedStreams.has(client.stream)) return;
+    endedStreams.add(client.stream);
+  }
+  client.disconnect(true);
 }
