@@ -23,7 +23,7 @@ describe('the API of the console', () => {
     const admin = closing(new QueueAdmin('orders', server.url));
     await admin.enqueue(new ServiceEvent(60, 'a', '1'));
     await clientOf(server).set('broken(event_stream)', 'no stream');
-    const address = await startConsole({ redis: server.url });
+    const address = await startConsole({ redis: server.adminUrl });
     const { json } = await ask(`${address}api/queues`);
     expect(json).toMatchObject({
       queues: [

@@ -202,7 +202,7 @@ describe('a console', () => {
   });
 
   it('sends headers that keep its page apart from others, and nothing is cached', async () => {
-    const address = await startConsole();
+    const address = await startConsole({ queues: [newQueueName()] });
     const assets = (await ask(address)).text.match(/\.\/assets\/[^"]+/g) ?? [];
     expect(assets).toHaveLength(3);
     const answers = [

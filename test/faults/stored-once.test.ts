@@ -126,6 +126,7 @@ describe('an event is stored once', () => {
   it('when a call of its producer comes to Redis so late that later ones have taken its place', async () => {
     const server = await ownRedis();
     const admin = clientOf(server);
+    await admin.ping();
     const monitor = await admin.monitor();
     onTestFinished(() => {
       monitor.disconnect();

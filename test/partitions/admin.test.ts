@@ -1,8 +1,9 @@
 import keySlot from 'cluster-key-slot';
+import { Cluster } from 'ioredis';
 import { QueueAdmin, queues, ServiceEvent, type QueueChange } from 'nestjs-elkmq';
 import { expect, it } from 'vitest';
 import { partitionOf } from '../../libs/elkmq/src/model/partitions.js';
-import { startCluster, startUnreliableCluster } from '../support/cluster.js';
+import { clusterOf, startCluster, startServers, startUnreliableCluster } from '../support/cluster.js';
 import { deadLetter } from '../support/dead-letters.js';
 import { healthOf } from '../support/health.js';
 import { PartitionedQueue } from '../support/partitions.js';
@@ -28,7 +29,8 @@ async function allPages(admin: QueueAdmin, state: 'waiting' | 'delayed' | 'dead'
 }
 
 it('a queue with partitions is one queue: its state is that of all partitions', async () => {
-  const queue = await PartitionedQueue.register(await startCluster(3), 4);
+  const servers = await startServers(3);
+  const queue = await PartitionedQueue.register(clusterOf(servers), 4);
   for (const [partition, age] of [60_000, 5_000, HOUR, 1_000].entries())
     await queue.addWaiting(partition, Date.now() - age, partition);
   await queue.addDelayed(1, Date.now() + HOUR, 1);
@@ -38,7 +40,8 @@ it('a queue with partitions is one queue: its state is that of all partitions', 
   expect(state).toMatchObject({ waiting: 4, delayed: 1, deadLetters: 2, workers: 0, partitions: 4 });
   expect(state.oldestWaiting).toBeGreaterThanOrEqual(HOUR - 1_000);
   expect(state).not.toHaveProperty('away');
-  expect(await queues(queue.cluster)).toEqual({ queues: [queue.name], isComplete: true });
+  const asAdmin = () => new Cluster([String(servers[0]?.adminUrl)], { lazyConnect: true });
+  expect(await queues(asAdmin)).toEqual({ queues: [queue.name], isComplete: true });
   const partition = closing(new QueueAdmin(queue.keysOf(1).queue, queue.cluster));
   expect(await rejection(partition.state())).toHaveProperty(
     'message',

@@ -1,5 +1,5 @@
 import { ElkMqServer, InvalidOptionError, QueueAdmin, queues, type QueueChange } from 'nestjs-elkmq';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, inject, it } from 'vitest';
 import { logs, startClient, told } from '../support/nest.js';
 import { closing, keysOf, newQueueName, rejection, until, url } from '../support/queue.js';
 import { startWorker } from '../support/workers.js';
@@ -123,7 +123,7 @@ describe('a paused queue', () => {
     expect(await admin.pause('ben')).toEqual(pause);
     expect(await admin.state()).toMatchObject({ paused: pause });
     expect(await keysOf(queue)).toEqual({ '(control)': 'hash' });
-    expect((await queues(url, { limit: 1_000_000 })).queues).toContain(queue);
+    expect((await queues(inject('adminUrl'), { limit: 1_000_000 })).queues).toContain(queue);
     expect([await admin.resume(), await admin.resume()]).toEqual([true, false]);
     expect(await keysOf(queue)).toEqual({});
     expect(changes.map(({ action }) => action)).toEqual(['pause', 'pause', 'resume', 'resume']);

@@ -15,9 +15,16 @@ export function newQueueName(): string {
   return `queue-${randomUUID()}`;
 }
 
-/** All keys of a queue, with their types. Its rates are left out: they are told whenever somebody closes, and stay 48 hours. */
+/**
+ * All keys of a queue, with their types. Its rates are left out: they are told whenever somebody closes, and stay 48 hours. The
+ * turn to sweep lanes is left out while a worker is there, who takes it a second after it has started.
+ */
 export async function keysOf(queue: string, client: Redis = redis): Promise<Record<string, string>> {
-  const keys = (await client.keys(`${queue}(*`)).filter((key) => key !== `${queue}(rates)`).sort();
+  const all = await client.keys(`${queue}(*`);
+  const hasWorkers = all.includes(`${queue}(workers)`);
+  const keys = all.filter(
+    (key) => key !== `${queue}(rates)` && !(hasWorkers && key === `${queue}(lane_sweep)`),
+  );
   const types = await Promise.all(keys.map((key) => client.type(key)));
   return Object.fromEntries(
     keys.sort().map((key, index) => [key.slice(queue.length), types[index] ?? 'none']),

@@ -138,9 +138,10 @@ const endedStreams = new WeakSet<object>();
 /** Many commands may fail on one connection. It is ended once. */
 function replaceWhenUseless(client: Redis | Cluster, error: unknown): void {
   if (!hasTimedOut(error) && !isReadOnly(error)) return;
-  if ('stream' in client) {
-    if (endedStreams.has(client.stream)) return;
-    endedStreams.add(client.stream);
+  const stream = 'stream' in client ? (client.stream as object | undefined) : undefined;
+  if (stream) {
+    if (endedStreams.has(stream)) return;
+    endedStreams.add(stream);
   }
   client.disconnect(true);
 }
