@@ -152,6 +152,9 @@ describe('rates(from, to)', () => {
       code: 'INVALID_OPTION',
       message: 'from must be a time in ms since 1970, got NaN',
     });
+    expect(await rejection(admin.rates(new Date(3_600_000) as never))).toMatchObject({
+      message: 'from must be a time in ms since 1970, got a Date, whose getTime() is 3600000',
+    });
     expect(await rejection(admin.rates(Date.now(), Date.now() - MINUTE))).toMatchObject({
       message: expect.stringMatching(/^to must not be before from, got \d+ to \d+$/) as string,
     });

@@ -45,7 +45,7 @@ export interface QueueReader {
 
 const MAX_LIMIT = 1_000;
 /** The most that one call reads: messages, and bytes of their fields. */
-export const STEP = { messages: 250, bytes: 1024 * 1024 };
+export const STEP = { messages: 100, bytes: 1024 * 1024 };
 
 /** Reads a page by steps. */
 export async function readWholePage(

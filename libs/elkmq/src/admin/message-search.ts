@@ -48,7 +48,7 @@ export interface SearchStep {
 }
 
 /** The number of messages that one step reads at most. */
-const STEP_MESSAGES = 250;
+const STEP_MESSAGES = 100;
 const KNOWN = ['pattern', 'text', 'header', 'key', 'reason', 'since', 'until'];
 const ORDER: readonly MessageState[] = ['running', 'waiting', 'ordered', 'delayed', 'dead'];
 

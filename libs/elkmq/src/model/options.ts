@@ -4,6 +4,7 @@ import { InvalidOptionError } from './errors.js';
 export function formatValue(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.length > 80 ? `${value.slice(0, 80)}…` : value);
   if (typeof value === 'function') return 'a function';
+  if (value instanceof Date) return `a Date, whose getTime() is ${String(value.getTime())}`;
   if (Array.isArray(value)) return `an array of ${String(value.length)}`;
   if (typeof value === 'object' && value !== null) return 'an object';
   return String(value);
