@@ -1,6 +1,6 @@
 import { RECORD } from './brands.js';
 import { headersOf, parseDeduplication, parseOrderingKey, type Deduplication } from 'elkmq/internal';
-import { messageDelay, requestTimeout } from './options.js';
+import { messageDelay, requestTimeout } from './parsed-options.js';
 
 /** A payload with its own options. `ElkMqRecordBuilder` makes it; it is sent in place of the payload. */
 export class ElkMqRecord<T = unknown> {

@@ -17,7 +17,8 @@ import {
 import { ConnectionEvents, type ElkMqEvents, type ElkMqStatus } from '../connection-events.js';
 import { Emission } from './emission.js';
 import { LossReport } from './loss-report.js';
-import { clientOptions, type ClientSettings, type ElkMqClientOptions } from '../options.js';
+import type { ElkMqClientOptions } from '../options.js';
+import { clientOptions, type ClientSettings } from '../parsed-options.js';
 import { OutgoingMessages, type RequesterLike } from './outgoing-messages.js';
 import { safeLog } from '../safe-log.js';
 

@@ -6,7 +6,7 @@ import type {
 } from '@nestjs/microservices';
 import { ServiceEvent } from 'elkmq';
 import { headersOf, type Requester } from 'elkmq/internal';
-import type { ClientSettings } from '../options.js';
+import type { ClientSettings } from '../parsed-options.js';
 import { OutgoingPackets, type OutgoingPacket } from './packet.js';
 import { ReplyReader } from './reply-reader.js';
 import { callSafely, type ElkMqSendObserver } from '../instrumentation.js';

@@ -15,7 +15,8 @@ import {
 import { SERVER } from '../brands.js';
 import { ConnectionEvents, type ElkMqEvents, type ElkMqStatus } from '../connection-events.js';
 import { ElkMqContext } from './elk-mq.context.js';
-import { serverOptions, type ElkMqServerOptions } from '../options.js';
+import type { ElkMqServerOptions } from '../options.js';
+import { serverOptions } from '../parsed-options.js';
 import { Failures } from './failures.js';
 import { Handlers, refuseRequestHandlers } from './handlers.js';
 import { EventHandling, type Handling } from './event-handling.js';

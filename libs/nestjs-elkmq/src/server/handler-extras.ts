@@ -1,7 +1,7 @@
 import { type DeliveryMode, InvalidOptionError } from 'elkmq';
 import { formatValue } from 'elkmq/internal';
 import { refuseUnknown } from 'elkmq/internal';
-import { deliveryMode } from '../options.js';
+import { deliveryMode } from '../parsed-options.js';
 import { retryPolicy, type ElkMqRetryOptions } from './retry-policy.js';
 
 /** Options of one handler. They replace those of its server. */

@@ -2,7 +2,7 @@ import type { MessageHandler } from '@nestjs/microservices';
 import { InvalidOptionError, type DeliveryMode } from 'elkmq';
 import type { Failures } from './failures.js';
 import { holdsKey } from './handler-extras.js';
-import { deliveryMode } from '../options.js';
+import { deliveryMode } from '../parsed-options.js';
 import type { RetryPolicy } from './retry-policy.js';
 import { Wildcards } from './wildcards.js';
 

@@ -1,0 +1,160 @@
+import { type DeliveryMode, InvalidOptionError } from 'elkmq';
+import {
+  type DeadLetterCap,
+  DEFAULTS,
+  formatValue,
+  MAX_DELAY_MS,
+  MAX_TIMEOUT_SECONDS,
+  parseBoolean,
+  parseInteger,
+  parseMilliseconds,
+  RedisSource,
+  refuseUnknown,
+} from 'elkmq/internal';
+import { partitionsOf, queueNameOf, sendingTo, servedSubscription, type Address } from './address-options.js';
+import { parseTelemetry } from './instrumentation.js';
+import type { ElkMqClientOptions, ElkMqOptions, ElkMqServerOptions } from './options.js';
+import { retryPolicy } from './server/retry-policy.js';
+
+const COMMON = [
+  'queue',
+  'partitions',
+  'partitionsForTests',
+  'url',
+  'redis',
+  'credentials',
+  'maxPayloadBytes',
+  'serializer',
+  'deserializer',
+  'telemetry',
+];
+const SERVER = [
+  ...COMMON,
+  'topic',
+  'subscription',
+  'retention',
+  'concurrency',
+  'delivery',
+  'lease',
+  'maxDeliveries',
+  'deadLetters',
+  'retry',
+  'legacyConsumers',
+  'drainTimeout',
+  'connectTimeout',
+  'transportId',
+];
+const CLIENT = [
+  ...COMMON,
+  'topic',
+  'requireSubscription',
+  'timeout',
+  'eventTimeout',
+  'enqueueTimeout',
+  'maxQueueLength',
+  'maxBufferedBytes',
+  'minReplicas',
+  'legacyConsumers',
+];
+const MAX_TIMEOUT = MAX_TIMEOUT_SECONDS * 1_000;
+
+/** @throws {InvalidOptionError} */
+export function serverOptions(given: ElkMqServerOptions) {
+  const common = commonOptions('ElkMqServer', given, SERVER);
+  const { transportId, legacyConsumers } = given;
+  if (transportId !== undefined && typeof transportId !== 'symbol') {
+    throw new InvalidOptionError(`transportId must be a symbol, got ${formatValue(transportId)}`);
+  }
+  return {
+    ...common,
+    subscription: servedSubscription(given),
+    transportId,
+    concurrency: concurrencyFor(given.concurrency, common.partitions),
+    delivery: deliveryMode(given.delivery),
+    lease: parseInteger('lease', given.lease, DEFAULTS.lease, 100),
+    maxDeliveries: parseInteger('maxDeliveries', given.maxDeliveries, 5, 1),
+    deadLetters: deadLetterCap(given.deadLetters),
+    retry: retryPolicy(given.retry),
+    legacyConsumers: parseBoolean('legacyConsumers', legacyConsumers),
+    drainTimeout: parseMilliseconds('drainTimeout', given.drainTimeout, 10_000),
+    connectTimeout: parseMilliseconds('connectTimeout', given.connectTimeout, 10_000),
+  };
+}
+
+/** Each partition has a read on its way, and each read may bring a message. */
+function concurrencyFor(given: unknown, partitions: number | undefined): number {
+  const concurrency = parseInteger('concurrency', given, 256, 1);
+  if (partitions === undefined || concurrency >= partitions) return concurrency;
+  throw new InvalidOptionError(
+    `concurrency must be at least the number of partitions (${String(partitions)}), got ${String(concurrency)}`,
+  );
+}
+
+function deadLetterCap(given: unknown = {}): DeadLetterCap {
+  const known = ['max', 'maxAge'];
+  if (typeof given !== 'object' || given === null) {
+    throw new InvalidOptionError(
+      `deadLetters must be an object of ${known.join(', ')}, got ${formatValue(given)}`,
+    );
+  }
+  refuseUnknown('deadLetters', given, known);
+  const { max, maxAge } = given as Record<string, unknown>;
+  const defaults = DEFAULTS.deadLetters;
+  return {
+    max: parseInteger('deadLetters.max', max, defaults.max, 1),
+    // No timer runs for it, so it may be longer than the 24 days of the longest timer.
+    maxAge: parseMilliseconds('deadLetters.maxAge', maxAge, defaults.maxAge, Number.MAX_SAFE_INTEGER),
+  };
+}
+
+/** @throws {InvalidOptionError} */
+export function deliveryMode(given: unknown): DeliveryMode {
+  if (given === undefined || given === 'once') return 'once';
+  if (given === 'at-least-once') return given;
+  throw new InvalidOptionError(`delivery must be 'once' or 'at-least-once', got ${formatValue(given)}`);
+}
+
+/** @throws {InvalidOptionError} */
+export function clientOptions(given: ElkMqClientOptions) {
+  const common = commonOptions('ElkMqClient', given, CLIENT);
+  return {
+    ...common,
+    timeout: requestTimeout(given.timeout, 30_000),
+    eventTimeout: parseMilliseconds('eventTimeout', given.eventTimeout, MAX_TIMEOUT, MAX_TIMEOUT),
+    ...sendingTo(given, common.source.isCluster),
+  };
+}
+
+/** @internal */
+export type ClientSettings = ReturnType<typeof clientOptions>;
+
+/** @throws {InvalidOptionError} */
+export function requestTimeout(given: unknown, fallback: number): number {
+  return parseMilliseconds('timeout', given, fallback, MAX_TIMEOUT);
+}
+
+/** @throws {InvalidOptionError} */
+export function messageDelay(given: unknown): number {
+  return parseMilliseconds('delay', given, 0, MAX_DELAY_MS, 0);
+}
+
+function commonOptions(owner: string, given: ElkMqOptions & Address, known: readonly string[]) {
+  if (typeof given !== 'object' || (given as unknown) === null) {
+    throw new InvalidOptionError(
+      `${owner} needs options, at least { queue: '…' }, got ${formatValue(given)}`,
+    );
+  }
+  refuseUnknown(owner, given, known);
+  if (given.url !== undefined && given.redis !== undefined) {
+    throw new InvalidOptionError('url and redis must not both be given');
+  }
+  const queue = queueNameOf(given);
+  const source = new RedisSource(given.url ?? given.redis, given.credentials);
+  return {
+    queue,
+    source,
+    partitions: partitionsOf(given, queue, source.isCluster),
+    telemetry: parseTelemetry(given.telemetry),
+    maxPayloadBytes: parseInteger('maxPayloadBytes', given.maxPayloadBytes, DEFAULTS.maxPayloadBytes, 1),
+  };
+}
