@@ -15,11 +15,13 @@ function figuresOf(file: string): Map<string, number[]> {
   const report = JSON.parse(readFileSync(file, 'utf8')) as Report;
   const figures = new Map<string, number[]>();
   for (const { title, levels, emit } of report.requestReply) {
-    for (const { inFlight, rounds, p50RoundsMs } of levels) {
+    for (const { inFlight, rounds, p50RoundsMs, cpuRoundsUs } of levels) {
       figures.set(`${title}, ${inFlight} in flight: req/s`, rounds);
       figures.set(`${title}, ${inFlight} in flight: p50 ms`, p50RoundsMs);
+      if (cpuRoundsUs !== undefined) figures.set(`${title}, ${inFlight} in flight: CPU µs`, cpuRoundsUs);
     }
     figures.set(`${title}, emit: events/s`, emit.rounds);
+    if (emit.cpuRoundsUs !== undefined) figures.set(`${title}, emit: CPU µs`, emit.cpuRoundsUs);
   }
   return figures;
 }

@@ -6,7 +6,10 @@ export interface Load {
   readonly inFlight: number;
   /** Events, not requests. */
   readonly isEmitting?: boolean;
-  /** Requests answered in this time are not measured: it brings the queues to their steady length. */
+  /**
+   * Requests answered in this time are not measured: it brings the queues to their steady length. Unless it is 0 it
+   * lasts until as many have answered as are in flight.
+   */
   readonly leadInMs: number;
   readonly measureMs: number;
   /** Measuring goes on until so many have been answered, however long that takes. Default: 0. */
@@ -42,8 +45,9 @@ export function applyLoad(request: () => Outcome, load: Load): Promise<Measureme
 
   return new Promise((resolve, reject) => {
     const started = performance.now();
-    const begin = started + load.leadInMs;
+    let begin = started + load.leadInMs;
     let end = begin + load.measureMs;
+    const leastBefore = load.leadInMs > 0 ? load.inFlight : 0;
 
     const keepBusy = (): void => {
       let sentAt = performance.now();
@@ -51,9 +55,13 @@ export function applyLoad(request: () => Outcome, load: Load): Promise<Measureme
         complete: () => {
           const now = performance.now();
           total++;
+          if (total <= leastBefore && now >= begin) {
+            begin = now;
+            end = now + load.measureMs;
+          }
           if (now >= end && answered < leastAnswers) end = now + 1;
           if (now < end) {
-            if (now >= begin) latencies[answered++] = now - sentAt;
+            if (now >= begin && total > leastBefore) latencies[answered++] = now - sentAt;
             sentAt = now;
             request().subscribe(observer);
           } else if (--busyPlaces === 0) {

@@ -1,10 +1,17 @@
 import { growthChartFile, type GrowthReport } from './growth-report.js';
 import { ORIGINAL_AS_TEXT } from './original.js';
 import type { LevelResult, Report, TransportResult } from './report.js';
-import { deviation, ratio } from './statistics.js';
+import { deviation, median, medianInterval, ratios } from './statistics.js';
 import { short } from './svg.js';
-import { describeAbsent, whole } from './table.js';
-import { growthTargetsOf, isMet, targetFigures, targetsOf, type Target } from './targets.js';
+import { describeAbsent, intervalsAsText, whole } from './table.js';
+import {
+  formatInterval,
+  growthTargetsOf,
+  targetFigures,
+  targetsOf,
+  verdictOf,
+  type Target,
+} from './targets.js';
 import { OURS } from './transports/index.js';
 
 /** What the pages show of the reports, as Markdown. */
@@ -44,11 +51,12 @@ export function results(report: Report): string {
   const ours = requestReply.find(({ transport }) => transport === OURS);
   const packages = Object.entries(versions.packages).map(([name, version]) => `${name} ${version}`);
   return [
-    `${settings.rounds} rounds of ${settings.measureMs / 1000} s for each transport and level; ${describeRun(report)}.`,
+    `${settings.rounds} rounds of ${settings.measureMs} ms for each transport and level; ${describeRun(report)}.`,
+    intervalsAsText(settings.rounds),
     `${versions.brokers.join(', ')};\n${packages.join(', ')}.`,
     '![Requests per second](throughput.svg)',
-    'Requests per second by how many are in flight, and events per second until the last is handled: medians, and how far ' +
-      'the furthest round was from them.',
+    'Requests per second by how many are in flight, and events per second until the last is handled: medians, and their ' +
+      'intervals or how far the furthest round was from them.',
     table(
       ['', ...levels, 'events'],
       requestReply.map((result) => [result.title, ...perLevel(result, withSpread), events(result)]),
@@ -104,11 +112,14 @@ function comparison({ requestReply, settings }: Report, ours: TransportResult): 
       ),
       times(ours.emit.rounds, result.emit.rounds),
       at(result, 1, ({ p50RoundsMs }) => at(ours, 1, (own) => times(own.p50RoundsMs, p50RoundsMs))),
+      at(result, USAGE_AT, ({ cpuRoundsUs }) =>
+        at(ours, USAGE_AT, (own) => cpuTimes(own.cpuRoundsUs, cpuRoundsUs)),
+      ),
     ]);
   return [
-    'ElkMQ / it, compared round by round, by how many requests are in flight (more is better), and p50 at 1 in flight (less is ' +
-      'better).',
-    table(['', ...settings.levels.map(String), 'events', 'p50 at 1'], rows),
+    'ElkMQ / it, compared round by round, by how many requests are in flight (more is better), p50 at 1 in flight, and ' +
+      `CPU of all processes with ${USAGE_AT} in flight (less is better).`,
+    table(['', ...settings.levels.map(String), 'events', 'p50 at 1', `CPU at ${USAGE_AT}`], rows),
   ];
 }
 
@@ -116,9 +127,9 @@ function targetTable(targets: readonly Target[]): string {
   const rows = targets.map((target) => [
     target.what,
     ...targetFigures(target),
-    isMet(target) ? 'met' : '**not met**',
+    verdictOf(target) === 'missed' ? '**missed**' : verdictOf(target),
   ]);
-  return `Figures and targets:\n\n${table(['', 'is', 'target', ''], rows)}`;
+  return `Figures and targets:\n\n${table(['', 'is', 'interval', 'target', ''], rows)}`;
 }
 
 function at(result: TransportResult, inFlight: number, cell: (level: LevelResult) => string): string {
@@ -126,7 +137,11 @@ function at(result: TransportResult, inFlight: number, cell: (level: LevelResult
   return level === undefined ? '' : cell(level);
 }
 
-function withSpread({ median, min, max }: Pick<LevelResult, 'median' | 'min' | 'max'>): string {
+type Spread = Pick<LevelResult, 'rounds' | 'median' | 'min' | 'max'>;
+
+function withSpread({ rounds, median, min, max }: Spread): string {
+  const [low, high] = medianInterval(rounds);
+  if (Number.isFinite(low)) return `${whole(median)} (${whole(low)} … ${whole(high)})`;
   const furthest = Math.max(-deviation(min, median), deviation(max, median));
   return `${whole(median)} ± ${(furthest * 100).toFixed(0)} %`;
 }
@@ -145,7 +160,14 @@ function usage(result: TransportResult): string[] {
 }
 
 function times(ours: readonly number[], theirs: readonly number[]): string {
-  return ratio(ours, theirs).toFixed(2);
+  const all = ratios(ours, theirs);
+  const interval = formatInterval(medianInterval(all));
+  return `${median(all).toFixed(2)}${interval === '' ? '' : ` (${interval})`}`;
+}
+
+/** Reports of before do not have the rounds of it. */
+function cpuTimes(ours: readonly number[] | undefined, theirs: readonly number[] | undefined): string {
+  return ours === undefined || theirs === undefined ? '' : times(ours, theirs);
 }
 
 function describeRun(report: Report): string {

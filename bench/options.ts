@@ -1,12 +1,14 @@
 import { CommandLine } from '../scripts/command-line.js';
+import { MOST_VALUES } from './statistics.js';
 import { isTransportName, transportNames, type TransportName } from './transports/index.js';
 
 /** How long and how often is measured. */
 export interface Settings {
   readonly rounds: number;
   readonly levels: readonly number[];
-  /** Per pair of processes, with many in flight and then with few, each for so long: until the code is compiled. */
+  /** Per pair of processes, with many in flight, then with few, then with events, each for so long. */
   readonly warmUpMs: number;
+  /** Not measured at the begin of each turn; at least until each place has had an answer. */
   readonly leadInMs: number;
   readonly measureMs: number;
   /** A measurement goes on until so many have been answered, however long that takes. */
@@ -23,19 +25,19 @@ export interface Options {
 }
 
 const FULL: Settings = {
-  rounds: 5,
+  rounds: 20,
   levels: [1, 16, 64, 256, 1024],
-  warmUpMs: 2000,
-  leadInMs: 300,
-  measureMs: 2000,
+  warmUpMs: 1000,
+  leadInMs: 100,
+  measureMs: 300,
   leastAnswers: 1,
 };
 const QUICK: Settings = {
-  rounds: 2,
+  rounds: 6,
   levels: [1, 64, 256],
   warmUpMs: 500,
-  leadInMs: 50,
-  measureMs: 500,
+  leadInMs: 20,
+  measureMs: 100,
   leastAnswers: 10,
 };
 
@@ -64,7 +66,7 @@ export function parseOptions(args: string[]): Options {
     settings:
       rounds === undefined
         ? settings
-        : { ...settings, rounds: command.wholeNumber('rounds', rounds, 1, 9999) },
+        : { ...settings, rounds: command.wholeNumber('rounds', rounds, 1, MOST_VALUES) },
     ...(only !== undefined && { only: transportsOf(command, only) }),
     ...(jsonFile !== undefined && { jsonFile }),
     ...(charts !== undefined && { chartFolder: charts }),

@@ -1,10 +1,10 @@
 import { describeMachine, packageVersions, type Machine } from './machine.js';
-import type { Measurement } from './load.js';
 import type { Settings } from './options.js';
-import type { Emission, Participant, Turn } from './rounds.js';
+import type { Emission, Level, Participant } from './pair.js';
+import type { Turn } from './rounds.js';
 import { median } from './statistics.js';
 import type { TransportName } from './transports/index.js';
-import type { Usage } from './usage.js';
+import { totalCpu, type Usage } from './usage.js';
 
 /** What has to be looked at before the load, which would show in it. */
 export interface Start {
@@ -33,7 +33,7 @@ export interface Skipped {
 /** It has the figures of the rounds before, if there are any. */
 export interface FailedTransport {
   readonly transport: TransportName;
-  /** Absent when its broker did not start. */
+  /** Absent when its broker or its processes did not start. */
   readonly round?: number;
   readonly reason: string;
 }
@@ -53,6 +53,8 @@ export interface EmitResult {
   readonly median: number;
   readonly min: number;
   readonly max: number;
+  /** CPU of client, worker and broker for one event, µs, round by round. Reports of before have none. */
+  readonly cpuRoundsUs?: number[];
   /** Events that never came, in all rounds. */
   readonly lost: number;
   readonly usage: Usage;
@@ -67,6 +69,8 @@ export interface LevelResult {
   readonly max: number;
   /** The p50 of each round, for comparing round by round. */
   readonly p50RoundsMs: number[];
+  /** CPU of client, worker and broker for one request, µs, round by round. Reports of before have none. */
+  readonly cpuRoundsUs?: number[];
   /** Medians of what the rounds had. */
   readonly p50Ms: number;
   readonly p99Ms: number;
@@ -94,43 +98,55 @@ export function makeReport(
     failed,
     requestReply: participants.flatMap((participant) => {
       const ofThis = turns.filter((turn) => turn.participant === participant);
-      if (ofThis.length === 0) return [];
+      const emissions = ofThis.flatMap((turn) => ('emission' in turn ? turn.emission : []));
+      const levels = settings.levels.flatMap((inFlight) =>
+        summarise(
+          inFlight,
+          ofThis.flatMap((turn) => ('level' in turn && turn.inFlight === inFlight ? turn.level : [])),
+        ),
+      );
+      // It broke before it had one turn of each load.
+      if (emissions.length === 0 || levels.length < settings.levels.length) return [];
       return {
         transport: participant.name,
         title: participant.transport.title,
         stores: participant.transport.stores,
         keeps: participant.transport.keeps,
-        levels: settings.levels.map((inFlight, level) =>
-          summarise(
-            inFlight,
-            ofThis.flatMap(({ measurements }) => measurements[level] ?? []),
-          ),
-        ),
-        emit: summariseEmit(ofThis.map(({ emit }) => emit)),
+        levels,
+        emit: summariseEmit(emissions),
       };
     }),
   };
 }
 
-function summarise(inFlight: number, measurements: Turn['measurements']): LevelResult {
-  const middle = (figure: (measurement: Measurement) => number) => median(measurements.map(figure));
-  return {
+/** Nothing of a transport that broke before. */
+function summarise(inFlight: number, measurements: Level[]): LevelResult[] {
+  if (measurements.length === 0) return [];
+  const middle = (figure: (level: Level) => number) => median(measurements.map(figure));
+  const result = {
     inFlight,
     ...spread(measurements.map(({ requestsPerSecond }) => requestsPerSecond)),
     p50RoundsMs: measurements.map(({ p50Ms }) => p50Ms),
     p50Ms: middle(({ p50Ms }) => p50Ms),
     p99Ms: middle(({ p99Ms }) => p99Ms),
     p999Ms: middle(({ p999Ms }) => p999Ms),
-    usage: middleUsage(measurements.map(({ usage }) => usage)),
+    ...usageOf(measurements),
   };
+  return [result];
 }
 
 function summariseEmit(emissions: Emission[]): EmitResult {
   return {
     ...spread(emissions.map(({ eventsPerSecond }) => eventsPerSecond)),
     lost: emissions.reduce((sum, { lost }) => sum + lost, 0),
-    usage: middleUsage(emissions.map(({ usage }) => usage)),
+    ...usageOf(emissions),
   };
+}
+
+function usageOf(turns: readonly { readonly usage: Usage }[]): { usage: Usage; cpuRoundsUs?: number[] } {
+  const usages = turns.map(({ usage }) => usage);
+  const cpuRoundsUs = usages.flatMap((usage) => totalCpu(usage) ?? []);
+  return { usage: middleUsage(usages), ...(cpuRoundsUs.length > 0 && { cpuRoundsUs }) };
 }
 
 function spread(rounds: number[]): { rounds: number[]; median: number; min: number; max: number } {

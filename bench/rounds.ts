@@ -1,138 +1,76 @@
-import { Child } from './child.js';
-import type { Load, Measurement } from './load.js';
+import { Random } from '../chaos/random.js';
+import { ProcessPair, type Emission, type Level, type Participant } from './pair.js';
 import type { Settings } from './options.js';
-import type { TransportName } from './transports/index.js';
-import type { BenchTransport, Broker } from './transports/bench-transport.js';
-import { UsageMeter, type Usage } from './usage.js';
-import type { Count, Counted } from './worker.js';
 
-/** A transport that takes part, with the broker that was started for it. */
-export interface Participant {
-  readonly name: TransportName;
-  readonly transport: BenchTransport;
-  readonly broker: Broker;
-}
+/** What one transport came to in one short turn: at a number of requests in flight, or with events. */
+export type Turn = { readonly participant: Participant; readonly round: number } & (
+  { readonly inFlight: number; readonly level: Level } | { readonly emission: Emission }
+);
 
-/** What one transport came to in one round, level by level. */
-export interface Turn {
-  readonly participant: Participant;
-  readonly round: number;
-  readonly measurements: (Measurement & { readonly usage: Usage })[];
-  readonly emit: Emission;
-}
-
-/** A transport that broke in its turn. */
+/** A transport that broke. */
 export interface Failed {
   readonly participant: Participant;
-  readonly round: number;
+  /** Absent when its processes did not start. */
+  readonly round?: number;
   readonly reason: string;
 }
 
-/** Events, from the first `emit` until the last one has been handled. */
-export interface Emission {
-  readonly eventsPerSecond: number;
-  readonly lost: number;
-  readonly usage: Usage;
+/** Starting two processes, and a process that answers, take about so long. */
+const START_MS = 2_500;
+const ANSWER_MS = 60;
+/** How the order of the turns is shuffled; the same in each run. */
+const SEED = 1;
+
+/** How long all turns take, about, ms. */
+export function expectedMs(participants: number, settings: Settings): number {
+  const { rounds, levels, leadInMs, measureMs, warmUpMs } = settings;
+  const round = levels.length * (leadInMs + measureMs + ANSWER_MS) + measureMs + ANSWER_MS;
+  return participants * (START_MS + 3 * warmUpMs + rounds * round);
 }
 
-/** Events whose `emit` has not answered yet. */
-const EMITTING = 256;
-/** A worker that is slower than its client has so much longer for the rest. */
-const HANDLING_MS = 60_000;
-
 /**
- * The transports take turns, so that a machine that slows down slows all of them, and each round begins with another
- * one, so that none is always first. One that breaks has no more turns.
+ * In each round the transports have one short turn after the other for each load, in an order that is shuffled each
+ * time. So what slows the machine down for a second hits all, and a ratio compares two turns that are close together.
+ * A transport that breaks has no more turns.
  */
 export async function* takeTurns(
   participants: readonly Participant[],
   settings: Settings,
   interrupt: AbortSignal,
 ): AsyncGenerator<Turn | Failed> {
-  const broken = new Set<Participant>();
-  for (let round = 0; round < settings.rounds; round++) {
-    const first = round % participants.length;
-    for (const participant of [...participants.slice(first), ...participants.slice(0, first)]) {
-      if (broken.has(participant)) continue;
-      const turn = await measure(participant, settings, interrupt).catch((error: unknown) => {
-        interrupt.throwIfAborted();
-        broken.add(participant);
-        return { reason: (error as Error).message };
-      });
-      yield { participant, round, ...turn };
-    }
-  }
-}
-
-/** New processes for each turn: what one of them was lucky or unlucky with does not stay for all rounds. */
-async function measure(
-  { name, broker }: Participant,
-  settings: Settings,
-  interrupt: AbortSignal,
-): Promise<Pick<Turn, 'measurements' | 'emit'>> {
-  const start = <Command extends object, Answer>(script: 'worker' | 'client') =>
-    Child.start<Command, Answer>(
-      `the ${script} of ${name}`,
-      new URL(`./${script}.js`, import.meta.url),
-      [name, broker.url],
-      interrupt,
-    );
-  const worker = await start<Count, Counted>('worker');
-  try {
-    const client = await start<Load, Measurement>('client');
-    try {
-      const measureAll = async () => ({
-        measurements: await measureLevels(client, worker.pid, broker, settings),
-        emit: await measureEmit(client, worker, broker, settings),
-      });
-      return await Promise.race([measureAll(), worker.ended()]);
-    } finally {
-      await client.stop();
-    }
-  } finally {
-    await worker.stop();
-  }
-}
-
-async function measureLevels(
-  client: Child<Load, Measurement>,
-  worker: number,
-  broker: Broker,
-  settings: Settings,
-): Promise<Turn['measurements']> {
-  const { levels, leadInMs, measureMs, warmUpMs, leastAnswers } = settings;
-  // Many in flight compile what runs for each message, few what runs for each packet. More than 256 do not: some
-  // transports are slow there to begin with.
-  for (const inFlight of [Math.min(Math.max(...levels), 256), Math.min(...levels)]) {
-    await client.ask({ inFlight, leadInMs: 0, measureMs: warmUpMs }, warmUpMs);
-  }
-  const measurements: Turn['measurements'] = [];
-  for (const inFlight of levels) {
-    const meter = await UsageMeter.start(client.pid, worker, broker);
-    const load = { inFlight, leadInMs, measureMs, leastAnswers };
-    const measured = await client.ask(load, leadInMs + measureMs);
-    measurements.push({ ...measured, usage: await meter.perMessage(measured.total) });
-  }
-  return measurements;
-}
-
-async function measureEmit(
-  client: Child<Load, Measurement>,
-  worker: Child<Count, Counted>,
-  broker: Broker,
-  { warmUpMs, measureMs }: Settings,
-): Promise<Emission> {
-  const emit = (ms: number) =>
-    client.ask({ inFlight: EMITTING, isEmitting: true, leadInMs: 0, measureMs: ms }, ms);
-  const warm = await emit(warmUpMs);
-  const before = await worker.ask({ events: warm.total }, HANDLING_MS);
-  const meter = await UsageMeter.start(client.pid, worker.pid, broker);
-  const { total, startedAt } = await emit(measureMs);
-  const { events, at } = await worker.ask({ events: before.events + total }, HANDLING_MS);
-  const handled = events - before.events;
-  return {
-    eventsPerSecond: (handled / (at - startedAt)) * 1_000,
-    lost: total - handled,
-    usage: await meter.perMessage(total),
+  const pairs = new Map<Participant, ProcessPair>();
+  const random = new Random(SEED);
+  const failure = (error: unknown) => {
+    interrupt.throwIfAborted();
+    return { reason: (error as Error).message };
   };
+  try {
+    for (const participant of participants) {
+      const pair = await ProcessPair.start(participant, settings, interrupt).catch(failure);
+      if (pair instanceof ProcessPair) pairs.set(participant, pair);
+      else yield { participant, ...pair };
+    }
+    for (let round = 0; round < settings.rounds; round++)
+      for (const load of shuffled([...settings.levels, 'emit'] as const, random))
+        for (const [participant, pair] of shuffled([...pairs], random)) {
+          const turn = await measure(pair, load).catch(failure);
+          yield { participant, round, ...turn };
+          if (!('reason' in turn)) continue;
+          pairs.delete(participant);
+          await pair.end();
+        }
+  } finally {
+    await Promise.all([...pairs.values()].map((pair) => pair.end()));
+  }
+}
+
+async function measure(pair: ProcessPair, load: number | 'emit') {
+  if (load === 'emit') return { emission: await pair.measureEmit() };
+  return { inFlight: load, level: await pair.measureLevel(load) };
+}
+
+/** Fisher and Yates. */
+function shuffled<T>(values: readonly T[], random: Random): T[] {
+  const left = [...values];
+  return values.flatMap(() => left.splice(random.whole(0, left.length - 1), 1));
 }

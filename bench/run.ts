@@ -2,9 +2,10 @@ import { interruption, runCommand, UsageError, writeJson } from '../scripts/comm
 import { drawCharts } from './charts.js';
 import { parseOptions, type Options } from './options.js';
 import { describeStart, makeReport, type FailedTransport, type Report, type Skipped } from './report.js';
-import { takeTurns, type Participant, type Turn } from './rounds.js';
+import type { Participant } from './pair.js';
+import { expectedMs, takeTurns, type Turn } from './rounds.js';
 import { writeCharts } from './svg.js';
-import { formatReport, whole } from './table.js';
+import { formatReport } from './table.js';
 import { loadTransport, transportNames } from './transports/index.js';
 
 /** Compares the transports: starts their brokers, has them measured in turns, prints the table. */
@@ -32,17 +33,17 @@ async function bench(options: Options, participants: Participant[], interrupt: A
   const start = describeStart();
   const absent = await startBrokers(options, participants, interrupt);
   const turns: Turn[] = [];
-  sayProgress(`req/s at ${settings.levels.join(', ')} in flight`);
+  const { rounds, levels } = settings;
+  const minutes = Math.ceil(expectedMs(participants.length, settings) / 60_000);
+  sayProgress(`req/s at ${levels.join(', ')} in flight and events, ${rounds} rounds: about ${minutes} min`);
   for await (const turn of takeTurns(participants, settings, interrupt)) {
-    const { name, transport } = turn.participant;
-    const place = `round ${turn.round + 1} of ${settings.rounds}  ${transport.title.padEnd(13)}`;
     if ('reason' in turn) {
-      absent.failed.push({ transport: name, round: turn.round, reason: turn.reason });
-      sayProgress(`${place} failed: ${turn.reason}`);
+      const { participant, ...failure } = turn;
+      absent.failed.push({ transport: participant.name, ...failure });
+      sayProgress(`${participant.name} failed: ${turn.reason}`);
       continue;
     }
-    const figures = turn.measurements.map(({ requestsPerSecond }) => whole(requestsPerSecond).padStart(8));
-    sayProgress(place + figures.join(''));
+    if (turns.at(-1)?.round !== turn.round) sayProgress(`round ${turn.round + 1} of ${rounds}`);
     turns.push(turn);
   }
   return makeReport(start, settings, absent, participants, turns);

@@ -1,12 +1,9 @@
 import { ORIGINAL_AS_TEXT } from './original.js';
-import type { LevelResult, Report, TransportResult } from './report.js';
-import { deviation, ratio } from './statistics.js';
-import { describeTargets, targetsOf } from './targets.js';
+import type { Report, TransportResult } from './report.js';
+import { median, medianInterval, ratios } from './statistics.js';
+import { describeTargets, formatInterval, targetsOf } from './targets.js';
 import { OURS } from './transports/index.js';
 import type { Usage } from './usage.js';
-
-/** A round this far from the median of its transport and level is named below the table. */
-const WIDE = 0.15;
 
 const HEADINGS = [
   'in flight',
@@ -18,6 +15,7 @@ const HEADINGS = [
   'lowest … highest',
   'ElkMQ / it',
   'p50 / its',
+  'CPU / its',
   'CPU µs: client',
   'worker',
   'broker',
@@ -47,9 +45,7 @@ export function formatReport(report: Report): string {
     ...describeAbsent(report),
     '',
     ...(targets.length === 0 ? [] : [...describeTargets(targets), '']),
-    ...(settings.rounds === 1
-      ? ['One round only: how much it varies is not known.']
-      : describeSpread(requestReply)),
+    intervalsAsText(settings.rounds),
   ].join('\n');
 }
 
@@ -59,7 +55,7 @@ export function describeAbsent({ skipped, failed }: Report): string[] {
     ...skipped.map(({ transport, missing }) => `${transport}: skipped, ${missing} is not installed`),
     ...failed.map(({ transport, round, reason }) =>
       round === undefined
-        ? `${transport}: failed, its broker did not start: ${reason}`
+        ? `${transport}: failed, it did not start: ${reason}`
         : `${transport}: failed in round ${round + 1}: ${reason}`,
     ),
   ];
@@ -77,8 +73,9 @@ function row({ transport, title, levels }: TransportResult, level: number, ours?
     result.p99Ms.toFixed(2),
     result.p999Ms.toFixed(2),
     `${whole(result.min)} … ${whole(result.max)}`,
-    oursHere === undefined ? '' : `${ratio(oursHere.rounds, result.rounds).toFixed(2)} ×`,
-    oursHere === undefined ? '' : `${ratio(oursHere.p50RoundsMs, result.p50RoundsMs).toFixed(2)} ×`,
+    times(oursHere?.rounds, result.rounds),
+    times(oursHere?.p50RoundsMs, result.p50RoundsMs),
+    times(oursHere?.cpuRoundsUs, result.cpuRoundsUs),
     ...usageCells(result.usage),
   ];
 }
@@ -93,10 +90,26 @@ function emitRow({ transport, title, emit }: TransportResult, ours?: TransportRe
     '',
     '',
     `${whole(emit.min)} … ${whole(emit.max)}`,
-    theirs === undefined ? '' : `${ratio(theirs.emit.rounds, emit.rounds).toFixed(2)} ×`,
+    times(theirs?.emit.rounds, emit.rounds),
     '',
+    times(theirs?.emit.cpuRoundsUs, emit.cpuRoundsUs),
     ...usageCells(emit.usage),
   ];
+}
+
+/** The ratio of ElkMQ to another, such as `1.62 × (1.5 … 1.7)`. */
+function times(ours: readonly number[] | undefined, theirs: readonly number[] | undefined): string {
+  const all = ratios(ours ?? [], theirs ?? []);
+  if (all.length === 0) return '';
+  const interval = formatInterval(medianInterval(all));
+  return `${median(all).toFixed(2)} ×${interval === '' ? '' : ` (${interval})`}`;
+}
+
+/** What the intervals are, in a sentence. */
+export function intervalsAsText(rounds: number): string {
+  return Number.isFinite(medianInterval(Array.from({ length: rounds }, () => 1))[0])
+    ? 'An interval has the true median with a chance of 95 %: it is from the k-th lowest to the k-th highest round, as the binomial distribution says.'
+    : `${rounds} rounds are too few to say how sure a figure is, which takes six. So no target counts as met or missed.`;
 }
 
 /** Per message. */
@@ -110,23 +123,6 @@ function usageCells({ clientCpu, workerCpu, brokerCpu, commands, bytesIn, bytesO
     figure(commands, 2),
     figure(bytes, 0),
   ];
-}
-
-function describeSpread(results: TransportResult[]): string[] {
-  const wide = results.flatMap(({ title, levels }) => levels.flatMap((level) => describeWide(title, level)));
-  const percent = `${WIDE * 100} %`;
-  if (wide.length === 0) return [`No round was more than ${percent} from its median.`];
-  return [`Rounds more than ${percent} from their median:`, ...wide];
-}
-
-function describeWide(title: string, level: LevelResult): string[] {
-  const wide = level.rounds.flatMap((requestsPerSecond, round) => {
-    const off = deviation(requestsPerSecond, level.median);
-    return Math.abs(off) > WIDE
-      ? [`round ${round + 1} ${off > 0 ? '+' : ''}${(off * 100).toFixed(0)} %`]
-      : [];
-  });
-  return wide.length === 0 ? [] : [`  ${title}, ${level.inFlight} in flight: ${wide.join(', ')}`];
 }
 
 /** Figures to the right, names to the left. */

@@ -1,13 +1,15 @@
 import type { GrowthReport } from './growth-report.js';
 import { ORIGINAL } from './original.js';
 import type { Report, TransportResult } from './report.js';
-import { ratio } from './statistics.js';
+import { median, medianInterval, ratios, type Interval } from './statistics.js';
 import { OURS, type TransportName } from './transports/index.js';
 
 /** What the figures shall at least come to. */
 export interface Target {
   readonly what: string;
   readonly value: number;
+  /** The interval of the median; the value itself where something is measured once. */
+  readonly interval: Interval;
   readonly bound: number;
   readonly is: 'at least' | 'at most';
 }
@@ -27,8 +29,12 @@ const WITH_AOF = 0.85;
 /** Times the throughput of the original crate. */
 const THAN_ORIGINAL = 10;
 
-export function isMet({ value, bound, is }: Target): boolean {
-  return is === 'at least' ? value >= bound : value <= bound;
+/** Open: the interval has the bound within it, or there were too few rounds for an interval. */
+export type Verdict = 'met' | 'missed' | 'open';
+
+export function verdictOf({ interval: [low, high], bound, is }: Target): Verdict {
+  const [isMet, isMissed] = is === 'at least' ? [low >= bound, high < bound] : [high <= bound, low > bound];
+  return isMet ? 'met' : isMissed ? 'missed' : 'open';
 }
 
 /** Those of which everything has been measured. */
@@ -42,7 +48,7 @@ export function targetsOf({ requestReply }: Report): Target[] {
       ...of(`p50 at 1 in flight, ${name}`, ratioOf(ours, other, 1, 'p50RoundsMs'), p50, 'at most'),
       ...of(`req/s at 64, ${name}`, ratioOf(ours, other, 64, 'rounds'), at64),
       ...of(`req/s at 256, ${name}`, ratioOf(ours, other, 256, 'rounds'), at256),
-      ...of(`events/s, ${name}`, ratio(ours.emit.rounds, other.emit.rounds), emit),
+      ...of(`events/s, ${name}`, ratios(ours.emit.rounds, other.emit.rounds), emit),
     ];
   });
   const aof = requestReply.find(({ transport }) => transport === 'elkmq-aof');
@@ -52,10 +58,10 @@ export function targetsOf({ requestReply }: Report): Target[] {
       : [
           ...of('req/s at 64, AOF everysec / off', ratioOf(aof, ours, 64, 'rounds'), WITH_AOF),
           ...of('req/s at 256, AOF everysec / off', ratioOf(aof, ours, 256, 'rounds'), WITH_AOF),
-          ...of('events/s, AOF everysec / off', ratio(aof.emit.rounds, ours.emit.rounds), WITH_AOF),
+          ...of('events/s, AOF everysec / off', ratios(aof.emit.rounds, ours.emit.rounds), WITH_AOF),
         ];
-  const at256 = ours.levels.find(({ inFlight }) => inFlight === 256)?.median;
-  const original = at256 === undefined ? undefined : at256 / ORIGINAL.requestsPerSecond;
+  const at256 = ours.levels.find(({ inFlight }) => inFlight === 256)?.rounds;
+  const original = at256?.map((rate) => rate / ORIGINAL.requestsPerSecond);
   return [
     ...others,
     ...persistent,
@@ -71,14 +77,14 @@ export function growthTargetsOf(report: GrowthReport): Target[] {
   const { redisCpu } = waitingRequester;
   const mostBytes = 1.5 * waitingMessage.payload + 150;
   return [
-    ...of(
+    ...once(
       'throughput, 1,000,000 messages waiting / none',
       none === undefined || million === undefined ? undefined : million / none,
       0.9,
     ),
-    ...of('Redis memory per waiting message, bytes', waitingMessage.bytes, mostBytes, 'at most'),
-    ...of('heap of 10,000 waiting requests, MB', (10_000 * waitingRequestHeap) / 1e6, 20, 'at most'),
-    ...of(
+    ...once('Redis memory per waiting message, bytes', waitingMessage.bytes, mostBytes, 'at most'),
+    ...once('heap of 10,000 waiting requests, MB', (10_000 * waitingRequestHeap) / 1e6, 20, 'at most'),
+    ...once(
       'CPU of Redis for a waiting requester, ElkMQ / the original crate',
       redisCpu / ORIGINAL.waiting.redisCpu,
       0.01,
@@ -87,13 +93,25 @@ export function growthTargetsOf(report: GrowthReport): Target[] {
   ];
 }
 
+/** Of what was measured in rounds. */
 function of(
   what: string,
-  value: number | undefined,
+  rounds: readonly number[] | undefined,
   bound: number | undefined,
   is: Target['is'] = 'at least',
 ): Target[] {
-  return value === undefined || bound === undefined ? [] : [{ what, value, bound, is }];
+  if (rounds === undefined || rounds.length === 0 || bound === undefined) return [];
+  return [{ what, value: median(rounds), interval: medianInterval(rounds), bound, is }];
+}
+
+/** Of what was measured once. */
+function once(
+  what: string,
+  value: number | undefined,
+  bound: number,
+  is: Target['is'] = 'at least',
+): Target[] {
+  return value === undefined ? [] : [{ what, value, interval: [value, value], bound, is }];
 }
 
 function ratioOf(
@@ -101,22 +119,32 @@ function ratioOf(
   theirs: TransportResult,
   inFlight: number,
   figure: 'rounds' | 'p50RoundsMs',
-): number | undefined {
+): number[] | undefined {
   const at = ({ levels }: TransportResult) => levels.find((level) => level.inFlight === inFlight)?.[figure];
   const [our, their] = [at(ours), at(theirs)];
-  return our === undefined || their === undefined ? undefined : ratio(our, their);
+  return our === undefined || their === undefined ? undefined : ratios(our, their);
 }
 
 export function describeTargets(targets: readonly Target[]): string[] {
   const width = Math.max(...targets.map(({ what }) => what.length));
   const rows = targets.map((target) => {
-    const [value, bound] = targetFigures(target);
-    return `  ${target.what.padEnd(width)}  ${value.padStart(7)}  ${bound.padEnd(8)}${isMet(target) ? 'met' : 'NOT MET'}`;
+    const [value, interval, bound] = targetFigures(target);
+    return `  ${target.what.padEnd(width)}  ${value.padStart(7)}  ${interval.padEnd(15)}  ${bound.padEnd(8)}${verdictOf(target)}`;
   });
   return ['Targets:', ...rows];
 }
 
-export function targetFigures({ value, bound, is }: Target): [value: string, bound: string] {
+export function targetFigures(target: Target): [value: string, interval: string, bound: string] {
+  const { value, interval, bound, is } = target;
   const sign = is === 'at least' ? '≥' : '≤';
-  return [String(Number(value.toPrecision(3))), `${sign} ${Number(bound.toPrecision(3))}`];
+  return [threeDigits(value), formatInterval(interval), `${sign} ${threeDigits(bound)}`];
+}
+
+/** Nothing where it is unknown, or where there is only one value. */
+export function formatInterval([low, high]: Interval): string {
+  return low === high || !Number.isFinite(low) ? '' : `${threeDigits(low)} … ${threeDigits(high)}`;
+}
+
+function threeDigits(value: number): string {
+  return String(Number(value.toPrecision(3)));
 }
