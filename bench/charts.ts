@@ -76,6 +76,6 @@ function chartsOf({ requestReply, settings }: Report): Record<string, Bars> {
 }
 
 function kindOf({ transport, stores }: TransportResult): Kind {
-  if (transport === OURS || transport === 'elkmq-aof') return 'ElkMQ';
+  if (transport.startsWith(OURS)) return 'ElkMQ';
   return stores ? 'stored by a broker' : 'nothing stored';
 }

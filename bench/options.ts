@@ -1,6 +1,12 @@
 import { CommandLine } from '../scripts/command-line.js';
 import { MOST_VALUES } from './statistics.js';
-import { isTransportName, transportNames, type TransportName } from './transports/index.js';
+import {
+  isTransportName,
+  optionNames,
+  OURS,
+  transportNames,
+  type TransportName,
+} from './transports/index.js';
 
 /** How long and how often is measured. */
 export interface Settings {
@@ -17,7 +23,9 @@ export interface Settings {
 
 export interface Options {
   readonly settings: Settings;
-  /** Absent means all that can run here. */
+  /** What is compared, unless `only` says less. */
+  readonly names: readonly TransportName[];
+  /** Absent means all of them that can run here. */
   readonly only?: readonly TransportName[];
   readonly jsonFile?: string;
   /** Where charts are written. */
@@ -41,10 +49,12 @@ const QUICK: Settings = {
   leastAnswers: 10,
 };
 
-const USAGE = `npm run bench -- [--quick] [--only a,b] [--rounds N] [--json FILE] [--charts DIR]
+const USAGE = `npm run bench -- [--quick] [--options] [--only a,b] [--rounds N] [--json FILE] [--charts DIR]
 
   --quick       ${QUICK.rounds} rounds of ${QUICK.measureMs} ms instead of ${FULL.rounds} of ${FULL.measureMs} ms: shows that it runs, not how fast
-  --only a,b    only these transports, of ${transportNames.join(', ')}
+  --options     ElkMQ with one option each, beside ElkMQ without, in place of the transports
+  --only a,b    only these transports, of ${transportNames.join(', ')};
+                with --options of ${optionNames.join(', ')}
   --rounds N    how often each transport has its turn
   --json FILE   also write everything that was measured to FILE
   --charts DIR  also draw it, as SVG files in DIR`;
@@ -53,32 +63,37 @@ export function parseOptions(args: string[]): Options {
   const text = { type: 'string' } as const;
   const accepted = {
     quick: { type: 'boolean' },
+    options: { type: 'boolean' },
     only: text,
     rounds: text,
     json: text,
     charts: text,
   } as const;
   const command = new CommandLine(args, accepted, USAGE);
-  const { quick, only, rounds, json, charts } = command.flags;
+  const { quick, options, only, rounds, json, charts } = command.flags;
   const settings = quick === true ? QUICK : FULL;
+  const names = options === true ? [OURS, ...optionNames] : transportNames;
   const jsonFile = command.outputFile('json', json);
   return {
     settings:
       rounds === undefined
         ? settings
         : { ...settings, rounds: command.wholeNumber('rounds', rounds, 1, MOST_VALUES) },
-    ...(only !== undefined && { only: transportsOf(command, only) }),
+    names,
+    ...(only !== undefined && { only: transportsOf(command, only, names) }),
     ...(jsonFile !== undefined && { jsonFile }),
     ...(charts !== undefined && { chartFolder: charts }),
   };
 }
 
-function transportsOf(command: { refuse(problem: string): never }, text: string): TransportName[] {
+function transportsOf(
+  command: { refuse(problem: string): never },
+  text: string,
+  known: readonly TransportName[],
+): TransportName[] {
   const names = text.split(',').map((name) => {
-    if (isTransportName(name)) return name;
-    return command.refuse(
-      `--only: unknown transport ${JSON.stringify(name)}; known: ${transportNames.join(', ')}`,
-    );
+    if (isTransportName(name) && known.includes(name)) return name;
+    return command.refuse(`--only: unknown transport ${JSON.stringify(name)}; known: ${known.join(', ')}`);
   });
-  return transportNames.filter((name) => names.includes(name));
+  return known.filter((name) => names.includes(name));
 }

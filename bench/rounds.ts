@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { Random } from '../chaos/random.js';
 import { ProcessPair, type Emission, type Level, type Participant } from './pair.js';
 import type { Settings } from './options.js';
@@ -38,6 +39,8 @@ export async function* takeTurns(
   settings: Settings,
   interrupt: AbortSignal,
 ): AsyncGenerator<Turn | Failed> {
+  // Each process listens to it.
+  setMaxListeners(0, interrupt);
   const pairs = new Map<Participant, ProcessPair>();
   const random = new Random(SEED);
   const failure = (error: unknown) => {

@@ -6,7 +6,7 @@ import type { Participant } from './pair.js';
 import { expectedMs, takeTurns, type Turn } from './rounds.js';
 import { writeCharts } from './svg.js';
 import { formatReport } from './table.js';
-import { loadTransport, transportNames } from './transports/index.js';
+import { loadTransport } from './transports/index.js';
 
 /** Compares the transports: starts their brokers, has them measured in turns, prints the table. */
 
@@ -55,13 +55,13 @@ function sayProgress(line: string): void {
 }
 
 async function startBrokers(
-  { only }: Options,
+  { names, only }: Options,
   participants: Participant[],
   interrupt: AbortSignal,
 ): Promise<{ skipped: Skipped[]; failed: FailedTransport[] }> {
   const skipped: Skipped[] = [];
   const failed: FailedTransport[] = [];
-  for (const name of only ?? transportNames) {
+  for (const name of only ?? names) {
     interrupt.throwIfAborted();
     const transport = await loadTransport(name);
     const missing = transport.missing();

@@ -2,7 +2,7 @@ import type { GrowthReport } from './growth-report.js';
 import { ORIGINAL } from './original.js';
 import type { Report, TransportResult } from './report.js';
 import { median, medianInterval, ratios, type Interval } from './statistics.js';
-import { OURS, type TransportName } from './transports/index.js';
+import { optionNames, OURS, type TransportName } from './transports/index.js';
 
 /** What the figures shall at least come to. */
 export interface Target {
@@ -26,6 +26,8 @@ const PEERS: Partial<Record<TransportName, { p50?: number; at64?: number; at256?
   };
 /** Of the throughput without it. */
 const WITH_AOF = 0.85;
+/** Of the throughput without an option. */
+const WITH_OPTION = 0.6;
 /** Times the throughput of the original crate. */
 const THAN_ORIGINAL = 10;
 
@@ -62,9 +64,19 @@ export function targetsOf({ requestReply }: Report): Target[] {
         ];
   const at256 = ours.levels.find(({ inFlight }) => inFlight === 256)?.rounds;
   const original = at256?.map((rate) => rate / ORIGINAL.requestsPerSecond);
+  const withOptions = requestReply
+    .filter(({ transport }) => optionNames.includes(transport))
+    .flatMap((option) => [
+      // The delay of a request is a part of its time.
+      ...(option.transport === 'elkmq-delayed'
+        ? []
+        : of(`req/s at 64, ${option.title} / without`, ratioOf(option, ours, 64, 'rounds'), WITH_OPTION)),
+      ...of(`events/s, ${option.title} / without`, ratios(option.emit.rounds, ours.emit.rounds), WITH_OPTION),
+    ]);
   return [
     ...others,
     ...persistent,
+    ...withOptions,
     ...of('req/s at 256, ElkMQ / the original crate', original, THAN_ORIGINAL),
   ];
 }

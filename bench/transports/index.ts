@@ -17,17 +17,33 @@ const imports = {
   bullmq: async () => (await import('./bullmq.js')).bullmq,
 } satisfies Record<string, () => Promise<BenchTransport>>;
 
-export type TransportName = keyof typeof imports;
+const options = {
+  'elkmq-headers': async () => (await import('./elkmq-options.js')).headers,
+  'elkmq-deduplicated': async () => (await import('./elkmq-options.js')).deduplicated,
+  'elkmq-delayed': async () => (await import('./elkmq-options.js')).delayed,
+  'elkmq-many-keys': async () => (await import('./elkmq-options.js')).manyKeys,
+  'elkmq-one-key': async () => (await import('./elkmq-options.js')).oneKey,
+  'elkmq-limited': async () => (await import('./elkmq-options.js')).limited,
+  'elkmq-legacy': async () => (await import('./elkmq-options.js')).legacyConsumers,
+  'elkmq-replicated': async () => (await import('./elkmq-options.js')).replicated,
+} satisfies Record<string, () => Promise<BenchTransport>>;
+
+const all = { ...imports, ...options };
+
+export type TransportName = keyof typeof all;
 
 /** The transport that the others are compared with. */
 export const OURS: TransportName = 'elkmq';
 
 export const transportNames = Object.keys(imports) as TransportName[];
 
+/** ElkMQ with one option each. */
+export const optionNames = Object.keys(options) as TransportName[];
+
 export function isTransportName(name: string): name is TransportName {
-  return Object.hasOwn(imports, name);
+  return Object.hasOwn(all, name);
 }
 
 export function loadTransport(name: TransportName): Promise<BenchTransport> {
-  return imports[name]();
+  return all[name]();
 }

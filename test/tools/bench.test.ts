@@ -134,6 +134,21 @@ test('a transport that breaks is named with the reason, and costs the others not
   expect(requestReply.map(({ transport, emit }) => [transport, emit.rounds.length])).toEqual([['tcp', 1]]);
 });
 
+test('each option is compared with ElkMQ without it, and every event comes', async () => {
+  const file = join(folder, 'options.json');
+  const only = ['elkmq', 'elkmq-deduplicated', 'elkmq-delayed', 'elkmq-one-key', 'elkmq-replicated'];
+  const args = ['--quick', '--options', '--rounds', '1', '--only', only.join(), '--json', file];
+  const { stdout } = await bench(...args);
+
+  expect(stdout).toMatch(/^ +req\/s at 64, ElkMQ, minReplicas 1 \/ without +[\d.]+ +≥ 0\.6 +open$/m);
+  expect(stdout).toMatch(/^ +events\/s, ElkMQ, one ordering key \/ without +[\d.]+ +≥ 0\.6 +open$/m);
+  const { requestReply, failed } = JSON.parse(await readFile(file, 'utf8')) as Report;
+  expect(failed).toEqual([]);
+  expect(requestReply.map(({ transport, emit }) => [transport, emit.lost])).toEqual(
+    only.map((name) => [name, 0]),
+  );
+});
+
 test('Ctrl-C ends all that it has started', async () => {
   const place = join(folder, 'interrupted');
   await mkdir(place);
@@ -184,6 +199,7 @@ test('the pages and charts show what the reports say', async () => {
 describe('a flag that cannot be followed is refused with its name', () => {
   test.each([
     [['--only', 'tcp,pigeon'], 'unknown transport "pigeon"; known: elkmq, elkmq-aof, raw, tcp, redis'],
+    [['--only', 'elkmq-headers'], 'unknown transport "elkmq-headers"; known: elkmq, elkmq-aof, raw'],
     [['--rounds', '0'], '--rounds "0": a whole number'],
     [['--json', 'no/such/folder/report.json'], '--json "no/such/folder/report.json"'],
     [['--slow'], "Unknown option '--slow'"],
