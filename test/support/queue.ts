@@ -20,15 +20,13 @@ export function newQueueName(): string {
  * turn to sweep lanes is left out while a worker is there, who takes it a second after it has started.
  */
 export async function keysOf(queue: string, client: Redis = redis): Promise<Record<string, string>> {
-  const all = await client.keys(`${queue}(*`);
+  const all = (await client.keys(`${queue}(*`)).sort();
   const hasWorkers = all.includes(`${queue}(workers)`);
   const keys = all.filter(
     (key) => key !== `${queue}(rates)` && !(hasWorkers && key === `${queue}(lane_sweep)`),
   );
   const types = await Promise.all(keys.map((key) => client.type(key)));
-  return Object.fromEntries(
-    keys.sort().map((key, index) => [key.slice(queue.length), types[index] ?? 'none']),
-  );
+  return Object.fromEntries(keys.map((key, index) => [key.slice(queue.length), types[index] ?? 'none']));
 }
 
 /**
