@@ -1,7 +1,9 @@
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { EventQueue, ServiceEvent } from 'nestjs-elkmq';
 import type { Page } from 'playwright-core';
 import { expect, it } from 'vitest';
+import { closing } from '../support/queue.js';
 import { openPage, startApplication, useBrowser } from './browser.js';
 import { startShop } from './shop.js';
 
@@ -58,6 +60,10 @@ it('pictures of each page are small', async () => {
   await page.goto(`${address}/#/actions`);
   await page.getByRole('cell', { name: 'purge' }).waitFor();
   await picture(page, 'actions');
+  await storePayments(shop.redis.url);
+  await page.goto(`${address}/#/queue?queue=payments&tab=ordered`);
+  await page.getByRole('cell', { name: 'payment.captured' }).first().waitFor();
+  await picture(page, 'ordered');
 
   const dark = await openPage(`${address}/#/queue?queue=mails`, { colorScheme: 'dark' });
   await dark.getByRole('cell', { name: 'mail.send' }).first().waitFor();
@@ -70,3 +76,12 @@ it('pictures of each page are small', async () => {
   await narrow.getByRole('cell', { name: 'mail.send' }).first().waitFor();
   await picture(narrow, 'narrow');
 });
+
+/** Stores payments in the order of their accounts: the first of each account waits, the others are behind it. */
+async function storePayments(url: string): Promise<void> {
+  const payments = closing(new EventQueue('payments', url));
+  for (const account of [1, 2, 1, 1, 2]) {
+    const event = new ServiceEvent(3_600, 'payment.captured', `{"account":${String(account)}}`);
+    await payments.enqueue(event, { orderingKey: `account-${String(account)}` });
+  }
+}
