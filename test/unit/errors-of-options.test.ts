@@ -1,4 +1,4 @@
-import { EventQueue, type EventQueueOptions } from 'nestjs-elkmq';
+import { EventQueue, Topic, type EventQueueOptions } from 'nestjs-elkmq';
 import { describe, expect, it } from 'vitest';
 import { messageOf, thrownBy } from '../support/calls.js';
 import { newQueue } from '../support/event-queue.js';
@@ -21,6 +21,15 @@ describe('an option that is not accepted', () => {
   ])('%j', (options, expected) => {
     const make = () => new EventQueue('name', url, options as EventQueueOptions);
     expect(messageOf('INVALID_OPTION', make)).toBe(expected);
+  });
+
+  it.each([
+    ['an EventQueue', (options: object) => new EventQueue('name', url, options)],
+    ['a Topic', (options: object) => new Topic('name', url, options)],
+  ])('the partitions of %s, which has none', (owner, make) => {
+    const refusal = (options: object) => messageOf('INVALID_OPTION', () => make(options));
+    expect(refusal({ partitions: 4 })).toBe(`partitions must not be given for ${owner}, got 4`);
+    expect(refusal({ partitionsForTests: true })).toMatch(/^partitionsForTests must not be given for /);
   });
 
   it.each([

@@ -11,6 +11,7 @@ import { OutcomeWriter } from '../settling/outcome-writer.js';
 import { QueueKeys } from '../model/keys.js';
 import { parseQueueName, formatValue, refuseUnknown } from '../model/options.js';
 import { parseOrderingKey } from '../model/ordering-key.js';
+import { refusePartitionOptions } from '../model/partitions.js';
 import type { Dequeuer } from './queue-reader.js';
 import { readQueueState, type QueueState } from '../admin/queue-state.js';
 import type { CredentialsFunction } from '../redis/credentials.js';
@@ -72,6 +73,7 @@ export class EventQueue {
     redis?: RedisSourceInput,
     options: EventQueueOptions = {},
   ) {
+    refusePartitionOptions('an EventQueue', options);
     const source = new RedisSource(redis, options.credentials);
     this.#keys = new QueueKeys(parseQueueName(name), source.isCluster);
     const sending = sendingOptions(options, source.isCluster);

@@ -60,6 +60,19 @@ export function parsePartitions(
 }
 
 /**
+ * Checks that no partitions are given to one that has none.
+ * @param owner such as `an EventQueue`
+ * @throws {InvalidOptionError} when they are
+ */
+export function refusePartitionOptions(owner: string, given: object): void {
+  for (const name of ['partitions', 'partitionsForTests'] as const) {
+    const value = (given as PartitionOptions)[name];
+    if (value === undefined) continue;
+    throw new InvalidOptionError(`${name} must not be given for ${owner}, got ${formatValue(value)}`);
+  }
+}
+
+/**
  * Checks the number of partitions of a queue.
  * @throws {InvalidOptionError} when it is not one of 2, 4, 8, 16, 32 and 64
  */

@@ -12,6 +12,7 @@ import { ServiceEvent } from '../model/service-event.js';
 import { TopicKeys } from '../model/topic-keys.js';
 import { parsePatterns, parseSubscriptionName, parseTopicName } from '../model/topic-names.js';
 import { parseDeduplication, type Deduplication } from '../model/deduplication.js';
+import { refusePartitionOptions } from '../model/partitions.js';
 import type { CredentialsFunction } from '../redis/credentials.js';
 import { isReplyError } from '../redis/redis-errors.js';
 import { RedisSource, type RedisSourceInput } from '../redis/redis-source.js';
@@ -101,6 +102,7 @@ export class Topic {
     redis?: RedisSourceInput,
     options: TopicOptions = {},
   ) {
+    refusePartitionOptions('a Topic', options);
     this.#keys = new TopicKeys(parseTopicName(name));
     const source = new RedisSource(redis, options.credentials);
     const publishing = publishingOptions(options, source.isCluster);
