@@ -17,6 +17,7 @@ interface Variant {
 
 const USAGE = 'Usage: npm run model';
 const HEALED = '-DHEALED';
+const HOLDS = '-DHOLDS';
 /** Healing hides a lane that nobody releases. Only healing shows a head that moves and tells nobody. */
 const MISTAKES: readonly (readonly [number: number, name: string, ...macros: string[]])[] = [
   [1, 'a worker that has lost its lease lets the next message go on'],
@@ -26,10 +27,19 @@ const MISTAKES: readonly (readonly [number: number, name: string, ...macros: str
   [5, 'a message that is delayed does not tell its lane', HEALED],
   [6, 'a message that is not the head lets the next one go on'],
   [7, 'a delayed message that is due does not look at its lane'],
+  [8, 'a dead letter that holds its key lets the next message go on', HOLDS],
+  [9, 'a retried letter that holds its key goes to the end of the key', HOLDS, HEALED],
+  [10, 'the key of a letter that was removed stays held', HOLDS],
 ];
 const VARIANTS: readonly Variant[] = [
   { name: 'the model', macros: [], isWrong: false },
   { name: 'the model, with deletion by hand and healing', macros: [HEALED], isWrong: false },
+  { name: 'the model, with letters that hold their key', macros: [HOLDS], isWrong: false },
+  {
+    name: 'the model, with such letters, deletion by hand and healing',
+    macros: [HOLDS, HEALED],
+    isWrong: false,
+  },
   ...MISTAKES.map(([number, name, ...macros]) => {
     return { name: `mistake: ${name}`, macros: [`-DMUTATION=${number}`, ...macros], isWrong: true };
   }),

@@ -4,18 +4,26 @@
  *
  * Macros that change the model:
  *   HEALED       lanes whose head is gone are healed, and somebody deletes an entry by hand
+ *   HOLDS        a dead letter can hold its key until somebody retries or removes it; less else goes wrong
  *   MUTATION=N   the model has mistake N, which spin must find
  */
 
 #define MESSAGES 3
 #define ATTEMPTS 2     /* a message is tried so often */
-#define STOPS 2        /* the second worker stands still so often */
 #define HAND_BACKS 1   /* a worker gives back what it has not handled, so often in all */
-#define CANCELS 2      /* callers do not wait any more, so often in all */
+#ifdef HOLDS
+#define STOPS 1        /* the second worker stands still so often */
+#define CANCELS 1      /* callers do not wait any more, so often in all */
+#define RETRIES 1      /* somebody retries a dead letter, so often in all */
+#else
+#define STOPS 2
+#define CANCELS 2
+#endif
 
 #define NOBODY 255
 #define NO_MESSAGE 255
 #define DELAYED 0      /* the entry of a head that is delayed */
+#define DEAD 255       /* the entry of a head that is a dead letter */
 
 #ifndef MUTATION
 #define MUTATION 0
@@ -27,8 +35,12 @@
 #define DELAY_TELLS_NOBODY 5
 #define ANYBODY_RELEASES 6
 #define PROMOTE_KNOWS_NO_LANE 7
+#define HOLDER_RELEASES 8
+#define RETRY_GOES_BEHIND 9
+#define REMOVAL_KEEPS 10
 
-mtype = { unsent, behind, waiting, pending, delayed, ended };
+/* `held`: it is a dead letter that holds the key. */
+mtype = { unsent, behind, waiting, pending, delayed, held, ended };
 
 /* The messages. */
 mtype place[MESSAGES] = unsent;
@@ -135,13 +147,60 @@ inline settle(m) {
   fi
 }
 
-inline bury(m) {
+inline bury_and_release(m) {
   end_message(m);
   if
   :: MUTATION != DEAD_LETTER_KEEPS -> release(m)
   :: else
   fi
 }
+
+#ifdef HOLDS
+/* shared/lanes/hold.lua */
+inline bury_and_hold(m) {
+  /* A pending message is the head, so the letter holds the key. */
+  assert(head == m);
+  place[m] = held;
+  owner[m] = NOBODY;
+  attempt[m] = 1;
+  cancelled[m] = false;
+  head_entry = DEAD;
+  if
+  :: MUTATION == HOLDER_RELEASES -> release(m)
+  :: else
+  fi
+}
+
+/* The worker that gives the message up decides. */
+inline bury(m) {
+  if
+  :: bury_and_release(m)
+  :: bury_and_hold(m)
+  fi
+}
+
+/* dead_letters/revive.lua: the new message takes the place of a letter that holds the key. */
+inline revive(m) {
+  if
+  :: MUTATION == RETRY_GOES_BEHIND -> place[m] = behind; lane ! m
+  :: MUTATION != RETRY_GOES_BEHIND && head == m && head_entry == DEAD -> add_entry(m); head_entry = entry[m]
+  :: else -> add_to_lane(m)
+  fi
+}
+
+/* dead_letters/remove_dead_letters.lua */
+inline remove_letter(m) {
+  end_message(m);
+  if
+  :: MUTATION != REMOVAL_KEEPS -> release(m)
+  :: else
+  fi
+}
+#else
+inline bury(m) {
+  bury_and_release(m)
+}
+#endif
 
 inline requeue(m) {
   add_entry(m);
@@ -270,7 +329,7 @@ inline cancel(m) {
   fi
 }
 
-#define CAN_CANCEL(m) (place[m] != unsent && place[m] != ended && !cancelled[m])
+#define CAN_CANCEL(m) (place[m] != unsent && place[m] != held && place[m] != ended && !cancelled[m])
 
 /* The callers of requests do not wait any more, at any time or never. */
 proctype Canceller() {
@@ -288,12 +347,28 @@ proctype Canceller() {
   od
 }
 
+#ifdef HOLDS
+/* Somebody retries a letter that holds the key, or removes it. */
+proctype Operator() {
+  byte n = 0;
+end:
+  do
+  :: atomic { place[0] == held && n < RETRIES -> n++; revive(0) }
+  :: atomic { place[1] == held && n < RETRIES -> n++; revive(1) }
+  :: atomic { place[2] == held && n < RETRIES -> n++; revive(2) }
+  :: atomic { place[0] == held -> remove_letter(0) }
+  :: atomic { place[1] == held -> remove_letter(1) }
+  :: atomic { place[2] == held -> remove_letter(2) }
+  od
+}
+#endif
+
 #ifdef HEALED
-/* Somebody deletes an entry, once or never. */
+/* Somebody deletes an entry or a letter, once or never. */
 proctype Hand() {
   if
-  :: atomic { place[0] == waiting -> end_message(0) }
-  :: atomic { place[1] == waiting -> end_message(1) }
+  :: atomic { place[0] == waiting || place[0] == held -> end_message(0) }
+  :: atomic { place[1] == waiting || place[1] == held -> end_message(1) }
   :: true
   fi
 }
@@ -301,6 +376,7 @@ proctype Hand() {
 #define IS_HEALTHY \
   (head == NO_MESSAGE \
     || (head_entry == DELAYED && place[head] == delayed) \
+    || (head_entry == DEAD && place[head] == held) \
     || (head_entry == entry[head] && (place[head] == waiting || place[head] == pending)))
 
 /* recovery/heal_lanes.lua */
@@ -323,6 +399,10 @@ init {
     run Recoverer();
     run Promoter();
     run Canceller()
+#ifdef HOLDS
+    ;
+    run Operator()
+#endif
 #ifdef HEALED
     ;
     run Hand();
