@@ -1,6 +1,8 @@
 import type { Page } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
-import { ServiceEvent } from 'nestjs-elkmq';
+import { EventQueue, ServiceEvent } from 'nestjs-elkmq';
+import { ownRedis } from '../support/own-redis.js';
+import { closing } from '../support/queue.js';
 import { openPage, startApplication, useBrowser, type Platform } from './browser.js';
 import { clientOf, startShop } from './shop.js';
 
@@ -62,6 +64,22 @@ describe.each<Platform>(['Express', 'Fastify'])(
       expect(await page.getByRole('cell', { name: 'later.46', exact: true }).count()).toBe(0);
       await page.getByRole('link', { name: 'First page' }).click();
       await page.getByRole('cell', { name: 'later.0', exact: true }).waitFor();
+    });
+
+    it('tells the number that a purge removes: messages behind another one of their key stay', async () => {
+      const redis = await ownRedis();
+      const events = closing(new EventQueue('payments', redis.url));
+      for (const orderingKey of ['a', 'a', 'a', 'b'])
+        await events.enqueue(new ServiceEvent(60, 'paid', '1'), { orderingKey });
+      const address = await startApplication(platform, { redis: redis.url });
+      const page = await openPage(`${address}/#/queue?queue=payments`);
+      await page.getByRole('link', { name: 'waiting 4' }).waitFor();
+      await page.getByRole('button', { name: 'Remove all waiting' }).click();
+      await page.getByRole('button', { name: 'Remove all 2 waiting messages' }).click();
+      await page.getByText('2 messages removed.').waitFor();
+      await page.getByRole('link', { name: 'ordered 1' }).click();
+      await page.getByRole('columnheader', { name: 'Ordering key' }).waitFor();
+      await page.getByRole('cell', { name: 'a', exact: true }).waitFor();
     });
 
     it('retries dead letters that are selected after a question, and a worker handles them', async () => {

@@ -441,4 +441,15 @@ describe('elkmq dead, purge', () => {
     expect(await elkmqJson([...args, '--yes'])).toMatchObject({ code: 0, json: { count: 1, done: true } });
     expect(await admin.state()).toMatchObject({ ...all, [state === 'dead' ? 'deadLetters' : state]: 0 });
   });
+
+  it('purge tells the number that it deletes: messages behind another one of their key stay', async () => {
+    const { queue, admin } = newAdmin();
+    const events = closing(new EventQueue(queue, inject('adminUrl')));
+    for (const orderingKey of ['a', 'a', 'a', 'b']) await events.enqueue(eventWith('1'), { orderingKey });
+    const args = ['purge', queue, '--state', 'waiting'];
+    const asked = await elkmqJson([...args, '--dry-run']);
+    expect(asked).toMatchObject({ code: 0, json: { count: 2, done: false } });
+    expect(await elkmqJson([...args, '--yes'])).toMatchObject({ code: 0, json: { count: 2, done: true } });
+    expect(await admin.state()).toMatchObject({ waiting: 2 });
+  });
 });

@@ -75,6 +75,11 @@ function countOf(state: QueueState, name: string): number | undefined {
     : undefined;
 }
 
+/** A purge leaves the messages that wait behind another one of their ordering key. */
+function purgedCountOf(state: QueueState, name: MessageState): number | undefined {
+  return name === 'waiting' ? state.waiting - state.behindKeys : countOf(state, name);
+}
+
 function Count({ state, name }: { state: QueueState; name: string }): VNode | null {
   const count = countOf(state, name);
   return count === undefined ? null : <span class="count">{formatCount(count)}</span>;
@@ -140,7 +145,7 @@ function StatePanel({ queue, name, state, readOnly }: StatePanelProperties): VNo
   const after = route.value.parameters.get('after') ?? '';
   const query = new URLSearchParams({ queue, state: name, ...(after && { after }) });
   const { data, error } = useLive<MessagesAnswer>(`messages?${query.toString()}`);
-  const count = (state && countOf(state, name)) ?? 0;
+  const count = (state && purgedCountOf(state, name)) ?? 0;
   return (
     <section aria-label={`${name} messages`}>
       <Failure error={error} />

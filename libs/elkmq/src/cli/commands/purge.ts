@@ -10,8 +10,9 @@ export interface PurgeOptions extends ChangeOptions {
 export async function purge(queue: string, options: PurgeOptions): Promise<ExitCode> {
   const { state } = options;
   return withAdmin(queue, options, async (admin) => {
-    const { waiting, delayed, deadLetters } = await admin.state();
-    const count = { waiting, delayed, dead: deadLetters }[state];
+    const { waiting, behindKeys, delayed, deadLetters } = await admin.state();
+    // A purge leaves the messages that wait behind another one of their ordering key.
+    const count = { waiting: waiting - behindKeys, delayed, dead: deadLetters }[state];
     const what = [`${state} messages would be deleted.`, `${state} messages were deleted.`] as const;
     return confirmed(options, count, what, () => admin.purge(state));
   });
