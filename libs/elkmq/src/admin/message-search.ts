@@ -1,7 +1,7 @@
 import { DEAD_LETTER_REASONS, type DeadLetterReason } from '../dead-letters/dead-letter.js';
 import { InvalidOptionError } from '../model/errors.js';
 import { formatValue, parseInteger } from '../model/options.js';
-import type { QueueReader } from './message-page.js';
+import { STEP, type QueueReader } from './message-page.js';
 import { parseState } from './message-reader.js';
 import type { MessageState, QueueMessage } from './queue-message.js';
 import type { QueueState } from './queue-state.js';
@@ -47,8 +47,6 @@ export interface SearchStep {
   readonly total: number;
 }
 
-/** The number of messages that one step reads at most. */
-const STEP_MESSAGES = 100;
 const KNOWN = ['pattern', 'text', 'header', 'key', 'reason', 'since', 'until'];
 const ORDER: readonly MessageState[] = ['running', 'waiting', 'ordered', 'delayed', 'dead'];
 
@@ -78,7 +76,7 @@ export async function* searchMessages(
   for (const name of chosen) {
     let next: string | undefined;
     while (searched < most) {
-      const page = await reader.readStep(name, next, Math.min(STEP_MESSAGES, most - searched), 'newest');
+      const page = await reader.readStep(name, next, Math.min(STEP.messages, most - searched), 'newest');
       searched += page.messages.length;
       yield { found: page.messages.filter(matches), searched, total: Math.max(total, searched) };
       next = page.next;

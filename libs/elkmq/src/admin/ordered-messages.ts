@@ -2,6 +2,7 @@ import { InvalidOptionError } from '../model/errors.js';
 import { formatValue } from '../model/options.js';
 import * as scripts from '../redis/scripts.generated.js';
 import { callScript, type AdminContext } from './admin-call.js';
+import { STEP } from './message-page.js';
 import { messageOfEntry, valueOfField, type QueueMessage } from './queue-message.js';
 
 /** A message that waits behind another one of its ordering key. */
@@ -18,8 +19,6 @@ interface OrderedStep {
   readonly next: string | undefined;
 }
 
-/** The most that one call looks at: messages, and bytes. */
-const STEP = { messages: 250, bytes: 1024 * 1024 };
 /** The number of messages that one pass over the hash looks for. */
 const ORIGINS_PER_PASS = 1_000;
 /** A cursor of HSCAN, and the last origin that was seen after it. */

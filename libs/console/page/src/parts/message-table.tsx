@@ -88,6 +88,8 @@ function columnsFor(queue: string, state: MessageState | undefined): Column<Shor
     { title: 'Attempt', isNumber: true, cell: ({ attempt }) => attempt },
   ];
   if (state === undefined) columns.unshift({ title: 'State', cell: (message) => message.state });
+  if (state === 'ordered')
+    columns.push({ title: 'Ordering key', cell: ({ orderingKey }) => <Data text={orderingKey ?? ''} /> });
   if (state === 'running')
     columns.push(
       { title: 'Worker', cell: ({ consumer }) => <Data text={consumer ?? ''} /> },
