@@ -197,6 +197,29 @@ describe('the number of partitions', () => {
     await startClient(options).connect();
   });
 
+  it('is registered again where a failover has lost it, and the messages with ordering keys there are handled', async () => {
+    const options = newPartitioned();
+    const { queue } = options;
+    const client = startClient(options);
+    const keys = Array.from({ length: 40 }, (_, n) => `customer-${String(n)}`);
+    for (const key of keys) await emitted(client, 'note', keyed(1, key));
+    const numbers = partitionNames(queue, PARTITIONS).map((name) => `${name}(partitions)`);
+    for (const lost of [0, 3]) {
+      await redis.del(numbers[lost] as string);
+      const refusal = /^partitions must be 4 for the queue '.*', got 2: /;
+      await expect(startClient({ ...options, partitions: 2 }).connect()).rejects.toThrow(refusal);
+      await startClient(options).connect();
+      expect(await redis.mget(numbers)).toEqual(['4', '4', '4', '4']);
+    }
+    await redis.del(numbers.slice(0, 3));
+    const seen: string[] = [];
+    const note = (_: number, context: ElkMqContext) => void seen.push(String(context.getOrderingKey()));
+    await startApp(moduleOf(events({ note })), options);
+    expect(await redis.mget(numbers)).toEqual(['4', '4', '4', '4']);
+    await until(() => seen.length === keys.length);
+    expect(seen.toSorted()).toEqual(keys.toSorted());
+  });
+
   it('a queue that had none keeps its messages, which are then in partition 0', async () => {
     const options = newPartitioned();
     await emitted(startClient({ queue: options.queue }), 'note', 'from before');

@@ -14,7 +14,7 @@ type Client = Connection['client'];
 export async function refusePartitions(client: Client, keys: QueueKeys): Promise<void> {
   let registered;
   try {
-    registered = await runScript(client, scripts.registerPartitions(keys, { count: 0 }));
+    registered = await runScript(client, scripts.registerPartitions(keys, { count: 0, isKnown: false }));
   } catch (error) {
     if (isTransient(error)) throw error;
     // The user of Redis may not read the number: nobody has used partitions with its rights.
@@ -48,40 +48,61 @@ export class PartitionNumber {
     return this.#check;
   }
 
-  /** Reads all first: partitions that the queue does not have would accept any number. */
+  /**
+   * Reads all first: partitions that the queue does not have would accept any number. A partition may have
+   * lost its number in a failover. It gets the number of the others again.
+   */
   async #run(client: Client): Promise<void> {
-    const [first, ...others] = await this.#ask(client, 0, this.#partitions);
+    const [first] = this.#partitions;
     if (!first) return;
-    // When two come first, this one decides between them.
-    await this.#ask(client, this.#partitions.length, [first]);
-    await this.#ask(client, this.#partitions.length, others);
+    const read = await this.#ask(client, this.#partitions, 0, false);
+    let without = this.#partitions.filter((keys) => read.registered.get(keys) === 0);
+    if (without.length === read.registered.size) {
+      // The queue has no number yet. When two come first, partition 0 decides between them. Only this
+      // partition can have messages from before.
+      const { registered } = await this.#ask(client, [first], this.#partitions.length, false);
+      // Another partition, which does not answer, may have the number.
+      if (registered.get(first) === -1) throw read.failure ?? this.#refusal(first, -1);
+      without = without.filter((keys) => keys !== first);
+    }
+    await this.#ask(client, without, this.#partitions.length, true);
   }
 
   /**
    * @param count the number to register, or 0
-   * @returns the partitions that have answered
+   * @param isKnown whether another partition has this number
+   * @returns the answers, and the failure of a partition that has not answered
    */
-  async #ask(client: Client, count: number, partitions: readonly QueueKeys[]): Promise<QueueKeys[]> {
-    const answered: QueueKeys[] = [];
+  async #ask(
+    client: Client,
+    partitions: readonly QueueKeys[],
+    count: number,
+    isKnown: boolean,
+  ): Promise<{ registered: Map<QueueKeys, unknown>; failure: Error | undefined }> {
+    const registered = new Map<QueueKeys, unknown>();
     let failure: Error | undefined;
     const askOne = async (keys: QueueKeys): Promise<void> => {
       try {
-        const registered = await runScript(client, scripts.registerPartitions(keys, { count }));
-        this.#compare(keys, registered);
-        answered.push(keys);
+        const number = await runScript(client, scripts.registerPartitions(keys, { count, isKnown }));
+        this.#compare(keys, number);
+        registered.set(keys, number);
       } catch (error) {
         if (error instanceof InvalidOptionError || !isTransient(error)) throw error;
         failure = error as Error;
       }
     };
     await Promise.all(partitions.map(askOne));
-    if (answered.length === 0 && failure) throw failure;
-    return partitions.filter((keys) => answered.includes(keys));
+    if (registered.size === 0 && failure) throw failure;
+    return { registered, failure };
   }
 
   #compare(keys: QueueKeys, registered: unknown): void {
-    const { length } = this.#partitions;
-    if (registered !== 0 && registered !== length) throw refusal(keys, registered, String(length));
+    const isRight = registered === 0 || registered === -1 || registered === this.#partitions.length;
+    if (!isRight) throw this.#refusal(keys, registered);
+  }
+
+  #refusal(keys: QueueKeys, registered: unknown): InvalidOptionError {
+    return refusal(keys, registered, String(this.#partitions.length));
   }
 }
 

@@ -202,9 +202,9 @@ export const SCRIPTS = {
   },
   registerPartitions: {
     name: 'registerPartitions',
-    sha1: 'bd77643cefae8e41aca74b97e0b46e12e7d284f4',
+    sha1: '4b910093d51345c5fb46f2191f2c142eac4a93d5',
     commands: 'get hlen set',
-    source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal partitions, lanes = KEYS[1], KEYS[2]\nlocal count = tonumber(ARGV[1])\n\nlocal registered = redis.call('GET', partitions)\nif registered then return tonumber(registered) or registered end\nif count == 0 then return 0 end\nif redis.call('HLEN', lanes) > 0 then return -1 end\nredis.call('SET', partitions, count)\nreturn count\n",
+    source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal partitions, lanes = KEYS[1], KEYS[2]\nlocal count, is_known = tonumber(ARGV[1]), ARGV[2] == '1'\n\nlocal registered = redis.call('GET', partitions)\nif registered then return tonumber(registered) or registered end\nif count == 0 then return 0 end\nif not is_known and redis.call('HLEN', lanes) > 0 then return -1 end\nredis.call('SET', partitions, count)\nreturn count\n",
   },
   countRates: {
     name: 'countRates',
@@ -1067,11 +1067,13 @@ export function registerPartitions(keys: {
   }, args: {
     /** 0 to register nothing */
     readonly count: number;
+    /** another partition of the queue has this number, so this one has lost it */
+    readonly isKnown: boolean;
   }): ScriptCall {
   return {
     script: SCRIPTS.registerPartitions,
     keys: [keys.partitions, keys.lanes],
-    args: [args.count],
+    args: [args.count, Number(args.isKnown)],
   };
 }
 
