@@ -80,7 +80,7 @@ describe('a worker whose queue is paused', () => {
     const handled: Delivery[] = [];
     const listener = {
       handle: (delivery: Delivery) => void handled.push(delivery),
-      dropped: () => undefined,
+      notHandled: () => undefined,
     };
     const slots = new Slots(8);
     const promoter = new Promoter(context, () => undefined);

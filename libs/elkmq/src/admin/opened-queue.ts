@@ -12,7 +12,7 @@ import { PartitionedReader } from './partitioned-reader.js';
 
 /** The parts of an admin that know whether the queue has partitions. */
 export interface OpenedQueue {
-  /** One for each partition. A queue without partitions is its own only one. */
+  /** One for each partition. Without partitions: the queue itself. */
   readonly partitions: readonly AdminContext[];
   /** The keys of each. */
   readonly keys: readonly QueueKeys[];

@@ -34,8 +34,8 @@ export interface QueueMessage {
   /** The number of the attempt, from 1. For a dead letter it is the last one. */
   readonly attempt: number;
   /**
-   * The errors of the attempts after which it was tried again, the latest five, the earliest first. An
-   * attempt of a worker of an earlier version is missing. The error of the last attempt of a dead letter is
+   * The errors of earlier attempts: the latest five at most, the oldest first. An attempt of a worker of an
+   * earlier version is missing. The error of the last attempt of a dead letter is
    * in `letter`.
    */
   readonly errors: readonly AttemptError[];

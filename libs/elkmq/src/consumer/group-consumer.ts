@@ -187,7 +187,7 @@ export class GroupConsumer {
     arrived: '0-0',
   });
 
-  /** Has one of the readers read, or none. Entries of a read that was on its way are taken all the same. */
+  /** Chooses the reader that reads: one of the two, or none. What a read on its way brings: see `#putsBack`. */
   #chooseReader(): void {
     const mayRead = !this.#isPaused && !this.#stopping;
     if (mayRead && this.#isLimited) this.#limited?.startTaking();

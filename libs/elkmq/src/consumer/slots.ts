@@ -64,7 +64,7 @@ export class Slots {
     return this.#concurrency + Math.min(confirming, this.#concurrency) - taken - asked;
   }
 
-  /** Has all users read again, because slots are free. They take turns in being the first. */
+  /** Tells all users to read again, because slots are free. They take turns in being the first. */
   wakeReaders(): void {
     const { length } = this.#users;
     const first = this.#first++ % length;

@@ -75,7 +75,7 @@ export class EventDequeuer {
       modeOf: () => 'once',
       holdsKey: () => false,
       // Nobody is there to notify. The dead letter has the reason.
-      dropped: () => undefined,
+      notHandled: () => undefined,
     });
     this.#recoverer = new Recoverer(this.#context, {
       worker: reader.worker,

@@ -85,7 +85,7 @@ export class AbandonmentPolicy {
     if (await this.#end(dead, { kind: 'dead-letter', reason, error, errorForCaller }, guard)) {
       const { event, origin } = dead;
       const what = event ? nameOfMessage({ event, origin }) : `entry ${dead.id}`;
-      this.#listener.dropped(what, reason, error);
+      this.#listener.notHandled(what, reason, error);
     }
   }
 

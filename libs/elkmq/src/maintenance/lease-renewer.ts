@@ -64,8 +64,8 @@ export class LeaseRenewer {
           for (const attempt of some)
             if (lost.includes(attempt.id)) attempt.abort(new AbandonedError(LEASE_LOST));
         } catch {
-          // Redis is away for longer than a lease, or the group is gone. Then the fence protects the
-          // messages: see `settle.lua`.
+          // Redis is away for longer than a lease, or the group is gone. Others may take the
+          // messages then; only one of them can end each attempt: see `end_attempt.lua`.
           return;
         }
       }

@@ -26,7 +26,7 @@ export const systemTimers: Timers = {
   },
 };
 
-/** Is notified of a task that Redis refuses, once until a run succeeds. */
+/** Is notified of a task that Redis refuses, once for each time that it begins to be refused. */
 export type TaskRefused = (name: string, error: Error) => void;
 
 export interface PeriodicTaskOptions {
@@ -47,8 +47,8 @@ export type TaskRun = (() => Promise<void>) | (() => Promise<number>);
  * Runs something again and again: at an interval, or after the time that the latest run has answered. Two
  * runs never overlap. A run may fail: the next one comes at the interval.
  *
- * The tasks of a worker are in maintenance/. This class is in redis/, because legacy/ lies below that folder
- * and has a task too.
+ * The tasks of a worker are in maintenance/. This class is in redis/, because legacy/ has a task too, and
+ * lies below maintenance/.
  */
 export class PeriodicTask {
   readonly #options: PeriodicTaskOptions;

@@ -32,8 +32,8 @@ export interface RequestCallbacks {
 
 /**
  * One request, while somebody waits for it. The waiting ends with the last reply, a failure, the timeout, or
- * `abandon`, whichever comes first. Later events change nothing. A request that ends without its last reply
- * is cancelled: at once if it has not been sent or is known to be stored, else as soon as it is stored.
+ * `stopWaiting`, whichever comes first. Later events change nothing. A request that ends without its last
+ * reply is cancelled: at once if it has not been sent or is known to be stored, else as soon as it is stored.
  */
 export class WaitingRequest implements OutgoingEvent, Identified {
   readonly requestId: string;

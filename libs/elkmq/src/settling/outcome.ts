@@ -73,7 +73,7 @@ export const LEAVE_TO_LEGACY: LeaveToLegacy = { kind: 'leave-to-legacy' };
 /** Is notified of outcomes of messages that were not handled. */
 export interface OutcomeListener {
   /** A message ended without being handled. `error` is the reason, or the reason why even that failed. */
-  dropped(what: string, reason: DeadLetterReason, error?: unknown): void;
+  notHandled(what: string, reason: DeadLetterReason, error?: unknown): void;
   /**
    * A message is tried again after `delay` ms.
    * @param failure the thrown value, unless its handler has asked for another attempt
@@ -83,7 +83,8 @@ export interface OutcomeListener {
 
 /** Notifies the listener of the outcome of a message, unless it is a usual one. */
 export function reportOutcome(listener: OutcomeListener, queued: QueuedEvent, outcome: Outcome): void {
-  if (outcome.kind === 'dead-letter') listener.dropped(nameOfMessage(queued), outcome.reason, outcome.error);
+  if (outcome.kind === 'dead-letter')
+    listener.notHandled(nameOfMessage(queued), outcome.reason, outcome.error);
   else if (outcome.kind === 'retry') listener.retried(queued, Math.ceil(outcome.delayMs), outcome.failure);
 }
 

@@ -22,7 +22,7 @@ import { SettlementQueue } from './settlement-queue.js';
  */
 export type DeliveryMode = 'once' | 'at-least-once';
 
-export interface AbandonmentListener extends Pick<OutcomeListener, 'dropped'> {
+export interface AbandonmentListener extends Pick<OutcomeListener, 'notHandled'> {
   modeOf(action: string): DeliveryMode;
   /** Whether a dead letter of this action holds its ordering key until it is retried or removed. */
   holdsKey(action: string): boolean;
@@ -168,7 +168,7 @@ export class Settler implements DeliverySettler {
 
   #removeLetter({ queued }: Delivery): void {
     this.#writer.removeAbandonedLetter(queued.origin).catch((error: unknown) => {
-      this.#listener.dropped(nameOfMessage(queued), 'abandoned', error);
+      this.#listener.notHandled(nameOfMessage(queued), 'abandoned', error);
     });
   }
 

@@ -14,7 +14,7 @@ export interface WorkerControlListener {
   warned(message: string): void;
 }
 
-/** Has a worker do what operators want. */
+/** Makes a worker do what operators want. */
 export function controlListener(
   consumer: GroupConsumer,
   maintenance: Maintenance,

@@ -188,7 +188,7 @@ export class WorkerIntake implements Intake, SlotUser {
     try {
       queued = readEntry(entry);
     } catch (error) {
-      this.#listener.dropped(`entry ${entry[0]}`, 'malformed', error);
+      this.#listener.notHandled(`entry ${entry[0]}`, 'malformed', error);
       const outcome = { kind: 'dead-letter', reason: 'malformed', error } as const;
       this.#settler.endEntry(describeEntry(entry), outcome, read.consumer);
       return;

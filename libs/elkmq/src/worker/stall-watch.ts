@@ -1,6 +1,6 @@
 /**
- * A process that did not run its event loop for this part of a lease has stalled. The timer is due twice in
- * that time.
+ * A process that did not run its event loop for this part of a lease has stalled. The timer fires
+ * twice in that time.
  */
 const STALL_LEASES = 1 / 3;
 

@@ -55,8 +55,8 @@ export class ReplyReader extends AsyncResource implements ReplyListener {
 }
 
 /**
- * The body of a reply is the packet of a handler, or the JSON of a response event when an `EventQueue`
- * answers.
+ * The body of a reply is Nest's packet with the value of a handler, or the JSON of a response event when an
+ * `EventQueue` answers.
  */
 function packetOf(body: unknown, isDisposed: boolean): WritePacket {
   if (typeof body === 'string') return { response: valueOf(decodeEvent(body).payload), isDisposed };

@@ -38,9 +38,9 @@ const GAUGES = {
  * application. Start the SDK first. Servers and clients have it as an option:
  * `new ElkMqServer({ queue, telemetry: new ElkMqOpenTelemetry() })`.
  *
- * A message carries its trace in its headers, as W3C Trace Context. One request is one trace with the spans
- * `send`, until it is stored, `process`, for each attempt, and `receive`, until the last reply. The second
- * and later attempts also have a link to the span `send`.
+ * A message carries its trace in its headers, as W3C Trace Context. One request is one trace with these
+ * spans: `send` (until it is stored), `process` (one for each attempt), `receive` (until the last reply). The
+ * second and later attempts also have a link to the span `send`.
  */
 export class ElkMqOpenTelemetry implements ElkMqTelemetry {
   readonly #tracer: Tracer = trace.getTracer(NAME);

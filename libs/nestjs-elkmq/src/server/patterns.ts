@@ -7,8 +7,8 @@ export type ElkMqPattern = string | number | object;
 /**
  * Nest's `@EventPattern` with extras that have types:
  * `@ElkMqEventPattern('order.placed', { retry: { attempts: 5 } })`. A handler may have a second parameter of
- * any type, such as `@Ctx() context: ElkMqContext`. With Nest 12's own `@EventPattern` that does not compile
- * (TS1241).
+ * any type, such as `@Ctx() context: ElkMqContext`. With Nest 12's own `@EventPattern` a second
+ * parameter does not compile (TS1241).
  *
  * @throws {InvalidOptionError} when an extra is wrong; the class is not defined then
  */

@@ -109,8 +109,8 @@ export class ReplyWriter {
 }
 
 /**
- * Errors that a client does not see, as JSON: Nest's clients ignore an error that is falsy, and JSON has no
- * functions.
+ * Errors that a client does not see, as JSON: Nest's clients ignore an error that is falsy. `undefined` is
+ * what JSON makes of a function.
  */
 const NOTHING: ReadonlySet<string | undefined> = new Set(['null', 'false', '0', '""', undefined]);
 

@@ -45,7 +45,7 @@ export class Wildcards {
       .filter(({ actions }) => actions.length > 0);
   }
 
-  /** Returns one handler. It calls every handler whose pattern matches. */
+  /** Returns one handler, which calls all handlers whose pattern matches. */
   find(action: string): MessageHandler | undefined {
     if (this.#patterns.length === 0) return undefined;
     if (this.#found.has(action)) return this.#found.get(action);

@@ -24,12 +24,12 @@ export function workerLog(
   { max, maxAge }: DeadLetterCap,
   attemptsOf: (action: string) => number | undefined,
   log: Log,
-): Pick<WorkerListener, 'dropped' | 'retried' | 'warned' | 'trimmed' | 'paused' | 'limited'> {
+): Pick<WorkerListener, 'notHandled' | 'retried' | 'warned' | 'trimmed' | 'paused' | 'limited'> {
   const warnOfTrimmed = (count: number, why: string): void => {
     if (count > 0) log.warn(`${String(count)} dead letters of queue '${queue}' were removed: ${why}`);
   };
   return {
-    dropped(what, reason, error) {
+    notHandled(what, reason, error) {
       const why = EXPLAINED[reason] ?? messageOf(error);
       log.error(`Queue '${queue}': ${what} was not handled (${reason}): ${why}`);
     },

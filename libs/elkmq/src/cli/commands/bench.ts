@@ -112,7 +112,7 @@ class BenchLoad {
         modeOf: () => 'once',
         holdsKey: () => false,
         warned: note,
-        dropped: (what, reason) => note(`${what} was not handled: ${reason}`),
+        notHandled: (what, reason) => note(`${what} was not handled: ${reason}`),
         retried: () => undefined,
         trimmed: () => undefined,
       },
