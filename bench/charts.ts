@@ -1,5 +1,5 @@
 import { drawBars, OUR_COLOUR, type Bars } from './bars.js';
-import type { LevelResult, Report, TransportResult } from './report.js';
+import { levelAt, type LevelResult, type Report, type TransportResult } from './report.js';
 import { OURS } from './transports/index.js';
 import { totalCpu } from './usage.js';
 
@@ -26,12 +26,14 @@ function chartsOf({ requestReply, settings }: Report): Record<string, Bars> {
     kinds: KINDS,
   };
   const perLevel = (figure: (level: LevelResult) => number) =>
-    settings.levels.map((inFlight, place) => ({
+    settings.levels.map((inFlight) => ({
       title: `${inFlight} in flight`,
-      values: requestReply.map(({ levels }) => levels[place] && figure(levels[place])),
+      values: requestReply.map((result) => {
+        const level = levelAt(result, inFlight);
+        return level && figure(level);
+      }),
     }));
-  const cpuAt = settings.levels.indexOf(CPU_AT);
-  const usages = requestReply.map(({ levels }) => levels[cpuAt]?.usage ?? {});
+  const usages = requestReply.map((result) => levelAt(result, CPU_AT)?.usage ?? {});
   return {
     throughput: {
       ...shared,
@@ -64,11 +66,11 @@ function chartsOf({ requestReply, settings }: Report): Record<string, Bars> {
       panels: [
         {
           title: 'events per second (longer is better)',
-          values: requestReply.map(({ emit }) => emit.median),
+          values: requestReply.map(({ emit }) => emit?.median),
         },
         {
           title: 'CPU µs per event, together (shorter is better)',
-          values: requestReply.map(({ emit }) => totalCpu(emit.usage)),
+          values: requestReply.map(({ emit }) => emit && totalCpu(emit.usage)),
         },
       ],
     },

@@ -10,8 +10,9 @@ import { transportOfThisProcess } from './process-arguments.js';
 Logger.overrideLogger(['error', 'fatal']);
 const { transport, url } = await transportOfThisProcess();
 const client = transport.client(url);
-const request = () => client.send(ECHO, PAYLOAD);
-const emit = () => client.emit(EVENT, PAYLOAD);
+const { payload = PAYLOAD } = transport;
+const request = () => client.send(ECHO, payload);
+const emit = () => client.emit(EVENT, payload);
 
 async function answerWithMeasurement(load: Load): Promise<void> {
   try {
@@ -24,13 +25,15 @@ async function answerWithMeasurement(load: Load): Promise<void> {
 
 endWithParent(() => client.close());
 await client.connect();
-// Once, since comparing every answer would be measured as well.
-deepStrictEqual(
-  await new Promise((next, error) => {
-    request().subscribe({ next, error });
-  }),
-  PAYLOAD,
-);
+if (transport.carries !== 'events') {
+  // Once, since comparing every answer would be measured as well.
+  deepStrictEqual(
+    await new Promise((next, error) => {
+      request().subscribe({ next, error });
+    }),
+    payload,
+  );
+}
 
 process.on('message', (load: Load) => void answerWithMeasurement(load));
 tellParent('ready');

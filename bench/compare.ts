@@ -20,6 +20,7 @@ function figuresOf(file: string): Map<string, number[]> {
       figures.set(`${title}, ${inFlight} in flight: p50 ms`, p50RoundsMs);
       if (cpuRoundsUs !== undefined) figures.set(`${title}, ${inFlight} in flight: CPU µs`, cpuRoundsUs);
     }
+    if (emit === undefined) continue;
     figures.set(`${title}, emit: events/s`, emit.rounds);
     if (emit.cpuRoundsUs !== undefined) figures.set(`${title}, emit: CPU µs`, emit.cpuRoundsUs);
   }

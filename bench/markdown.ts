@@ -1,6 +1,6 @@
 import { growthChartFile, type GrowthReport } from './growth-report.js';
 import { ORIGINAL_AS_TEXT } from './original.js';
-import type { LevelResult, Report, TransportResult } from './report.js';
+import { levelAt, type LevelResult, type Report, type TransportResult } from './report.js';
 import { deviation, median, medianInterval, ratios } from './statistics.js';
 import { short } from './svg.js';
 import { describeAbsent, intervalsAsText, whole } from './table.js';
@@ -37,7 +37,7 @@ function describeSpeed(result: TransportResult): string {
   const p50 = at(result, 1, ({ p50Ms }) => p50Ms.toFixed(2));
   return [
     `${result.title}: ${requests} requests per second with ${USAGE_AT} in flight`,
-    `${whole(result.emit.median)} events per second`,
+    ...(result.emit === undefined ? [] : [`${whole(result.emit.median)} events per second`]),
     `p50 ${p50} ms with one in flight`,
   ].join(', ');
 }
@@ -110,7 +110,7 @@ function comparison({ requestReply, settings }: Report, ours: TransportResult): 
       ...settings.levels.map((level) =>
         at(result, level, ({ rounds }) => at(ours, level, (own) => times(own.rounds, rounds))),
       ),
-      times(ours.emit.rounds, result.emit.rounds),
+      ours.emit && result.emit ? times(ours.emit.rounds, result.emit.rounds) : '',
       at(result, 1, ({ p50RoundsMs }) => at(ours, 1, (own) => times(own.p50RoundsMs, p50RoundsMs))),
       at(result, USAGE_AT, ({ cpuRoundsUs }) =>
         at(ours, USAGE_AT, (own) => cpuTimes(own.cpuRoundsUs, cpuRoundsUs)),
@@ -133,7 +133,7 @@ function targetTable(targets: readonly Target[]): string {
 }
 
 function at(result: TransportResult, inFlight: number, cell: (level: LevelResult) => string): string {
-  const level = result.levels.find((each) => each.inFlight === inFlight);
+  const level = levelAt(result, inFlight);
   return level === undefined ? '' : cell(level);
 }
 
@@ -147,12 +147,13 @@ function withSpread({ rounds, median, min, max }: Spread): string {
 }
 
 function events({ emit }: TransportResult): string {
+  if (emit === undefined) return '';
   return emit.lost > 0 ? `${withSpread(emit)}, lost ${whole(emit.lost)}` : withSpread(emit);
 }
 
 function usage(result: TransportResult): string[] {
-  const level = result.levels.find(({ inFlight }) => inFlight === USAGE_AT);
-  const { clientCpu, workerCpu, brokerCpu, commands, bytesIn, bytesOut } = level?.usage ?? {};
+  const { clientCpu, workerCpu, brokerCpu, commands, bytesIn, bytesOut } =
+    levelAt(result, USAGE_AT)?.usage ?? {};
   const bytes = bytesIn === undefined || bytesOut === undefined ? undefined : bytesIn + bytesOut;
   return [clientCpu, workerCpu, brokerCpu, commands, bytes].map((figure) =>
     figure === undefined ? '' : short(figure),

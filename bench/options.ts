@@ -1,12 +1,7 @@
 import { CommandLine } from '../scripts/command-line.js';
 import { MOST_VALUES } from './statistics.js';
-import {
-  isTransportName,
-  optionNames,
-  OURS,
-  transportNames,
-  type TransportName,
-} from './transports/index.js';
+import { SUITE_FLAGS, SUITES, TRANSPORTS, type Suite, type SuiteFlag } from './suites.js';
+import { isTransportName, type TransportName } from './transports/index.js';
 
 /** How long and how often is measured. */
 export interface Settings {
@@ -34,7 +29,7 @@ export interface Options {
 
 const FULL: Settings = {
   rounds: 20,
-  levels: [1, 16, 64, 256, 1024],
+  levels: TRANSPORTS.levels,
   warmUpMs: 1000,
   leadInMs: 100,
   measureMs: 300,
@@ -49,30 +44,34 @@ const QUICK: Settings = {
   leastAnswers: 10,
 };
 
-const USAGE = `npm run bench -- [--quick] [--options] [--only a,b] [--rounds N] [--json FILE] [--charts DIR]
+const USAGE = `npm run bench -- [--quick] [--SUITE] [--only a,b] [--rounds N] [--json FILE] [--charts DIR]
 
   --quick       ${QUICK.rounds} rounds of ${QUICK.measureMs} ms instead of ${FULL.rounds} of ${FULL.measureMs} ms: shows that it runs, not how fast
-  --options     ElkMQ with one option each, beside ElkMQ without, in place of the transports
-  --only a,b    only these transports, of ${transportNames.join(', ')};
-                with --options of ${optionNames.join(', ')}
+${SUITE_FLAGS.map((flag) => `  --${flag.padEnd(12)}in place of the transports: ${SUITES[flag].about}`).join('\n')}
+  --only a,b    only these transports, of ${TRANSPORTS.names.join(', ')};
+${SUITE_FLAGS.map((flag) => `                with --${flag} of ${SUITES[flag].names.join(', ')}`).join('\n')}
   --rounds N    how often each transport has its turn
   --json FILE   also write everything that was measured to FILE
   --charts DIR  also draw it, as SVG files in DIR`;
 
 export function parseOptions(args: string[]): Options {
   const text = { type: 'string' } as const;
+  const flag = { type: 'boolean' } as const;
   const accepted = {
-    quick: { type: 'boolean' },
-    options: { type: 'boolean' },
+    quick: flag,
+    options: flag,
+    payloads: flag,
+    http: flag,
     only: text,
     rounds: text,
     json: text,
     charts: text,
   } as const;
   const command = new CommandLine(args, accepted, USAGE);
-  const { quick, options, only, rounds, json, charts } = command.flags;
-  const settings = quick === true ? QUICK : FULL;
-  const names = options === true ? [OURS, ...optionNames] : transportNames;
+  const { quick, only, rounds, json, charts } = command.flags;
+  const { names, levels } = suiteOf(command);
+  const times = quick === true ? QUICK : FULL;
+  const settings = { ...times, levels: levels.filter((level) => times.levels.includes(level)) };
   const jsonFile = command.outputFile('json', json);
   return {
     settings:
@@ -84,6 +83,16 @@ export function parseOptions(args: string[]): Options {
     ...(jsonFile !== undefined && { jsonFile }),
     ...(charts !== undefined && { chartFolder: charts }),
   };
+}
+
+function suiteOf(command: {
+  readonly flags: Partial<Record<SuiteFlag, boolean>>;
+  refuse(problem: string): never;
+}): Suite {
+  const [flag, ...more] = SUITE_FLAGS.filter((each) => command.flags[each] === true);
+  if (flag === undefined) return TRANSPORTS;
+  if (more.length > 0) command.refuse(`--${flag} and --${more.join(' and --')}: one of them is expected`);
+  return SUITES[flag];
 }
 
 function transportsOf(

@@ -1,3 +1,4 @@
+import type { ApiAddress } from './api.js';
 import { Child } from './child.js';
 import type { Load, Measurement } from './load.js';
 import type { Settings } from './options.js';
@@ -29,91 +30,128 @@ const EMITTING = 256;
 /** A worker that is slower than its client has so much longer for the rest. */
 const HANDLING_MS = 60_000;
 
-/** The client and the worker of one transport. They stay for all turns, so their code is compiled once. */
+/** The processes of one transport. They stay for all turns, so their code is compiled once. */
 export class ProcessPair {
   private constructor(
-    private readonly client: Child<Load, Measurement>,
     private readonly worker: Child<Count, Counted>,
-    private readonly broker: Broker,
+    private readonly api: Child<object, ApiAddress> | undefined,
+    private readonly client: Child<Load, Measurement>,
+    private readonly participant: Participant,
     private readonly settings: Settings,
   ) {}
 
   static async start(
-    { name, broker }: Participant,
+    participant: Participant,
     settings: Settings,
     interrupt: AbortSignal,
   ): Promise<ProcessPair> {
-    const start = <Command extends object, Answer>(script: 'worker' | 'client') =>
-      Child.start<Command, Answer>(
+    const { name, transport, broker } = participant;
+    const started: Child<object, unknown>[] = [];
+    const start = async <Command extends object, Answer>(
+      script: 'worker' | 'api' | 'client',
+      url: string,
+    ) => {
+      const child = await Child.start<Command, Answer>(
         `the ${script} of ${name}`,
         new URL(`./${script}.js`, import.meta.url),
-        [name, broker.url],
+        [name, url],
         interrupt,
       );
-    const worker = await start<Count, Counted>('worker');
+      started.push(child);
+      return child;
+    };
     try {
+      const worker = await start<Count, Counted>('worker', broker.url);
+      const startClient = async () => {
+        const api = transport.apiClient && (await start<object, ApiAddress>('api', broker.url));
+        const { url } = (await api?.ask({}, 0)) ?? broker;
+        const client = await start<Load, Measurement>('client', url);
+        return new ProcessPair(worker, api, client, participant, settings);
+      };
       // A worker that ends makes its client wait in vain.
-      const client = await Promise.race([start<Load, Measurement>('client'), worker.ended()]);
-      const pair = new ProcessPair(client, worker, broker, settings);
-      await pair.warmUp().catch(async (error: unknown) => {
-        await client.stop();
-        throw error;
-      });
+      const pair = await Promise.race([startClient(), worker.ended()]);
+      await pair.warmUp();
       return pair;
     } catch (error) {
-      await worker.stop();
+      for (const child of started.reverse()) await child.stop();
       throw error;
     }
   }
 
+  /** What it is measured with: numbers of requests in flight, and events. */
+  get loads(): (number | 'emit')[] {
+    const { carries } = this.participant.transport;
+    return [
+      ...(carries === 'events' ? [] : this.settings.levels),
+      ...(carries === 'requests' ? [] : ['emit' as const]),
+    ];
+  }
+
   /** Requests, as many in flight as that. */
   measureLevel(inFlight: number): Promise<Level> {
-    return this.unlessWorkerEnds(async () => {
+    return this.unlessOneEnds(async () => {
       const { leadInMs, measureMs, leastAnswers } = this.settings;
-      const meter = await UsageMeter.start(this.client.pid, this.worker.pid, this.broker);
+      const meter = await this.startMeter();
       const load = { inFlight, leadInMs, measureMs, leastAnswers };
       const measured = await this.client.ask(load, leadInMs + measureMs);
-      return { ...measured, usage: await meter.perMessage(measured.total) };
+      return {
+        ...measured,
+        requestsPerSecond: measured.requestsPerSecond * this.perMessage,
+        usage: await meter.perMessage(measured.total * this.perMessage),
+      };
     });
   }
 
   measureEmit(): Promise<Emission> {
-    return this.unlessWorkerEnds(async () => {
+    return this.unlessOneEnds(async () => {
       const before = await this.worker.ask({ events: 0 }, HANDLING_MS);
-      const meter = await UsageMeter.start(this.client.pid, this.worker.pid, this.broker);
+      const meter = await this.startMeter();
       const { total, startedAt } = await this.emit(this.settings.measureMs);
-      const { events, at } = await this.worker.ask({ events: before.events + total }, HANDLING_MS);
+      const sent = total * this.perMessage;
+      const { events, at } = await this.worker.ask({ events: before.events + sent }, HANDLING_MS);
       const handled = events - before.events;
       return {
         eventsPerSecond: (handled / (at - startedAt)) * 1_000,
-        lost: total - handled,
-        usage: await meter.perMessage(total),
+        lost: sent - handled,
+        usage: await meter.perMessage(sent),
       };
     });
   }
 
   async end(): Promise<void> {
-    await this.client.stop();
-    await this.worker.stop();
+    for (const child of [this.client, this.api, this.worker]) await child?.stop();
   }
 
   private async warmUp(): Promise<void> {
     const { levels, warmUpMs } = this.settings;
+    const { loads } = this;
     // Many in flight compile what runs for each message, few what runs for each packet. More than 256 do not: some
     // transports are slow there to begin with.
-    await this.unlessWorkerEnds(async () => {
-      for (const inFlight of [Math.min(Math.max(...levels), 256), Math.min(...levels)])
+    const numbers = [Math.min(Math.max(...levels), 256), Math.min(...levels)];
+    await this.unlessOneEnds(async () => {
+      for (const inFlight of numbers.filter(() => loads.some((load) => load !== 'emit')))
         await this.client.ask({ inFlight, leadInMs: 0, measureMs: warmUpMs }, warmUpMs);
+      if (!loads.includes('emit')) return;
       const { total } = await this.emit(warmUpMs);
-      await this.worker.ask({ events: total }, HANDLING_MS);
+      await this.worker.ask({ events: total * this.perMessage }, HANDLING_MS);
     });
+  }
+
+  private get perMessage(): number {
+    return this.participant.transport.perMessage ?? 1;
+  }
+
+  /** The client is the process that sends: the API, where there is one. */
+  private startMeter(): Promise<UsageMeter> {
+    return UsageMeter.start((this.api ?? this.client).pid, this.worker.pid, this.participant.broker);
   }
 
   private emit(measureMs: number): Promise<Measurement> {
     return this.client.ask({ inFlight: EMITTING, isEmitting: true, leadInMs: 0, measureMs }, measureMs);
   }
 
-  private unlessWorkerEnds<T>(work: () => Promise<T>): Promise<T> {
-    return Promise.race([work(), this.worker.ended()]);
+  private unlessOneEnds<T>(work: () => Promise<T>): Promise<T> {
+    const { worker, api } = this;
+    return Promise.race([work(), worker.ended(), ...(api === undefined ? [] : [api.ended()])]);
   }
 }

@@ -3,7 +3,7 @@ import type { Settings } from './options.js';
 import type { Emission, Level, Participant } from './pair.js';
 import type { Turn } from './rounds.js';
 import { median } from './statistics.js';
-import type { TransportName } from './transports/index.js';
+import { oursFor, type TransportName } from './transports/index.js';
 import { totalCpu, type Usage } from './usage.js';
 
 /** What has to be looked at before the load, which would show in it. */
@@ -43,8 +43,10 @@ export interface TransportResult {
   readonly title: string;
   readonly stores: boolean;
   readonly keeps: string;
+  /** Empty for one that carries only events. */
   readonly levels: LevelResult[];
-  readonly emit: EmitResult;
+  /** Absent for one that carries only requests. */
+  readonly emit?: EmitResult;
 }
 
 export interface EmitResult {
@@ -78,6 +80,20 @@ export interface LevelResult {
   readonly usage: Usage;
 }
 
+/** What requests came to with so many in flight. */
+export function levelAt({ levels }: TransportResult, inFlight: number): LevelResult | undefined {
+  return levels.find((level) => level.inFlight === inFlight);
+}
+
+/** What a transport is compared with, when it took part: ElkMQ under the same conditions. */
+export function oursBeside(
+  { requestReply }: Report,
+  { transport }: TransportResult,
+): TransportResult | undefined {
+  const ours = oursFor(transport);
+  return transport === ours ? undefined : requestReply.find((result) => result.transport === ours);
+}
+
 export function makeReport(
   start: Start,
   settings: Settings,
@@ -105,15 +121,17 @@ export function makeReport(
           ofThis.flatMap((turn) => ('level' in turn && turn.inFlight === inFlight ? turn.level : [])),
         ),
       );
+      const { carries } = participant.transport;
       // It broke before it had one turn of each load.
-      if (emissions.length === 0 || levels.length < settings.levels.length) return [];
+      if (carries !== 'requests' && emissions.length === 0) return [];
+      if (carries !== 'events' && levels.length < settings.levels.length) return [];
       return {
         transport: participant.name,
         title: participant.transport.title,
         stores: participant.transport.stores,
         keeps: participant.transport.keeps,
         levels,
-        emit: summariseEmit(emissions),
+        ...(emissions.length > 0 && { emit: summariseEmit(emissions) }),
       };
     }),
   };

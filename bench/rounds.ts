@@ -56,6 +56,7 @@ export async function* takeTurns(
     for (let round = 0; round < settings.rounds; round++)
       for (const load of shuffled([...settings.levels, 'emit'] as const, random))
         for (const [participant, pair] of shuffled([...pairs], random)) {
+          if (!pair.loads.includes(load)) continue;
           const turn = await measure(pair, load).catch(failure);
           yield { participant, round, ...turn };
           if (!('reason' in turn)) continue;

@@ -1,8 +1,7 @@
 import { ORIGINAL_AS_TEXT } from './original.js';
-import type { Report, TransportResult } from './report.js';
+import { levelAt, oursBeside, type Report, type TransportResult } from './report.js';
 import { median, medianInterval, ratios } from './statistics.js';
 import { describeTargets, formatInterval, targetsOf } from './targets.js';
-import { OURS } from './transports/index.js';
 import type { Usage } from './usage.js';
 
 const HEADINGS = [
@@ -27,12 +26,11 @@ const TRANSPORT_COLUMN = 1;
 export function formatReport(report: Report): string {
   const { machine, versions, settings, requestReply } = report;
   const targets = targetsOf(report);
-  const ours = requestReply.find(({ transport }) => transport === OURS);
-  const rows = settings.levels.flatMap((_, level) => [
+  const rows = settings.levels.flatMap((inFlight) => [
     [],
-    ...requestReply.map((result) => row(result, level, ours)),
+    ...requestReply.flatMap((result) => row(result, inFlight, oursBeside(report, result))),
   ]);
-  const emits = [[], ...requestReply.map((result) => emitRow(result, ours))];
+  const emits = [[], ...requestReply.flatMap((result) => emitRow(result, oursBeside(report, result)))];
   return [
     `Request-reply and emit until handled, one client and one worker; ${settings.rounds} × ${settings.measureMs} ms, medians`,
     `${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB, load average ${machine.loadAverage.toFixed(1)} at the start`,
@@ -61,28 +59,29 @@ export function describeAbsent({ skipped, failed }: Report): string[] {
   ];
 }
 
-function row({ transport, title, levels }: TransportResult, level: number, ours?: TransportResult): string[] {
-  const result = levels[level];
-  if (result === undefined) return [];
-  const oursHere = transport === OURS ? undefined : ours?.levels[level];
-  return [
-    String(result.inFlight),
-    title,
-    whole(result.median),
-    result.p50Ms.toFixed(2),
-    result.p99Ms.toFixed(2),
-    result.p999Ms.toFixed(2),
-    `${whole(result.min)} … ${whole(result.max)}`,
-    times(oursHere?.rounds, result.rounds),
-    times(oursHere?.p50RoundsMs, result.p50RoundsMs),
-    times(oursHere?.cpuRoundsUs, result.cpuRoundsUs),
-    ...usageCells(result.usage),
+function row(result: TransportResult, inFlight: number, ours?: TransportResult): string[][] {
+  const level = levelAt(result, inFlight);
+  if (level === undefined) return [];
+  const oursHere = ours && levelAt(ours, inFlight);
+  const cells = [
+    String(inFlight),
+    result.title,
+    whole(level.median),
+    level.p50Ms.toFixed(2),
+    level.p99Ms.toFixed(2),
+    level.p999Ms.toFixed(2),
+    `${whole(level.min)} … ${whole(level.max)}`,
+    times(oursHere?.rounds, level.rounds),
+    times(oursHere?.p50RoundsMs, level.p50RoundsMs),
+    times(oursHere?.cpuRoundsUs, level.cpuRoundsUs),
+    ...usageCells(level.usage),
   ];
+  return [cells];
 }
 
-function emitRow({ transport, title, emit }: TransportResult, ours?: TransportResult): string[] {
-  const theirs = transport === OURS ? undefined : ours;
-  return [
+function emitRow({ title, emit }: TransportResult, ours?: TransportResult): string[][] {
+  if (emit === undefined) return [];
+  const cells = [
     'emit',
     emit.lost > 0 ? `${title} (lost ${whole(emit.lost)})` : title,
     whole(emit.median),
@@ -90,11 +89,12 @@ function emitRow({ transport, title, emit }: TransportResult, ours?: TransportRe
     '',
     '',
     `${whole(emit.min)} … ${whole(emit.max)}`,
-    times(theirs?.emit.rounds, emit.rounds),
+    times(ours?.emit?.rounds, emit.rounds),
     '',
-    times(theirs?.emit.cpuRoundsUs, emit.cpuRoundsUs),
+    times(ours?.emit?.cpuRoundsUs, emit.cpuRoundsUs),
     ...usageCells(emit.usage),
   ];
+  return [cells];
 }
 
 /** The ratio of ElkMQ to another, such as `1.62 × (1.5 … 1.7)`. */

@@ -1,6 +1,6 @@
 import type { GrowthReport } from './growth-report.js';
 import { ORIGINAL } from './original.js';
-import type { Report, TransportResult } from './report.js';
+import { levelAt, oursBeside, type Report, type TransportResult } from './report.js';
 import { median, medianInterval, ratios, type Interval } from './statistics.js';
 import { optionNames, OURS, type TransportName } from './transports/index.js';
 
@@ -28,6 +28,12 @@ const PEERS: Partial<Record<TransportName, { p50?: number; at64?: number; at256?
 const WITH_AOF = 0.85;
 /** Of the throughput without an option. */
 const WITH_OPTION = 0.6;
+/**
+ * Of the throughput of another that does the same under the same conditions. For payloads that is the raw loop, which
+ * stores them too; Nest Redis, which keeps nothing, is shown beside it.
+ */
+const UNDER_CONDITIONS = 0.6;
+const UNDER_CONDITIONS_THAN: readonly TransportName[] = ['raw-1k', 'raw-16k', 'raw-256k', 'http-redis'];
 /** Times the throughput of the original crate. */
 const THAN_ORIGINAL = 10;
 
@@ -40,7 +46,25 @@ export function verdictOf({ interval: [low, high], bound, is }: Target): Verdict
 }
 
 /** Those of which everything has been measured. */
-export function targetsOf({ requestReply }: Report): Target[] {
+export function targetsOf(report: Report): Target[] {
+  return [...targetsBesideOurs(report), ...targetsUnderConditions(report)];
+}
+
+function targetsUnderConditions(report: Report): Target[] {
+  return report.requestReply
+    .filter(({ transport }) => UNDER_CONDITIONS_THAN.includes(transport))
+    .flatMap((other) => {
+      const ours = oursBeside(report, other);
+      if (ours === undefined) return [];
+      const name = `${ours.title} / ${other.title}`;
+      return [
+        ...of(`req/s at 64, ${name}`, ratioOf(ours, other, 64, 'rounds'), UNDER_CONDITIONS),
+        ...of(`events/s, ${name}`, eventRatios(ours, other), UNDER_CONDITIONS),
+      ];
+    });
+}
+
+function targetsBesideOurs({ requestReply }: Report): Target[] {
   const ours = requestReply.find(({ transport }) => transport === OURS);
   if (ours === undefined) return [];
   const others = requestReply.flatMap((other) => {
@@ -50,7 +74,7 @@ export function targetsOf({ requestReply }: Report): Target[] {
       ...of(`p50 at 1 in flight, ${name}`, ratioOf(ours, other, 1, 'p50RoundsMs'), p50, 'at most'),
       ...of(`req/s at 64, ${name}`, ratioOf(ours, other, 64, 'rounds'), at64),
       ...of(`req/s at 256, ${name}`, ratioOf(ours, other, 256, 'rounds'), at256),
-      ...of(`events/s, ${name}`, ratios(ours.emit.rounds, other.emit.rounds), emit),
+      ...of(`events/s, ${name}`, eventRatios(ours, other), emit),
     ];
   });
   const aof = requestReply.find(({ transport }) => transport === 'elkmq-aof');
@@ -60,9 +84,9 @@ export function targetsOf({ requestReply }: Report): Target[] {
       : [
           ...of('req/s at 64, AOF everysec / off', ratioOf(aof, ours, 64, 'rounds'), WITH_AOF),
           ...of('req/s at 256, AOF everysec / off', ratioOf(aof, ours, 256, 'rounds'), WITH_AOF),
-          ...of('events/s, AOF everysec / off', ratios(aof.emit.rounds, ours.emit.rounds), WITH_AOF),
+          ...of('events/s, AOF everysec / off', eventRatios(aof, ours), WITH_AOF),
         ];
-  const at256 = ours.levels.find(({ inFlight }) => inFlight === 256)?.rounds;
+  const at256 = levelAt(ours, 256)?.rounds;
   const original = at256?.map((rate) => rate / ORIGINAL.requestsPerSecond);
   const withOptions = requestReply
     .filter(({ transport }) => optionNames.includes(transport))
@@ -71,7 +95,7 @@ export function targetsOf({ requestReply }: Report): Target[] {
       ...(option.transport === 'elkmq-delayed'
         ? []
         : of(`req/s at 64, ${option.title} / without`, ratioOf(option, ours, 64, 'rounds'), WITH_OPTION)),
-      ...of(`events/s, ${option.title} / without`, ratios(option.emit.rounds, ours.emit.rounds), WITH_OPTION),
+      ...of(`events/s, ${option.title} / without`, eventRatios(option, ours), WITH_OPTION),
     ]);
   return [
     ...others,
@@ -132,9 +156,12 @@ function ratioOf(
   inFlight: number,
   figure: 'rounds' | 'p50RoundsMs',
 ): number[] | undefined {
-  const at = ({ levels }: TransportResult) => levels.find((level) => level.inFlight === inFlight)?.[figure];
-  const [our, their] = [at(ours), at(theirs)];
+  const [our, their] = [levelAt(ours, inFlight)?.[figure], levelAt(theirs, inFlight)?.[figure]];
   return our === undefined || their === undefined ? undefined : ratios(our, their);
+}
+
+function eventRatios(ours: TransportResult, theirs: TransportResult): number[] | undefined {
+  return ours.emit && theirs.emit && ratios(ours.emit.rounds, theirs.emit.rounds);
 }
 
 export function describeTargets(targets: readonly Target[]): string[] {

@@ -1,3 +1,4 @@
+import type { ClientProxy } from '@nestjs/microservices';
 import type { Observer, Unsubscribable } from 'rxjs';
 
 /** What a transport needs in order to be measured. One file per transport implements it. */
@@ -8,6 +9,12 @@ export interface BenchTransport {
   readonly stores: boolean;
   /** What it does with a message, in a few words: figures of unlike guarantees should not stand alone. */
   readonly keeps: string;
+  /** What it is measured with. Default: both. */
+  readonly carries?: 'requests' | 'events';
+  /** A message counts as so many: the values that answer a request, or the copies of an event. Default: 1. */
+  readonly perMessage?: number;
+  /** What a request and an event carry. Default: `PAYLOAD`. */
+  readonly payload?: object;
   /** The program without which it cannot run, if that is not installed here. */
   missing(): string | undefined;
   /** Starts a broker of its own, or only finds an address where there is no broker. */
@@ -15,6 +22,8 @@ export interface BenchTransport {
   /** Answers each request with what it was sent, and tells of each event that has been handled. */
   startWorker(url: string, handled: (event: object) => void): Promise<BenchWorker>;
   client(url: string): BenchClient;
+  /** The client of an HTTP API, which has a process of its own; `client` then gets the address of the API. */
+  apiClient?(url: string): ClientProxy;
 }
 
 export interface BenchWorker {

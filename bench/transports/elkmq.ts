@@ -15,6 +15,12 @@ export const elkmq: BenchTransport = {
   client: (url) => new ElkMqClient({ queue, url }),
 };
 
+/** For large payloads: by default 64 MiB may wait in a client, which are 255 of 256 KiB. */
+export const elkmqBuffering: BenchTransport = {
+  ...elkmq,
+  client: (url) => new ElkMqClient({ queue, url, maxBufferedBytes: 256 * 2 ** 20 }),
+};
+
 export const elkmqAof: BenchTransport = {
   ...elkmq,
   title: 'ElkMQ, AOF',

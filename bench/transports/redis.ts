@@ -1,4 +1,4 @@
-import { ClientProxyFactory, Transport } from '@nestjs/microservices';
+import { ClientProxyFactory, Transport, type ClientProxy } from '@nestjs/microservices';
 import type { BenchTransport } from './bench-transport.js';
 import { startRedisBroker } from './redis-broker.js';
 import { startNestWorker } from './nest.js';
@@ -8,6 +8,8 @@ function options(url: string) {
   return { transport: Transport.REDIS as const, options: { host: hostname, port: Number(port) } };
 }
 
+export const redisClient = (url: string): ClientProxy => ClientProxyFactory.create(options(url));
+
 export const redis: BenchTransport = {
   title: 'Nest Redis',
   stores: false,
@@ -15,5 +17,5 @@ export const redis: BenchTransport = {
   missing: () => undefined,
   startBroker: startRedisBroker,
   startWorker: (url, handled) => startNestWorker(options(url), handled),
-  client: (url) => ClientProxyFactory.create(options(url)),
+  client: redisClient,
 };

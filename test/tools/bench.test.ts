@@ -66,8 +66,8 @@ test('prints a table and writes a report that are complete', async () => {
 
   expect(requestReply.map(({ transport }) => transport)).toEqual(['elkmq', 'raw', 'tcp', 'bullmq']);
   for (const { levels, emit } of requestReply) {
-    expect(emit.median).toBeGreaterThan(0);
-    expect(emit.lost).toBe(0);
+    expect(emit?.median).toBeGreaterThan(0);
+    expect(emit?.lost).toBe(0);
     expect(levels.map(({ inFlight }) => inFlight)).toEqual([1, 64, 256]);
     for (const { rounds, median, min, max, p50Ms, p99Ms, p999Ms, usage, cpuRoundsUs } of levels) {
       if (process.platform === 'linux') expect(cpuRoundsUs).toHaveLength(1);
@@ -131,7 +131,7 @@ test('a transport that breaks is named with the reason, and costs the others not
   expect(failed).toEqual([
     { transport: 'nats', reason: expect.stringMatching(/^the worker of nats ended/) as string },
   ]);
-  expect(requestReply.map(({ transport, emit }) => [transport, emit.rounds.length])).toEqual([['tcp', 1]]);
+  expect(requestReply.map(({ transport, emit }) => [transport, emit?.rounds.length])).toEqual([['tcp', 1]]);
 });
 
 test('each option is compared with ElkMQ without it, and every event comes', async () => {
@@ -144,9 +144,60 @@ test('each option is compared with ElkMQ without it, and every event comes', asy
   expect(stdout).toMatch(/^ +events\/s, ElkMQ, one ordering key \/ without +[\d.]+ +≥ 0\.6 +open$/m);
   const { requestReply, failed } = JSON.parse(await readFile(file, 'utf8')) as Report;
   expect(failed).toEqual([]);
-  expect(requestReply.map(({ transport, emit }) => [transport, emit.lost])).toEqual(
+  expect(requestReply.map(({ transport, emit }) => [transport, emit?.lost])).toEqual(
     only.map((name) => [name, 0]),
   );
+});
+
+test('copies of an event and values of a reply are counted one by one, and an event that fails once comes', async () => {
+  const file = join(folder, 'handlers.json');
+  const only = ['elkmq', 'elkmq-retried', 'elkmq-topic-5', 'elkmq-streamed', 'elkmq-telemetry'];
+  const args = ['--quick', '--options', '--rounds', '1', '--only', only.join(), '--json', file];
+  const { stdout } = await bench(...args);
+
+  expect(stdout).toMatch(/^ +events\/s, ElkMQ, a copy of 5 \/ without +[\d.]+ +≥ 0\.6 +open$/m);
+  expect(stdout).toMatch(/^ +req\/s at 64, ElkMQ, a value of 20 \/ without +[\d.]+ +≥ 0\.6 +open$/m);
+  const { requestReply, failed } = JSON.parse(await readFile(file, 'utf8')) as Report;
+  expect(failed).toEqual([]);
+  expect(requestReply.map(({ transport, levels, emit }) => [transport, levels.length, emit?.lost])).toEqual([
+    ['elkmq', 3, 0],
+    ['elkmq-retried', 0, 0],
+    ['elkmq-topic-5', 0, 0],
+    ['elkmq-streamed', 3, undefined],
+    ['elkmq-telemetry', 3, 0],
+  ]);
+  const plain = requestReply[0]?.levels[0]?.usage;
+  const streamed = requestReply[3]?.levels[0]?.usage;
+  // A request with 20 values costs Redis more commands than one with one value, and less than 20 of them.
+  expect(streamed?.commands).toBeLessThan(plain?.commands ?? 0);
+});
+
+test('payloads are compared with the raw loop, and carry what they say', async () => {
+  const file = join(folder, 'payloads.json');
+  const only = ['elkmq-16k', 'raw-16k', 'elkmq-256k'];
+  const args = ['--quick', '--payloads', '--rounds', '1', '--only', only.join(), '--json', file];
+  const { stdout } = await bench(...args);
+
+  expect(stdout).toMatch(/^ +req\/s at 64, ElkMQ, 16 KiB \/ raw loop, 16 KiB +[\d.]+ +≥ 0\.6 +open$/m);
+  const { requestReply, failed } = JSON.parse(await readFile(file, 'utf8')) as Report;
+  expect(failed).toEqual([]);
+  // To Redis and back, with the request and with the reply.
+  const bytes = requestReply.map(({ levels }) => levels[0]?.usage.bytesIn ?? 0);
+  const least = [32, 32, 512].map((kib) => kib * 1_024);
+  expect(bytes.map((each, place) => each >= (least[place] ?? Infinity))).toEqual([true, true, true]);
+});
+
+test('an Express API is compared in front of ElkMQ and of Nest Redis', async () => {
+  const file = join(folder, 'http.json');
+  const { stdout } = await bench('--quick', '--http', '--rounds', '1', '--json', file);
+
+  expect(stdout).toMatch(/^ +req\/s at 64, Express, ElkMQ \/ Express, Nest Redis +[\d.]+ +≥ 0\.6 +open$/m);
+  const { requestReply, failed } = JSON.parse(await readFile(file, 'utf8')) as Report;
+  expect(failed).toEqual([]);
+  expect(requestReply.map(({ transport, levels, emit }) => [transport, levels.length, emit?.lost])).toEqual([
+    ['http-elkmq', 3, 0],
+    ['http-redis', 3, 0],
+  ]);
 });
 
 test('Ctrl-C ends all that it has started', async () => {
@@ -200,6 +251,8 @@ describe('a flag that cannot be followed is refused with its name', () => {
   test.each([
     [['--only', 'tcp,pigeon'], 'unknown transport "pigeon"; known: elkmq, elkmq-aof, raw, tcp, redis'],
     [['--only', 'elkmq-headers'], 'unknown transport "elkmq-headers"; known: elkmq, elkmq-aof, raw'],
+    [['--options', '--http'], '--options and --http: one of them is expected'],
+    [['--http', '--only', 'elkmq'], 'unknown transport "elkmq"; known: http-elkmq, http-redis'],
     [['--rounds', '0'], '--rounds "0": a whole number'],
     [['--json', 'no/such/folder/report.json'], '--json "no/such/folder/report.json"'],
     [['--slow'], "Unknown option '--slow'"],
