@@ -4,7 +4,14 @@ import { ElkMqServer, ServiceEvent } from 'nestjs-elkmq';
 import { filter, firstValueFrom, lastValueFrom, type Observable } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { SCRIPTS } from '../../libs/elkmq/src/redis/scripts.generated.js';
-import { clusterOf, startCluster, startServers, startUnreliableCluster } from '../support/cluster.js';
+import {
+  clusterOf,
+  joinServer,
+  startCluster,
+  startServers,
+  startUnreliableCluster,
+} from '../support/cluster.js';
+import { moveSlot } from '../../scripts/redis-cluster.js';
 import { newQueue } from '../support/event-queue.js';
 import { listening, startClient } from '../support/nest.js';
 import { clientOf, type PrivateRedis } from '../support/own-redis.js';
@@ -79,6 +86,22 @@ it('a client that ioredis has given up while it connected goes on', async () => 
   cluster.disconnect(true);
   await once(cluster, 'connecting');
   expect(await firstValueFrom(client.send('double', 21))).toBe(42);
+});
+
+it('an event that waits while ioredis connects again is stored, also when a redirection came at the end of the connection', async () => {
+  const [first] = (await startServers(1)) as [PrivateRedis];
+  const queue = newQueueName();
+  const client = startClient({ queue, redis: clusterOf([first]) });
+  await client.connect();
+  // The client does not know this server, so it makes a connection to it at the redirection.
+  const second = await joinServer(first);
+  const key = `{${queue}}(event_stream)`;
+  await moveSlot(Number(await clientOf(first).call('CLUSTER', 'KEYSLOT', key)), first, second, []);
+  const cluster = client.unwrap<Cluster>();
+  void cluster.exists(key).catch(() => undefined);
+  cluster.disconnect(true);
+  await lastValueFrom(client.emit('note', 1), { defaultValue: undefined });
+  expect(await clientOf(second).exists(key)).toBe(1);
 });
 
 describe('when the connection to one of two servers breaks, the other one stands, and', () => {

@@ -96,12 +96,15 @@ export class Connection {
       this.client.on('-node', oneHasChanged);
       reviveWhenStuck(this.client, () => this.#status !== 'closed');
     }
-    this.client.on('close', () => {
+    const isLost = (): void => {
       this.#isMisled = false;
       if (this.#status !== 'connected') return;
       this.#disconnectedAt = performance.now();
       this.#become('reconnecting');
-    });
+    };
+    this.client.on('close', isLost);
+    // A Cluster client that gets a redirection while it disconnects connects again without a close.
+    this.client.on('disconnecting', isLost);
     this.client.on('end', () => {
       this.giveUp(GAVE_UP);
     });
