@@ -90,10 +90,26 @@ export async function moveSlot(
   to: PrivateRedis,
   others: readonly PrivateRedis[],
 ): Promise<void> {
+  await beginMove(slot, from, to);
+  await endMove(slot, from, to, others);
+}
+
+/** Lets both servers know that a slot moves. Each of its keys is at one of them from now on. */
+export async function beginMove(slot: number, from: PrivateRedis, to: PrivateRedis): Promise<void> {
   const [source, target] = [await idOf(from), await idOf(to)];
   await asAdmin(to, (admin) => admin.call('CLUSTER', 'SETSLOT', slot, 'IMPORTING', source));
+  await asAdmin(from, (admin) => admin.call('CLUSTER', 'SETSLOT', slot, 'MIGRATING', target));
+}
+
+/** Moves the keys of a slot that is on its way, and then the slot: see `moveSlot`. */
+export async function endMove(
+  slot: number,
+  from: PrivateRedis,
+  to: PrivateRedis,
+  others: readonly PrivateRedis[],
+): Promise<void> {
+  const target = await idOf(to);
   await asAdmin(from, async (admin) => {
-    await admin.call('CLUSTER', 'SETSLOT', slot, 'MIGRATING', target);
     for (;;) {
       const [key] = (await admin.call('CLUSTER', 'GETKEYSINSLOT', slot, 1)) as string[];
       if (key === undefined) break;

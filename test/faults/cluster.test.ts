@@ -1,22 +1,25 @@
 import { once } from 'node:events';
+import keySlot from 'cluster-key-slot';
 import type { Cluster } from 'ioredis';
 import { ElkMqServer, ServiceEvent } from 'nestjs-elkmq';
 import { filter, firstValueFrom, lastValueFrom, type Observable } from 'rxjs';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { SCRIPTS } from '../../libs/elkmq/src/redis/scripts.generated.js';
 import {
   clusterOf,
   joinServer,
   startCluster,
+  shardOf,
   startServers,
   startUnreliableCluster,
 } from '../support/cluster.js';
-import { moveSlot } from '../../scripts/redis-cluster.js';
+import { isTransient } from '../../libs/elkmq/src/redis/redis-errors.js';
+import { beginMove, endMove, moveSlot } from '../../scripts/redis-cluster.js';
 import { newQueue } from '../support/event-queue.js';
 import { listening, startClient } from '../support/nest.js';
 import { clientOf, type PrivateRedis } from '../support/own-redis.js';
 import type { Proxy } from '../support/proxy.js';
-import { newQueueName, until } from '../support/queue.js';
+import { newQueueName, rejection, until } from '../support/queue.js';
 
 it('all keys of a queue are in one slot', async () => {
   const [server] = (await startServers(1)) as [PrivateRedis];
@@ -102,6 +105,46 @@ it('an event that waits while ioredis connects again is stored, also when a redi
   cluster.disconnect(true);
   await lastValueFrom(client.emit('note', 1), { defaultValue: undefined });
   expect(await clientOf(second).exists(key)).toBe(1);
+});
+
+describe('while the slot of a queue is on its way to another server,', () => {
+  /** A queue whose slot is between two servers, and a client of it. */
+  async function startMove() {
+    const { cluster, proxies, servers } = await startUnreliableCluster(2);
+    const queue = newQueueName();
+    const client = startClient({ queue, redis: cluster });
+    await client.connect();
+    const [key, other] = [`{${queue}}(event_stream)`, `{${queue}}`];
+    await cluster.set(other, 'there from before');
+    const { master: from } = await shardOf(servers, key);
+    const to = servers.find((server) => server !== from) as PrivateRedis;
+    await beginMove(keySlot(key), from, to);
+    return { client, key, other, from, to, proxies, servers };
+  }
+
+  it('a connection may break at the first command to that server', async () => {
+    const { client, key, from, to, proxies, servers } = await startMove();
+    const failures: unknown[] = [];
+    const note = (error: unknown) => failures.push(error);
+    process.on('unhandledRejection', note);
+    onTestFinished(() => void process.off('unhandledRejection', note));
+    proxies[servers.indexOf(to)]?.loseRequests(/asking/i);
+    // Its key is not there any more, so the first server asks for a try with the second one.
+    await client.unwrap<Cluster>().exists(key).catch(note);
+    expect(failures).toEqual([expect.objectContaining({ message: 'Connection is closed.' })]);
+    await endMove(keySlot(key), from, to, []);
+    await lastValueFrom(client.emit('note', 1), { defaultValue: undefined });
+    expect(failures).toHaveLength(1);
+  });
+
+  it('a script that misses a key which it has just removed is run again later', async () => {
+    const { other, from } = await startMove();
+    const admin = clientOf(from);
+    const script = "redis.call('DEL', KEYS[1]) return redis.call('EXISTS', KEYS[1])";
+    const refused = await rejection(admin.eval(script, 1, other));
+    expect(refused).toHaveProperty('message', expect.stringMatching(/non local key/));
+    expect(isTransient(refused)).toBe(true);
+  });
 });
 
 describe('when the connection to one of two servers breaks, the other one stands, and', () => {

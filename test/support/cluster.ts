@@ -1,27 +1,67 @@
+import keySlot from 'cluster-key-slot';
 import { Cluster, type ClusterOptions } from 'ioredis';
 import { onTestFinished } from 'vitest';
-import { CLUSTER_ARGS, CLUSTER_HOST, formCluster, joinCluster } from '../../scripts/redis-cluster.js';
+import {
+  asAdmin,
+  CLUSTER_ARGS,
+  CLUSTER_HOST,
+  formCluster,
+  joinCluster,
+} from '../../scripts/redis-cluster.js';
 import type { PrivateRedis } from '../../scripts/redis.js';
 import { Proxy } from './proxy.js';
-import { closing } from './queue.js';
+import { closing, until } from './queue.js';
 import { startTestRedis } from './test-redis.js';
 
 const SERVER_ARGS = [...CLUSTER_ARGS, '--cluster-node-timeout', '2000'];
 
 /**
  * Servers of a cluster: masters, and for each of them as many replicas. Each master has one block of slots: clients fetch
- * the list of all ranges, which is short then.
+ * the list of all ranges, which is short then. They are stopped when the test is over.
  */
 export async function startServers(masters: number, replicas = 0): Promise<PrivateRedis[]> {
+  const servers = await launchServers(masters, replicas);
+  onTestFinished(async () => {
+    await Promise.all(servers.map((server) => server.stop()));
+  });
+  return servers;
+}
+
+/** Starts servers of a cluster, as `startServers` does. Whoever calls this stops them. */
+export async function launchServers(masters: number, replicas: number): Promise<PrivateRedis[]> {
   const count = masters * (1 + replicas);
   const servers = await Promise.all(
     Array.from({ length: count }, () => startTestRedis({ args: SERVER_ARGS })),
   );
-  onTestFinished(async () => {
-    await Promise.all(servers.map((server) => server.stop()));
-  });
   await formCluster(servers, masters);
   return servers;
+}
+
+/** The servers that have the slot of a key, as the first server that answers knows it. */
+export async function shardOf(
+  servers: readonly PrivateRedis[],
+  key: string,
+): Promise<{ master: PrivateRedis; replica: PrivateRedis | undefined }> {
+  const slot = keySlot(key);
+  type Range = [from: number, to: number, ...owners: [host: string, port: number][]];
+  const ranges = await Promise.any(
+    servers.map((server) => asAdmin(server, (admin) => admin.call('CLUSTER', 'SLOTS') as Promise<Range[]>)),
+  );
+  const [, , ...owners] = ranges.find(([from, to]) => slot >= from && slot <= to) as Range;
+  const [master, replica] = owners.map(([, port]) => servers.find((server) => server.port === port));
+  return { master: master as PrivateRedis, replica };
+}
+
+/** Resolves when each server is a master or a replica that is connected to its master, and all take each other as healthy. */
+export async function whenReplicated(servers: readonly PrivateRedis[]): Promise<void> {
+  for (const server of servers) {
+    await asAdmin(server, async (admin) => {
+      await until(async () =>
+        /connected_slaves:1|master_link_status:up/.test(await admin.info('replication')),
+      );
+      await until(async () => !/,fail\?? /.test(String(await admin.call('CLUSTER', 'NODES'))));
+    });
+  }
 }
 
 /** Starts a server that joins the cluster of another one. It is a master without slots. */
@@ -69,13 +109,15 @@ export async function startReplicatedCluster(): Promise<{ cluster: Cluster; serv
   return { cluster: clusterOf(servers), servers };
 }
 
-/** A cluster of so many masters, each behind a network of its own. */
-export async function startUnreliableCluster(
-  masters: number,
-): Promise<{ cluster: Cluster; proxies: Proxy[] }> {
-  const servers = await startServers(masters);
+/** A network before each server. */
+export async function proxiesBefore(servers: readonly PrivateRedis[]): Promise<Proxy[]> {
   const proxies = await Promise.all(servers.map((server) => Proxy.before(server.url)));
   for (const proxy of proxies) closing(proxy);
+  return proxies;
+}
+
+/** A client of a cluster whose servers are behind these networks. */
+export function clusterBehind(proxies: readonly Proxy[], servers: readonly PrivateRedis[]): Cluster {
   const ports = proxies.map((proxy) => Number(new URL(proxy.url).port));
   const natMap = Object.fromEntries(
     servers.map((server, index) => [
@@ -83,5 +125,14 @@ export async function startUnreliableCluster(
       { host: CLUSTER_HOST, port: Number(ports[index]) },
     ]),
   );
-  return { cluster: clientOf(urlsOf(proxies), { natMap }), proxies };
+  return clientOf(urlsOf(proxies), { natMap });
+}
+
+/** A cluster of so many masters, each behind a network of its own. */
+export async function startUnreliableCluster(
+  masters: number,
+): Promise<{ cluster: Cluster; proxies: Proxy[]; servers: PrivateRedis[] }> {
+  const servers = await startServers(masters);
+  const proxies = await proxiesBefore(servers);
+  return { cluster: clusterBehind(proxies, servers), proxies, servers };
 }

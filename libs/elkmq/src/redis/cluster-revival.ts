@@ -1,4 +1,4 @@
-import type { Cluster } from 'ioredis';
+import type { Cluster, Redis } from 'ioredis';
 
 /** The time that the client may stay between two states, ms. */
 const STUCK_MS = 1_000;
@@ -18,4 +18,20 @@ export function reviveWhenStuck(client: Cluster, isWanted: () => boolean): void 
   };
   client.on('close', look);
   client.on('disconnecting', look);
+}
+
+/**
+ * Lets ASKING fail. A Cluster client of ioredis sends it to a server before each command for a slot that is on
+ * its way there, and does not look at the answer. Without this a connection that breaks then ends the process.
+ * The command itself fails too, and is sent again.
+ */
+export function ignoreFailuresOfAsking(client: Cluster): void {
+  client.on('+node', (node: Redis) => {
+    const ask = node.asking.bind(node);
+    node.asking = (...args: Parameters<typeof ask>) => {
+      const answer = ask(...args);
+      answer.catch(() => undefined);
+      return answer;
+    };
+  });
 }

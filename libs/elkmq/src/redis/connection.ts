@@ -1,7 +1,7 @@
 import type { Cluster, Redis } from 'ioredis';
 import { Deadline } from './deadline.js';
 import { ConnectionError } from '../model/errors.js';
-import { reviveWhenStuck } from './cluster-revival.js';
+import { ignoreFailuresOfAsking, reviveWhenStuck } from './cluster-revival.js';
 import {
   moreTelling,
   nodeErrorOf,
@@ -94,6 +94,7 @@ export class Connection {
     if ('nodes' in this.client) {
       this.client.on('+node', oneHasChanged);
       this.client.on('-node', oneHasChanged);
+      ignoreFailuresOfAsking(this.client);
       reviveWhenStuck(this.client, () => this.#status !== 'closed');
     }
     const isLost = (): void => {

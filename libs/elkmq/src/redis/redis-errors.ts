@@ -12,10 +12,11 @@ const ReplyClass = ReplyError as new () => Error & { command: unknown };
 
 /**
  * Matches a refusal for now. Before version 7 the word is in the middle when Redis refused a command in a
- * script.
+ * script. A key is not local when its slot is on its way to another server of a Cluster, and the script has
+ * just removed the key.
  */
 const FOR_NOW =
-  /(?:^|: -)(?:LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|NOREPLICAS|UNBLOCKED|MISCONF)\b/;
+  /(?:^|: -)(?:LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|NOREPLICAS|UNBLOCKED|MISCONF)\b|access a non local key/;
 
 /**
  * Whether Redis answered with an error. The name is checked too: a bundler may have changed the class, and a
