@@ -13,7 +13,7 @@ import { Load } from './load.js';
 import { HELD_UP, Member } from './member.js';
 import { Random } from '../random.js';
 import { keysOf, readRemains, unfinished } from './remains.js';
-import { Schedule } from './schedule.js';
+import { faultsOfOneRedis, Schedule } from './schedule.js';
 
 export interface CampaignOptions {
   readonly seed: number;
@@ -32,6 +32,8 @@ export interface CampaignResult extends Verdict {
   readonly seed: number;
   readonly seconds: number;
   readonly leftoverKeys: string[];
+  /** Processes that have ended by an error that nobody has handled. */
+  readonly crashes: string[];
   readonly faults: Record<string, number>;
   /** How often the machine gave a worker no time, so long that it may have lost its leases. */
   readonly heldUp: number;
@@ -68,7 +70,7 @@ export async function runCampaign(
   let isClean = false;
   try {
     const result = await run(options, scene, say);
-    isClean = result.problems.length === 0 && result.leftoverKeys.length === 0;
+    isClean = isWithoutFault(result);
     return isClean ? result : { ...result, folder: scene.folder };
   } finally {
     for (const member of [...scene.workers, ...scene.clients]) member.kill();
@@ -109,7 +111,7 @@ async function run(
   await Promise.all(members.map(({ ready }) => ready));
   const { eventStream } = keysOf(QUEUE);
   const targets = { redis, admin, eventStream, workers, clients, random: new Random(seed) };
-  const schedule = new Schedule(targets, delivery === 'at-least-once' && !isOrdered, pause);
+  const schedule = new Schedule(targets, faultsOfOneRedis(delivery === 'at-least-once' && !isOrdered), pause);
   const breaking = schedule.run((kind) => {
     say(`${((performance.now() - begin) / 1_000).toFixed(1).padStart(7)} s  ${kind}`);
   });
@@ -132,11 +134,17 @@ async function run(
   const checker = new Checker(new Load(seed, isOrdered), delivery, lives);
   const verdict = checker.check(readFacts(folder), letters);
   const seconds = Math.round((performance.now() - begin) / 1_000);
-  return { delivery, seed, seconds, ...verdict, leftoverKeys, heldUp, faults: schedule.counts };
+  const crashes = lives.crashes();
+  return { delivery, seed, seconds, ...verdict, leftoverKeys, crashes, heldUp, faults: schedule.counts };
+}
+
+/** Whether there is nothing to look into. */
+export function isWithoutFault({ problems, leftoverKeys, crashes }: CampaignResult): boolean {
+  return problems.length + leftoverKeys.length + crashes.length === 0;
 }
 
 /** Tells the clients, whichever process they are by now, that it is enough. */
-async function finish(clients: readonly Member[], sent: Promise<unknown>): Promise<void> {
+export async function finish(clients: readonly Member[], sent: Promise<unknown>): Promise<void> {
   const isSent = sent.then(() => true);
   do {
     for (const client of clients) client.send({ enough: true });

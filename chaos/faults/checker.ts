@@ -3,6 +3,7 @@ import type { Execution, Facts } from './facts.js';
 import { AFTERMATH, wasDisturbed, type Lives } from './lives.js';
 import { isRequest, type Kind, type Load } from './load.js';
 import { OrderChecker, type OrderVerdict } from './order-checker.js';
+import type { Setbacks } from '../partitions/setbacks.js';
 import type { Letter } from './remains.js';
 
 /** What a run comes to. */
@@ -12,6 +13,10 @@ export interface Verdict {
   /** Messages that were started again though no handler had asked for it. */
   executedTwice: number;
   lost: number;
+  /** Messages that a failover has lost, of a run with partitions. */
+  lostByRedis: number;
+  /** Messages that were started again because a failover has lost that they had been started. */
+  repeatedByRedis: number;
   /** What no fault accounts for. */
   unexplained: number;
   readonly deadLettered: Record<string, number>;
@@ -39,6 +44,8 @@ export class Checker {
     executed: 0,
     executedTwice: 0,
     lost: 0,
+    lostByRedis: 0,
+    repeatedByRedis: 0,
     unexplained: 0,
     deadLettered: {},
     requests: 0,
@@ -50,6 +57,8 @@ export class Checker {
     private readonly load: Load,
     private readonly delivery: DeliveryMode,
     private readonly lives: Lives,
+    /** What Redis has lost, where it may lose something. */
+    private readonly setbacks?: Setbacks,
   ) {}
 
   check(messages: ReadonlyMap<number, Facts>, letters: ReadonlyMap<number, Letter>): Verdict {
@@ -58,7 +67,7 @@ export class Checker {
       if (!messages.has(number)) this.#unexplained(number, 'a dead letter of a message that was never sent');
     }
     if (this.load.isOrdered) {
-      const checker = new OrderChecker(this.load, this.lives);
+      const checker = new OrderChecker(this.load, this.lives, this.setbacks);
       checker.checkOrder(messages);
       this.verdict.order = checker.verdict;
       for (const problem of checker.problems) this.#problem(problem);
@@ -81,8 +90,11 @@ export class Checker {
     const isHandled = facts.executions.some((execution) => wasHandled(kind, execution));
     const wasStored = facts.stored || facts.executions.length > 0;
     if (wasStored && !isHandled && !letter && !this.#nobodyWaits(kind, facts)) {
-      verdict.lost++;
-      this.#problem(`message ${number} (${kind}) is lost: ${JSON.stringify(facts)}`);
+      if (this.setbacks?.isLost(number, facts)) verdict.lostByRedis++;
+      else {
+        verdict.lost++;
+        this.#problem(`message ${number} (${kind}) is lost: ${JSON.stringify(facts)}`);
+      }
     }
   }
 
@@ -99,6 +111,10 @@ export class Checker {
     for (const [place, execution] of executions.entries()) {
       const before = executions[place - 1];
       if (!before || this.#isRetry(before, execution)) continue;
+      if (this.setbacks?.isRepeated(number, before.at, execution.at)) {
+        this.verdict.repeatedByRedis++;
+        continue;
+      }
       isTwice = true;
       if (this.delivery === 'once' || !this.#wasDisturbed(before, execution)) {
         this.#unexplained(number, `executed again: ${JSON.stringify(executions)}`);
@@ -146,9 +162,11 @@ export class Checker {
       if (caller?.endedWell !== false) this.#unexplained(number, 'its caller lived and was told nothing');
       return;
     }
-    const isLate = EXPECTED[kind]?.includes(outcome) !== true && isToldTooLate(outcome, letter);
+    // Redis may have lost the request or its answer.
+    const isLost = this.setbacks !== undefined && outcome === 'TIMEOUT_EXPIRED';
+    const isLate = EXPECTED[kind]?.includes(outcome) !== true && (isLost || isToldTooLate(outcome, letter));
     // Counted apart, so that what is let pass can be seen.
-    const name = isLate ? 'timed out, worker died' : outcome;
+    const name = isLate ? (isLost ? 'timed out' : 'timed out, worker died') : outcome;
     verdict.outcomes[name] = (verdict.outcomes[name] ?? 0) + 1;
     const isFinished = executions.some((execution) => wasHandled(kind, execution));
     if (outcomes.length > 1)

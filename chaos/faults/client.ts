@@ -6,17 +6,18 @@ import { inspect, isDeepStrictEqual } from 'node:util';
 import { firstValueFrom, lastValueFrom, race, tap, timer, type Observable } from 'rxjs';
 import { LedgerWriter } from './ledger.js';
 import { answerTo, IMPATIENCE, isRequest, Load, MEANT_ERROR, VALUES, type Kind } from './load.js';
-import { processArguments, tellParent } from './process-arguments.js';
+import { addressOf, processArguments, tellParent } from './process-arguments.js';
 
 /** A client process: sends its share of the messages, and writes into the ledger what became of each. */
 
 /** Messages that are on their way at once. */
 const IN_FLIGHT = 300;
 
-const { seed, isOrdered, queue, url, folder, life, first, step, end } = processArguments();
-const load = new Load(seed, isOrdered);
+const given = processArguments();
+const { queue, folder, life, first, step, end } = given;
+const load = Load.of(given);
 const ledger = new LedgerWriter(folder, life);
-const client = new ElkMqClient({ queue, url, timeout: load.requestTimeout });
+const client = new ElkMqClient({ queue, ...addressOf(given), timeout: load.requestTimeout });
 Logger.overrideLogger(['warn', 'error', 'fatal']);
 
 let next = first;

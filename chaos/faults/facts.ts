@@ -18,6 +18,8 @@ export interface Execution {
 export interface Facts {
   /** The life of the client that sent it. */
   sentBy: string | undefined;
+  /** ms since 1970 */
+  sentAt: number;
   stored: boolean;
   /** What its callers were told: of a request, or of an event that was not stored. */
   readonly outcomes: string[];
@@ -42,7 +44,7 @@ export function readFacts(folder: string): Map<number, Facts> {
 function factsOf(messages: Map<number, Facts>, number: number): Facts {
   let facts = messages.get(number);
   if (!facts) {
-    facts = { sentBy: undefined, stored: false, outcomes: [], executions: [] };
+    facts = { sentBy: undefined, sentAt: 0, stored: false, outcomes: [], executions: [] };
     messages.set(number, facts);
   }
   return facts;
@@ -59,6 +61,7 @@ function note(
   switch (fact) {
     case 'sent':
       facts.sentBy = life;
+      facts.sentAt = at;
       break;
     case 'stored':
       facts.stored = true;

@@ -5,21 +5,25 @@ import { LEASE } from './load.js';
 import type { Member } from './member.js';
 import type { Random } from '../random.js';
 
-/** What there is to break. */
-export interface Targets {
-  readonly redis: PrivateRedis;
-  /** A connection of the run's own. */
-  readonly admin: Redis;
-  readonly eventStream: string;
+/** The processes of a run. */
+export interface Members {
   readonly workers: readonly Member[];
   readonly clients: readonly Member[];
   readonly random: Random;
 }
 
+/** What there is to break. */
+export interface Targets extends Members {
+  readonly redis: PrivateRedis;
+  /** A connection of the run's own. */
+  readonly admin: Redis;
+  readonly eventStream: string;
+}
+
 const FLUSHES = 20;
 
 /** Breaks something, and resolves when it is whole again. */
-type Fault = (targets: Targets) => Promise<void>;
+export type Fault<T = Targets> = (targets: T) => Promise<void>;
 
 /** While one of these lasts, Redis cannot be asked for another. */
 export const REDIS_FAULTS: Readonly<Record<string, Fault>> = {
@@ -72,7 +76,7 @@ export const GROUP_FAULTS: Readonly<Record<string, Fault>> = {
   },
 };
 
-export const PROCESS_FAULTS: Readonly<Record<string, Fault>> = {
+export const PROCESS_FAULTS: Readonly<Record<string, Fault<Members>>> = {
   'worker: SIGKILL': ({ workers, random }) => end(random.pick(workers), 'SIGKILL'),
   'worker: SIGKILL, another': ({ workers, random }) => end(random.pick(workers), 'SIGKILL'),
   'worker: SIGTERM': ({ workers, random }) => end(random.pick(workers), 'SIGTERM'),

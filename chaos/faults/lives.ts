@@ -13,6 +13,11 @@ export class Lives {
     this.#byProcess = new Map(lives.map((life) => [String(life.pid), life]));
   }
 
+  /** The names of the processes that have crashed. */
+  crashes(): string[] {
+    return [...this.#byName.values()].filter(({ hasCrashed }) => hasCrashed).map(({ name }) => name);
+  }
+
   named(name: string | undefined): LifeRecord | undefined {
     return name === undefined ? undefined : this.#byName.get(name);
   }

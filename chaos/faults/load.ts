@@ -1,4 +1,5 @@
 import { Random } from '../random.js';
+import type { ProcessArguments } from './process-arguments.js';
 
 /** The kinds of messages, each with its share in a thousand. The kind is also the pattern. */
 const SHARES = {
@@ -36,6 +37,8 @@ export const HOT_KEY = 'hot';
 export const FAILING_KEY = 'failing';
 const HOT_SHARE = 0.03;
 const FAILING_SHARE = 0.02;
+/** The share of the messages without an ordering key, where the queue has partitions. */
+const KEYLESS_SHARE = 0.3;
 
 export interface Message {
   readonly number: number;
@@ -47,6 +50,8 @@ export const DRAIN_TIMEOUT = 1_000;
 const REQUEST_TIMEOUT = 60_000;
 /** Faults can last for a minute in all, and the messages of a hot key wait for each other. */
 const ORDERED_REQUEST_TIMEOUT = 600_000;
+/** A failover can lose a request. Its caller is to learn that before the run is over. */
+const PARTITIONED_REQUEST_TIMEOUT = 30_000;
 /** Of a request that is impatient, whose handler takes longer than that. */
 export const IMPATIENCE = 100;
 export const MAX_ATTEMPTS = 3;
@@ -63,14 +68,24 @@ export function isRequest(kind: Kind): boolean {
  * without talking to each other.
  */
 export class Load {
-  /** @param isOrdered whether each message has an ordering key */
+  /**
+   * @param isOrdered whether messages have ordering keys
+   * @param isPartitioned whether the queue has partitions. Some messages have no ordering key then.
+   */
   constructor(
     private readonly seed: number,
     readonly isOrdered: boolean,
+    private readonly isPartitioned = false,
   ) {}
+
+  /** The load of a run, as its processes know it. */
+  static of({ seed, isOrdered, cluster }: Pick<ProcessArguments, 'seed' | 'isOrdered' | 'cluster'>): Load {
+    return new Load(seed, isOrdered, cluster !== undefined);
+  }
 
   /** So long a caller waits, ms. */
   get requestTimeout(): number {
+    if (this.isPartitioned) return PARTITIONED_REQUEST_TIMEOUT;
     return this.isOrdered ? ORDERED_REQUEST_TIMEOUT : REQUEST_TIMEOUT;
   }
 
@@ -95,6 +110,7 @@ export class Load {
     const place = random.fraction();
     if (place < HOT_SHARE) return HOT_KEY;
     if (place < HOT_SHARE + FAILING_SHARE) return FAILING_KEY;
+    if (this.isPartitioned && place > 1 - KEYLESS_SHARE) return undefined;
     return `key ${Math.floor(random.fraction() ** 2 * KEYS)}`;
   }
 

@@ -10,6 +10,9 @@ import type { ProcessArguments, Report, Standstill } from './process-arguments.j
 /** Of a process that the machine has given no time. */
 export const HELD_UP = 'held up by the machine';
 
+/** A network that can fail. */
+export type Network = Pick<Proxy, 'delay' | 'cut' | 'silence' | 'truncateRequests' | 'loseAnswers'>;
+
 export type MemberArguments = Omit<ProcessArguments, 'life' | 'first'>;
 
 /** A time during which a process could not keep its leases, and why. */
@@ -25,6 +28,8 @@ export interface LifeRecord {
   readonly pid: number;
   /** Whether it ended by itself, having done all that was asked of it. */
   endedWell: boolean;
+  /** Whether it ended by an error that nobody has handled. */
+  hasCrashed: boolean;
   /** When its process had ended, ms since 1970; undefined while it lives. */
   endedAt: number | undefined;
   readonly disturbances: Disturbance[];
@@ -48,7 +53,7 @@ export class Member {
     readonly slot: number,
     private readonly settings: MemberArguments,
     /** What is between it and Redis, if anything. */
-    readonly proxy?: Proxy,
+    readonly proxy?: Network,
     /** The folder of the programs `worker.js` and `client.js`. */
     private readonly programs = new URL('./', import.meta.url),
   ) {
@@ -109,7 +114,7 @@ export class Member {
       this.#process = child;
       const record: LifeRecord = {
         ...{ name: nameOf(life), pid: child.pid ?? 0, disturbances: [] },
-        ...{ endedWell: false, endedAt: undefined },
+        ...{ endedWell: false, hasCrashed: false, endedAt: undefined },
       };
       this.lives.push(record);
       child.on('message', (report: Report) => {
@@ -124,7 +129,9 @@ export class Member {
         record.endedWell = true;
         this.#isWanted = false;
       });
-      await once(child, 'exit');
+      const [code] = (await once(child, 'exit')) as [number | null];
+      // A signal leaves no code.
+      record.hasCrashed = code !== null && code !== 0;
       record.endedAt = Date.now();
       if (this.role === 'client') this.#first = this.#afterLastSent(nameOf(life));
     } while (await this.#startsAgain());

@@ -1,6 +1,7 @@
 import type { Execution, Facts } from './facts.js';
 import { wasDisturbed, type Lives } from './lives.js';
 import { LEASE, type Load } from './load.js';
+import type { Setbacks } from '../partitions/setbacks.js';
 
 /** The order of the messages with ordering keys, checked. */
 export interface OrderVerdict {
@@ -12,6 +13,8 @@ export interface OrderVerdict {
   twoAtOnce: number;
   /** Started while another message of its key ran, at a worker that had lost its lease. */
   besideZombie: number;
+  /** Keys that a failover has set back. Their order is not checked. */
+  setBack: number;
 }
 
 interface Start {
@@ -25,24 +28,30 @@ const ZOMBIE_MS = 2 * LEASE;
 
 /** Looks at each ordering key: the tokens tell in which order its messages were started. */
 export class OrderChecker {
-  readonly verdict: OrderVerdict = { keys: 0, outOfOrder: 0, twoAtOnce: 0, besideZombie: 0 };
+  readonly verdict: OrderVerdict = { keys: 0, outOfOrder: 0, twoAtOnce: 0, besideZombie: 0, setBack: 0 };
   readonly problems: string[] = [];
 
   constructor(
     private readonly load: Load,
     private readonly lives: Lives,
+    private readonly setbacks?: Setbacks,
   ) {}
 
   checkOrder(messages: ReadonlyMap<number, Facts>): void {
     const byKey = new Map<string, Start[]>();
     for (const [number, { sentBy, executions }] of messages) {
-      const key = this.load.keyOf(number) ?? '';
+      const key = this.load.keyOf(number);
+      if (key === undefined) continue;
       const starts = byKey.get(key) ?? [];
       byKey.set(key, starts);
       for (const execution of executions) starts.push({ number, sentBy, execution });
     }
     this.verdict.keys = byKey.size;
     for (const [key, starts] of byKey) {
+      if (this.setbacks?.hasKey(key)) {
+        this.verdict.setBack++;
+        continue;
+      }
       starts.sort((one, other) => compareTokens(one.execution.token, other.execution.token));
       this.#checkSequence(key, starts);
       this.#checkOneAtATime(key, starts);

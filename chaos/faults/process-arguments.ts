@@ -1,5 +1,19 @@
+import { Cluster } from 'ioredis';
 import type { DeliveryMode } from 'nestjs-elkmq';
 import type { Life } from './ledger.js';
+
+/** A Cluster, and the number of partitions of the queue there. */
+export interface ClusterAddress {
+  readonly nodes: readonly Address[];
+  /** `HOST:PORT` of a server → the network before it. */
+  readonly natMap: Readonly<Record<string, Address>>;
+  readonly partitions: number;
+}
+
+interface Address {
+  readonly host: string;
+  readonly port: number;
+}
 
 /** What a worker or client process is told at its start, as JSON in its only argument. */
 export interface ProcessArguments {
@@ -7,7 +21,10 @@ export interface ProcessArguments {
   /** Whether each message has an ordering key. */
   readonly isOrdered: boolean;
   readonly queue: string;
+  /** Of a single Redis. */
   readonly url: string;
+  /** Where the queue has partitions. */
+  readonly cluster?: ClusterAddress;
   /** Of the ledger. */
   readonly folder: string;
   readonly life: Life;
@@ -20,6 +37,17 @@ export interface ProcessArguments {
 
 export function processArguments(): ProcessArguments {
   return JSON.parse(process.argv[2] ?? '{}') as ProcessArguments;
+}
+
+/** The time that a server may take to tell the slots, ms. Six servers and seven processes share the machine. */
+const SLOTS_REFRESH_MS = 3_000;
+
+/** The options that say where Redis is. */
+export function addressOf({ url, cluster }: ProcessArguments) {
+  if (!cluster) return { url };
+  const { nodes, natMap, partitions } = cluster;
+  const options = { natMap, lazyConnect: true, slotsRefreshTimeout: SLOTS_REFRESH_MS };
+  return { redis: new Cluster([...nodes], options), partitions };
 }
 
 /** The time in which the event loop of a process did not turn, ms since 1970. */

@@ -42,17 +42,15 @@ export async function unfinished(redis: Redis, queue: string): Promise<number> {
   return waiting + (await redis.zcard(delayed));
 }
 
-export async function readRemains(redis: Redis, queue: string): Promise<Remains> {
+/** @param partition whether the queue is a partition, beside others on the same server */
+export async function readRemains(redis: Redis, queue: string, partition = false): Promise<Remains> {
   const { eventStream, letters, letterBodies, temporary } = keysOf(queue);
+  const kept = [eventStream, letters, letterBodies];
+  // A client that is killed while it tries its commands leaves the last one. The next client deletes it.
+  if (partition) kept.push(`${queue}(partitions)`, `${queue}(rights)`);
   const leftoverKeys: string[] = [];
-  for (const key of await redis.keys('*')) {
-    if (
-      temporary.test(key)
-        ? (await redis.pttl(key)) === -1
-        : ![eventStream, letters, letterBodies].includes(key)
-    ) {
-      leftoverKeys.push(key);
-    }
+  for (const key of await redis.keys(partition ? `${queue}(*` : '*')) {
+    if (temporary.test(key) ? (await redis.pttl(key)) === -1 : !kept.includes(key)) leftoverKeys.push(key);
   }
   const entries = await redis.xlen(eventStream);
   if (entries > 0) leftoverKeys.push(`${eventStream} with ${entries} entries`);

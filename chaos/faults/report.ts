@@ -2,7 +2,7 @@ import type { CampaignResult } from './campaign.js';
 import type { OrderVerdict } from './order-checker.js';
 
 /** The result for people: what should be nought first. */
-export function formatResult(result: CampaignResult): string {
+export function formatResult(result: CampaignResult, isPartitioned = false): string {
   const { delivery, seed, seconds, sent, executed, executedTwice, lost, unexplained, order } = result;
   const lines = [
     `delivery '${delivery}', seed ${seed}, ${seconds} s`,
@@ -10,9 +10,11 @@ export function formatResult(result: CampaignResult): string {
     row('executed', executed),
     row('executed more than once', executedTwice),
     row('lost', lost),
+    ...(isPartitioned ? formatSetbacks(result) : []),
     row('unexplained', unexplained),
     ...(order ? formatOrder(order) : []),
     row('leftover keys', result.leftoverKeys.length),
+    row('crashes', result.crashes.length),
     row('dead letters', list(result.deadLettered)),
     row('requests', result.requests),
     row('their outcomes', list(result.outcomes)),
@@ -23,6 +25,7 @@ export function formatResult(result: CampaignResult): string {
       .map(([kind, count]) => `    ${String(count).padStart(5)}  ${kind}`),
     ...result.problems.map((problem) => `  ! ${problem}`),
     ...result.leftoverKeys.map((key) => `  ! left over: ${key}`),
+    ...result.crashes.map((name) => `  ! crashed: ${name}`),
     ...(result.folder === undefined ? [] : [`  the ledger and the logs are in ${result.folder}`]),
   ];
   return lines.join('\n');
@@ -35,19 +38,27 @@ export function isGood({
   lost,
   unexplained,
   leftoverKeys,
+  crashes,
   order,
 }: CampaignResult): boolean {
   const isTwice = delivery === 'once' && executedTwice > 0;
   const isOrdered = !order || (order.outOfOrder === 0 && order.twoAtOnce === 0);
-  return !isTwice && isOrdered && lost === 0 && unexplained === 0 && leftoverKeys.length === 0;
+  return (
+    !isTwice && isOrdered && lost === 0 && unexplained === 0 && leftoverKeys.length + crashes.length === 0
+  );
 }
 
-function formatOrder({ keys, outOfOrder, twoAtOnce, besideZombie }: OrderVerdict): string[] {
+function formatSetbacks({ lostByRedis, repeatedByRedis }: CampaignResult): string[] {
+  return [row('lost by a failover', lostByRedis), row('again after a failover', repeatedByRedis)];
+}
+
+function formatOrder({ keys, outOfOrder, twoAtOnce, besideZombie, setBack }: OrderVerdict): string[] {
   return [
     row('ordering keys', keys),
     row('out of order', outOfOrder),
     row('two of a key at once', twoAtOnce),
     row('beside a lost worker', besideZombie),
+    ...(setBack > 0 ? [row('set back by a failover', setBack)] : []),
   ];
 }
 

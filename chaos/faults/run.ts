@@ -1,4 +1,5 @@
 import { runCommand, writeJson } from '../../scripts/command-line.js';
+import { runPartitionedCampaign } from '../partitions/campaign.js';
 import { isTopicGood, runTopicCampaign, type TopicResult } from '../topics/campaign.js';
 import { formatTopicResult } from '../topics/report.js';
 import type { DeliveryMode } from 'nestjs-elkmq';
@@ -8,14 +9,15 @@ import { formatResult, isGood } from './report.js';
 
 /** Breaks things while messages flow, for each mode of delivery, and says what became of every message. */
 await runCommand(async () => {
-  const { modes, jsonFile, isTopic, ...options } = parseOptions(process.argv.slice(2));
+  const { modes, jsonFile, isTopic, isPartitioned, ...options } = parseOptions(process.argv.slice(2));
   if (isTopic) return runTopics(modes, jsonFile, options);
   const results: CampaignResult[] = [];
   for (const delivery of modes) {
     sayProgress(`delivery '${delivery}', seed ${options.seed}`);
-    const result = await runCampaign({ ...options, delivery }, sayProgress);
+    const campaign = isPartitioned ? runPartitionedCampaign : runCampaign;
+    const result = await campaign({ ...options, delivery }, sayProgress);
     results.push(result);
-    console.log(`\n${formatResult(result)}\n`);
+    console.log(`\n${formatResult(result, isPartitioned)}\n`);
   }
   writeJson(jsonFile, results);
   return results.every(isGood);

@@ -1,32 +1,42 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { GROUP_FAULTS, PROCESS_FAULTS, REDIS_FAULTS, type Targets } from './kinds.js';
+import type { Random } from '../random.js';
+import { GROUP_FAULTS, PROCESS_FAULTS, REDIS_FAULTS, type Fault, type Targets } from './kinds.js';
 
 /** Faults that last at once, at the most. */
 const AT_ONCE = 3;
+
+/** Faults by their names. */
+export interface FaultKinds<T> {
+  /** While one of these lasts, no other one of these begins. */
+  readonly alone: Readonly<Record<string, Fault<T>>>;
+  readonly together: Readonly<Record<string, Fault<T>>>;
+}
+
+/** @param voidsOnce whether there may be faults that `once`, and one at a time, do not outlive */
+export function faultsOfOneRedis(voidsOnce: boolean): FaultKinds<Targets> {
+  return { alone: { ...REDIS_FAULTS, ...(voidsOnce ? GROUP_FAULTS : {}) }, together: PROCESS_FAULTS };
+}
 
 /**
  * Breaks one thing after the other, in an order and at intervals that the seed repeats, until it is stopped: all kinds of
  * faults once, in a random order, then all again.
  */
-export class Schedule {
+export class Schedule<T extends { readonly random: Random }> {
   readonly counts: Record<string, number> = {};
-  readonly #targets: Targets;
-  readonly #voidsOnce: boolean;
+  readonly #targets: T;
+  readonly #kinds: FaultKinds<T>;
   readonly #lasting = new Set<Promise<void>>();
   readonly #stop = new AbortController();
-  #redis: Promise<void> = Promise.resolve();
+  #alone: Promise<void> = Promise.resolve();
 
-  /**
-   * @param voidsOnce whether there may be faults that `once`, and one at a time, do not outlive
-   * @param pause between two faults at the most, ms
-   */
+  /** @param pause between two faults at the most, ms */
   constructor(
-    targets: Targets,
-    voidsOnce: boolean,
+    targets: T,
+    kinds: FaultKinds<T>,
     private readonly pause: number,
   ) {
     this.#targets = targets;
-    this.#voidsOnce = voidsOnce;
+    this.#kinds = kinds;
   }
 
   /** @param onFault is told what breaks */
@@ -55,20 +65,19 @@ export class Schedule {
   }
 
   #strike(kind: string): void {
-    const ofRedis = REDIS_FAULTS[kind] ?? GROUP_FAULTS[kind];
-    const strike = ofRedis ?? PROCESS_FAULTS[kind];
+    const alone = this.#kinds.alone[kind];
+    const strike = alone ?? this.#kinds.together[kind];
     if (!strike) throw new Error(`there is no fault ${kind}`);
-    const before = ofRedis ? this.#redis : Promise.resolve();
+    const before = alone ? this.#alone : Promise.resolve();
     const lasting = before.then(() => strike(this.#targets)).finally(() => this.#lasting.delete(lasting));
     this.#lasting.add(lasting);
-    if (ofRedis) this.#redis = lasting;
+    if (alone) this.#alone = lasting;
   }
 
   #deck(): string[] {
     const { random } = this.#targets;
-    const kinds = [...Object.keys(REDIS_FAULTS), ...Object.keys(PROCESS_FAULTS)];
-    if (this.#voidsOnce) kinds.push(...Object.keys(GROUP_FAULTS));
-    return kinds
+    const { alone, together } = this.#kinds;
+    return [...Object.keys(alone), ...Object.keys(together)]
       .map((kind) => ({ kind, place: random.fraction() }))
       .sort((one, other) => one.place - other.place)
       .map(({ kind }) => kind);

@@ -15,12 +15,13 @@ import {
   VALUES,
   type Message,
 } from './load.js';
-import { processArguments, tellParent } from './process-arguments.js';
+import { addressOf, processArguments, tellParent } from './process-arguments.js';
 
 /** A worker process: a Nest microservice whose handlers write into the ledger. */
 
-const { seed, isOrdered, queue, url, folder, life, delivery } = processArguments();
-const load = new Load(seed, isOrdered);
+const given = processArguments();
+const { queue, folder, life, delivery } = given;
+const load = Load.of(given);
 const ledger = new LedgerWriter(folder, life);
 let stall = 0;
 process.on('message', (command: { stall: number }) => {
@@ -119,7 +120,7 @@ Logger.overrideLogger(['warn', 'error', 'fatal']);
 const app = await NestFactory.createMicroservice(ChaosModule, {
   strategy: new ElkMqServer({
     queue,
-    url,
+    ...addressOf(given),
     delivery,
     lease: LEASE,
     drainTimeout: DRAIN_TIMEOUT,
@@ -128,5 +129,9 @@ const app = await NestFactory.createMicroservice(ChaosModule, {
   }),
 });
 app.enableShutdownHooks();
-await app.listen();
+// Redis may be away for longer than a start waits. The run starts another process.
+await app.listen().catch((error: unknown) => {
+  console.error(error);
+  process.exit(0);
+});
 tellParent('ready');

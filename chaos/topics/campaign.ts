@@ -6,9 +6,9 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startRedis, type PrivateRedis } from '../../scripts/redis.js';
 import { Proxy } from '../../test/support/proxy.js';
-import type { CampaignOptions } from '../faults/campaign.js';
+import { finish, type CampaignOptions } from '../faults/campaign.js';
 import { Member } from '../faults/member.js';
-import { Schedule } from '../faults/schedule.js';
+import { faultsOfOneRedis, Schedule } from '../faults/schedule.js';
 import { Random } from '../random.js';
 import { checkTopic, type Subscribed, type TopicVerdict } from './checker.js';
 import { FROM_THE_START, PATTERN, SERVICES, TOPIC, WORKERS_EACH, type Service } from './roles.js';
@@ -102,7 +102,7 @@ async function run(
   await Promise.all(members.map(({ ready }) => ready));
 
   const targets = { redis, admin, eventStream: '', workers, clients, random: new Random(seed) };
-  const schedule = new Schedule(targets, false, pause);
+  const schedule = new Schedule(targets, faultsOfOneRedis(false), pause);
   const breaking = schedule.run((kind) => {
     say(`${since()}  ${kind}`);
   });
@@ -164,14 +164,6 @@ export function isTopicGood(result: TopicResult): boolean {
       handled > 0 && lost === 0 && strange === 0 && (delivery !== 'once' || handledTwice === 0),
   );
   return areGood && divided + unrouted + unfinished + leftoverKeys.length === 0;
-}
-
-/** Tells the clients, whichever process they are by now, that it is enough. */
-async function finish(clients: readonly Member[], sent: Promise<unknown>): Promise<void> {
-  const isSent = sent.then(() => true);
-  do {
-    for (const client of clients) client.send({ enough: true });
-  } while (!(await Promise.race([isSent, sleep(500, false)])));
 }
 
 /** @returns the number of events that are not finished when the time is over */

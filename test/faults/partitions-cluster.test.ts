@@ -1,10 +1,19 @@
+import keySlot from 'cluster-key-slot';
 import type { Cluster } from 'ioredis';
 import { ElkMqRecordBuilder, type ElkMqClient, type ElkMqContext } from 'nestjs-elkmq';
 import { lastValueFrom } from 'rxjs';
-import { expect, it } from 'vitest';
+import { beforeAll, expect, it } from 'vitest';
 import { partitionNames, partitionOf } from '../../libs/elkmq/src/model/partitions.js';
+import { moveSlot } from '../../scripts/redis-cluster.js';
 import type { PrivateRedis } from '../../scripts/redis.js';
-import { clusterOf, startReplicatedCluster, startServers } from '../support/cluster.js';
+import {
+  clusterBehind,
+  clusterOf,
+  launchServers,
+  proxiesBefore,
+  shardOf,
+  whenReplicated,
+} from '../support/cluster.js';
 import { events, logs, moduleOf, requests, startApp, startClient } from '../support/nest.js';
 import { clientOf } from '../support/own-redis.js';
 import { newQueueName, until } from '../support/queue.js';
@@ -18,14 +27,20 @@ function emitted(client: ElkMqClient, pattern: string, data: unknown): Promise<u
   return lastValueFrom(client.emit(pattern, data), { defaultValue: undefined });
 }
 
-/** The names of the partitions, by the server that has them. */
-async function partitionsOf(servers: readonly PrivateRedis[], queue: string): Promise<string[][]> {
-  return Promise.all(
-    servers.map(async (server) => {
-      const keys = await clientOf(server).keys('*');
-      return partitionNames(queue, PARTITIONS).filter((name) => keys.includes(`{${name}}(event_stream)`));
-    }),
-  );
+/** Three masters, each with a replica. They change their roles from test to test. */
+let servers: PrivateRedis[];
+beforeAll(async () => {
+  servers = await launchServers(3, 1);
+  return async () => {
+    await Promise.all(servers.map((server) => server.stop()));
+  };
+});
+
+/** The partitions that have their master there. */
+async function partitionsOf(server: PrivateRedis, queue: string): Promise<number[]> {
+  const names = partitionNames(queue, PARTITIONS);
+  const masters = await Promise.all(names.map(async (name) => (await shardOf(servers, `{${name}}`)).master));
+  return names.flatMap((_, index) => (masters[index] === server ? [index] : []));
 }
 
 /** What handlers have seen: the numbers of each ordering key, in the order of their first attempts. */
@@ -74,6 +89,14 @@ class Senders {
     await until(() => this.count() >= before + count);
   }
 
+  /** Waits until so many more events of each of these keys are stored. */
+  async storesOf(keys: readonly string[], count: number): Promise<void> {
+    const counts = new Map(keys.map((key) => [key, this.stored.get(key)?.length ?? 0]));
+    await until(() =>
+      keys.every((key) => (this.stored.get(key)?.length ?? 0) >= Number(counts.get(key)) + count),
+    );
+  }
+
   async end(): Promise<void> {
     this.#isOver = true;
     await Promise.all(this.#all);
@@ -104,14 +127,14 @@ class Senders {
   }
 }
 
-async function withoutFullCoverage(servers: readonly PrivateRedis[]): Promise<void> {
+async function setFullCoverage(value: 'yes' | 'no'): Promise<void> {
   await Promise.all(
-    servers.map((server) => clientOf(server).config('SET', 'cluster-require-full-coverage', 'no')),
+    servers.map((server) => clientOf(server).config('SET', 'cluster-require-full-coverage', value)),
   );
 }
 
 /** A worker and a client of a queue with partitions. */
-async function start(redis: Cluster, options: object = {}) {
+async function start(redis: Cluster, options: object = {}, enqueueTimeout = 60_000) {
   const queue = newQueueName();
   const seen = new Seen();
   const address = { queue, partitions: PARTITIONS, redis };
@@ -120,55 +143,128 @@ async function start(redis: Cluster, options: object = {}) {
     requests({ double: (n: number) => n * 2 }),
   ];
   await startApp(moduleOf(...handlers), { ...address, ...options });
-  const client = startClient({ ...address, enqueueTimeout: 5_000 });
+  const client = startClient({ ...address, enqueueTimeout });
   await client.connect();
-  return { queue, seen, client };
+  return { queue, seen, client, senders: new Senders(client) };
 }
 
-it('partitions are on all masters, and one worker and one client serve them', async () => {
-  const servers = await startServers(4);
-  const { queue, seen, client } = await start(clusterOf(servers));
-  const senders = new Senders(client);
-  await senders.stores(200);
-  await senders.end();
-  await until(() => seen.plain.size === senders.plain.length);
+/** The master of partition 0, its replica, and the keys of all its partitions. */
+async function pickShard(queue: string) {
+  const { master, replica } = await shardOf(servers, `{${queue}}`);
+  const partitions = await partitionsOf(master, queue);
+  const isThere = (key: string): boolean => partitions.includes(partitionOf(key, PARTITIONS));
+  const [keys, others] = [KEYS.filter(isThere), KEYS.filter((key) => !isThere(key))];
+  expect(keys.length).toBeGreaterThan(0);
+  expect(others.length).toBeGreaterThan(0);
+  return { master, replica: replica as PrivateRedis, partitions, keys, others };
+}
+
+/** Everything that was to be stored was stored, and was handled in the order of its key. */
+async function expectAllHandled(seen: Seen, senders: Senders): Promise<void> {
+  expect([...senders.failures, ...senders.keyedFailures]).toEqual([]);
+  await until(() => senders.plain.every((n) => seen.plain.has(n)));
   await until(() => KEYS.every((key) => seen.ofKey.get(key)?.length === senders.stored.get(key)?.length));
   for (const key of KEYS) expect(seen.ofKey.get(key)).toEqual(senders.stored.get(key));
   expect(seen.overlaps).toEqual([]);
+}
+
+it('partitions are on all masters, and one worker and one client serve them', async () => {
+  await setFullCoverage('yes');
+  const { queue, seen, client, senders } = await start(clusterOf(servers));
+  await senders.stores(200);
+  await senders.end();
+  await expectAllHandled(seen, senders);
   const answers = Array.from({ length: 10 }, (_, n) => lastValueFrom(client.send<number>('double', n)));
   expect(await Promise.all(answers)).toEqual(Array.from({ length: 10 }, (_, n) => n * 2));
-  expect((await partitionsOf(servers, queue)).map((names) => names.length)).toEqual([2, 2, 2, 2]);
+  const masters = await Promise.all(servers.map((server) => partitionsOf(server, queue)));
+  expect(masters.map(({ length }) => length).toSorted()).toEqual([0, 0, 0, 2, 3, 3]);
   const warnings = logs.filter(
     (line) => line.includes(queue) && line.includes('cluster-require-full-coverage'),
   );
   const both = [expect.stringContaining('[ElkMqServer]'), expect.stringContaining('[ElkMqClient]')];
   // Who may not read the configuration cannot know it.
   expect(warnings).toEqual(mayRun('config|get') ? both : []);
+  await setFullCoverage('no');
 });
 
-it('a master without a replica is killed: only messages with its keys fail, and the rest goes on', async () => {
-  const servers = await startServers(4);
-  await withoutFullCoverage(servers);
-  const { queue, seen, client } = await start(clusterOf(servers));
-  const senders = new Senders(client);
+it('slots are moved under load: everything is handled once, and each key keeps its order', async () => {
+  const { queue, seen, senders } = await start(clusterOf(servers));
   await senders.stores(100);
-  const places = await partitionsOf(servers, queue);
+  const { master, partitions } = await pickShard(queue);
   const names = partitionNames(queue, PARTITIONS);
-  const isLost = (key: string) => places[3]?.includes(names[partitionOf(key, PARTITIONS)] as string);
-  const [lost, kept] = [KEYS.filter(isLost), KEYS.filter((key) => !isLost(key))];
-  expect(lost.length).toBeGreaterThan(0);
-  expect(kept.length).toBeGreaterThan(0);
-  await servers[3]?.kill();
+  const owners = await Promise.all(names.map(async (name) => (await shardOf(servers, `{${name}}`)).master));
+  const target = owners.find((owner) => owner !== master) as PrivateRedis;
+  for (const partition of partitions) {
+    await moveSlot(keySlot(`{${String(names[partition])}}`), master, target, owners);
+    await senders.stores(100);
+  }
+  expect(await partitionsOf(master, queue)).toEqual([]);
+  await senders.end();
+  await expectAllHandled(seen, senders);
+});
+
+it('a replica takes over at CLUSTER FAILOVER under load: everything is handled once, and each key keeps its order', async () => {
+  const { queue, seen, senders } = await start(clusterOf(servers));
+  await senders.stores(100);
+  const { replica, keys } = await pickShard(queue);
+  await clientOf(replica).call('CLUSTER', 'FAILOVER');
+  await until(async () => /role:master/.test(await clientOf(replica).info('replication')));
+  await senders.storesOf(keys, 5);
+  await senders.end();
+  await expectAllHandled(seen, senders);
+  await whenReplicated(servers);
+});
+
+it('the network to one master is cut without a word: everything is handled once, and each key keeps its order', async () => {
+  const proxies = await proxiesBefore(servers);
+  const { queue, seen, senders } = await start(clusterBehind(proxies, servers));
+  await senders.stores(100);
+  const { master, keys } = await pickShard(queue);
+  proxies[servers.indexOf(master)]?.silence();
+  await senders.storesOf(keys, 5);
+  await senders.end();
+  await expectAllHandled(seen, senders);
+});
+
+it.each(['once', 'at-least-once'] as const)(
+  'with %s, a master is killed and its replica takes over: each key keeps its order',
+  async (delivery) => {
+    const { queue, seen, senders } = await start(clusterOf(servers), { delivery }, 5_000);
+    await senders.stores(100);
+    const { master, replica, keys, others } = await pickShard(queue);
+    // Replication is asynchronous: what is stored last may be lost.
+    await hasReceived(master, replica);
+    await master.kill();
+    await until(async () => /role:master/.test(await clientOf(replica).info('replication')));
+    await senders.storesOf(keys, 5);
+    await senders.end();
+    for (const key of KEYS) {
+      const last = senders.stored.get(key)?.at(-1);
+      await until(() => seen.ofKey.get(key)?.includes(last as number) === true);
+      const numbers = seen.ofKey.get(key) ?? [];
+      expect(numbers).toEqual(numbers.toSorted((a, b) => a - b));
+      if (others.includes(key)) expect(numbers).toEqual(senders.stored.get(key));
+    }
+    expect(seen.overlaps).toEqual([]);
+    await master.restart();
+    await whenReplicated(servers);
+  },
+);
+
+// The last one: what it kills stays away.
+it('a master without a replica is killed: only messages with its keys fail, and the rest goes on', async () => {
+  const { queue, seen, client, senders } = await start(clusterOf(servers), {}, 5_000);
+  await senders.stores(100);
+  const { master, replica, keys: lost, others: kept } = await pickShard(queue);
+  await replica.kill();
+  await master.kill();
 
   // The keys of its partitions fail by and by, while everything else is stored and handled.
   await until(() => lost.every((key) => senders.keyedFailures.includes(key)));
   const before = { plain: senders.plain.length, seen: seen.plain.size };
   await until(() => senders.plain.length >= before.plain + 50);
   await until(() => seen.plain.size >= before.seen + 50);
-  const counts = new Map(kept.map((key) => [key, senders.stored.get(key)?.length ?? 0]));
-  await until(() =>
-    kept.every((key) => (senders.stored.get(key)?.length ?? 0) >= Number(counts.get(key)) + 5),
-  );
+  await senders.storesOf(kept, 5);
   expect(await lastValueFrom(client.send<number>('double', 21))).toBe(42);
   await senders.end();
   for (const key of kept) expect(senders.keyedFailures).not.toContain(key);
@@ -176,36 +272,3 @@ it('a master without a replica is killed: only messages with its keys fail, and 
   for (const key of kept) expect(seen.ofKey.get(key)).toEqual(senders.stored.get(key));
   expect(seen.overlaps).toEqual([]);
 });
-
-it.each(['once', 'at-least-once'] as const)(
-  'with %s, a master is killed and its replica takes over: each key keeps its order',
-  async (delivery) => {
-    const { cluster, servers } = await startReplicatedCluster();
-    await withoutFullCoverage(servers);
-    const { queue, seen, client } = await start(cluster, { delivery });
-    const senders = new Senders(client);
-    await senders.stores(100);
-    const places = await partitionsOf(servers.slice(0, 3), queue);
-    const names = partitionNames(queue, PARTITIONS);
-    const [master, replica] = [servers[0] as PrivateRedis, servers[3] as PrivateRedis];
-    const isMoved = (key: string) => places[0]?.includes(names[partitionOf(key, PARTITIONS)] as string);
-    // Replication is asynchronous: what is stored last may be lost.
-    await hasReceived(master, replica);
-    await master.kill();
-    await until(async () => /role:master/.test(await clientOf(replica).info('replication')));
-    const moved = KEYS.filter(isMoved);
-    const counts = new Map(moved.map((key) => [key, senders.stored.get(key)?.length ?? 0]));
-    await until(() =>
-      moved.every((key) => (senders.stored.get(key)?.length ?? 0) >= Number(counts.get(key)) + 5),
-    );
-    await senders.end();
-    for (const key of KEYS) {
-      const last = senders.stored.get(key)?.at(-1);
-      await until(() => seen.ofKey.get(key)?.includes(last as number) === true);
-      const numbers = seen.ofKey.get(key) ?? [];
-      expect(numbers).toEqual(numbers.toSorted((a, b) => a - b));
-      if (!isMoved(key)) expect(numbers).toEqual(senders.stored.get(key));
-    }
-    expect(seen.overlaps).toEqual([]);
-  },
-);
