@@ -176,7 +176,7 @@ export class Requester {
    */
   async connect(): Promise<void> {
     await this.connection.whenConnected(this.#options.enqueueTimeout);
-    await this.#check.prepare();
+    await this.#check.prepareIfConnected();
   }
 
   /** Resolves when connected, as `connect` does. The user of Redis needs no right to send. */

@@ -33,7 +33,7 @@ export class SenderCheck {
   readonly #needs: readonly Need[];
   readonly #listener: ConnectionListener;
   readonly #checkQueue: ((client: Connection['client']) => Promise<void>) | undefined;
-  #running: Promise<boolean> | undefined;
+  #running: Promise<void> | undefined;
   #hasSucceeded = false;
 
   /**
@@ -62,17 +62,29 @@ export class SenderCheck {
   }
 
   /**
+   * Checks Redis before something is stored. Nothing may be stored after a check that has failed: another
+   * connection of a Cluster may be there already.
    * @throws {ConnectionError} when Redis is too old, or refuses what sending needs
    * @throws {InvalidOptionError} when the queue has another number of partitions
+   * @throws the error of the connection, when it broke
    */
   async prepare(): Promise<void> {
     if (this.#hasSucceeded) return;
     this.#running ??= this.#run();
-    this.#hasSucceeded = await this.#running;
+    await this.#running;
+    this.#hasSucceeded = true;
   }
 
-  /** @returns whether Redis has answered */
-  async #run(): Promise<boolean> {
+  /** Checks Redis, as `prepare` does, if the connection does not break: messages wait for the next one. */
+  async prepareIfConnected(): Promise<void> {
+    try {
+      await this.prepare();
+    } catch (error) {
+      if (error instanceof EventQueueError || !isTransient(error)) throw error;
+    }
+  }
+
+  async #run(): Promise<void> {
     try {
       const { client } = this.#connection;
       await checkVersion(client);
@@ -80,12 +92,9 @@ export class SenderCheck {
       if (essential !== undefined) throw new ConnectionError(`${this.#owner}: ${essential}`);
       await this.#checkQueue?.(client);
       for (const warning of warnings) this.#listener.warned?.(warning);
-      return true;
     } catch (error) {
       this.#running = undefined;
-      // Any other error means that the connection broke: messages wait for the next one.
-      if (error instanceof EventQueueError || !isTransient(error)) throw error;
-      return false;
+      throw error;
     }
   }
 }

@@ -87,7 +87,7 @@ export class TopicPublisher {
   /** Resolves when connected. @throws {ConnectionError} */
   async connect(): Promise<void> {
     await this.connection.whenConnected(this.#options.enqueueTimeout);
-    await this.#check.prepare();
+    await this.#check.prepareIfConnected();
   }
 
   /**
