@@ -37,7 +37,7 @@ describe('wrong options are refused, with the option, its value and what is acce
     [{ queue, enqueueTimeout: Infinity }, 'got Infinity'],
   ];
   const server: [options: unknown, message: string | RegExp][] = [
-    [{ queue, timeout: 1 }, /^ElkMqServer has no option "timeout"; it has concurrency, .*, url$/],
+    [{ queue, timeout: 1 }, /^ElkMqServer has no option "timeout"; it has after, concurrency, .*, url$/],
     [{ queue, concurrency: 1.5 }, 'concurrency must be a whole number from 1 to 2147483647, got 1.5'],
     [{ queue, concurrency: '8' }, 'concurrency must be a whole number from 1 to 2147483647, got "8"'],
     [

@@ -64,13 +64,13 @@ describe('a worker whose queue is paused', () => {
     await until(() => reads > 0);
     // Redis gets both commands on one connection, so the read has the entry before it is ended.
     const stored = send(context.connection.client, 'xadd', [keys.eventStream, '*', ...EVENT]);
-    consumer.pauseReading();
+    consumer.pauseReading('operator');
     const id = String(await stored);
     const fields = await putBack(keys, id);
     expect(fields.slice(0, 2)).toEqual(EVENT.slice(0, 2));
     expect(fields[fields.indexOf('origin') + 1]).toBe(id);
     expect(taken).toEqual([]);
-    consumer.resumeReading();
+    consumer.resumeReading('operator');
     await until(() => taken.length === 1);
   });
 
@@ -102,7 +102,7 @@ describe('a worker whose queue is paused', () => {
     });
     const id = await redis.xadd(keys.eventStream, '*', ...EVENT);
     const entry = await consumer.readOne();
-    consumer.pauseReading();
+    consumer.pauseReading('operator');
     const read = { consumer: consumer.directName, sentAt: performance.now() };
     intake.takeEntries([entry as StreamEntry], 1, read);
     expect(handled).toEqual([]);

@@ -70,5 +70,6 @@ export { requestRefused, unroutedError } from './topics/topic-errors.js';
 export { publishingOptions } from './topics/topic.js';
 export { readTopicState } from './topics/topic-state.js';
 export { PartitionedWorker } from './worker/partitioned-worker.js';
+export { SuccessorWorker } from './worker/successor-worker.js';
 export { Worker } from './worker/worker.js';
-export type { WorkerListener } from './worker/worker-options.js';
+export type { SuccessorListener, WorkerListener } from './worker/worker-options.js';

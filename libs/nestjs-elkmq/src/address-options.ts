@@ -7,6 +7,7 @@ import {
   parseSubscriptionName,
   parseTopicName,
   publishingOptions,
+  QueueKeys,
   queueOfSubscription,
   sendingOptions,
   type PartitionOptions,
@@ -83,6 +84,23 @@ export function partitionsOf(given: Address, queue: string, isCluster: boolean):
   return partitions;
 }
 
+/**
+ * The queue that must be empty before this one is served, if there is one.
+ * @throws {InvalidOptionError}
+ */
+export function predecessorOf(given: Address, queue: string, isCluster: boolean): string | undefined {
+  const { after, topic, legacyConsumers } = given;
+  if (after === undefined) return undefined;
+  if (topic !== undefined) refuseGiven(given, ['after'], 'with a topic');
+  if (legacyConsumers === true) refuseGiven(given, ['after'], 'with legacyConsumers');
+  const isName = typeof after === 'string' && after !== '' && after.isWellFormed();
+  const eventStreamOf = (name: string): string => new QueueKeys(name, isCluster).eventStream;
+  if (isName && eventStreamOf(after) !== eventStreamOf(queue)) return after;
+  throw new InvalidOptionError(
+    `after must be the name of another queue than ${formatValue(queue)}, got ${formatValue(after)}`,
+  );
+}
+
 function refuseGiven(given: object, names: readonly string[], when: string): void {
   for (const name of names) {
     const value = (given as Record<string, unknown>)[name];
@@ -108,6 +126,8 @@ export interface Address {
   readonly topic?: unknown;
   readonly subscription?: unknown;
   readonly retention?: unknown;
+  readonly after?: unknown;
+  readonly legacyConsumers?: unknown;
   readonly partitions?: unknown;
   readonly partitionsForTests?: unknown;
 }

@@ -69,6 +69,12 @@ export interface ElkMqServerSettings extends ElkMqOptions {
    * one. Default: never; a failed event becomes a dead letter at once.
    */
   retry?: ElkMqRetryOptions;
+  /**
+   * The name of another queue, the predecessor, that this queue comes after. The server takes no messages until
+   * nothing waits, runs or is delayed in the predecessor, in any of its partitions. So messages of an ordering
+   * key keep their order across both, once all clients send to this queue. Default: none.
+   */
+  after?: string;
   /** Whether legacy consumers, those of the original ElkMQ, read the queue too. Default false. */
   legacyConsumers?: boolean;
   /** The time that running handlers may take to finish at shutdown, ms. Default 10,000. */

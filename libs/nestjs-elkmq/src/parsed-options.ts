@@ -11,7 +11,14 @@ import {
   RedisSource,
   refuseUnknown,
 } from 'elkmq/internal';
-import { partitionsOf, queueNameOf, sendingTo, servedSubscription, type Address } from './address-options.js';
+import {
+  partitionsOf,
+  predecessorOf,
+  queueNameOf,
+  sendingTo,
+  servedSubscription,
+  type Address,
+} from './address-options.js';
 import { parseTelemetry } from './instrumentation.js';
 import type { ElkMqClientOptions, ElkMqOptions, ElkMqServerOptions } from './options.js';
 import { retryPolicy } from './server/retry-policy.js';
@@ -33,6 +40,7 @@ const SERVER = [
   'topic',
   'subscription',
   'retention',
+  'after',
   'concurrency',
   'delivery',
   'lease',
@@ -68,6 +76,7 @@ export function serverOptions(given: ElkMqServerOptions) {
   return {
     ...common,
     subscription: servedSubscription(given),
+    after: predecessorOf(given, common.queue, common.source.isCluster),
     transportId,
     concurrency: concurrencyFor(given.concurrency, common.partitions),
     delivery: deliveryMode(given.delivery),

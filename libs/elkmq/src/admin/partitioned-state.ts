@@ -133,6 +133,7 @@ function stateOf(states: readonly QueueState[]): QueueState {
   const olderWorkers = Math.max(...states.map((state) => state.olderWorkers ?? 0));
   const pauses = states.flatMap(({ paused }) => paused ?? []);
   const [paused] = pauses.sort((one, other) => one.since - other.since);
+  const waitsFor = states.find((state) => state.waitsFor !== undefined)?.waitsFor;
   const limits = sumOfLimits(states.map((state) => state.limits ?? {}));
   return {
     ...sumOfStates(states),
@@ -140,6 +141,7 @@ function stateOf(states: readonly QueueState[]): QueueState {
     workers: Math.min(...states.map(({ workers }) => workers)),
     ...(olderWorkers > 0 && { olderWorkers }),
     ...(paused && { paused }),
+    ...(waitsFor !== undefined && { waitsFor }),
     ...(limits && { limits }),
   };
 }

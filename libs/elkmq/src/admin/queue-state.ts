@@ -43,6 +43,11 @@ export interface QueueState {
   readonly olderWorkers?: number;
   /** The pause, if the queue is paused: its workers take nothing. */
   readonly paused?: QueuePause;
+  /**
+   * The queue that must be empty before the workers take messages (their option `after`), while all of them
+   * wait for it.
+   */
+  readonly waitsFor?: string;
   /** The limits over all workers, if the queue has any. */
   readonly limits?: QueueLimits;
   /** The number of partitions, if the queue has any. */
@@ -82,7 +87,7 @@ export async function readQueueState(
       scripts.queueState(keys, { group: GROUP, orderingKeys: ORDERING_KEYS }),
       patience,
     );
-    const [since, by, concurrency, rate, per] = (answer as string[]).slice(CONTROL_AT);
+    const [since, by, concurrency, rate, per, waitsFor] = (answer as string[]).slice(CONTROL_AT);
     const [entries, responses, running, oldest, ...numbers] = answer as Counts;
     const [delayed, deadLetters, now, workers, behindKeys, blockedKeys, olderWorkers] = numbers;
     const paused = pauseOf(since, by);
@@ -98,6 +103,7 @@ export async function readQueueState(
       workers,
       ...(olderWorkers > 0 && { olderWorkers }),
       ...(paused && { paused }),
+      ...(waitsFor && { waitsFor }),
       ...(limits && { limits }),
     };
   } catch (error) {
@@ -109,7 +115,7 @@ export async function readQueueState(
 
 /** The state of several queues together. */
 export function sumOfStates(states: readonly QueueState[]): QueueState {
-  const sum = (name: Exclude<keyof QueueState, 'paused' | 'limits' | 'away'>): number =>
+  const sum = (name: Exclude<keyof QueueState, 'paused' | 'waitsFor' | 'limits' | 'away'>): number =>
     states.reduce((total, state) => total + (state[name] ?? 0), 0);
   const olderWorkers = sum('olderWorkers');
   return {

@@ -34,6 +34,8 @@ export interface WorkerInfo {
   readonly lease: number;
   /** Whether it takes no messages because the queue is paused. */
   readonly paused: boolean;
+  /** The queue that must be empty before it takes messages, if it waits for one (the option `after`). */
+  readonly waitsFor?: string;
   /**
    * The names of its features: `limits`, `ordering_keys`, `pause`. A worker of an earlier version has none.
    */
@@ -84,7 +86,9 @@ function workerInfo(name = '', json = ''): WorkerInfo | undefined {
       ? said.features.filter((each) => typeof each === 'string')
       : [];
     if (!isRight) return undefined;
-    const shape = { concurrency, running, since, lease, paused, features, seen };
+    const { waitsFor } = said;
+    const waiting = typeof waitsFor === 'string' ? { waitsFor } : {};
+    const shape = { concurrency, running, since, lease, paused, ...waiting, features, seen };
     return { name, host, pid, version, queue, handlers, ...shape };
   } catch {
     return undefined;

@@ -30,6 +30,9 @@ export interface Intake {
   readFailed(error: Error): void;
 }
 
+/** The reason for which nothing is taken: the queue is paused, or waits for its predecessor. */
+export type PauseReason = 'operator' | 'predecessor';
+
 /**
  * Takes entries of the event stream out of the consumer group. Each entry goes to one consumer, and is
  * pending for it until it is settled. Reads go on while there is credit, one at a time. When a read comes
@@ -51,7 +54,7 @@ export class GroupConsumer {
   #sessions = 0;
   readonly #size = new ReadSize();
   #stopping = false;
-  #isPaused = false;
+  readonly #pauses = new Set<PauseReason>();
   #isLimited = false;
   #handingBack: Promise<unknown> = Promise.resolve();
 
@@ -120,23 +123,27 @@ export class GroupConsumer {
     return entries[0];
   }
 
-  /** Whether `pauseReading` was called last. */
+  /** Whether nothing is taken, for any reason. */
   get isPaused(): boolean {
-    return this.#isPaused;
+    return this.#pauses.size > 0;
+  }
+
+  isPausedBy(reason: PauseReason): boolean {
+    return this.#pauses.has(reason);
   }
 
   /**
-   * Takes nothing until `resumeReading`. The read that is on its way ends, and what it brings goes back to
-   * the queue.
+   * Takes nothing until `resumeReading` is called for the same reason. The read that is on its way ends, and
+   * what it brings goes back to the queue.
    */
-  pauseReading(): void {
-    this.#isPaused = true;
+  pauseReading(reason: PauseReason): void {
+    this.#pauses.add(reason);
     this.#chooseReader();
   }
 
-  /** Takes entries again. */
-  resumeReading(): void {
-    this.#isPaused = false;
+  /** Takes entries again, unless there is another reason not to. */
+  resumeReading(reason: PauseReason): void {
+    this.#pauses.delete(reason);
     this.#chooseReader();
   }
 
@@ -189,7 +196,7 @@ export class GroupConsumer {
 
   /** Chooses the reader that reads: one of the two, or none. What a read on its way brings: see `#putsBack`. */
   #chooseReader(): void {
-    const mayRead = !this.#isPaused && !this.#stopping;
+    const mayRead = !this.isPaused && !this.#stopping;
     if (mayRead && this.#isLimited) this.#limited?.startTaking();
     else void this.#limited?.stopTaking();
     if (mayRead && !this.#isLimited) this.#blocking?.resumeReads();
@@ -199,7 +206,7 @@ export class GroupConsumer {
   /** Puts entries back that come while nothing is to be taken. */
   #putsBack(entries: StreamEntry[]): boolean {
     this.#size.note(entries);
-    if (!this.#stopping && !this.#isPaused) return false;
+    if (!this.#stopping && !this.isPaused) return false;
     void this.handBack(entries);
     return true;
   }

@@ -32,6 +32,8 @@ export interface MaintainedWorker {
   readonly recovery: AbandonmentPolicy;
   /** Whether it takes nothing, because the queue is paused. */
   isPaused(): boolean;
+  /** The predecessor that the queue waits for. */
+  waitsFor(): string | undefined;
   /** A part of the maintenance is held up for now. */
   readonly heldUp: TaskRefused;
 }
@@ -82,7 +84,11 @@ export class Maintenance {
       lease,
       features: featuresOf(!context.legacy.hasConsumers),
     };
-    const describe = () => ({ ...description, running: running.size, paused: upkept.isPaused() });
+    const describe = () => {
+      const waitsFor = upkept.waitsFor();
+      const changing = { running: running.size, paused: upkept.isPaused() };
+      return { ...description, ...changing, ...(waitsFor !== undefined && { waitsFor }) };
+    };
     this.#registration = new WorkerRegistration(context, worker, describe, upkept.heldUp);
   }
 

@@ -23,8 +23,8 @@ export function controlListener(
 ): ControlListener {
   return {
     paused: (pause) => {
-      if (pause) consumer.pauseReading();
-      else consumer.resumeReading();
+      if (pause) consumer.pauseReading('operator');
+      else consumer.resumeReading('operator');
       listener.paused?.(pause);
       maintenance.announce();
     },

@@ -64,6 +64,11 @@ export class PartitionedWorker {
     return this.#workers.reduce((sum, worker) => sum + worker.countRunning(), 0);
   }
 
+  /** Takes nothing while the queue waits for its predecessor, as `Worker.waitFor` does. */
+  waitFor(predecessor: string | undefined): void {
+    for (const worker of this.#workers) worker.waitFor(predecessor);
+  }
+
   /**
    * Resolves when messages are being taken. A partition that does not answer in time is reported, and is
    * tried again and again.

@@ -32,6 +32,16 @@ export interface WorkerListener extends IntakeListener, KeeperListener, WorkerCo
   trimmed(tooMany: number, tooOld: number, freedKeys: number): void;
 }
 
+/** Is notified when a queue waits for its predecessor. */
+export interface SuccessorListener {
+  /**
+   * Nothing is taken while the predecessor is not empty; with `undefined` messages are taken.
+   * @param predecessor its name, and what is left there, for the log
+   */
+  waiting(predecessor: string | undefined): void;
+  warned(message: string): void;
+}
+
 /** The parts that the workers of all partitions share. */
 export interface SharedParts {
   readonly connection: Connection;

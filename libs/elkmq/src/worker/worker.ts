@@ -60,6 +60,8 @@ export class Worker {
   /** They are there once the group has been joined. */
   #parts: Parts | undefined;
   #isStopped = false;
+  /** The queue that must be empty before messages are taken. */
+  #waitsFor: string | undefined;
   /** The control of the queue when the group was joined. */
   #controlAtStart: QueueControl = {};
 
@@ -98,6 +100,17 @@ export class Worker {
   }
 
   /**
+   * Takes nothing while the queue waits for its predecessor.
+   * @param predecessor its name; `undefined` when messages are to be taken
+   */
+  waitFor(predecessor: string | undefined): void {
+    this.#waitsFor = predecessor;
+    if (predecessor === undefined) this.#parts?.consumer.resumeReading('predecessor');
+    else this.#parts?.consumer.pauseReading('predecessor');
+    this.#parts?.maintenance.announce();
+  }
+
+  /**
    * Resolves when messages are being taken.
    * @throws {ConnectionError} when Redis is away for longer than `patience` ms, or too old
    * @throws {DequeueError} when Redis refuses to hand out events
@@ -123,6 +136,7 @@ export class Worker {
     this.#parts = parts;
     // No read is sent before the next tick, so a queue that is paused or limited already is not read.
     parts.consumer.startReading(parts.intake);
+    if (this.#waitsFor !== undefined) parts.consumer.pauseReading('predecessor');
     parts.control.startLooking(this.#controlAtStart);
     this.#keeper?.startLooking();
     for (const warning of await parts.maintenance.register()) this.#listener.warned(warning);
@@ -212,7 +226,8 @@ export class Worker {
       lease,
       running: inFlight,
       recovery: policy,
-      isPaused: () => consumer.isPaused,
+      isPaused: () => consumer.isPausedBy('operator'),
+      waitsFor: () => this.#waitsFor,
       heldUp: refused,
     });
     const onControl = controlListener(consumer, maintenance, this.#options.legacyConsumers, listener);

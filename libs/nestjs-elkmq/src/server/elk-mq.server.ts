@@ -9,6 +9,7 @@ import {
   PartitionedWorker,
   QueueKeys,
   readWholeState,
+  SuccessorWorker,
   Worker,
   type WorkerListener,
 } from 'elkmq/internal';
@@ -116,9 +117,9 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
    * another number of partitions.
    */
   listen(callback: (error?: Error) => void): void {
-    const { queue, deadLetters, connectTimeout } = this.#options;
+    const { connectTimeout } = this.#options;
     this.#worker = this.openWorker({
-      ...workerLog(queue, deadLetters, (action) => this.#handlers.policyOf(action)?.attempts, this.#log),
+      ...this.#workerLog(),
       status: (status) => {
         this.#events.status(status);
       },
@@ -149,12 +150,22 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
 
   /** @internal Makes the worker that takes messages. A test queue makes another one. */
   protected openWorker(listener: WorkerListener): WorkerLike {
-    const { source, queue, subscription, partitions } = this.#options;
+    const { source, queue, subscription, partitions, after } = this.#options;
     const handlers = [...this.messageHandlers.keys()];
     const served = subscription && { ...subscription, patterns: handlers };
     const options = { ...this.#options, handlers, subscription: served };
-    if (partitions !== undefined) return new PartitionedWorker(source, queue, partitions, options, listener);
-    return new Worker(source, new QueueKeys(queue, source.isCluster), options, listener);
+    const keys = new QueueKeys(queue, source.isCluster);
+    const worker =
+      partitions === undefined
+        ? new Worker(source, keys, options, listener)
+        : new PartitionedWorker(source, queue, partitions, options, listener);
+    if (after === undefined) return worker;
+    return new SuccessorWorker(worker, keys, after, source.isCluster, this.#workerLog());
+  }
+
+  #workerLog() {
+    const { queue, deadLetters } = this.#options;
+    return workerLog(queue, deadLetters, (action) => this.#handlers.policyOf(action)?.attempts, this.#log);
   }
 
   async #start(worker: WorkerLike, connectTimeout: number): Promise<void> {

@@ -5,6 +5,7 @@ import {
   describePause,
   messageOf,
   nameOfMessage,
+  type SuccessorListener,
   type WorkerListener,
 } from 'elkmq/internal';
 import type { Log } from '../safe-log.js';
@@ -24,7 +25,7 @@ export function workerLog(
   { max, maxAge }: DeadLetterCap,
   attemptsOf: (action: string) => number | undefined,
   log: Log,
-): Pick<WorkerListener, 'notHandled' | 'retried' | 'warned' | 'trimmed' | 'paused' | 'limited'> {
+): Pick<WorkerListener, 'notHandled' | 'retried' | 'trimmed' | 'paused' | 'limited'> & SuccessorListener {
   const warnOfTrimmed = (count: number, why: string): void => {
     if (count > 0) log.warn(`${String(count)} dead letters of queue '${queue}' were removed: ${why}`);
   };
@@ -50,6 +51,14 @@ export function workerLog(
       else
         log.warn(
           `Queue '${queue}' ${describePause(pause)}: this worker takes no messages until it is resumed`,
+        );
+    },
+    waiting(predecessor) {
+      if (predecessor === undefined)
+        log.log(`Queue '${queue}' has waited for its predecessor: this worker takes messages now`);
+      else
+        log.warn(
+          `Queue '${queue}' waits for ${predecessor}: this worker takes no messages until nothing is left there`,
         );
     },
     limited(limits) {

@@ -43,7 +43,8 @@ export class ElkMqHealthIndicator {
   /**
    * Checks a queue.
    * @param key the name of the result
-   * A paused queue is not down because messages wait. Then `degraded` says that it is paused, and what waits.
+   * A queue that is paused, or that waits for its predecessor, is not down because messages wait. Then
+   * `degraded` says so, and what waits.
    * `degraded` also says that workers of an earlier version take messages with ordering keys, and which
    * partitions do not answer. The others go on, so the queue is down only when none answers.
    * @returns `up` or `down`, with the state of the queue and `roundTrip`, the time that Redis took to answer,
@@ -62,10 +63,11 @@ export class ElkMqHealthIndicator {
       const state = await queue.state(timeout);
       const details = { ...state, roundTrip: Math.round(performance.now() - start) };
       const { waiting, others } = exceeded(state);
-      // In a paused queue messages are meant to wait.
-      const paused = state.paused ? [`the queue ${describePause(state.paused)}`, ...waiting] : [];
+      // In such a queue messages are meant to wait.
+      const reasons = pauses(state);
+      const paused = reasons.length > 0 ? [...reasons, ...waiting] : [];
       const degraded = [...paused, ...older(state), ...(state.away ?? []).map(describeAway)].join('; ');
-      const message = (state.paused ? others : [...waiting, ...others]).join('; ');
+      const message = (reasons.length > 0 ? others : [...waiting, ...others]).join('; ');
       const all = { ...details, ...(degraded !== '' && { degraded }) };
       return message === '' ? indicator.up(all) : indicator.down({ ...all, message });
     } catch (error) {
@@ -98,6 +100,14 @@ function check(limits: ElkMqHealthLimits) {
       ],
     }),
   };
+}
+
+/** The reasons for which its workers take nothing. */
+function pauses({ paused, waitsFor }: QueueState): string[] {
+  return [
+    ...(paused ? [`the queue ${describePause(paused)}`] : []),
+    ...(waitsFor === undefined ? [] : [`the queue waits for ${waitsFor}`]),
+  ];
 }
 
 function older({ olderWorkers = 0 }: QueueState): string[] {

@@ -86,8 +86,8 @@ function Count({ state, name }: { state: QueueState; name: string }): VNode | nu
 }
 
 function Warnings({ state }: { state: QueueState }): VNode | null {
-  const { waiting, workers, oldestWaiting, behindKeys, blockedKeys, paused, limits, olderWorkers, away } =
-    state;
+  const { waiting, workers, oldestWaiting, behindKeys, blockedKeys, paused, limits } = state;
+  const { olderWorkers, away, waitsFor } = state;
   const lines: string[] = [];
   for (const { partition, name, error } of away ?? [])
     lines.push(`Partition ${String(partition)} (${name}) does not answer: ${error}. It is not counted here.`);
@@ -95,7 +95,7 @@ function Warnings({ state }: { state: QueueState }): VNode | null {
     lines.push(
       'Messages wait, and no worker takes them. Is the service running, and does it use this queue?',
     );
-  else if (oldestWaiting > 60_000 && !paused)
+  else if (oldestWaiting > 60_000 && !paused && waitsFor === undefined)
     lines.push(
       `The oldest message has been waiting for ${formatDuration(oldestWaiting)}: are there enough workers?`,
     );
@@ -113,7 +113,7 @@ function Warnings({ state }: { state: QueueState }): VNode | null {
     lines.push(
       `${formatCount(olderWorkers)} of its workers know no ordering keys: messages of one key can run at once. Upgrade them.`,
     );
-  if (lines.length === 0 && !paused) return null;
+  if (lines.length === 0 && !paused && waitsFor === undefined) return null;
   return (
     <p class="notice warn">
       {paused && (
@@ -126,6 +126,11 @@ function Warnings({ state }: { state: QueueState }): VNode | null {
             </>
           )}
           : its workers take nothing until somebody resumes it.{' '}
+        </>
+      )}
+      {waitsFor !== undefined && (
+        <>
+          The queue waits for <Data text={waitsFor} />: its workers take nothing until that is empty.{' '}
         </>
       )}
       {lines.join(' ')}

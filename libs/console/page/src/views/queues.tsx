@@ -70,6 +70,20 @@ export function QueuesView(): VNode {
   );
 }
 
+function Pauses({ state: { paused, waitsFor } }: { state: QueueState }): VNode {
+  return (
+    <>
+      {paused && <em> paused</em>}
+      {waitsFor !== undefined && (
+        <em>
+          {' '}
+          waits for <Data text={waitsFor} />
+        </em>
+      )}
+    </>
+  );
+}
+
 const COLUMNS: readonly Column<ListedQueue>[] = [
   {
     title: 'Queue',
@@ -78,7 +92,7 @@ const COLUMNS: readonly Column<ListedQueue>[] = [
         <a href={addressOf('queue', { queue: queue.name })}>
           <Data text={queue.name} />
         </a>
-        {'error' in queue ? <p class="bad">{queue.error}</p> : queue.paused && <em> paused</em>}
+        {'error' in queue ? <p class="bad">{queue.error}</p> : <Pauses state={queue} />}
       </>
     ),
   },

@@ -39,6 +39,8 @@ export async function state(queue: string, options: StateOptions): Promise<ExitC
       if (now.olderWorkers !== undefined)
         note(`Workers of an earlier version that know no ordering keys: ${String(now.olderWorkers)}.`);
       if (now.paused) note(`The queue ${safeText(describePause(now.paused))}.`);
+      if (now.waitsFor !== undefined)
+        note(`The queue waits for ${safeText(now.waitsFor)}: its workers take nothing until that is empty.`);
       if (now.limits) note(`The queue has limits: ${describeLimits(now.limits)}.`);
       for (const limit of exceeded) note(limit);
     }

@@ -106,7 +106,7 @@ async function typeOf(key: string, read: Read): Promise<string | undefined> {
 
 function waitingFindings(
   queue: string,
-  { waiting, workers, oldestWaiting, paused, limits }: QueueState,
+  { waiting, workers, oldestWaiting, paused, waitsFor, limits }: QueueState,
   { maxOldest }: QueueLimits,
 ): Finding[] {
   if (paused)
@@ -117,6 +117,16 @@ function waitingFindings(
         queue,
         problem: `the queue ${describePause(paused)}: workers take nothing, ${String(waiting)} messages wait, and requests may expire`,
         advice: '`elkmq resume` lets it go on.',
+      },
+    ];
+  if (waitsFor !== undefined)
+    return [
+      {
+        level: 'warning',
+        check: 'waits-for-predecessor',
+        queue,
+        problem: `the queue waits for '${waitsFor}': workers take nothing until that is empty, ${String(waiting)} messages wait, and requests may expire`,
+        advice: `Look what is left in '${waitsFor}', and whether it has workers.`,
       },
     ];
   if (waiting === 0) return [];
