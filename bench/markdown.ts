@@ -81,6 +81,7 @@ export function results(report: Report): string {
     'This is how each of them treats a message:',
     requestReply.map(({ title, keeps }) => `- ${title}: ${keeps}`).join('\n'),
     ...describeAbsent(report),
+    ...(report.notes ?? []),
     ORIGINAL_AS_TEXT,
     targetTable(targetsOf(report)),
   ].join('\n\n');

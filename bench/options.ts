@@ -17,6 +17,8 @@ export interface Settings {
 }
 
 export interface Options {
+  /** Counts system calls in place of measuring. */
+  readonly isStrace: boolean;
   readonly settings: Settings;
   /** What is compared, unless `only` says less. */
   readonly names: readonly TransportName[];
@@ -62,6 +64,7 @@ export function parseOptions(args: string[]): Options {
     options: flag,
     payloads: flag,
     http: flag,
+    strace: flag,
     only: text,
     rounds: text,
     json: text,
@@ -74,6 +77,7 @@ export function parseOptions(args: string[]): Options {
   const settings = { ...times, levels: levels.filter((level) => times.levels.includes(level)) };
   const jsonFile = command.outputFile('json', json);
   return {
+    isStrace: command.flags.strace === true,
     settings:
       rounds === undefined
         ? settings

@@ -137,13 +137,17 @@ export class ProcessPair {
     });
   }
 
+  /** The client is the process that sends: the API, where there is one. */
+  get pids(): { readonly client: number; readonly worker: number } {
+    return { client: (this.api ?? this.client).pid, worker: this.worker.pid };
+  }
+
   private get perMessage(): number {
     return this.participant.transport.perMessage ?? 1;
   }
 
-  /** The client is the process that sends: the API, where there is one. */
   private startMeter(): Promise<UsageMeter> {
-    return UsageMeter.start((this.api ?? this.client).pid, this.worker.pid, this.participant.broker);
+    return UsageMeter.start(this.pids.client, this.pids.worker, this.participant.broker);
   }
 
   private emit(measureMs: number): Promise<Measurement> {

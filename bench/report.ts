@@ -23,11 +23,14 @@ export interface Report extends Start {
   readonly skipped: Skipped[];
   readonly failed: FailedTransport[];
   readonly requestReply: TransportResult[];
+  /** What the brokers say at the end, a sentence each. Reports of before have none. */
+  readonly notes?: string[];
 }
 
 export interface Skipped {
   readonly transport: TransportName;
-  readonly missing: string;
+  /** Such as "nats-server is not installed". */
+  readonly reason: string;
 }
 
 /** It has the figures of the rounds before, if there are any. */
@@ -100,6 +103,7 @@ export function makeReport(
   { skipped, failed }: Pick<Report, 'skipped' | 'failed'>,
   participants: readonly Participant[],
   turns: readonly Turn[],
+  notes: string[],
 ): Report {
   const brokers = participants.flatMap(({ broker }) => broker.software ?? []);
   return {
@@ -112,6 +116,7 @@ export function makeReport(
     settings,
     skipped,
     failed,
+    notes,
     requestReply: participants.flatMap((participant) => {
       const ofThis = turns.filter((turn) => turn.participant === participant);
       const emissions = ofThis.flatMap((turn) => ('emission' in turn ? turn.emission : []));

@@ -5,6 +5,8 @@ import { describeStart, makeReport, type FailedTransport, type Report, type Skip
 import type { Participant } from './pair.js';
 import { expectedMs, takeTurns, type Turn } from './rounds.js';
 import { writeCharts } from './svg.js';
+import { countCalls, formatCalls } from './strace.js';
+import { whyNoSystemCalls } from './system-calls.js';
 import { formatReport } from './table.js';
 import { loadTransport } from './transports/index.js';
 
@@ -17,6 +19,7 @@ async function main(): Promise<boolean> {
   const interrupt = interruption();
   const participants: Participant[] = [];
   try {
+    if (options.isStrace) return await strace(options, participants, interrupt);
     const report = await bench(options, participants, interrupt);
     console.log(`\n${formatReport(report)}`);
     writeJson(options.jsonFile, report);
@@ -46,7 +49,30 @@ async function bench(options: Options, participants: Participant[], interrupt: A
     if (turns.at(-1)?.round !== turn.round) sayProgress(`round ${turn.round + 1} of ${rounds}`);
     turns.push(turn);
   }
-  return makeReport(start, settings, absent, participants, turns);
+  const notes = await Promise.all(
+    participants.map(async ({ transport, broker }) =>
+      ((await broker.notes?.()) ?? []).map((note) => `${transport.title}: ${note}`),
+    ),
+  );
+  return makeReport(start, settings, absent, participants, turns, notes.flat());
+}
+
+/** @returns whether nothing has failed, also when this machine cannot do it */
+async function strace(
+  options: Options,
+  participants: Participant[],
+  interrupt: AbortSignal,
+): Promise<boolean> {
+  const reason = whyNoSystemCalls();
+  if (reason !== undefined) {
+    sayProgress(`System calls are not counted: ${reason}`);
+    return true;
+  }
+  const { failed } = await startBrokers(options, participants, interrupt);
+  const report = await countCalls(participants, options, interrupt);
+  console.log(`\n${formatCalls(report)}`);
+  writeJson(options.jsonFile, report);
+  return failed.length === 0;
 }
 
 /** Where it does not mix with the result, which may go into a file. */
@@ -66,9 +92,9 @@ async function startBrokers(
     const transport = await loadTransport(name);
     const missing = transport.missing();
     if (missing !== undefined) {
-      if (only !== undefined) throw new UsageError(`--only ${name}: ${missing} is not installed`);
-      skipped.push({ transport: name, missing });
-      sayProgress(`${name}: skipped, ${missing} is not installed`);
+      if (only !== undefined) throw new UsageError(`--only ${name}: ${missing}`);
+      skipped.push({ transport: name, reason: missing });
+      sayProgress(`${name}: skipped, ${missing}`);
       continue;
     }
     try {

@@ -40,6 +40,11 @@ export const SUITES = {
     levels: [1, 16, 64, 256],
     about: 'an Express API in front of ElkMQ and of Nest Redis',
   },
+  strace: {
+    names: ['elkmq', 'raw', 'redis'],
+    levels: [1, 16, 64],
+    about: 'system calls of client and worker for each request, counted by strace',
+  },
 } as const satisfies Record<string, Suite>;
 
 export type SuiteFlag = keyof typeof SUITES;

@@ -41,6 +41,7 @@ export function formatReport(report: Report): string {
     ...requestReply.map(({ title, keeps }) => `${title}: ${keeps}`),
     ORIGINAL_AS_TEXT,
     ...describeAbsent(report),
+    ...(report.notes ?? []),
     '',
     ...(targets.length === 0 ? [] : [...describeTargets(targets), '']),
     intervalsAsText(settings.rounds),
@@ -50,7 +51,7 @@ export function formatReport(report: Report): string {
 /** What did not take part, or not to the end. */
 export function describeAbsent({ skipped, failed }: Report): string[] {
   return [
-    ...skipped.map(({ transport, missing }) => `${transport}: skipped, ${missing} is not installed`),
+    ...skipped.map(({ transport, reason }) => `${transport}: skipped, ${reason}`),
     ...failed.map(({ transport, round, reason }) =>
       round === undefined
         ? `${transport}: failed, it did not start: ${reason}`

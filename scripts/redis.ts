@@ -12,6 +12,8 @@ export interface RedisOptions {
   readonly port?: number;
   /** An existing data folder, which is kept. Default: a temporary one, which goes when the server stops. */
   readonly dir?: string;
+  /** Where the temporary data folder is made. Default: the system's folder for such. */
+  readonly parentDir?: string;
   /** ACL rules of a user `restricted`; `url` then leads to that user. Default: the default user, who may do everything. */
   readonly user?: string;
 }
@@ -56,7 +58,7 @@ export async function useRedis(options: RedisOptions = {}): Promise<RedisServer>
 export async function startRedis(options: RedisOptions = {}): Promise<PrivateRedis> {
   const binary = findServer() ?? installServer();
   const isTemporary = options.dir === undefined;
-  const dir = options.dir ?? (await mkdtemp(join(tmpdir(), 'elkmq-redis-')));
+  const dir = options.dir ?? (await mkdtemp(join(options.parentDir ?? tmpdir(), 'elkmq-redis-')));
   const user =
     options.user === undefined ? [] : ['--user', USER, 'on', `>${PASSWORD}`, ...options.user.split(' ')];
   const removeFolder = () => rm(dir, { recursive: true, force: true, maxRetries: 5 });

@@ -15,7 +15,7 @@ export interface BenchTransport {
   readonly perMessage?: number;
   /** What a request and an event carry. Default: `PAYLOAD`. */
   readonly payload?: object;
-  /** The program without which it cannot run, if that is not installed here. */
+  /** Why it cannot run here, such as "nats-server is not installed"; `undefined` when it can. */
   missing(): string | undefined;
   /** Starts a broker of its own, or only finds an address where there is no broker. */
   startBroker(): Promise<Broker>;
@@ -51,6 +51,8 @@ export interface Broker {
   readonly pid?: number;
   /** What it has done so far, if it says. */
   traffic?(): Promise<Traffic>;
+  /** What it has met so far that the figures do not show, a sentence each. */
+  notes?(): Promise<string[]>;
   stop(): Promise<void>;
 }
 

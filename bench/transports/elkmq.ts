@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { ElkMqClient, ElkMqServer } from 'nestjs-elkmq';
 import type { BenchTransport } from './bench-transport.js';
 import { startNestWorker } from './nest.js';
@@ -25,5 +26,17 @@ export const elkmqAof: BenchTransport = {
   ...elkmq,
   title: 'ElkMQ, AOF',
   keeps: 'as ElkMQ, and written to disk every second (appendfsync everysec)',
-  startBroker: startPersistentRedisBroker,
+  startBroker: () => startPersistentRedisBroker(),
+};
+
+/** Where Linux has a file system in memory. */
+const MEMORY = '/dev/shm';
+
+/** What AOF costs without a disk. */
+export const elkmqAofInMemory: BenchTransport = {
+  ...elkmqAof,
+  title: 'ElkMQ, AOF in RAM',
+  keeps: `as ElkMQ, AOF, and the file is in ${MEMORY}, so that the disk has no share in it`,
+  missing: () => (existsSync(MEMORY) ? undefined : `there is no ${MEMORY}`),
+  startBroker: () => startPersistentRedisBroker(MEMORY),
 };

@@ -15,6 +15,7 @@ const redis = async () => (await import('./redis.js')).redis;
 const transports = {
   elkmq,
   'elkmq-aof': async () => (await import('./elkmq.js')).elkmqAof,
+  'elkmq-aof-memory': async () => (await import('./elkmq.js')).elkmqAofInMemory,
   raw,
   tcp: async () => (await import('./tcp.js')).tcp,
   redis,

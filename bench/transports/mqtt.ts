@@ -42,7 +42,7 @@ export const mqtt: BenchTransport = {
   title: 'Nest MQTT',
   stores: false,
   keeps: 'nothing is stored (QoS 0), every worker gets every message; its client kept subscribed to replies',
-  missing: () => (findOnPath('mosquitto') === undefined ? 'mosquitto' : undefined),
+  missing: () => (findOnPath('mosquitto') === undefined ? 'mosquitto is not installed' : undefined),
   async startBroker() {
     const broker = await startProcess((port, folder) => ['mosquitto', '-c', writeSettings(port, folder)]);
     return {

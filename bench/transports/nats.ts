@@ -10,7 +10,7 @@ export const nats: BenchTransport = {
   title: 'Nest NATS',
   stores: false,
   keeps: 'nothing is stored, every worker gets every message unless they share a queue group',
-  missing: () => (findOnPath('nats-server') === undefined ? 'nats-server' : undefined),
+  missing: () => (findOnPath('nats-server') === undefined ? 'nats-server is not installed' : undefined),
   async startBroker() {
     const broker = await startProcess((port) => ['nats-server', '-a', '127.0.0.1', '-p', String(port)]);
     return {

@@ -17,7 +17,9 @@ function findRabbit(): { script: string; version: string } | undefined {
 }
 
 export function missingRabbit(): string | undefined {
-  return findRabbit() === undefined || findOnPath('epmd') === undefined ? 'rabbitmq-server' : undefined;
+  return findRabbit() === undefined || findOnPath('epmd') === undefined
+    ? 'rabbitmq-server is not installed'
+    : undefined;
 }
 
 /** RabbitMQ, with the port mapper that Erlang wants: left to itself it would start one that stays. */

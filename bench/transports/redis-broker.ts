@@ -4,17 +4,55 @@ import { findServer } from '../../scripts/install-redis.js';
 import { startRedis } from '../../scripts/redis.js';
 import type { Broker, Traffic } from './bench-transport.js';
 
+/** What takes so long is in the latency monitor of Redis. */
+const SLOW_MS = 5;
 const IN_MEMORY = ['--save', '', '--appendonly', 'no'];
 /** What is a second old survives a crash of the machine. */
-const EVERY_SECOND = ['--save', '', '--appendonly', 'yes', '--appendfsync', 'everysec'];
+const EVERY_SECOND = [
+  '--save',
+  '',
+  '--appendonly',
+  'yes',
+  '--appendfsync',
+  'everysec',
+  '--latency-monitor-threshold',
+  String(SLOW_MS),
+];
 
 /** A private server that writes nothing to disk, for every transport that runs over Redis: it installs one if need be. */
 export const startRedisBroker = (): Promise<Broker> => start(IN_MEMORY, '');
 
-export const startPersistentRedisBroker = (): Promise<Broker> => start(EVERY_SECOND, ' (AOF everysec)');
+/** @param parentDir has the folder of the file; the system's folder for temporary files by default */
+export async function startPersistentRedisBroker(parentDir?: string): Promise<Broker> {
+  const broker = await start(EVERY_SECOND, ' (AOF everysec)', parentDir);
+  return { ...broker, notes: () => fsyncNotes(broker.url) };
+}
 
-async function start(args: string[], remark: string): Promise<Broker> {
-  const redis = await startRedis({ args });
+/** Whether the disk was slow: writes to the file that Redis had to wait for. */
+async function fsyncNotes(url: string): Promise<string[]> {
+  const redis = new Redis(url);
+  try {
+    const info = await redis.info('persistence');
+    const delayed = /^aof_delayed_fsync:(\d+)/m.exec(info)?.[1] ?? 'an unknown number of';
+    const events = (await redis.call('LATENCY', 'LATEST')) as [
+      name: string,
+      at: number,
+      lastMs: number,
+      mostMs: number,
+    ][];
+    const slow = events
+      .filter(([name]) => /aof|fork/.test(name))
+      .map(([name, , , mostMs]) => `${name} ${mostMs} ms`);
+    return [
+      `Redis has waited for the fsync of its file ${delayed} times; what took ${SLOW_MS} ms or more, at the longest: ${slow.join(', ') || 'nothing'}`,
+    ];
+  } finally {
+    redis.disconnect();
+  }
+}
+
+async function start(args: string[], remark: string, parentDir?: string): Promise<Broker> {
+  const redis = await startRedis({ args, ...(parentDir !== undefined && { parentDir }) });
   const asking = new Redis(redis.url);
   return {
     url: redis.url,

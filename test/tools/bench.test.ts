@@ -1,5 +1,6 @@
 import { execFile, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
@@ -10,6 +11,8 @@ import { timer } from 'rxjs';
 import { applyLoad } from '../../bench/load.js';
 import { results, summary } from '../../bench/markdown.js';
 import type { Report } from '../../bench/report.js';
+import type { CallReport } from '../../bench/strace.js';
+import { parseSummary, whyNoSystemCalls } from '../../bench/system-calls.js';
 import { until } from '../support/queue.js';
 
 const program = (name: string) =>
@@ -200,6 +203,58 @@ test('an Express API is compared in front of ElkMQ and of Nest Redis', async () 
   ]);
 });
 
+test('system calls are counted for each request, or a sentence says why they are not', async () => {
+  const file = join(folder, 'calls.json');
+  const args = ['--strace', '--quick', '--only', 'elkmq,redis', '--json', file];
+  const { stdout, stderr } = await bench(...args);
+  if (whyNoSystemCalls() !== undefined) {
+    expect(stderr).toContain('System calls are not counted: strace is not installed');
+    return;
+  }
+  expect(stdout).toMatch(
+    /^ElkMQ, 64 in flight, \d+ requests\n {2}client {2}[\d.]+: .*\bepoll_p?wait [\d.]+/m,
+  );
+  const { levels } = JSON.parse(await readFile(file, 'utf8')) as CallReport;
+  expect(levels.map(({ transport, inFlight }) => [transport, inFlight])).toEqual([
+    ['elkmq', 1],
+    ['elkmq', 64],
+    ['redis', 1],
+    ['redis', 64],
+  ]);
+  for (const { client, worker } of levels) {
+    for (const calls of [client, worker]) expect(Object.keys(calls).join()).toMatch(/\bepoll_p?wait\b/);
+  }
+});
+
+test('without strace a sentence says so, and nothing has failed', async () => {
+  const { stdout, stderr } = await run('run', ['--strace'], { PATH: '/nowhere' });
+  expect([stdout, stderr]).toEqual(['', 'System calls are not counted: strace is not installed\n']);
+});
+
+test('the summary of strace is read line by line, with and without errors', () => {
+  const summary = `strace: Process 17 attached with 11 threads
+% time     seconds  usecs/call     calls    errors syscall
+------ ----------- ----------- --------- --------- ----------------
+ 62.50    0.000005           0        40         3 read
+ 37.50    0.000003           0         8           epoll_wait
+------ ----------- ----------- --------- --------- ----------------
+100.00    0.000008           0        48         3 total
+`;
+  expect(parseSummary(summary)).toEqual({ read: 40, epoll_wait: 8 });
+});
+
+test('AOF has a row with the file in memory, and Redis says how long it has waited for the file', async () => {
+  const file = join(folder, 'aof.json');
+  const names = existsSync('/dev/shm') ? ['elkmq-aof', 'elkmq-aof-memory'] : ['elkmq-aof'];
+  await bench('--quick', '--rounds', '1', '--only', names.join(), '--json', file);
+  const { requestReply, notes } = JSON.parse(await readFile(file, 'utf8')) as Report;
+  expect(requestReply.map(({ transport }) => transport)).toEqual(names);
+  for (const note of notes ?? []) {
+    expect(note).toMatch(/^ElkMQ, AOF.*: Redis has waited for the fsync of its file \d+ times; /);
+  }
+  expect(notes).toHaveLength(names.length);
+});
+
 test('Ctrl-C ends all that it has started', async () => {
   const place = join(folder, 'interrupted');
   await mkdir(place);
@@ -249,8 +304,8 @@ test('the pages and charts show what the reports say', async () => {
 
 describe('a flag that cannot be followed is refused with its name', () => {
   test.each([
-    [['--only', 'tcp,pigeon'], 'unknown transport "pigeon"; known: elkmq, elkmq-aof, raw, tcp, redis'],
-    [['--only', 'elkmq-headers'], 'unknown transport "elkmq-headers"; known: elkmq, elkmq-aof, raw'],
+    [['--only', 'tcp,pigeon'], 'unknown transport "pigeon"; known: elkmq, elkmq-aof, elkmq-aof-memory, raw'],
+    [['--only', 'elkmq-headers'], 'unknown transport "elkmq-headers"; known: elkmq, elkmq-aof'],
     [['--options', '--http'], '--options and --http: one of them is expected'],
     [['--http', '--only', 'elkmq'], 'unknown transport "elkmq"; known: http-elkmq, http-redis'],
     [['--rounds', '0'], '--rounds "0": a whole number'],

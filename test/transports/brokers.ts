@@ -39,5 +39,5 @@ export async function whereInstalled(
   tests: () => void | Promise<void>,
 ): Promise<void> {
   if (missing === undefined) await tests();
-  else it.skip(`not tried: ${missing} is not installed`);
+  else it.skip(`not tried: ${missing}`);
 }
