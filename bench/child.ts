@@ -29,14 +29,19 @@ export class Child<Command extends object, Answer> {
     });
   }
 
+  /** @param prefix stands before the command, such as `ip netns exec NAME`; it must become the process */
   static async start<Command extends object, Answer>(
     name: string,
     script: URL,
     args: string[],
     interrupt: AbortSignal,
+    prefix: readonly string[] = [],
   ): Promise<Child<Command, Answer>> {
     interrupt.throwIfAborted();
-    const child = new Child<Command, Answer>(name, fork(script, args), interrupt);
+    const [execPath = process.execPath, ...rest] = prefix;
+    const execArgv =
+      prefix.length === 0 ? process.execArgv : [...rest, process.execPath, ...process.execArgv];
+    const child = new Child<Command, Answer>(name, fork(script, args, { execPath, execArgv }), interrupt);
     try {
       await child.answer(PATIENCE_MS);
     } catch (error) {

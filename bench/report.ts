@@ -1,6 +1,6 @@
 import { describeMachine, packageVersions, type Machine } from './machine.js';
 import type { Settings } from './options.js';
-import type { Emission, Level, Participant } from './pair.js';
+import type { Emission, Level, Participant } from './processes.js';
 import type { Turn } from './rounds.js';
 import { median } from './statistics.js';
 import { oursFor, type TransportName } from './transports/index.js';
@@ -20,6 +20,8 @@ export function describeStart(): Start {
 export interface Report extends Start {
   readonly versions: { node: string; brokers: string[]; packages: Record<string, string> };
   readonly settings: Settings;
+  /** Who took part and where, such as "one client and one worker". Reports of before have none. */
+  readonly surroundings?: string[];
   readonly skipped: Skipped[];
   readonly failed: FailedTransport[];
   readonly requestReply: TransportResult[];
@@ -100,6 +102,7 @@ export function oursBeside(
 export function makeReport(
   start: Start,
   settings: Settings,
+  surroundings: string[],
   { skipped, failed }: Pick<Report, 'skipped' | 'failed'>,
   participants: readonly Participant[],
   turns: readonly Turn[],
@@ -114,6 +117,7 @@ export function makeReport(
       packages: packageVersions(),
     },
     settings,
+    surroundings,
     skipped,
     failed,
     notes,

@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { Random } from '../chaos/random.js';
-import { ProcessPair, type Emission, type Level, type Participant } from './pair.js';
+import { Processes, type Emission, type Level, type Participant, type Setup } from './processes.js';
 import type { Settings } from './options.js';
 
 /** What one transport came to in one short turn: at a number of requests in flight, or with events. */
@@ -23,10 +23,10 @@ const ANSWER_MS = 60;
 const SEED = 1;
 
 /** How long all turns take, about, ms. */
-export function expectedMs(participants: number, settings: Settings): number {
+export function expectedMs(participants: number, settings: Settings, processes: number): number {
   const { rounds, levels, leadInMs, measureMs, warmUpMs } = settings;
   const round = levels.length * (leadInMs + measureMs + ANSWER_MS) + measureMs + ANSWER_MS;
-  return participants * (START_MS + 3 * warmUpMs + rounds * round);
+  return participants * (processes * START_MS + 3 * warmUpMs + rounds * round);
 }
 
 /**
@@ -36,12 +36,13 @@ export function expectedMs(participants: number, settings: Settings): number {
  */
 export async function* takeTurns(
   participants: readonly Participant[],
-  settings: Settings,
+  setup: Setup,
   interrupt: AbortSignal,
 ): AsyncGenerator<Turn | Failed> {
   // Each process listens to it.
   setMaxListeners(0, interrupt);
-  const pairs = new Map<Participant, ProcessPair>();
+  const { settings } = setup;
+  const all = new Map<Participant, Processes>();
   const random = new Random(SEED);
   const failure = (error: unknown) => {
     interrupt.throwIfAborted();
@@ -49,28 +50,28 @@ export async function* takeTurns(
   };
   try {
     for (const participant of participants) {
-      const pair = await ProcessPair.start(participant, settings, interrupt).catch(failure);
-      if (pair instanceof ProcessPair) pairs.set(participant, pair);
-      else yield { participant, ...pair };
+      const started = await Processes.start(participant, setup, interrupt).catch(failure);
+      if (started instanceof Processes) all.set(participant, started);
+      else yield { participant, ...started };
     }
     for (let round = 0; round < settings.rounds; round++)
       for (const load of shuffled([...settings.levels, 'emit'] as const, random))
-        for (const [participant, pair] of shuffled([...pairs], random)) {
-          if (!pair.loads.includes(load)) continue;
-          const turn = await measure(pair, load).catch(failure);
+        for (const [participant, processes] of shuffled([...all], random)) {
+          if (!processes.loads.includes(load)) continue;
+          const turn = await measure(processes, load).catch(failure);
           yield { participant, round, ...turn };
           if (!('reason' in turn)) continue;
-          pairs.delete(participant);
-          await pair.end();
+          all.delete(participant);
+          await processes.end();
         }
   } finally {
-    await Promise.all([...pairs.values()].map((pair) => pair.end()));
+    await Promise.all([...all.values()].map((processes) => processes.end()));
   }
 }
 
-async function measure(pair: ProcessPair, load: number | 'emit') {
-  if (load === 'emit') return { emission: await pair.measureEmit() };
-  return { inFlight: load, level: await pair.measureLevel(load) };
+async function measure(processes: Processes, load: number | 'emit') {
+  if (load === 'emit') return { emission: await processes.measureEmit() };
+  return { inFlight: load, level: await processes.measureLevel(load) };
 }
 
 /** Fisher and Yates. */

@@ -1,5 +1,4 @@
-import type { Options, Settings } from './options.js';
-import { ProcessPair, type Participant } from './pair.js';
+import { Processes, type Participant, type Setup } from './processes.js';
 import { describeStart, type Start } from './report.js';
 import { SystemCallMeter, type SystemCalls } from './system-calls.js';
 import type { TransportName } from './transports/index.js';
@@ -26,18 +25,18 @@ const LEAST_SHOWN = 0.05;
 
 export async function countCalls(
   participants: readonly Participant[],
-  { settings }: Pick<Options, 'settings'>,
+  setup: Setup,
   interrupt: AbortSignal,
 ): Promise<CallReport> {
   const start = describeStart();
   const levels: CallsOfLevel[] = [];
   for (const participant of participants) {
-    const pair = await ProcessPair.start(participant, settings, interrupt);
+    const processes = await Processes.start(participant, setup, interrupt);
     try {
-      for (const inFlight of settings.levels)
-        levels.push(await callsOf(participant, pair, inFlight, interrupt));
+      for (const inFlight of setup.settings.levels)
+        levels.push(await callsOf(participant, processes, inFlight, interrupt));
     } finally {
-      await pair.end();
+      await processes.end();
     }
   }
   return { ...start, node: process.versions.node, levels };
@@ -45,26 +44,24 @@ export async function countCalls(
 
 async function callsOf(
   { name, transport }: Participant,
-  pair: ProcessPair,
-  inFlight: Settings['levels'][number],
+  processes: Processes,
+  inFlight: number,
   interrupt: AbortSignal,
 ): Promise<CallsOfLevel> {
   interrupt.throwIfAborted();
-  const meters = [
-    await SystemCallMeter.attach(pair.pids.client),
-    await SystemCallMeter.attach(pair.pids.worker),
-  ] as const;
-  const { total } = await pair.measureLevel(inFlight);
-  const [client, worker] = await Promise.all(meters.map((meter) => meter.stop()));
-  const perMessage = (calls: SystemCalls = {}): SystemCalls =>
+  const { clients, workers } = processes.pids;
+  const ofClients = await SystemCallMeter.attach(clients);
+  const ofWorkers = await SystemCallMeter.attach(workers);
+  const { total } = await processes.measureLevel(inFlight);
+  const perMessage = (calls: SystemCalls): SystemCalls =>
     Object.fromEntries(Object.entries(calls).map(([call, count]) => [call, count / total]));
   return {
     transport: name,
     title: transport.title,
     inFlight,
     messages: total,
-    client: perMessage(client),
-    worker: perMessage(worker),
+    client: perMessage(await ofClients.stop()),
+    worker: perMessage(await ofWorkers.stop()),
   };
 }
 

@@ -10,7 +10,7 @@ export function whyNoSystemCalls(): string | undefined {
   return findOnPath('strace') === undefined ? 'strace is not installed' : undefined;
 }
 
-/** Has strace count the system calls of a process and of its threads, until `stop`. It makes them several times slower. */
+/** Has strace count the system calls of processes and of their threads, until `stop`. It makes them several times slower. */
 export class SystemCallMeter {
   private constructor(
     private readonly strace: ChildProcess,
@@ -18,17 +18,19 @@ export class SystemCallMeter {
   ) {}
 
   /** @throws an Error with what strace says, when it may not look into the process */
-  static async attach(pid: number): Promise<SystemCallMeter> {
-    const strace = spawn('strace', ['-c', '-f', '-p', String(pid)], { stdio: ['ignore', 'ignore', 'pipe'] });
+  static async attach(pids: readonly number[]): Promise<SystemCallMeter> {
+    const strace = spawn('strace', ['-c', '-f', ...pids.flatMap((pid) => ['-p', String(pid)])], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
     let output = '';
     const attached = new Promise<void>((resolve, reject) => {
       strace.stderr.setEncoding('utf8').on('data', (text: string) => {
         output += text;
-        if (/\battached\b/.test(output)) resolve();
+        if (pids.every((pid) => output.includes(`Process ${pid} attached`))) resolve();
       });
       strace.once('error', reject);
       strace.once('close', () => {
-        reject(new Error(`strace cannot look into the process: ${output.trim()}`));
+        reject(new Error(`strace cannot look into a process: ${output.trim()}`));
       });
     });
     await attached;

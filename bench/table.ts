@@ -2,6 +2,7 @@ import { ORIGINAL_AS_TEXT } from './original.js';
 import { levelAt, oursBeside, type Report, type TransportResult } from './report.js';
 import { median, medianInterval, ratios } from './statistics.js';
 import { describeTargets, formatInterval, targetsOf } from './targets.js';
+import { PAIR } from './surroundings.js';
 import type { Usage } from './usage.js';
 
 const HEADINGS = [
@@ -32,7 +33,7 @@ export function formatReport(report: Report): string {
   ]);
   const emits = [[], ...requestReply.flatMap((result) => emitRow(result, oursBeside(report, result)))];
   return [
-    `Request-reply and emit until handled, one client and one worker; ${settings.rounds} × ${settings.measureMs} ms, medians`,
+    `Request-reply and emit until handled, ${(report.surroundings ?? [PAIR]).join(', ')}; ${settings.rounds} × ${settings.measureMs} ms, medians`,
     `${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB, load average ${machine.loadAverage.toFixed(1)} at the start`,
     [`Node ${versions.node}`, ...versions.brokers].join(', '),
     '',

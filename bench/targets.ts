@@ -2,6 +2,7 @@ import type { GrowthReport } from './growth-report.js';
 import { ORIGINAL } from './original.js';
 import { levelAt, oursBeside, type Report, type TransportResult } from './report.js';
 import { median, medianInterval, ratios, type Interval } from './statistics.js';
+import { PAIR } from './surroundings.js';
 import { optionNames, OURS, type TransportName } from './transports/index.js';
 
 /** What the figures shall at least come to. */
@@ -47,6 +48,8 @@ export function verdictOf({ interval: [low, high], bound, is }: Target): Verdict
 
 /** Those of which everything has been measured. */
 export function targetsOf(report: Report): Target[] {
+  // They are for the usual run.
+  if (report.surroundings !== undefined && report.surroundings.join() !== PAIR) return [];
   return [...targetsBesideOurs(report), ...targetsUnderConditions(report)];
 }
 

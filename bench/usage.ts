@@ -27,6 +27,13 @@ export function cpuOf(pid: number | undefined): number | undefined {
   return pid === undefined ? undefined : (cpuOfThreads(pid) ?? cpuInTicks(pid));
 }
 
+/** Nothing of no process, or when one of them is unknown. */
+function cpuOfAll(pids: readonly number[]): number | undefined {
+  const times = pids.flatMap((pid) => cpuOf(pid) ?? []);
+  if (pids.length === 0 || times.length < pids.length) return undefined;
+  return times.reduce((sum, time) => sum + time, 0);
+}
+
 /** To the microsecond, where the kernel keeps it. A short turn is a few ticks long. */
 function cpuOfThreads(pid: number): number | undefined {
   try {
@@ -51,21 +58,26 @@ function cpuInTicks(pid: number): number | undefined {
 /** Reads what was used between its making and `perMessage`. */
 export class UsageMeter {
   private constructor(
-    private readonly pids: readonly (number | undefined)[],
+    /** Of the clients, of the workers, of the broker. */
+    private readonly pids: readonly (readonly number[])[],
     private readonly broker: Broker,
     private readonly cpu: readonly (number | undefined)[],
     private readonly traffic: Traffic | undefined,
   ) {}
 
-  static async start(client: number, worker: number, broker: Broker): Promise<UsageMeter> {
-    const pids = [client, worker, broker.pid];
-    return new UsageMeter(pids, broker, pids.map(cpuOf), await broker.traffic?.());
+  static async start(
+    clients: readonly number[],
+    workers: readonly number[],
+    broker: Broker,
+  ): Promise<UsageMeter> {
+    const pids = [clients, workers, broker.pid === undefined ? [] : [broker.pid]];
+    return new UsageMeter(pids, broker, pids.map(cpuOfAll), await broker.traffic?.());
   }
 
   async perMessage(messages: number): Promise<Usage> {
     const traffic = await this.broker.traffic?.();
-    const [clientCpu, workerCpu, brokerCpu] = this.pids.map((pid, place) =>
-      difference(cpuOf(pid), this.cpu[place], messages),
+    const [clientCpu, workerCpu, brokerCpu] = this.pids.map((group, place) =>
+      difference(cpuOfAll(group), this.cpu[place], messages),
     );
     const usage = {
       clientCpu,

@@ -1,3 +1,5 @@
+import type { Addresses } from '../addresses.js';
+import type { Conditions } from '../conditions.js';
 import type { ClientProxy } from '@nestjs/microservices';
 import type { Observer, Unsubscribable } from 'rxjs';
 
@@ -17,10 +19,16 @@ export interface BenchTransport {
   readonly payload?: object;
   /** Why it cannot run here, such as "nats-server is not installed"; `undefined` when it can. */
   missing(): string | undefined;
+  /** Whether each message is handled by one of the workers, when there are more than one. */
+  readonly shares?: boolean;
+  /** Whether it can be measured with handlers that wait. Default: `true`. */
+  readonly waits?: boolean;
+  /** Whether it can be measured with TLS. Default: `false`. */
+  readonly speaksTls?: boolean;
   /** Starts a broker of its own, or only finds an address where there is no broker. */
-  startBroker(): Promise<Broker>;
+  startBroker(at: Addresses): Promise<Broker>;
   /** Answers each request with what it was sent, and tells of each event that has been handled. */
-  startWorker(url: string, handled: (event: object) => void): Promise<BenchWorker>;
+  startWorker(url: string, handled: (event: object) => void, conditions: Conditions): Promise<BenchWorker>;
   client(url: string): BenchClient;
   /** The client of an HTTP API, which has a process of its own; `client` then gets the address of the API. */
   apiClient?(url: string): ClientProxy;

@@ -3,6 +3,7 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { LOOPBACK } from '../addresses.js';
 import { onFreePort } from '../../scripts/redis.js';
 import { end, launch, PortTaken, releaseFolder, type Running } from '../../scripts/redis-process.js';
 
@@ -13,12 +14,13 @@ export interface BrokerProcess {
 }
 
 /**
- * Starts a broker on a free loopback port and with a folder of its own, which goes when it stops, or when this process
+ * Starts a broker on a free port, of the loopback interface unless a host is given, and with a folder of its own, which goes when it stops, or when this process
  * ends.
  */
 export async function startProcess(
   command: (port: number, folder: string) => string[],
-  isReady: (port: number) => Promise<boolean> = accepts,
+  isReady: (port: number, host: string) => Promise<boolean> = accepts,
+  host: string = LOOPBACK.broker,
 ): Promise<BrokerProcess> {
   const folder = await mkdtemp(join(tmpdir(), 'elkmq-bench-'));
   // Some brokers give up root.
@@ -28,8 +30,8 @@ export async function startProcess(
   try {
     running = await onFreePort(async (port) => {
       // Somebody else would answer for it.
-      if (await accepts(port)) throw new PortTaken();
-      return launch(command(port, folder), port, folder, true, isReady);
+      if (await accepts(port, host)) throw new PortTaken();
+      return launch(command(port, folder), port, folder, true, (each) => isReady(each, host));
     });
   } catch (error) {
     await removeFolder();
@@ -48,9 +50,9 @@ export async function startProcess(
 }
 
 /** Whether somebody listens on the port. */
-export function accepts(port: number): Promise<boolean> {
+export function accepts(port: number, host: string = LOOPBACK.broker): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1', () => resolve(true));
+    const socket = connect(port, host, () => resolve(true));
     socket.on('error', () => resolve(false));
     socket.on('connect', () => socket.destroy());
   });

@@ -1,4 +1,5 @@
 import { Queue, QueueEvents, Worker, type Job } from 'bullmq';
+import { setTimeout as delay } from 'node:timers/promises';
 import { defer } from 'rxjs';
 import { ECHO } from '../payload.js';
 import type { BenchClient, BenchTransport } from './bench-transport.js';
@@ -13,9 +14,9 @@ const CONCURRENCY = 256;
  */
 const KEPT = 5_000;
 
-function connectionTo(url: string): { host: string; port: number } {
-  const { hostname, port } = new URL(url);
-  return { host: hostname, port: Number(port) };
+function connectionTo(url: string): { host: string; port: number; tls?: object } {
+  const { hostname, port, protocol } = new URL(url);
+  return { host: hostname, port: Number(port), ...(protocol === 'rediss:' && { tls: {} }) };
 }
 
 function client(url: string): BenchClient {
@@ -54,13 +55,16 @@ export const bullmq: BenchTransport = {
   keeps: `stored in Redis until a worker has done it, handed to one worker; add and waitUntilFinished, no Nest, concurrency ${CONCURRENCY}, else its defaults`,
   missing: () => undefined,
   startBroker: startRedisBroker,
-  async startWorker(url, handled) {
-    const work = ({ name, data }: Job<object, object | undefined>): Promise<object | undefined> => {
-      if (name === ECHO) return Promise.resolve(data);
+  shares: true,
+  speaksTls: true,
+  async startWorker(url, handled, { handlerMs, concurrency = CONCURRENCY }) {
+    const work = async ({ name, data }: Job<object, object | undefined>): Promise<object | undefined> => {
+      if (handlerMs > 0) await delay(handlerMs);
+      if (name === ECHO) return data;
       handled(data);
-      return Promise.resolve(undefined);
+      return undefined;
     };
-    const worker = new Worker(QUEUE, work, { connection: connectionTo(url), concurrency: CONCURRENCY });
+    const worker = new Worker(QUEUE, work, { connection: connectionTo(url), concurrency });
     await worker.waitUntilReady();
     return worker;
   },

@@ -1,4 +1,5 @@
 import { ElkMqClient, ElkMqRecordBuilder, ElkMqServer } from 'nestjs-elkmq';
+import type { Addresses } from '../addresses.js';
 import { startRedis } from '../../scripts/redis.js';
 import type { BenchClient, BenchTransport, Broker } from './bench-transport.js';
 import { elkmq } from './elkmq.js';
@@ -75,8 +76,8 @@ export const replicated: BenchTransport = {
   client: (url) => new ElkMqClient({ queue, url, minReplicas: 1 }),
 };
 
-async function startReplicatedBroker(): Promise<Broker> {
-  const master = await startRedisBroker();
+async function startReplicatedBroker(at: Addresses): Promise<Broker> {
+  const master = await startRedisBroker(at);
   try {
     const { hostname, port } = new URL(master.url);
     const replica = await startRedis({

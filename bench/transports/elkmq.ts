@@ -12,7 +12,13 @@ export const elkmq: BenchTransport = {
   keeps: 'stored in Redis until a worker has settled it, handed to one worker',
   missing: () => undefined,
   startBroker: startRedisBroker,
-  startWorker: (url, handled) => startNestWorker({ strategy: new ElkMqServer({ queue, url }) }, handled),
+  shares: true,
+  speaksTls: true,
+  startWorker(url, handled, conditions) {
+    const { concurrency } = conditions;
+    const strategy = new ElkMqServer({ queue, url, ...(concurrency !== undefined && { concurrency }) });
+    return startNestWorker({ strategy }, handled, conditions);
+  },
   client: (url) => new ElkMqClient({ queue, url }),
 };
 
@@ -26,7 +32,7 @@ export const elkmqAof: BenchTransport = {
   ...elkmq,
   title: 'ElkMQ, AOF',
   keeps: 'as ElkMQ, and written to disk every second (appendfsync everysec)',
-  startBroker: () => startPersistentRedisBroker(),
+  startBroker: (at) => startPersistentRedisBroker(at),
 };
 
 /** Where Linux has a file system in memory. */
@@ -38,5 +44,5 @@ export const elkmqAofInMemory: BenchTransport = {
   title: 'ElkMQ, AOF in RAM',
   keeps: `as ElkMQ, AOF, and the file is in ${MEMORY}, so that the disk has no share in it`,
   missing: () => (existsSync(MEMORY) ? undefined : `there is no ${MEMORY}`),
-  startBroker: () => startPersistentRedisBroker(MEMORY),
+  startBroker: (at) => startPersistentRedisBroker(at, MEMORY),
 };

@@ -24,10 +24,10 @@ class SubscribedClient extends ClientMqtt {
   }
 }
 
-function writeSettings(port: number, folder: string): string {
+function writeSettings(host: string, port: number, folder: string): string {
   const file = join(folder, 'mosquitto.conf');
   const settings = [
-    `listener ${port} 127.0.0.1`,
+    `listener ${port} ${host}`,
     'allow_anonymous true',
     // Or a single message waits for 40 ms.
     'set_tcp_nodelay true',
@@ -43,15 +43,16 @@ export const mqtt: BenchTransport = {
   stores: false,
   keeps: 'nothing is stored (QoS 0), every worker gets every message; its client kept subscribed to replies',
   missing: () => (findOnPath('mosquitto') === undefined ? 'mosquitto is not installed' : undefined),
-  async startBroker() {
-    const broker = await startProcess((port, folder) => ['mosquitto', '-c', writeSettings(port, folder)]);
+  async startBroker({ broker: host }) {
+    const command = (port: number, folder: string) => ['mosquitto', '-c', writeSettings(host, port, folder)];
+    const broker = await startProcess(command, undefined, host);
     return {
-      url: `mqtt://127.0.0.1:${broker.port}`,
+      url: `mqtt://${host}:${broker.port}`,
       software: `Mosquitto ${versionOf('mosquitto', '-h')}`,
       pid: broker.pid,
       stop: () => broker.stop(),
     };
   },
-  startWorker: (url, handled) => startNestWorker({ transport: Transport.MQTT, options: { url } }, handled),
+  startWorker: (url, ...rest) => startNestWorker({ transport: Transport.MQTT, options: { url } }, ...rest),
   client: (url) => new SubscribedClient({ url }),
 };

@@ -11,15 +11,16 @@ export const nats: BenchTransport = {
   stores: false,
   keeps: 'nothing is stored, every worker gets every message unless they share a queue group',
   missing: () => (findOnPath('nats-server') === undefined ? 'nats-server is not installed' : undefined),
-  async startBroker() {
-    const broker = await startProcess((port) => ['nats-server', '-a', '127.0.0.1', '-p', String(port)]);
+  async startBroker({ broker: host }) {
+    const command = (port: number) => ['nats-server', '-a', host, '-p', String(port)];
+    const broker = await startProcess(command, undefined, host);
     return {
-      url: `nats://127.0.0.1:${broker.port}`,
+      url: `nats://${host}:${broker.port}`,
       software: `NATS ${versionOf('nats-server', '--version')}`,
       pid: broker.pid,
       stop: () => broker.stop(),
     };
   },
-  startWorker: (url, handled) => startNestWorker(options(url), handled),
+  startWorker: (url, ...rest) => startNestWorker(options(url), ...rest),
   client: (url) => ClientProxyFactory.create(options(url)),
 };

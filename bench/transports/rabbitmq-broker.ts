@@ -1,6 +1,7 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
+import { LOOPBACK, type Addresses } from '../addresses.js';
 import { findOnPath } from '../../scripts/install-redis.js';
 import type { Broker } from './bench-transport.js';
 import { startProcess } from './broker-process.js';
@@ -23,17 +24,18 @@ export function missingRabbit(): string | undefined {
 }
 
 /** RabbitMQ, with the port mapper that Erlang wants: left to itself it would start one that stays. */
-export async function startRabbitBroker(): Promise<Broker> {
+export async function startRabbitBroker({ broker: host }: Addresses = LOOPBACK): Promise<Broker> {
   const rabbit = findRabbit();
   if (!rabbit) throw new Error('rabbitmq-server is not installed');
   const mapper = await startProcess((port) => ['epmd', '-address', '127.0.0.1', '-port', String(port)]);
   try {
     const broker = await startProcess(
-      (port, folder) => ['env', ...settings(port, folder, mapper.port), rabbit.script],
+      (port, folder) => ['env', ...settings(host, port, folder, mapper.port), rabbit.script],
       greets,
+      host,
     );
     return {
-      url: `amqp://127.0.0.1:${broker.port}`,
+      url: `amqp://${host}:${broker.port}`,
       software: `RabbitMQ ${rabbit.version}`,
       pid: broker.pid,
       async stop() {
@@ -48,9 +50,9 @@ export async function startRabbitBroker(): Promise<Broker> {
 }
 
 /** Whether it speaks AMQP: it accepts connections before it does. */
-function greets(port: number): Promise<boolean> {
+function greets(port: number, host: string): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1', () => socket.write('AMQP\0\0\x09\x01'));
+    const socket = connect(port, host, () => socket.write('AMQP\0\0\x09\x01'));
     socket.setTimeout(1_000, () => socket.destroy());
     // A frame of the type "method": its question which login is wanted. An older protocol is named otherwise.
     socket.once('data', ([type]) => {
@@ -62,22 +64,30 @@ function greets(port: number): Promise<boolean> {
   });
 }
 
-function settings(port: number, folder: string, mapperPort: number): string[] {
+function settings(host: string, port: number, folder: string, mapperPort: number): string[] {
   return Object.entries({
     HOME: folder,
     ERL_EPMD_PORT: mapperPort,
     ERL_EPMD_ADDRESS: '127.0.0.1',
     ERL_CRASH_DUMP: join(folder, 'erl_crash.dump'),
     RABBITMQ_NODENAME: `elkmq-bench-${port}@localhost`,
-    RABBITMQ_NODE_IP_ADDRESS: '127.0.0.1',
+    RABBITMQ_NODE_IP_ADDRESS: host,
     RABBITMQ_NODE_PORT: port,
     // Below those that we try, which are below those of outgoing connections.
     RABBITMQ_DIST_PORT: Math.floor(port / 2),
     RABBITMQ_MNESIA_BASE: join(folder, 'mnesia'),
     RABBITMQ_LOG_BASE: join(folder, 'log'),
     RABBITMQ_PID_FILE: join(folder, 'pid'),
+    RABBITMQ_CONFIG_FILE: writeConfiguration(folder),
     RABBITMQ_ENABLED_PLUGINS_FILE: join(folder, 'plugins'),
     // The script becomes the server, so that ending it ends the server.
     RUNNING_UNDER_SYSTEMD: 1,
   }).map(([name, value]) => `${name}=${value}`);
+}
+
+/** The usual login is let in from the loopback interface only, unless this says otherwise. */
+function writeConfiguration(folder: string): string {
+  const file = join(folder, 'rabbitmq.conf');
+  writeFileSync(file, 'loopback_users = none\n');
+  return file;
 }

@@ -1,5 +1,7 @@
 import { execFileSync } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { Redis } from 'ioredis';
+import { LOOPBACK, type Addresses } from '../addresses.js';
 import { findServer } from '../../scripts/install-redis.js';
 import { startRedis } from '../../scripts/redis.js';
 import type { Broker, Traffic } from './bench-transport.js';
@@ -20,12 +22,12 @@ const EVERY_SECOND = [
 ];
 
 /** A private server that writes nothing to disk, for every transport that runs over Redis: it installs one if need be. */
-export const startRedisBroker = (): Promise<Broker> => start(IN_MEMORY, '');
+export const startRedisBroker = (at: Addresses): Promise<Broker> => start(at, IN_MEMORY, '');
 
 /** @param parentDir has the folder of the file; the system's folder for temporary files by default */
-export async function startPersistentRedisBroker(parentDir?: string): Promise<Broker> {
-  const broker = await start(EVERY_SECOND, ' (AOF everysec)', parentDir);
-  return { ...broker, notes: () => fsyncNotes(broker.url) };
+export async function startPersistentRedisBroker(at: Addresses, parentDir?: string): Promise<Broker> {
+  const broker = await start(at, EVERY_SECOND, ' (AOF everysec)', parentDir);
+  return { ...broker, notes: () => fsyncNotes(broker.adminUrl) };
 }
 
 /** Whether the disk was slow: writes to the file that Redis had to wait for. */
@@ -51,11 +53,35 @@ async function fsyncNotes(url: string): Promise<string[]> {
   }
 }
 
-async function start(args: string[], remark: string, parentDir?: string): Promise<Broker> {
+/** A broker that is Redis. */
+interface RedisBroker extends Broker {
+  /** Leads there without TLS, over the loopback interface. */
+  readonly adminUrl: string;
+}
+
+async function start(
+  { broker: host, certificates }: Addresses,
+  persistence: string[],
+  remark: string,
+  parentDir?: string,
+): Promise<RedisBroker> {
+  const tlsPort = randomInt(10_000, 20_000);
+  const args = [
+    ...persistence,
+    ...(host === LOOPBACK.broker ? [] : ['--bind', LOOPBACK.broker, host, '--protected-mode', 'no']),
+    ...(certificates === undefined
+      ? []
+      : [
+          ...['--tls-port', String(tlsPort), '--tls-auth-clients', 'no'],
+          ...['--tls-cert-file', certificates.certificate, '--tls-key-file', certificates.key],
+          ...['--tls-ca-cert-file', certificates.authority],
+        ]),
+  ];
   const redis = await startRedis({ args, ...(parentDir !== undefined && { parentDir }) });
   const asking = new Redis(redis.url);
   return {
-    url: redis.url,
+    url: certificates === undefined ? `redis://${host}:${redis.port}` : `rediss://${host}:${tlsPort}`,
+    adminUrl: redis.adminUrl,
     software: installedServer() + remark,
     pid: redis.pid,
     async traffic(): Promise<Traffic> {

@@ -4,8 +4,9 @@ import { startRedisBroker } from './redis-broker.js';
 import { startNestWorker } from './nest.js';
 
 function options(url: string) {
-  const { hostname, port } = new URL(url);
-  return { transport: Transport.REDIS as const, options: { host: hostname, port: Number(port) } };
+  const { hostname, port, protocol } = new URL(url);
+  const tls = protocol === 'rediss:' && { tls: {} };
+  return { transport: Transport.REDIS as const, options: { host: hostname, port: Number(port), ...tls } };
 }
 
 export const redisClient = (url: string): ClientProxy => ClientProxyFactory.create(options(url));
@@ -16,6 +17,7 @@ export const redis: BenchTransport = {
   keeps: 'nothing is stored (pub/sub), every worker gets every message',
   missing: () => undefined,
   startBroker: startRedisBroker,
-  startWorker: (url, handled) => startNestWorker(options(url), handled),
+  speaksTls: true,
+  startWorker: (url, ...rest) => startNestWorker(options(url), ...rest),
   client: redisClient,
 };

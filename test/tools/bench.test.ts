@@ -243,6 +243,63 @@ test('the summary of strace is read line by line, with and without errors', () =
   expect(parseSummary(summary)).toEqual({ read: 40, epoll_wait: 8 });
 });
 
+describe('a run under other conditions says so, and has no targets', () => {
+  const measure = async (...args: string[]) => {
+    const file = join(folder, 'conditions.json');
+    const { stdout, stderr } = await bench('--quick', '--rounds', '1', '--json', file, ...args);
+    const measured = async () => JSON.parse(await readFile(file, 'utf8')) as Report;
+    expect(stdout).not.toContain('Targets:');
+    return { stdout, stderr, measured };
+  };
+  const lostOf = ({ requestReply }: Report) =>
+    requestReply.map(({ transport, emit }) => [transport, emit?.lost]);
+
+  test('with several clients and workers, all events count', async () => {
+    const { stdout, measured } = await measure('--processes', '3', '--only', 'elkmq,rmq-ack');
+    expect(stdout).toContain('emit until handled, 3 clients and 3 workers; 1 × 100 ms');
+    const report = await measured();
+    expect(report.failed).toEqual([]);
+    expect(lostOf(report)).toEqual([
+      ['elkmq', 0],
+      ['rmq-ack', 0],
+    ]);
+  });
+
+  test('with handlers that wait, no more at once than the concurrency allows', async () => {
+    const waiting = ['--handler-ms', '20', '--concurrency', '1'];
+    const { stdout, measured } = await measure(...waiting, '--only', 'elkmq,redis');
+    expect(stdout).toContain('handlers that wait for 20 ms, concurrency 1; ');
+    const { requestReply } = await measured();
+    const [ours, theirs] = requestReply;
+    // A timer can be a millisecond early.
+    for (const each of [ours, theirs]) expect(each?.levels[0]?.p50Ms).toBeGreaterThanOrEqual(19);
+    // Ten answers have nine times 20 ms between them.
+    expect(ours?.levels[1]?.median).toBeLessThan(60);
+    expect(ours?.emit).toBeUndefined();
+  });
+
+  test('with TLS', async () => {
+    const { stdout, measured } = await measure('--tls', '--only', 'elkmq,redis');
+    expect(stdout).toContain('one client and one worker, TLS; ');
+    expect(lostOf(await measured())).toEqual([
+      ['elkmq', 0],
+      ['redis', 0],
+    ]);
+  });
+
+  test('over a network, where the machine allows it, and nothing of the network stays', async () => {
+    const { stdout, stderr, measured } = await measure('--network', '--delay-ms', '0', '--only', 'elkmq,tcp');
+    const links = await promisify(execFile)('ip', ['link']).catch(() => ({ stdout: '' }));
+    expect(links.stdout).not.toContain('elkbr');
+    if (stderr.startsWith('Nothing is measured over a network, this machine does not allow it: ')) return;
+    expect(stdout).toContain('clients, broker and workers in a network namespace each, 0 ms each way; ');
+    expect(lostOf(await measured())).toEqual([
+      ['elkmq', 0],
+      ['tcp', 0],
+    ]);
+  });
+});
+
 test('AOF has a row with the file in memory, and Redis says how long it has waited for the file', async () => {
   const file = join(folder, 'aof.json');
   const names = existsSync('/dev/shm') ? ['elkmq-aof', 'elkmq-aof-memory'] : ['elkmq-aof'];
@@ -308,6 +365,15 @@ describe('a flag that cannot be followed is refused with its name', () => {
     [['--only', 'elkmq-headers'], 'unknown transport "elkmq-headers"; known: elkmq, elkmq-aof'],
     [['--options', '--http'], '--options and --http: one of them is expected'],
     [['--http', '--only', 'elkmq'], 'unknown transport "elkmq"; known: http-elkmq, http-redis'],
+    [['--only', 'tcp', '--tls'], '--only tcp: the benchmark has no TLS for it'],
+    [['--only', 'redis', '--processes', '2'], '--only redis: its workers do not share the messages'],
+    [['--only', 'raw', '--handler-ms', '5'], '--only raw: its handlers cannot wait'],
+    [
+      ['--options', '--handler-ms', '5'],
+      '--handler-ms and --concurrency are for the transports: not with --options',
+    ],
+    [['--processes', '0'], '--processes "0": a whole number from 1 to 64'],
+    [['--delay-ms', '1'], '--delay-ms is expected with --network only'],
     [['--rounds', '0'], '--rounds "0": a whole number'],
     [['--json', 'no/such/folder/report.json'], '--json "no/such/folder/report.json"'],
     [['--slow'], "Unknown option '--slow'"],

@@ -1,3 +1,4 @@
+import { LOOPBACK } from '../../bench/addresses.js';
 import { randomUUID } from 'node:crypto';
 import { Transport } from '@nestjs/microservices';
 import { it } from 'vitest';
@@ -9,7 +10,7 @@ export const nats: TestedTransport = {
   name: 'NATS',
   id: Transport.NATS,
   async newAddress() {
-    const server = await broker.startBroker();
+    const server = await broker.startBroker(LOOPBACK);
     const at = (options: object) => ({
       transport: Transport.NATS as const,
       options: { servers: [server.url], ...options },
