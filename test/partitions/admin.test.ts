@@ -135,12 +135,41 @@ it('dead letters that are moved to a queue with partitions go to the partition o
     'message',
     expect.stringContaining('another queue'),
   );
-  expect(await admin.move({}, to.name)).toBe(4);
+  expect(await admin.move({}, to.name)).toEqual({ count: 4, stayed: {} });
   expect((await admin.state()).deadLetters).toBe(0);
   const { messages } = await adminOf(to).messages('waiting');
   expect(new Set(messages.map(({ id, orderingKey }) => `${id.split(':')[0]} ${orderingKey}`))).toEqual(
     new Set(keys.map((key) => `${partitionOf(key, 8)} ${key}`)),
   );
+});
+
+it('messages are moved from partitions to partitions, each once', async () => {
+  const cluster = await startCluster(3);
+  const [from, to] = [
+    await PartitionedQueue.register(cluster, 4),
+    await PartitionedQueue.register(cluster, 8),
+  ];
+  const ids = [];
+  for (let n = 0; n < 40; n++)
+    ids.push(
+      await (n % 4 === 3 ? from.addDelayed(3, START + 2 * HOUR + n, n) : from.addWaiting(n % 4, START + n, n)),
+    );
+  const changes: QueueChange[] = [];
+  const admin = adminOf(from, { audit: (change: QueueChange) => void changes.push(change) });
+  const target = adminOf(to);
+  const fewer = ids.slice(0, 20);
+  expect(await admin.move(fewer, to.name)).toEqual({ count: 20, stayed: {} });
+  expect(await admin.move(ids, to.name)).toEqual({ count: 20, stayed: { gone: 20 } });
+  expect(changes.slice(0, 4).map(({ partition, count }) => [partition, count])).toEqual(
+    [0, 1, 2, 3].map((partition) => [partition, 5]),
+  );
+  expect(await admin.state()).toMatchObject({ waiting: 0, delayed: 0 });
+  const moved = [
+    ...(await target.messages('waiting')).messages,
+    ...(await target.messages('delayed')).messages,
+  ];
+  const payloads = moved.map(({ payload }) => Number(payload));
+  expect(payloads.sort((one, other) => one - other)).toEqual(ids.map((_, n) => n));
 });
 
 it('a pause holds all partitions, and limits are divided among them', async () => {

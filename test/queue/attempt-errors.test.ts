@@ -90,7 +90,7 @@ describe('a message that is tried again', () => {
     await worker.close();
     const [moved, retried] = (await admin.messages('dead')).messages;
     const other = newAdmin();
-    expect(await admin.move(String(moved?.origin), other.queue)).toBe(1);
+    expect(await admin.move(String(moved?.origin), other.queue)).toMatchObject({ count: 1 });
     expect((await other.admin.messages('waiting')).messages).toMatchObject([{ attempt: 1, errors: [] }]);
     expect(await admin.retry(String(retried?.origin))).toBe(1);
     expect((await admin.messages('waiting')).messages).toMatchObject([{ attempt: 1, errors: [] }]);

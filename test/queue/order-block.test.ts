@@ -79,7 +79,10 @@ describe("with order 'block', a dead letter holds its ordering key", () => {
     ['it is removed', ({ admin, origin }) => admin.remove(origin)],
     ['it is removed with others', ({ admin }) => admin.purge('dead')],
     ['an EventQueue removes it', ({ queue }) => closing(new EventQueue(queue, url)).deadLetters.remove({})],
-    ['it is moved to another queue', ({ admin, origin }) => admin.move(origin, newQueueName())],
+    [
+      'it is moved to another queue',
+      async ({ admin, origin }) => (await admin.move(origin, newQueueName())).count,
+    ],
   ] as [string, (scene: Awaited<ReturnType<typeof blocked>>) => Promise<number>][])(
     'until %s',
     async (_, change) => {

@@ -24,7 +24,7 @@ describe('elkmq', () => {
     expect(help).toMatchObject({ code: 0, stderr: '' });
     const names = [...help.stdout.matchAll(/^ {2}([a-z]+) +(?:\[|Look at dead)/gm)].map(([, name]) => name);
     expect(names).toEqual(
-      'queues top state workers pause resume limits doctor bench topics subscribe unsubscribe peek find show tail emit send dead purge help'.split(
+      'queues top state workers pause resume limits doctor bench topics subscribe unsubscribe peek find show tail emit send dead move purge help'.split(
         ' ',
       ),
     );
@@ -373,6 +373,38 @@ describe('elkmq dead, purge', () => {
     expect((await elkmq([...move, '--yes'])).code).toBe(0);
     expect(await admin.state()).toMatchObject({ deadLetters: 1 });
     expect(await target.state()).toMatchObject({ waiting: 1 });
+  });
+
+  it('move changes nothing without --yes, tells what stays and why, and moves the rest', async () => {
+    const { queue, admin } = newAdmin();
+    const { queue: other, admin: target } = newAdmin();
+    for (const n of ['1', '2']) await admin.enqueue(eventWith(n));
+    await admin.enqueue(eventWith('3'), { delay: HOUR });
+    const client = startClient({ queue });
+    const asking = told(client.send('order.total', 4));
+    await until(async () => (await admin.state()).waiting === 3);
+    const move = ['move', queue, '--to', other];
+    const dry = await elkmqJson([...move, '--all', '--dry-run']);
+    expect(dry).toMatchObject({ code: 0, json: { count: 3, done: false, stayed: { request: 1 } } });
+    const undone = await elkmq([...move, '--all']);
+    expect(undone.code).toBe(2);
+    expect(undone.stderr).toContain(`3 messages would go to the queue ${other}.`);
+    expect(undone.stderr).toContain('1 stay: a request: its caller waits for a reply from this queue.');
+    expect(await target.state()).toMatchObject({ waiting: 0, delayed: 0 });
+
+    expect((await elkmq([...move, '--text', '2', '--yes'])).stderr).toContain('1 messages went to the queue');
+    const done = await elkmqJson([...move, '--all', '--yes']);
+    expect(done).toMatchObject({ code: 0, json: { count: 2, done: true, stayed: { request: 1 } } });
+    expect(await target.state()).toMatchObject({ waiting: 2, delayed: 1 });
+    const id = String((await target.messages('waiting')).messages[0]?.id);
+    const back = ['move', other, id, '--to', queue, '--yes'];
+    expect(await elkmqJson(back)).toMatchObject({ json: { count: 1, stayed: {} } });
+    expect(await elkmqJson(back)).toMatchObject({ json: { count: 0, stayed: { gone: 1 } } });
+    const unclear = await elkmq(['move', queue, '--to', other]);
+    expect(unclear.code).toBe(2);
+    expect(unclear.stderr).toContain('choose messages in one way');
+    await client.close();
+    await asking;
   });
 
   it('dead ls and show tell the letters', async () => {

@@ -196,6 +196,28 @@ describe('elkmq doctor', () => {
     ]);
   });
 
+  it('names messages that a move has left on their way, and the command that delivers them', async () => {
+    const server = await ownRedis();
+    const event = '{"request_uuid":1,"timeout":60,"action":"a","payload":null}';
+    const fields = ['to', 'later', 'due_at', '', 'event', event, 'reply_to', ''];
+    await clientOf(server).xadd('orders(moving)', '*', ...fields);
+    const [finding] = await findingsOf(server.adminUrl);
+    expect(finding).toMatchObject({ level: 'warning', check: 'moving', queue: 'orders' });
+    const [, ...args] = /`elkmq (.*) --rest --yes`/.exec(String(finding?.advice)) ?? [];
+    expect(args).toEqual(['move orders --to later']);
+    const move = ['move', 'orders', '--to', 'later', '--rest'];
+    expect(await elkmqJson([...move, '--dry-run'], { url: server.adminUrl })).toMatchObject({
+      json: { count: 1 },
+    });
+    expect(await elkmqJson([...move, '--yes'], { url: server.adminUrl })).toMatchObject({
+      json: { count: 1 },
+    });
+    expect((await elkmqJson(['state', 'later'], { url: server.adminUrl })).json).toMatchObject({
+      waiting: 1,
+    });
+    expect((await findingsOf(server.adminUrl, ['orders'])).map(({ check }) => check)).toEqual([]);
+  });
+
   it('names keys of another type, and keys that stay for ever', async () => {
     const server = await ownRedis();
     const client = clientOf(server);

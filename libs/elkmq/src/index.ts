@@ -5,6 +5,7 @@ export type { EnqueueOptions } from './admin/admin-producer.js';
 export type { BlockedKey } from './admin/blocked-keys.js';
 export type { QueueChange } from './admin/message-changes.js';
 export type { MessagePage, MessageQuery } from './admin/message-page.js';
+export type { MoveResult, StayReason } from './admin/move-result.js';
 export type { MessageFilter, SearchOptions, SearchStep } from './admin/message-search.js';
 export type { MessageState, QueueMessage } from './admin/queue-message.js';
 export type { QueueLimits, QueueRate } from './admin/queue-limits.js';

@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto';
 import { QueueContext } from '../context/queue-context.js';
 import { RateFlush } from '../context/rate-flush.js';
 import { encodeEvent } from '../model/codec.js';
-import type { Deduplication } from '../model/deduplication.js';
 import { headerFields } from '../model/headers.js';
 import { DEFAULTS, MAX_DELAY_MS, parseMilliseconds, refuseUnknown } from '../model/options.js';
 import type { ServiceEvent } from '../model/service-event.js';
@@ -23,17 +22,6 @@ export interface EnqueueOptions {
 export interface QueueProducer {
   /** @returns the origin of the event */
   enqueue(event: ServiceEvent, options: EnqueueOptions): Promise<string>;
-  /**
-   * @param fields further fields of the entry, name and value in turn; the ordering key is the first
-   * @param delay whole ms
-   * @returns the origin of the event, or of the one of which it is a duplicate
-   */
-  store(
-    event: ServiceEvent,
-    fields: readonly string[],
-    delay: number,
-    deduplication: Deduplication | undefined,
-  ): Promise<string>;
   /** Waits for the events that are being stored, and deletes what the producer leaves. */
   close(): Promise<void>;
 }
@@ -54,20 +42,11 @@ export class AdminProducer implements QueueProducer {
     const { headers, delay } = options;
     const fields = headerFields(headers);
     const wait = Math.ceil(parseMilliseconds('delay', delay, 0, MAX_DELAY_MS, 0));
-    return this.store(event, fields, wait, undefined);
-  }
-
-  async store(
-    event: ServiceEvent,
-    fields: readonly string[],
-    delay: number,
-    deduplication: Deduplication | undefined,
-  ): Promise<string> {
     this.#producer ??= this.#open();
     const producer = this.#producer;
     return new Promise<string>((stored, failed) => {
       const json = encodeEvent(event);
-      producer.produce(new PlainEvent(event.requestId, json, fields, delay, deduplication, stored, failed));
+      producer.produce(new PlainEvent(event.requestId, json, fields, wait, undefined, stored, failed));
     });
   }
 

@@ -7,8 +7,9 @@ import type { Doubt } from '../redis/reliable-call.js';
 import * as scripts from '../redis/scripts.generated.js';
 import type { ScriptCall } from '../redis/scripts.js';
 import { callScript, readCommand, type AdminContext } from './admin-call.js';
-import { LetterMover } from './letter-mover.js';
+import { MessageMover } from './message-mover.js';
 import { parseId } from './message-reader.js';
+import type { MoveResult, StayReason } from './move-result.js';
 import { findOrdered } from './ordered-messages.js';
 import type { MessageState } from './queue-message.js';
 
@@ -51,8 +52,8 @@ export interface QueueChanges {
   remove(which: string | readonly string[]): Promise<number>;
   runNow(which: string | readonly string[]): Promise<number>;
   retry(which: string | readonly string[] | DeadLetterFilter): Promise<number>;
-  /** Moves dead letters. */
-  move(which: string | readonly string[] | DeadLetterFilter, to: string): Promise<number>;
+  /** Moves messages to another queue. A filter chooses dead letters. */
+  move(which: string | readonly string[] | DeadLetterFilter, to: string): Promise<MoveResult>;
   purge(state: MessageState): Promise<number>;
 }
 
@@ -94,8 +95,8 @@ export class MessageChanges implements QueueChanges {
   }
 
   async retry(which: string | readonly string[] | DeadLetterFilter): Promise<number> {
-    if (typeof which === 'string' || Array.isArray(which)) {
-      const ids = idsOf(which as string | readonly string[]);
+    if (isById(which)) {
+      const ids = idsOf(which);
       const { keys } = this.#context;
       const revive = (origins: readonly string[]): ScriptCall =>
         scripts.revive(keys, { budget: BATCH.bytes, origins });
@@ -103,27 +104,22 @@ export class MessageChanges implements QueueChanges {
         await this.#inBatches(revive, ids, count);
       });
     }
-    const filter = which as DeadLetterFilter;
-    return this.#change('retry', filter, async (count) => {
-      count(await this.#letters.retry(filter));
+    return this.#change('retry', which, async (count) => {
+      count(await this.#letters.retry(which));
     });
   }
 
-  /** Moves dead letters. Each step stores some in the target, and then removes them here. */
-  async move(which: string | readonly string[] | DeadLetterFilter, to: string): Promise<number> {
-    const target = typeof which === 'string' || Array.isArray(which) ? idsOf(which as string[]) : which;
-    const mover = await LetterMover.open(this.#context, this.#letters, to, this.#isCluster);
-    const remove = (some: readonly string[]): ScriptCall =>
-      scripts.removeDeadLetters(this.#context.keys, { origins: some });
+  /** Moves messages. Those that an earlier move has left on their way go first. */
+  async move(which: string | readonly string[] | DeadLetterFilter, to: string): Promise<MoveResult> {
+    const target = isById(which) ? idsOf(which) : which;
+    const mover = await MessageMover.open(this.#context, to, this.#isCluster);
+    let stayed: ReadonlyMap<string, StayReason> = new Map();
     const move = async (count: (more: number) => void): Promise<void> => {
-      const origins = await mover.findOrigins(target);
-      for await (const stored of mover.storeLetters(origins)) await this.#inBatches(remove, stored, count);
+      await mover.deliverLeftovers(count);
+      stayed = await mover.moveMessages(isById(target) ? target : await this.#originsOf(target), count);
     };
-    try {
-      return await this.#change('move', target, move, { to });
-    } finally {
-      await mover.close();
-    }
+    const count = await this.#change('move', target, move, { to });
+    return { count, stayed: countReasons(stayed) };
   }
 
   async purge(state: MessageState): Promise<number> {
@@ -153,6 +149,13 @@ export class MessageChanges implements QueueChanges {
     }
     this.#announce({ queue, action, target, count, ...more });
     return count;
+  }
+
+  /** The origins of dead letters. */
+  async #originsOf(filter: DeadLetterFilter): Promise<string[]> {
+    const origins: string[] = [];
+    for await (const { origin } of this.#letters.all(filter)) origins.push(origin);
+    return origins;
   }
 
   #removeAll(ids: readonly string[], count: (more: number) => void): Promise<Missing> {
@@ -231,6 +234,19 @@ export class MessageChanges implements QueueChanges {
       if (page.length < PAGE) return [...origins];
     }
   }
+}
+
+/** Whether messages are chosen by their ids. */
+export function isById(
+  which: string | readonly string[] | DeadLetterFilter,
+): which is string | readonly string[] {
+  return typeof which === 'string' || Array.isArray(which);
+}
+
+function countReasons(stayed: ReadonlyMap<string, StayReason>): MoveResult['stayed'] {
+  const counts: Partial<Record<StayReason, number>> = {};
+  for (const reason of stayed.values()) counts[reason] = (counts[reason] ?? 0) + 1;
+  return counts;
 }
 
 function idsOf(which: string | readonly string[]): string[] {

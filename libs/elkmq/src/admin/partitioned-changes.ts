@@ -1,5 +1,6 @@
 import type { DeadLetterFilter } from '../dead-letters/filter.js';
-import type { QueueChange, QueueChanges } from './message-changes.js';
+import { isById, type QueueChange, type QueueChanges } from './message-changes.js';
+import { sumOfMoves, type MoveResult } from './move-result.js';
 import { formatPartitionedId, parsePartitionedId } from './partitioned-id.js';
 import type { MessageState } from './queue-message.js';
 
@@ -12,53 +13,56 @@ export class PartitionedChanges implements QueueChanges {
   }
 
   async remove(which: string | readonly string[]): Promise<number> {
-    return this.#changeById(which, (changes, ids) => changes.remove(ids));
+    return sum(await this.#changeById(which, (changes, ids) => changes.remove(ids)));
   }
 
   async runNow(which: string | readonly string[]): Promise<number> {
-    return this.#changeById(which, (changes, ids) => changes.runNow(ids));
+    return sum(await this.#changeById(which, (changes, ids) => changes.runNow(ids)));
   }
 
   async retry(which: string | readonly string[] | DeadLetterFilter): Promise<number> {
-    return isById(which)
+    const counts = isById(which)
       ? this.#changeById(which, (changes, ids) => changes.retry(ids))
       : this.#changeAll((changes) => changes.retry(which));
+    return sum(await counts);
   }
 
-  async move(which: string | readonly string[] | DeadLetterFilter, to: string): Promise<number> {
-    return isById(which)
-      ? this.#changeById(which, (changes, ids) => changes.move(ids, to))
+  async move(which: string | readonly string[] | DeadLetterFilter, to: string): Promise<MoveResult> {
+    const results = isById(which)
+      ? this.#changeById(which, (changes, ids) => changes.move(ids, to), true)
       : this.#changeAll((changes) => changes.move(which, to));
+    return sumOfMoves(await results);
   }
 
   async purge(state: MessageState): Promise<number> {
-    return this.#changeAll((changes) => changes.purge(state));
+    return sum(await this.#changeAll((changes) => changes.purge(state)));
   }
 
-  async #changeById(
+  /** @param isForAll whether a partition without such ids has something to do too */
+  async #changeById<T>(
     which: string | readonly string[],
-    change: (changes: QueueChanges, ids: readonly string[]) => Promise<number>,
-  ): Promise<number> {
+    change: (changes: QueueChanges, ids: readonly string[]) => Promise<T>,
+    isForAll = false,
+  ): Promise<T[]> {
     const ids = this.#partitions.map((): string[] => []);
     for (const each of [which].flat()) {
       const { partition, id } = parsePartitionedId('id', each, this.#partitions.length);
       ids[partition]?.push(id);
     }
-    return this.#changeAll((changes, partition) => {
+    const chosen = await this.#changeAll((changes, partition) => {
       const some = ids[partition] ?? [];
-      return some.length === 0 ? Promise.resolve(0) : change(changes, some);
+      return some.length === 0 && !isForAll ? Promise.resolve(undefined) : change(changes, some);
     });
+    return chosen.filter((result) => result !== undefined);
   }
 
   /** Changes all partitions at once. A partition that fails does not stop the others. */
-  async #changeAll(change: (changes: QueueChanges, partition: number) => Promise<number>): Promise<number> {
+  async #changeAll<T>(change: (changes: QueueChanges, partition: number) => Promise<T>): Promise<T[]> {
     const results = await Promise.allSettled(this.#partitions.map(change));
-    let count = 0;
-    for (const result of results) {
+    return results.map((result) => {
       if (result.status === 'rejected') throw result.reason;
-      count += result.value;
-    }
-    return count;
+      return result.value;
+    });
   }
 }
 
@@ -71,6 +75,6 @@ export function changeOfPartition(queue: string, partition: number, change: Queu
   return { ...change, queue, partition, target: ids };
 }
 
-function isById(which: string | readonly string[] | DeadLetterFilter): which is string | readonly string[] {
-  return typeof which === 'string' || Array.isArray(which);
+function sum(counts: readonly number[]): number {
+  return counts.reduce((total, count) => total + count, 0);
 }

@@ -1,7 +1,5 @@
 import { randomInt } from 'node:crypto';
-import type { Deduplication } from '../model/deduplication.js';
 import type { QueueKeys } from '../model/keys.js';
-import { partitionOf } from '../model/partitions.js';
 import type { ServiceEvent } from '../model/service-event.js';
 import type { AdminContext } from './admin-call.js';
 import { AdminProducer, type EnqueueOptions, type QueueProducer } from './admin-producer.js';
@@ -33,32 +31,12 @@ class PartitionedProducer implements QueueProducer {
   }
 
   async enqueue(event: ServiceEvent, options: EnqueueOptions): Promise<string> {
-    return this.#use(this.#next(), (producer) => producer.enqueue(event, options));
-  }
-
-  /** The ordering key decides the partition, else the deduplication key. */
-  async store(
-    event: ServiceEvent,
-    fields: readonly string[],
-    delay: number,
-    deduplication: Deduplication | undefined,
-  ): Promise<string> {
-    const [name, value] = fields;
-    const key = name === 'ordering_key' ? value : deduplication?.key;
-    const partition = key === undefined ? this.#next() : partitionOf(key, this.#producers.length);
-    return this.#use(partition, (producer) => producer.store(event, fields, delay, deduplication));
+    const partition = this.#turn++ % this.#producers.length;
+    const origin = await (this.#producers[partition] as AdminProducer).enqueue(event, options);
+    return formatPartitionedId(partition, origin);
   }
 
   async close(): Promise<void> {
     await Promise.all(this.#producers.map((producer) => producer.close()));
-  }
-
-  #next(): number {
-    return this.#turn++ % this.#producers.length;
-  }
-
-  async #use(partition: number, store: (producer: AdminProducer) => Promise<string>): Promise<string> {
-    const origin = await store(this.#producers[partition] as AdminProducer);
-    return formatPartitionedId(partition, origin);
   }
 }

@@ -12,6 +12,7 @@ import type { BlockedKey } from './blocked-keys.js';
 import type { QueueChange } from './message-changes.js';
 import type { MessagePage, MessageQuery } from './message-page.js';
 import { searchMessages, type MessageFilter, type SearchOptions, type SearchStep } from './message-search.js';
+import type { MoveResult } from './move-result.js';
 import { QueueOpener, type OpenedQueue } from './opened-queue.js';
 import { pausePartitions, resumePartitions, setPartitionLimits } from './partitioned-control.js';
 import { readAllRates, readAllWorkers, readBlockedKeysOf, readWholeState } from './partitioned-state.js';
@@ -153,13 +154,17 @@ export class QueueAdmin {
   }
 
   /**
-   * Moves dead letters to another queue on this Redis. Each becomes a new message there, as by `retry`, and
-   * is removed here after that. A move that ended early can be repeated for a day: it stores nothing twice.
-   * @param which the origin of one letter or of several, or a filter; `{}` means all
-   * @returns the number of letters that were moved. One that is no event stays
+   * Moves messages to another queue on this Redis: waiting, ordered and delayed ones, and dead letters. Each
+   * is in one of the two queues, or on its way between them, where no worker takes it (`state().moving`). A
+   * move that ended early leaves some there; every later move to the same queue delivers them, once.
+   *
+   * A message has a new origin there, and keeps its headers, its ordering key, its deadline, its attempts,
+   * and the time at which it is due. A dead letter becomes a new message, as by `retry`. These stay: what is
+   * running, requests, and messages behind one of their ordering key that stays.
+   * @param which ids of messages, such as a search has found, or a filter of dead letters; `{}` means all
    * @throws {EnqueueError} when Redis refuses to store them
    */
-  async move(which: string | readonly string[] | DeadLetterFilter, toQueue: string): Promise<number> {
+  async move(which: string | readonly string[] | DeadLetterFilter, toQueue: string): Promise<MoveResult> {
     return (await this.#open()).changes.move(which, toQueue);
   }
 

@@ -41,6 +41,11 @@ export interface QueueState {
    * workers, and messages with ordering keys: those can run at once and out of order.
    */
   readonly olderWorkers?: number;
+  /**
+   * Messages on their way to another queue, if there are any. A move that goes on or has ended early leaves
+   * them there. No worker takes them; a repeated move to the same queue delivers them.
+   */
+  readonly moving?: number;
   /** The pause, if the queue is paused: its workers take nothing. */
   readonly paused?: QueuePause;
   /**
@@ -67,9 +72,9 @@ export interface AwayPartition {
 }
 
 /** The numbers of the answer. What operators want of the workers comes after them. */
-type Counts = [...First, number, number, number, number, number, number, number];
+type Counts = [...First, number, number, number, number, number, number, number, number];
 type First = [entries: number, responses: number, running: number, oldest: string];
-const CONTROL_AT = 11;
+const CONTROL_AT = 12;
 
 /**
  * @param patience the time that Redis may take, ms
@@ -89,7 +94,7 @@ export async function readQueueState(
     );
     const [since, by, concurrency, rate, per, waitsFor] = (answer as string[]).slice(CONTROL_AT);
     const [entries, responses, running, oldest, ...numbers] = answer as Counts;
-    const [delayed, deadLetters, now, workers, behindKeys, blockedKeys, olderWorkers] = numbers;
+    const [delayed, deadLetters, now, workers, behindKeys, blockedKeys, olderWorkers, moving] = numbers;
     const paused = pauseOf(since, by);
     const limits = limitsOf(concurrency, rate, per);
     return {
@@ -102,6 +107,7 @@ export async function readQueueState(
       oldestWaiting: oldest === '' ? 0 : Math.max(now - Number.parseInt(oldest), 0),
       workers,
       ...(olderWorkers > 0 && { olderWorkers }),
+      ...(moving > 0 && { moving }),
       ...(paused && { paused }),
       ...(waitsFor && { waitsFor }),
       ...(limits && { limits }),
@@ -118,6 +124,7 @@ export function sumOfStates(states: readonly QueueState[]): QueueState {
   const sum = (name: Exclude<keyof QueueState, 'paused' | 'waitsFor' | 'limits' | 'away'>): number =>
     states.reduce((total, state) => total + (state[name] ?? 0), 0);
   const olderWorkers = sum('olderWorkers');
+  const moving = sum('moving');
   return {
     waiting: sum('waiting'),
     running: sum('running'),
@@ -128,5 +135,6 @@ export function sumOfStates(states: readonly QueueState[]): QueueState {
     oldestWaiting: Math.max(0, ...states.map(({ oldestWaiting }) => oldestWaiting)),
     workers: sum('workers'),
     ...(olderWorkers > 0 && { olderWorkers }),
+    ...(moving > 0 && { moving }),
   };
 }

@@ -3,6 +3,7 @@ import type { DeadLetterReason } from '../dead-letters/dead-letter.js';
 import { declare, declareChange, durationOption, type Run } from './common-options.js';
 import type { DeadChangeOptions, DeadListOptions, DeadMoveOptions } from './commands/dead.js';
 import type { FindOptions, PeekOptions } from './commands/messages.js';
+import type { MoveOptions } from './commands/move.js';
 import type { PurgeOptions } from './commands/purge.js';
 import type { EmitOptions, SendOptions } from './commands/sending.js';
 import type { TailOptions } from './commands/tail.js';
@@ -37,19 +38,14 @@ export function addMessageCommands(program: Command, run: Run): void {
       await run(peek(queue, options));
     });
 
-  declare(
-    program,
-    'find <queue>',
-    'Search the newest messages of a queue.',
-    'find orders --pattern "order.*" --text 4711 --since 2h',
+  filtered(
+    declare(
+      program,
+      'find <queue>',
+      'Search the newest messages of a queue.',
+      'find orders --pattern "order.*" --text 4711 --since 2h',
+    ),
   )
-    .option('--pattern <pattern>', 'the pattern; * stands for any characters')
-    .option('--text <text>', 'text in the payload')
-    .option('--header <name=value>', 'a header; can be given several times', collectPair)
-    .option('--key <key>', 'the ordering key')
-    .addOption(new Option('--reason <reason>', 'the reason of a dead letter').choices(REASONS))
-    .option('--since <time>', 'stored at this time or later: a date, or a duration before now', parseTime)
-    .option('--until <time>', 'stored at this time or earlier', parseTime)
     .addOption(new Option('--state <state...>', 'only these states').choices(STATES))
     .option('--newest <n>', 'the number of messages that are searched', parseCount, 100_000)
     .option('--limit <n>', 'the largest number of messages that are shown', parseCount, 100)
@@ -83,6 +79,7 @@ export function addMessageCommands(program: Command, run: Run): void {
 
   addSending(program, run);
   addDead(program, run);
+  addMove(program, run);
 
   declareChange(
     program,
@@ -98,6 +95,38 @@ export function addMessageCommands(program: Command, run: Run): void {
     .action(async (queue: string, options: PurgeOptions) => {
       const { purge } = await import('./commands/purge.js');
       await run(purge(queue, options));
+    });
+}
+
+/** Adds the options of a filter of messages. */
+function filtered(command: Command): Command {
+  return command
+    .option('--pattern <pattern>', 'the pattern; * stands for any characters')
+    .option('--text <text>', 'text in the payload')
+    .option('--header <name=value>', 'a header; can be given several times', collectPair)
+    .option('--key <key>', 'the ordering key')
+    .addOption(new Option('--reason <reason>', 'the reason of a dead letter').choices(REASONS))
+    .option('--since <time>', 'stored at this time or later: a date, or a duration before now', parseTime)
+    .option('--until <time>', 'stored at this time or earlier', parseTime);
+}
+
+function addMove(program: Command, run: Run): void {
+  const states = new Option('--state <state...>', 'messages of these states').choices(STATES);
+  filtered(
+    declareChange(
+      program,
+      'move <queue> [ids...]',
+      'Move messages to another queue: those named, those that a search finds, or --all. Requests stay.',
+      'move orders --to orders-later --pattern "order.*" --yes',
+    ),
+  )
+    .requiredOption('--to <queue>', 'the other queue, on the same Redis')
+    .option('--all', 'all messages of the states')
+    .option('--rest', 'only what an earlier move has left on its way')
+    .addOption(states.default(['waiting', 'ordered', 'delayed']))
+    .action(async (queue: string, ids: string[], options: MoveOptions) => {
+      const { move } = await import('./commands/move.js');
+      await run(move(queue, ids, options));
     });
 }
 

@@ -32,28 +32,43 @@ export async function redisOf({ url, cluster }: CommonOptions): Promise<RedisSou
   return () => new Cluster([url], { redisOptions, lazyConnect: true });
 }
 
+/** What a change has done, or would do: further members of the JSON, and further lines. */
+export interface Outcome {
+  readonly count: number;
+  readonly members?: Readonly<Record<string, unknown>>;
+  readonly lines?: readonly string[];
+}
+
 /**
  * Makes a change if the user has confirmed it. Without `--yes` it says what would be changed.
+ * @param would the number of messages that would be changed, with more about them
  * @param what the messages, and what becomes of them: `dead letters would be deleted`
- * @param change returns the number of messages that were changed
+ * @param change returns the number of messages that were changed, with more about them
  */
 export async function confirmed(
   { yes, dryRun, json }: ChangeOptions,
-  count: number,
-  [would, did]: readonly [would: string, did: string],
-  change: () => Promise<number>,
+  would: number | Outcome,
+  what: readonly [would: string, did: string],
+  change: () => Promise<number | Outcome>,
 ): Promise<ExitCode> {
   if (dryRun || !yes) {
-    if (json) printJson({ count, done: false });
-    else note(`${String(count)} ${would}`);
+    tell(would, what[0], false, json);
     if (dryRun) return EXIT.fine;
     note('Nothing was changed: repeat the command with --yes.');
     return EXIT.usage;
   }
-  const changed = await change();
-  if (json) printJson({ count: changed, done: true });
-  else note(`${String(changed)} ${did}`);
+  tell(await change(), what[1], true, json);
   return EXIT.fine;
+}
+
+function tell(outcome: number | Outcome, what: string, done: boolean, json: boolean | undefined): void {
+  const { count, members, lines = [] }: Outcome = typeof outcome === 'number' ? { count: outcome } : outcome;
+  if (json) {
+    printJson({ count, done, ...members });
+    return;
+  }
+  note(`${String(count)} ${what}`);
+  for (const line of lines) note(line);
 }
 
 /** Opens the admin of a queue for a command, and closes it in the end. */

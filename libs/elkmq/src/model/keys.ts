@@ -65,6 +65,10 @@ export class QueueKeys {
   readonly rates: string;
   /** string: the number of partitions of the queue; it is not there when the queue has none */
   readonly partitions: string;
+  /** stream: messages on their way to another queue; fields `to`, `due_at`, and those of the message */
+  readonly moving: string;
+  /** hash: a queue from which messages were moved here → the id that the last of them had in its `moving` */
+  readonly arrived: string;
   readonly #prefix: string;
 
   /**
@@ -98,6 +102,8 @@ export class QueueKeys {
     this.control = `${this.#prefix}(control)`;
     this.rates = `${this.#prefix}(rates)`;
     this.partitions = `${this.#prefix}(partitions)`;
+    this.moving = `${this.#prefix}(moving)`;
+    this.arrived = `${this.#prefix}(arrived)`;
   }
 
   /** All keys of this queue alone that have a fixed name. */

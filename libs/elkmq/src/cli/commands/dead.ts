@@ -4,6 +4,7 @@ import { EXIT, UsageError, type ExitCode } from '../exit.js';
 import { note, print, jsonOfMessage, printMessage } from '../output.js';
 import { confirmed, withAdmin, type ChangeOptions, type CommonOptions } from '../session.js';
 import { printList } from './messages.js';
+import { confirmMove } from './move.js';
 
 interface Selection {
   readonly pattern?: string;
@@ -76,11 +77,7 @@ export async function move(
 ): Promise<ExitCode> {
   return withAdmin(queue, options, async (admin) => {
     const chosen = await selected(admin, origins, options);
-    const what = [
-      `dead letters would go to the queue ${options.to}.`,
-      `dead letters went to the queue ${options.to}.`,
-    ] as const;
-    return confirmed(options, chosen.length, what, () => admin.move(chosen, options.to));
+    return confirmMove(admin, { ids: chosen, stays: {} }, 'dead letters', options);
   });
 }
 

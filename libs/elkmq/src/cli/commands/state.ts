@@ -38,6 +38,7 @@ export async function state(queue: string, options: StateOptions): Promise<ExitC
       if (now.partitions !== undefined) print(`partitions    ${String(now.partitions)}`);
       if (now.olderWorkers !== undefined)
         note(`Workers of an earlier version that know no ordering keys: ${String(now.olderWorkers)}.`);
+      if (now.moving !== undefined) note(`On their way to another queue: ${String(now.moving)}.`);
       if (now.paused) note(`The queue ${safeText(describePause(now.paused))}.`);
       if (now.waitsFor !== undefined)
         note(`The queue waits for ${safeText(now.waitsFor)}: its workers take nothing until that is empty.`);

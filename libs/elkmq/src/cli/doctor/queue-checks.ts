@@ -5,6 +5,7 @@ import { readWorkers, type WorkerInfo } from '../../admin/worker-info.js';
 import { leaseOf } from '../../consumer/session.js';
 import { GROUP, QueueKeys } from '../../model/keys.js';
 import { DEFAULTS } from '../../model/options.js';
+import { queueOfPartition } from '../../model/partitions.js';
 import type { Connection } from '../../redis/connection.js';
 import { isForbidden, isNoGroup } from '../../redis/redis-errors.js';
 import { reliably } from '../../redis/reliable-call.js';
@@ -47,6 +48,7 @@ export async function checkQueue(
     ...(await overdueFindings(queue, keys, Number(seconds) * 1_000, read)),
     ...(await abandonedFindings(queue, keys, workers, read)),
     ...handlerFindings(queue, workers),
+    ...(await movingFindings(queue, keys, read)),
     ...letterFindings(queue, state.deadLetters),
   ];
 }
@@ -66,6 +68,8 @@ async function typeFindings(queue: string, keys: QueueKeys, read: Read): Promise
     [keys.lanes, 'hash'],
     [keys.laneBodies, 'hash'],
     [keys.control, 'hash'],
+    [keys.moving, 'stream'],
+    [keys.arrived, 'hash'],
     [keys.messageQueue, 'list'],
   ];
   const findings: Finding[] = [];
@@ -226,6 +230,23 @@ function handlerFindings(queue: string, workers: readonly WorkerInfo[]): Finding
       queue,
       problem: `the workers on ${nameOf(first)} and ${nameOf(other)} have different handlers: a message goes to any of them, and one without its handler makes it a dead letter`,
       advice: 'Give each service a queue of its own, or wait until a deployment is through.',
+    },
+  ];
+}
+
+async function movingFindings(queue: string, { moving }: QueueKeys, read: Read): Promise<Finding[]> {
+  const count = Number(await read('xlen', moving));
+  if (count === 0) return [];
+  const first = (await read('xrange', moving, '-', '+', 'COUNT', 1)) as [string, string[]][];
+  const to = first[0]?.[1][1] ?? '';
+  const from = queueOfPartition(queue)?.queue ?? queue;
+  return [
+    {
+      level: 'warning',
+      check: 'moving',
+      queue,
+      problem: `${String(count)} messages are on their way to another queue, the first one to ${to}: unless somebody moves messages now, a move has ended early, and no worker takes them`,
+      advice: `\`elkmq move ${from} --to ${to} --rest --yes\` delivers them.`,
     },
   ];
 }

@@ -8,16 +8,17 @@
 --   lanes
 --   lane_bodies
 --   control
+--   moving
 -- ARGV
 --   group
 --   ordering_keys     the feature of workers that know ordering keys
 -- Returns { entries, responses, pending, id of the first entry that nobody has taken or '', delayed, dead
 -- letters, now in ms, workers, messages that wait behind another one of their ordering key, ordering keys
--- with such messages, workers that know no ordering keys while there are messages with keys, then fields of
--- the control or '': the time since which the queue is paused in ms, whoever paused it, the limit of the
--- concurrency, that of the rate, and its time in ms; then the queue that all its workers wait
--- for, or '' }. Legacy responses are entries of the event stream too,
--- but no messages: the caller subtracts them.
+-- with such messages, workers that know no ordering keys while there are messages with keys, messages on
+-- their way to another queue, then fields of the control or '': the time since which the queue is paused in
+-- ms, whoever paused it, the limit of the concurrency, that of the rate, and its time in ms; then the queue
+-- that all its workers wait for, or '' }. Legacy responses are entries of the event stream too, but no
+-- messages: the caller subtracts them.
 
 -- include shared/group_info.lua
 -- include shared/is_live.lua
@@ -55,6 +56,7 @@ return {
   redis.call('HLEN', lane_bodies),
   tonumber(redis.call('HGET', lanes, '') or 0),
   older,
+  redis.call('XLEN', moving),
   wanted[1] or '',
   wanted[2] or '',
   wanted[3] or '',

@@ -15,28 +15,8 @@
 --   origins...
 -- Returns two values: the number of letters put back, and the number of origins that were looked at.
 
--- include shared/fields.lua
+-- include shared/dead_letters/revived.lua
 -- include shared/lanes/add.lua
-
-local STARTS_ANEW = {
-  origin = true, attempt = true, deduplication = true, listed = true, errors = true, due = true,
-}
-
-local function revived(body)
-  local old = cjson.decode(body).fields
-  if not are_fields(old) then return nil end
-  local fields, is_ours = {}, false
-  for i = 1, #old, 2 do
-    local name, value = old[i], old[i + 1]
-    if name == 'reply_to' then
-      value, is_ours = '', true
-    end
-    if not STARTS_ANEW[name] then fields[#fields + 1], fields[#fields + 2] = name, value end
-  end
-  -- A legacy event becomes a message of this package, because its id is not in the message queue any more.
-  if not is_ours then fields[#fields + 1], fields[#fields + 2] = 'reply_to', '' end
-  return fields
-end
 
 -- The message takes the place of its letter, which holds the key. Returns false when it does not hold it.
 local function take_place(key, fields, origin)
@@ -53,9 +33,10 @@ local count = 0
 for i = origins_at, #ARGV do
   if budget <= 0 then return { count, i - origins_at } end
   local body = redis.call('HGET', dead_letter_bodies, ARGV[i])
-  local readable, fields = pcall(revived, body)
+  local readable, letter = pcall(cjson.decode, body)
+  local fields = readable and type(letter) == 'table' and revived(letter)
   -- A letter that this package cannot read stays.
-  if body and readable and fields then
+  if fields then
     -- XADD comes first: when its memory is full, Redis refuses a script only at the first write.
     local key = get_field(fields, 'ordering_key')
     if not key then redis.call('XADD', event_stream, '*', unpack(fields))
