@@ -1,9 +1,10 @@
 import type { Page } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
-import { EventQueue, ServiceEvent } from 'nestjs-elkmq';
+import { EventQueue, QueueAdmin, ServiceEvent } from 'nestjs-elkmq';
+import { startClient, told } from '../support/nest.js';
 import { ownRedis } from '../support/own-redis.js';
 import { closing } from '../support/queue.js';
-import { openPage, startApplication, useBrowser, type Platform } from './browser.js';
+import { findBarriers, openPage, startApplication, useBrowser, type Platform } from './browser.js';
 import { clientOf, startShop } from './shop.js';
 
 useBrowser();
@@ -102,6 +103,37 @@ describe.each<Platform>(['Express', 'Fastify'])(
       await page.getByText('3 messages were removed.').waitFor();
       await page.getByText('Every message was handled.').waitFor();
       expect(await orders.state()).toMatchObject({ deadLetters: 0, delayed: 3 });
+    });
+
+    it('moves messages to a queue that it asks for, and tells what stays and why', async () => {
+      const redis = await ownRedis();
+      const [from, to] = ['mails', 'mails-later'].map((name) => closing(new QueueAdmin(name, redis.url)));
+      for (const n of [1, 2, 3]) await from?.enqueue(new ServiceEvent(60, 'mail.send', String(n)));
+      const client = startClient({ queue: 'mails', url: redis.url });
+      const asking = told(client.send('mail.count', 1));
+      await expect.poll(async () => (await from?.state())?.waiting).toBe(4);
+      const address = await startApplication(platform, { redis: redis.url, identify: () => 'ada' });
+      const page = await openPage(`${address}/#/queue?queue=mails&tab=waiting`);
+      await page.getByRole('row').nth(4).waitFor();
+      await page.getByRole('row').nth(1).getByRole('checkbox').check();
+      await page.getByRole('button', { name: 'Move selected', exact: true }).click();
+      const dialog = page.getByRole('dialog');
+      await dialog.getByRole('button', { name: 'Move 1 message', exact: true }).click();
+      // Without the name of a queue nothing is moved.
+      await dialog.getByRole('textbox', { name: 'To the queue' }).fill('mails-later');
+      expect(await findBarriers(page)).toEqual([]);
+      await page.keyboard.press('Enter');
+      await page.getByText('1 message was moved.').waitFor();
+      await page.getByRole('button', { name: 'Select 3 messages' }).click();
+      await page.getByRole('button', { name: 'Move selected', exact: true }).click();
+      await dialog.getByRole('textbox', { name: 'To the queue' }).fill('mails-later');
+      await dialog.getByRole('button', { name: 'Move 3 messages', exact: true }).click();
+      await page.getByText('2 messages were moved. Not moved: 1 requests.').waitFor();
+      expect((await to?.messages('waiting'))?.messages.map(({ payload }) => payload)).toEqual([1, 2, 3]);
+      await page.goto(`${address}/#/actions`);
+      await page.getByRole('row', { name: /ada move to mails-later mails .* 2 / }).waitFor();
+      await client.close();
+      await asking;
     });
 
     it('searches, says how far it is, and acts on all that match after a count', async () => {

@@ -1,6 +1,6 @@
 import { ElkMqRecordBuilder, QueueAdmin, ServiceEvent } from 'nestjs-elkmq';
 import { Topic } from 'elkmq';
-import type { ActionRecord } from 'elkmq-console';
+import type { ActionRecord, ConsoleAction } from 'elkmq-console';
 import { describe, expect, it } from 'vitest';
 import { ask, change, startConsole } from '../support/console.js';
 import { deadLetter, writeLetters } from '../support/dead-letters.js';
@@ -199,6 +199,34 @@ describe('the API of the console', () => {
       expect([path, status, json]).toEqual([path, 200, { count }]);
     }
     expect(await admin.state()).toMatchObject({ waiting: 0, delayed: 0, deadLetters: 0 });
+  });
+
+  it('moves messages to another queue, if the user may do so in both, and tells what stays', async () => {
+    const [queue, other, hidden] = [newQueueName(), newQueueName(), newQueueName()];
+    const admin = adminOf(queue);
+    const ids = [];
+    for (const n of ['1', '2', '3']) ids.push(await admin.enqueue(new ServiceEvent(60, 'a', n)));
+    const asked: ConsoleAction[] = [];
+    const authorize = (_: unknown, action: ConsoleAction) => {
+      asked.push(action);
+      return action.queue !== hidden;
+    };
+    const audited: ActionRecord[] = [];
+    const address = await startConsole({ authorize, audit: (action) => audited.push(action) });
+    const move = (to: unknown) =>
+      change(`${address}api/move`, { queue, ids: [...ids.slice(0, 2), '1-1'], to });
+    expect((await move(hidden)).status).toBe(403);
+    expect((await move(undefined)).status).toBe(400);
+    expect((await move(queue)).status).toBe(400);
+    expect(await admin.state()).toMatchObject({ waiting: 3 });
+    asked.length = 0;
+    expect((await move(other)).json).toEqual({ count: 2, stayed: { gone: 1 } });
+    expect(asked).toEqual([queue, other].map((name) => ({ kind: 'move', queue: name })));
+    expect(audited.at(-1)).toMatchObject({ kind: 'move', queue, to: other, count: 2 });
+    expect(await admin.state()).toMatchObject({ waiting: 1 });
+    expect(await adminOf(other).state()).toMatchObject({ waiting: 2 });
+    const only = await startConsole({ queues: [queue] });
+    expect((await change(`${only}api/move`, { queue, ids, to: other })).status).toBe(404);
   });
 
   it('tells the topics with their subscriptions, and what had none', async () => {

@@ -14,6 +14,8 @@ interface Filled {
   /** The id of the delayed message. */
   readonly delayed: string;
   readonly dead: string;
+  /** The name of a queue that is not there. */
+  readonly other: string;
 }
 
 /** A queue with a waiting, a delayed and a dead message. */
@@ -24,7 +26,7 @@ async function fillQueue(): Promise<Filled> {
   const delayed = await admin.enqueue(new ServiceEvent(60, 'order.placed', '"later"'), { delay: HOUR });
   const letter = deadLetter(1);
   await writeLetters(queue, [letter]);
-  return { queue, admin, delayed, dead: letter.origin };
+  return { queue, admin, delayed, dead: letter.origin, other: newQueueName() };
 }
 
 async function expectUntouched({ admin }: Pick<Filled, 'admin'>): Promise<void> {
@@ -39,7 +41,7 @@ async function expectUntouched({ admin }: Pick<Filled, 'admin'>): Promise<void> 
 
 /** Calls each route of the API so that it would succeed, whatever routes there are. */
 async function callAll(address: string, filled: Filled, extra: Ask = {}): Promise<Map<string, Answer>> {
-  const { queue, delayed, dead } = filled;
+  const { queue, delayed, dead, other } = filled;
   const answers = new Map<string, Answer>();
   for (const { path, method } of ROUTES) {
     const parameters = { queue, id: dead, state: 'waiting' };
@@ -47,7 +49,7 @@ async function callAll(address: string, filled: Filled, extra: Ask = {}): Promis
     const call =
       method === 'GET'
         ? ask(`${address}api${path}?${new URLSearchParams(parameters).toString()}`, extra)
-        : change(`${address}api${path}`, { ...parameters, ids }, extra.headers);
+        : change(`${address}api${path}`, { ...parameters, ids, to: other }, extra.headers);
     answers.set(path, await call);
   }
   return answers;
@@ -63,9 +65,13 @@ const WRITES = ROUTES.filter(({ kind }) => kind !== 'view').map(({ path }) => pa
 describe('a read-only console', () => {
   it('answers each route that reads, and refuses each one that changes something', async () => {
     const filled = await fillQueue();
-    const address = await startConsole({ queues: [filled.queue], readOnly: true, authorize: () => true });
+    const address = await startConsole({
+      queues: [filled.queue, filled.other],
+      readOnly: true,
+      authorize: () => true,
+    });
     const answers = await callAll(address, filled);
-    expect(WRITES).toHaveLength(6);
+    expect(WRITES).toHaveLength(7);
     for (const path of READS) expect([path, answers.get(path)?.status]).toEqual([path, 200]);
     for (const path of WRITES) {
       expect([path, answers.get(path)?.status]).toEqual([path, 403]);
@@ -84,7 +90,7 @@ describe('a console', () => {
     ['of a frame without an origin', { Origin: 'null' }],
   ])('refuses each route to a page %s', async (_what, headers) => {
     const filled = await fillQueue();
-    const address = await startConsole({ queues: [filled.queue] });
+    const address = await startConsole({ queues: [filled.queue, filled.other] });
     const answers = await callAll(address, filled, { headers });
     expect(statusesOf(answers)).toEqual([403]);
     await expectUntouched(filled);
@@ -110,7 +116,7 @@ describe('a console', () => {
 
   it('lets its own page and typed addresses in, and no typed address changes anything', async () => {
     const filled = await fillQueue();
-    const address = await startConsole({ queues: [filled.queue] });
+    const address = await startConsole({ queues: [filled.queue, filled.other] });
     const own = new URL(address).origin;
     const typed = await callAll(address, filled, { headers: { 'Sec-Fetch-Site': 'none' } });
     for (const path of READS) expect([path, typed.get(path)?.status]).toEqual([path, 200]);
@@ -122,7 +128,7 @@ describe('a console', () => {
     const filled = await fillQueue();
     const asked: ConsoleAction[] = [];
     const address = await startConsole({
-      queues: [filled.queue],
+      queues: [filled.queue, filled.other],
       authorize: (_request, action) => {
         asked.push(action);
         return false;

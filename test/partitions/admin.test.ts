@@ -152,7 +152,9 @@ it('messages are moved from partitions to partitions, each once', async () => {
   const ids = [];
   for (let n = 0; n < 40; n++)
     ids.push(
-      await (n % 4 === 3 ? from.addDelayed(3, START + 2 * HOUR + n, n) : from.addWaiting(n % 4, START + n, n)),
+      await (n % 4 === 3
+        ? from.addDelayed(3, START + 2 * HOUR + n, n)
+        : from.addWaiting(n % 4, START + n, n)),
     );
   const changes: QueueChange[] = [];
   const admin = adminOf(from, { audit: (change: QueueChange) => void changes.push(change) });

@@ -5,7 +5,8 @@ import type { ConsoleMessage } from './queues/console-message.js';
 import type { ActionRecord } from './queues/action-log.js';
 
 /** The kinds of actions. `view` covers everything that only reads. */
-export type ConsoleActionKind = 'view' | 'retry' | 'remove' | 'runNow' | 'purge' | 'pause' | 'resume';
+export type ConsoleActionKind =
+  'view' | 'retry' | 'remove' | 'runNow' | 'move' | 'purge' | 'pause' | 'resume';
 
 /** The thing that somebody wants to do. */
 export interface ConsoleAction {
@@ -23,7 +24,8 @@ export interface ConsoleOptions {
   /** The names of the queues that are shown, and no others. Default: all that are found in Redis. */
   readonly queues?: readonly string[] | undefined;
   /**
-   * Says whether the sender of the request may do that. It is asked for each request. The request is Node's
+   * Says whether the sender of the request may do that. It is asked for each request, and for `move` once for
+   * each of the two queues. The request is Node's
    * on Fastify, and that of Express on Express. Default: everybody may do everything, which is refused in
    * production (`NODE_ENV`) unless `readOnly` is set.
    */

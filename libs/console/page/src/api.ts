@@ -1,4 +1,4 @@
-import type { SearchLine } from './types.js';
+import type { ChangeAnswer, SearchLine } from './types.js';
 
 /** A call that the server has refused, with a message for the user. */
 export class RefusedError extends Error {
@@ -36,11 +36,11 @@ export async function readValue(
   return { value: await response.json(), etag: response.headers.get('ETag') };
 }
 
-/** Asks for a change. @returns the number of messages that were changed */
-export async function postChange(path: string, body: object): Promise<number> {
+/** Asks for a change. */
+export async function postChange(path: string, body: object): Promise<ChangeAnswer> {
   const headers = { 'Content-Type': 'application/json', 'X-ElkMQ-Console': '1' };
   const response = await call(path, { method: 'POST', headers, body: JSON.stringify(body) });
-  return ((await response.json()) as { count: number }).count;
+  return (await response.json()) as ChangeAnswer;
 }
 
 /** Reads the lines of a search as they come. */

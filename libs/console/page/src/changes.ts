@@ -1,8 +1,8 @@
 import { postChange } from './api.js';
-import { counted } from './format.js';
+import { counted, formatCount } from './format.js';
 import { refreshViews } from './live.js';
 import { announce } from './parts/notice.js';
-import { ask } from './parts/question.js';
+import { ask, askForText } from './parts/question.js';
 import type { ChangeKind, MessageState, ShortMessage } from './types.js';
 
 /** The ids that one call changes. */
@@ -33,6 +33,14 @@ export const CHANGES: Readonly<Record<ChangeKind, Words>> = {
     isDangerous: false,
     states: ['delayed'],
   },
+  move: {
+    verb: 'Move',
+    did: 'moved',
+    explanation:
+      'They go to another queue on this Redis. Requests stay, and so do messages behind one of their ordering key that stays.',
+    isDangerous: false,
+    states: ['waiting', 'ordered', 'delayed', 'dead'],
+  },
   remove: {
     verb: 'Remove',
     did: 'removed',
@@ -59,18 +67,26 @@ export async function changeMessages(
   messages: readonly Pick<ShortMessage, 'id' | 'state'>[],
 ): Promise<boolean> {
   const { verb, did, explanation, isDangerous, states } = CHANGES[kind];
+  // The oldest goes first: a move keeps the order.
   const ids = messages.filter(({ state }) => states.includes(state)).map(({ id }) => id);
+  ids.sort(compareIds);
   const what = counted(ids.length, 'message');
-  if (ids.length === 0 || !(await ask(`${verb} ${what}?`, explanation, `${verb} ${what}`, isDangerous)))
-    return false;
+  if (ids.length === 0) return false;
+  const title = `${verb} ${what}?`;
+  const isMove = kind === 'move';
+  const to = isMove ? await askForText(title, explanation, `${verb} ${what}`, 'To the queue') : undefined;
+  if (isMove ? !to : !(await ask(title, explanation, `${verb} ${what}`, isDangerous))) return false;
   let done = 0;
+  const stayed: Record<string, number> = {};
   try {
     for (let at = 0; at < ids.length; at += CHUNK) {
-      done += await postChange(kind, { queue, ids: ids.slice(at, at + CHUNK) });
+      const answer = await postChange(kind, { queue, ids: ids.slice(at, at + CHUNK), to });
+      done += answer.count;
+      for (const [reason, count] of Object.entries(answer.stayed ?? {}))
+        stayed[reason] = (stayed[reason] ?? 0) + count;
       if (ids.length > CHUNK) announce(`${counted(done, 'message')} of ${what} so far …`);
     }
-    const rest = ids.length - done;
-    const others = rest > 0 ? ` ${counted(rest, 'message')} had moved on before.` : '';
+    const others = isMove ? describeStayed(stayed) : describeRest(ids.length - done);
     announce(`${counted(done, 'message')} ${done === 1 ? 'was' : 'were'} ${did}.${others}`);
   } catch (error) {
     announce(
@@ -80,6 +96,33 @@ export async function changeMessages(
   }
   refreshViews();
   return true;
+}
+
+function describeRest(rest: number): string {
+  return rest > 0 ? ` ${counted(rest, 'message')} had moved on before.` : '';
+}
+
+const STAYED: Readonly<Record<string, string>> = {
+  gone: 'not there any more',
+  legacy: 'of legacy clients',
+  ordered: 'behind one of their ordering key',
+  request: 'requests',
+  running: 'running',
+  unreadable: 'no events',
+};
+
+function describeStayed(stayed: Readonly<Record<string, number>>): string {
+  const parts = Object.entries(stayed).map(
+    ([reason, count]) => `${formatCount(count)} ${STAYED[reason] ?? reason}`,
+  );
+  return parts.length > 0 ? ` Not moved: ${parts.join(', ')}.` : '';
+}
+
+/** An id is the time, a number, and perhaps a partition before them. */
+function compareIds(one: string, other: string): number {
+  const [time = 0, number = 0] = one.replace(/^.*:/, '').split('-').map(Number);
+  const [otherTime = 0, otherNumber = 0] = other.replace(/^.*:/, '').split('-').map(Number);
+  return time - otherTime || number - otherNumber;
 }
 
 /** Pauses a queue after a question, or resumes it. */
@@ -102,7 +145,7 @@ export async function purgeState(queue: string, state: MessageState, count: numb
   const title = `Remove ${what} of ${queue}?`;
   if (!(await ask(title, CHANGES.remove.explanation, `Remove ${what}`, true))) return;
   try {
-    announce(`${counted(await postChange('purge', { queue, state }), 'message')} removed.`);
+    announce(`${counted((await postChange('purge', { queue, state })).count, 'message')} removed.`);
   } catch (error) {
     announce(error instanceof Error ? error.message : String(error), true);
   }

@@ -1,5 +1,5 @@
 // The shapes of the API. They are what the routes in ../../src/api send.
-import type { QueueState, TopicState, WorkerInfo } from 'elkmq';
+import type { MoveResult, QueueState, TopicState, WorkerInfo } from 'elkmq';
 import type { ListedQueue } from '../../src/queues/queue-list.js';
 import type { RatePoint } from '../../src/queues/rate-points.js';
 import type { ConsoleMessage, ShortMessage } from '../../src/queues/console-message.js';
@@ -42,4 +42,10 @@ export interface SearchLine {
 }
 
 export type MessageState = ShortMessage['state'];
-export type ChangeKind = 'retry' | 'remove' | 'runNow';
+export type ChangeKind = 'retry' | 'remove' | 'runNow' | 'move';
+
+export interface ChangeAnswer {
+  readonly count: number;
+  /** The number of messages that a move has left where they are, by reason. */
+  readonly stayed?: MoveResult['stayed'];
+}

@@ -42,6 +42,11 @@ export async function answerApi(
     parameters,
     queue: queue ?? '',
     mayView: async (name) => isAuthorized(parts, request, { kind: 'view', queue: name }),
+    checkOtherQueue: async (name) => {
+      const other = queueOf(parts, name);
+      await checkAuthorized(parts, request, { kind: route.kind, queue: other });
+      return other;
+    },
   });
   if (value !== undefined) sendJson(request, response, value);
 }

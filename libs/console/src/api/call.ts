@@ -26,6 +26,11 @@ export interface ApiCall extends ConsoleParts {
   readonly queue: string;
   /** Whether the sender may look at a queue. */
   mayView(queue: string): Promise<boolean>;
+  /**
+   * Checks another queue that the call changes, as the first one was checked. Returns its name.
+   * @throws {HttpError} when the sender may not do the same there
+   */
+  checkOtherQueue(name: unknown): Promise<string>;
 }
 
 /** One route of the API. */

@@ -15,12 +15,28 @@ export const CHANGE_ROUTES: readonly Route[] = [
   changeOfIds('runNow', (admin, ids) => admin.runNow(ids)),
   {
     method: 'POST',
+    path: '/move',
+    kind: 'move',
+    hasQueue: true,
+    handle: async (call) => {
+      const ids = idsOf(call.parameters['ids']);
+      const to = await call.checkOtherQueue(call.parameters['to']);
+      return makeChange(call, 'move', ids, (admin) => admin.move(ids, to), to);
+    },
+  },
+  {
+    method: 'POST',
     path: '/purge',
     kind: 'purge',
     hasQueue: true,
     handle: (call) => {
       const state = textParameter(call, 'state') ?? '';
-      return makeChange(call, 'purge', state, (admin) => admin.purge(state as MessageState));
+      return makeChange(
+        call,
+        'purge',
+        state,
+        countOf((admin) => admin.purge(state as MessageState)),
+      );
     },
   },
   changeOfQueue('pause', async (admin, by) => {
@@ -46,7 +62,7 @@ function changeOfQueue(
       const by = name.slice(0, MAX_BY_CHARACTERS).toWellFormed();
       return makeChange(call, kind, [], async (admin) => {
         await change(admin, by);
-        return 0;
+        return { count: 0 };
       });
     },
   };
@@ -63,33 +79,53 @@ function changeOfIds(
     hasQueue: true,
     handle: (call) => {
       const ids = idsOf(call.parameters['ids']);
-      return makeChange(call, kind, ids, (admin) => change(admin, ids));
+      return makeChange(
+        call,
+        kind,
+        ids,
+        countOf((admin) => change(admin, ids)),
+      );
     },
   };
 }
 
+function countOf(change: (admin: QueueAdmin) => Promise<number>) {
+  return async (admin: QueueAdmin): Promise<{ count: number }> => ({ count: await change(admin) });
+}
+
 /** Makes a change, and tells the action log and `audit` of it, also when it fails. */
-async function makeChange(
+async function makeChange<T extends { readonly count: number }>(
   call: ApiCall,
   kind: ConsoleActionKind,
   target: readonly string[] | string,
-  change: (admin: QueueAdmin) => Promise<number>,
-): Promise<{ count: number }> {
+  change: (admin: QueueAdmin) => Promise<T>,
+  to?: string,
+): Promise<T> {
   const { queue, request, options, log } = call;
   const record = (count: number, error?: string): void => {
-    const action = { at: Date.now(), who: options.identify?.(request), kind, queue, target, count, error };
+    const who = options.identify?.(request);
+    const action = {
+      at: Date.now(),
+      who,
+      kind,
+      queue,
+      target,
+      ...(to !== undefined && { to }),
+      count,
+      error,
+    };
     log.addRecord(action);
     options.audit?.(action);
   };
-  let count: number;
+  let result: T;
   try {
-    count = await withAdmin(call, change);
+    result = await withAdmin(call, change);
   } catch (error) {
     record(0, error instanceof Error ? error.message : String(error));
     throw error;
   }
-  record(count);
-  return { count };
+  record(result.count);
+  return result;
 }
 
 function idsOf(value: unknown): string[] {

@@ -10,6 +10,8 @@ export interface ActionRecord {
   readonly queue: string;
   /** The messages that were chosen: their ids, or a state. Empty for `pause` and `resume`. */
   readonly target: readonly string[] | string;
+  /** The queue to which messages were moved; only for `move`. */
+  readonly to?: string;
   /** The number of messages that were changed; 0 when it failed, though some may have changed. */
   readonly count: number;
   /** The message of the error with which it failed. */

@@ -8,15 +8,34 @@ interface Question {
   /** The text of the button that says yes. */
   readonly verb: string;
   readonly isDangerous: boolean;
-  answer(isYes: boolean): void;
+  /** The label of a field for text, if the question has one. */
+  readonly label?: string;
+  /** @param text of the field; `undefined` for no */
+  answer(text: string | undefined): void;
 }
 
 const question = signal<Question | undefined>(undefined);
 
 /** Asks the user before something is changed. */
 export async function ask(title: string, text: string, verb: string, isDangerous: boolean): Promise<boolean> {
-  return new Promise((answer) => {
+  return new Promise((resolve) => {
+    const answer = (given: string | undefined): void => resolve(given !== undefined);
     question.value = { title, text, verb, isDangerous, answer };
+  });
+}
+
+/**
+ * Asks the user for a text before something is changed.
+ * @returns `undefined` for no
+ */
+export async function askForText(
+  title: string,
+  text: string,
+  verb: string,
+  label: string,
+): Promise<string | undefined> {
+  return new Promise((answer) => {
+    question.value = { title, text, verb, isDangerous: false, label, answer };
   });
 }
 
@@ -27,26 +46,37 @@ export function QuestionDialog(): VNode {
   useEffect(() => {
     if (asked) dialog.current?.showModal();
   }, [asked]);
-  const end = (isYes: boolean): void => {
+  const end = (text: string | undefined): void => {
     dialog.current?.close();
-    asked?.answer(isYes);
+    asked?.answer(text);
     question.value = undefined;
   };
+  const submit = (event: Event): void => {
+    event.preventDefault();
+    const text = new FormData(event.currentTarget as HTMLFormElement).get('text');
+    end(typeof text === 'string' ? text : '');
+  };
   return (
-    <dialog ref={dialog} onCancel={() => end(false)} aria-labelledby="question-title">
+    <dialog ref={dialog} onCancel={() => end(undefined)} aria-labelledby="question-title">
       {asked && (
-        <>
+        <form onSubmit={submit}>
           <h2 id="question-title">{asked.title}</h2>
           <p>{asked.text}</p>
+          {asked.label !== undefined && (
+            <label>
+              {asked.label}
+              <input name="text" required autocomplete="off" />
+            </label>
+          )}
           <div class="buttons">
-            <button type="button" onClick={() => end(false)}>
+            <button type="button" onClick={() => end(undefined)}>
               Cancel
             </button>
-            <button type="button" class={asked.isDangerous ? 'danger' : 'primary'} onClick={() => end(true)}>
+            <button type="submit" class={asked.isDangerous ? 'danger' : 'primary'}>
               {asked.verb}
             </button>
           </div>
-        </>
+        </form>
       )}
     </dialog>
   );

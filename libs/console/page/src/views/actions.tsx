@@ -34,7 +34,20 @@ export function ActionsView(): VNode {
 const COLUMNS: readonly Column<ActionRecord>[] = [
   { title: 'When', cell: ({ at }) => <Ago time={at} /> },
   { title: 'Who', cell: ({ who }) => (who === undefined ? '–' : <Data text={who} />) },
-  { title: 'Action', cell: ({ kind }) => kind },
+  {
+    title: 'Action',
+    cell: ({ kind, to }) => (
+      <>
+        {kind}
+        {to !== undefined && (
+          <>
+            {' '}
+            to <Data text={to} />
+          </>
+        )}
+      </>
+    ),
+  },
   {
     title: 'Queue',
     cell: ({ queue }) => (

@@ -1,6 +1,6 @@
 import type { VNode } from 'preact';
 import { purgeState, switchPause } from '../changes.js';
-import { formatCount, formatDuration } from '../format.js';
+import { counted, formatCount, formatDuration } from '../format.js';
 import { useLive } from '../live.js';
 import { MessageTable } from '../parts/message-table.js';
 import { Empty, Failure } from '../parts/notice.js';
@@ -87,7 +87,7 @@ function Count({ state, name }: { state: QueueState; name: string }): VNode | nu
 
 function Warnings({ state }: { state: QueueState }): VNode | null {
   const { waiting, workers, oldestWaiting, behindKeys, blockedKeys, paused, limits } = state;
-  const { olderWorkers, away, waitsFor } = state;
+  const { olderWorkers, away, waitsFor, moving } = state;
   const lines: string[] = [];
   for (const { partition, name, error } of away ?? [])
     lines.push(`Partition ${String(partition)} (${name}) does not answer: ${error}. It is not counted here.`);
@@ -112,6 +112,10 @@ function Warnings({ state }: { state: QueueState }): VNode | null {
   if (olderWorkers)
     lines.push(
       `${formatCount(olderWorkers)} of its workers know no ordering keys: messages of one key can run at once. Upgrade them.`,
+    );
+  if (moving !== undefined)
+    lines.push(
+      `${counted(moving, 'message')} on the way to another queue. If nobody moves messages now, a move has ended early: move one more to the same queue, or use "elkmq move --rest".`,
     );
   if (lines.length === 0 && !paused && waitsFor === undefined) return null;
   return (
