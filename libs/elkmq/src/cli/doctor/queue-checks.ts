@@ -246,7 +246,7 @@ async function movingFindings(queue: string, { moving }: QueueKeys, read: Read):
       check: 'moving',
       queue,
       problem: `${String(count)} messages are on their way to another queue, the first one to ${to}: unless somebody moves messages now, a move has ended early, and no worker takes them`,
-      advice: `\`elkmq move ${from} --to ${to} --rest --yes\` delivers them.`,
+      advice: `Deliver them with \`elkmq move ${from} --to ${to} --rest --yes\`.`,
     },
   ];
 }
