@@ -1,4 +1,5 @@
 import { Logger } from '@nestjs/common';
+import { SCRIPTS } from 'elkmq/internal';
 import { Redis } from 'ioredis';
 import { ElkMqClient, ElkMqServer } from 'nestjs-elkmq';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -6,7 +7,9 @@ import { lastValueFrom } from 'rxjs';
 import { CommandLine, runCommand, writeJson } from '../scripts/command-line.js';
 import { startRedis } from '../scripts/redis.js';
 import { fillQueue, openConsole } from './console-rig.js';
-import { median, ratio } from './statistics.js';
+import { Random } from '../chaos/random.js';
+import { shuffled } from './rounds.js';
+import { median, medianInterval, ratios, type Interval } from './statistics.js';
 
 /** The console on a large queue: what it costs Redis, how fast it answers, and what it takes from the workers. */
 
@@ -16,6 +19,10 @@ const LOAD_QUEUE = 'load';
 const EVENT = 'bench';
 /** Events that wait for Redis at once. */
 const IN_FLIGHT = 200;
+/** Fewer rounds say nothing about the interval of their median. */
+const FEWEST_ROUNDS = 6;
+/** How the order of the turns is shuffled; the same in each run. */
+const SEED = 1;
 /** The pause of the page between two reads. */
 const PAGE_PAUSE_MS = 2_000;
 const LOOKS = 10;
@@ -37,17 +44,19 @@ interface Figure {
   readonly target: number;
   /** Whether the figure must not be below the target; else it must not be above. */
   readonly isLeast?: boolean;
+  /** The interval of a median. All of it must meet the target. */
+  readonly interval?: Interval;
 }
 
 await runCommand(async () => {
   const text = { type: 'string' } as const;
   const flags = { waiting: text, dead: text, rounds: text, seconds: text, json: text };
   const command = new CommandLine(process.argv.slice(2), flags, USAGE);
-  const { waiting = '1000000', dead = '10000', rounds = '5', seconds = '6', json } = command.flags;
+  const { waiting = '1000000', dead = '10000', rounds = '12', seconds = '6', json } = command.flags;
   const file = command.outputFile('json', json);
   const messages = command.wholeNumber('waiting', waiting, 1_000, 10_000_000);
   const letters = command.wholeNumber('dead', dead, 0, 100_000);
-  const count = command.wholeNumber('rounds', rounds, 1, 100);
+  const count = command.wholeNumber('rounds', rounds, FEWEST_ROUNDS, 100);
   const roundMs = command.wholeNumber('seconds', seconds, 3, 600) * 1_000;
   Logger.overrideLogger(false);
   const server = await startRedis();
@@ -55,17 +64,24 @@ await runCommand(async () => {
   try {
     await fillQueue(redis, QUEUE, messages, letters);
     const figures = [...(await looksOf(redis, server.url)), await shareOf(server.url, count, roundMs)];
-    for (const { what, is, target, isLeast } of figures)
-      console.log(
-        `${what.padEnd(52)} ${is.toFixed(2).padStart(8)}  ${isLeast ? 'at least' : 'at most'} ${target}`,
-      );
+    for (const figure of figures) console.log(describe(figure));
     writeJson(file, { waiting: messages, dead: letters, figures });
-    return figures.every(({ is, target, isLeast }) => (isLeast ? is >= target : is <= target));
+    return figures.every(isMet);
   } finally {
     redis.disconnect();
     await server.stop();
   }
 });
+
+function describe({ what, is, target, isLeast, interval }: Figure): string {
+  const range = interval ? ` (${interval.map((end) => end.toFixed(3)).join(' to ')})` : '';
+  const bound = `${isLeast ? 'at least' : 'at most'} ${target}`;
+  return `${what.padEnd(52)} ${is.toFixed(interval ? 3 : 2).padStart(8)}${range}  ${bound}`;
+}
+
+function isMet({ is, target, isLeast, interval: [low, high] = [is, is] }: Figure): boolean {
+  return isLeast ? low >= target : high <= target;
+}
 
 /** What the views and a search cost. */
 async function looksOf(redis: Redis, url: string): Promise<Figure[]> {
@@ -83,7 +99,7 @@ async function looksOf(redis: Redis, url: string): Promise<Figure[]> {
     const slow = (await redis.call('SLOWLOG', 'GET', 10_000)) as [number, number, number, string[]][];
     await redis.config('SET', 'slowlog-log-slower-than', -1);
     const slowest = slow.toSorted(([, , one], [, , other]) => other - one)[0];
-    if (slowest) console.log(`the longest command: ${slowest[3].slice(0, 5).join(' ').slice(0, 100)}`);
+    console.log(`the longest command at Redis: ${slowest ? nameOf(slowest[3]) : 'none took so long'}`);
     return [
       { what: 'longest command at Redis, ms', is: (slowest?.[2] ?? SLOW_LOG_US) / 1_000, target: 5 },
       { what: 'search of the newest 100,000, s', is: searchS, target: 10 },
@@ -93,6 +109,12 @@ async function looksOf(redis: Redis, url: string): Promise<Figure[]> {
   } finally {
     await page.close();
   }
+}
+
+/** The command with its first arguments. A script has its name in place of its digest. */
+function nameOf([command = '', first = '', ...rest]: readonly string[]): string {
+  const script = Object.values(SCRIPTS).find(({ sha1 }) => sha1 === first);
+  return [command, script?.name ?? first, ...rest.slice(0, 4)].join(' ').slice(0, 100);
 }
 
 /** What is left of the throughput with an open console, the two in turns. */
@@ -121,17 +143,24 @@ async function shareOf(url: string, rounds: number, roundMs: number): Promise<Fi
     return (handled - before) / ((performance.now() - started) / 1_000);
   };
   await measure();
-  for (let round = 0; round < rounds; round++) {
-    without.push(await measure());
+  const measureWithConsole = async (): Promise<number> => {
     const page = await openConsole(url);
     const closing = new AbortController();
     const looking = watch(page.api, closing.signal);
-    // It is open already when the round begins.
+    // It is open already when the turn begins.
     await sleep(PAGE_PAUSE_MS);
-    withConsole.push(await measure());
+    const measured = await measure();
     closing.abort();
     await looking;
     await page.close();
+    return measured;
+  };
+  const random = new Random(SEED);
+  for (let round = 0; round < rounds; round++) {
+    for (const isOpen of shuffled([false, true], random)) {
+      if (isOpen) withConsole.push(await measureWithConsole());
+      else without.push(await measure());
+    }
   }
   ending.abort();
   await Promise.all(sending);
@@ -140,9 +169,11 @@ async function shareOf(url: string, rounds: number, roundMs: number): Promise<Fi
   console.log(
     `${median(without).toFixed(0)} events in a second without a console, ${median(withConsole).toFixed(0)} with`,
   );
+  const shares = ratios(withConsole, without);
   return {
     what: 'throughput with an open console / without',
-    is: ratio(withConsole, without),
+    is: median(shares),
+    interval: medianInterval(shares),
     target: 0.95,
     isLeast: true,
   };

@@ -74,8 +74,8 @@ async function measure(processes: Processes, load: number | 'emit') {
   return { inFlight: load, level: await processes.measureLevel(load) };
 }
 
-/** Fisher and Yates. */
-function shuffled<T>(values: readonly T[], random: Random): T[] {
+/** The values in another order (Fisher and Yates). */
+export function shuffled<T>(values: readonly T[], random: Random): T[] {
   const left = [...values];
   return values.flatMap(() => left.splice(random.whole(0, left.length - 1), 1));
 }

@@ -40,6 +40,7 @@ const options = {
   'elkmq-topic-5': async () => (await import('./elkmq-handlers.js')).subscribed(5),
   'elkmq-topic-20': async () => (await import('./elkmq-handlers.js')).subscribed(20),
   'elkmq-streamed': async () => (await import('./elkmq-handlers.js')).streamed,
+  'elkmq-uncounted': async () => (await import('./elkmq-rates.js')).uncounted,
   'elkmq-telemetry': async () => (await import('./elkmq-telemetry.js')).telemetry,
 } satisfies Imports;
 

@@ -1,5 +1,5 @@
 /*
- * The Nest transport and the console are built on these. They are not for applications: they change without
+ * The Nest transport, the console and the benchmarks are built on these. They are not for applications: they change without
  * notice, together with those packages, which depend on exactly this version.
  */
 export { describeLimits } from './admin/queue-limits.js';
@@ -13,6 +13,7 @@ export {
   readWholeState,
 } from './admin/partitioned-state.js';
 export { readWorkers } from './admin/worker-info.js';
+export { RateCounter } from './context/rate-counter.js';
 export type { DeadLetterCap } from './dead-letters/dead-letter.js';
 export { parseDeduplication } from './model/deduplication.js';
 export type { Deduplication } from './model/deduplication.js';
@@ -53,6 +54,7 @@ export { COMMAND_TIMEOUT_MS, Connection } from './redis/connection.js';
 export type { ConnectionListener, ConnectionStatus } from './redis/connection.js';
 export { isLoginRefused, isReplyError } from './redis/redis-errors.js';
 export { RedisSource } from './redis/redis-source.js';
+export { SCRIPTS } from './redis/scripts.generated.js';
 export { PartitionedRequester } from './requests/partitioned-requester.js';
 export { Requester } from './requests/requester.js';
 export type { MessageOptions, RequesterOptions } from './requests/requester-options.js';

@@ -27,10 +27,14 @@ export class RateCounter {
     this.#counts.stored += messages;
   }
 
-  /** @param waitedMs the time from when the message was stored, or due, until now */
-  countHandled(waitedMs: number): void {
+  /**
+   * @param due the time at which the message was stored, or due, ms since 1970
+   * @param clock that of Redis
+   */
+  countHandled(due: number, clock: { now(): number }): void {
     const counts = this.#counts;
     counts.handled++;
+    const waitedMs = clock.now() - due;
     // The clocks of two processes differ by a little.
     if (!(waitedMs > 0)) return;
     counts.total += waitedMs;

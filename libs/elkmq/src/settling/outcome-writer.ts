@@ -103,7 +103,7 @@ export class OutcomeWriter {
   #count({ due, timestamp }: EndingEntry, outcome: Outcome): void {
     const { rates, clock } = this.#context;
     if (outcome.kind === 'acknowledge' || outcome.kind === 'legacy-response')
-      rates.countHandled(clock.now() - (due ?? timestamp));
+      rates.countHandled(due ?? timestamp, clock);
     else if (outcome.kind === 'retry' || (outcome.kind === 'requeue' && outcome.isAttempt))
       rates.countRetried();
     else if (outcome.kind === 'dead-letter') rates.countDead();

@@ -161,9 +161,10 @@ export class Settler implements DeliverySettler {
   #countSettled(delivery: Delivery): void {
     const { outcome, queued } = delivery;
     if (!queued.isOurs) return;
-    if (outcome?.kind === 'acknowledge') this.#context.rates.countHandled(this.now() - queued.due);
+    const { rates, clock } = this.#context;
+    if (outcome?.kind === 'acknowledge') rates.countHandled(queued.due, clock);
     // The others that are dropped have been cancelled by their callers.
-    else if (outcome?.kind === 'drop' && delivery.timeLeft <= 0) this.#context.rates.countExpired();
+    else if (outcome?.kind === 'drop' && delivery.timeLeft <= 0) rates.countExpired();
   }
 
   #removeLetter({ queued }: Delivery): void {
