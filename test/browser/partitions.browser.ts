@@ -56,7 +56,9 @@ describe.each<Platform>(['Express', 'Fastify'])('the console on %s', (platform) 
       .allTextContents();
     expect(new Set(ids).size).toBe(COUNT);
     expect(new Set(ids.map((id) => id.split(':')[0]))).toEqual(new Set(['0', '1', '2', '3']));
-    await page.getByRole('link', { name: ids.find((id) => id.startsWith('2:')), exact: true }).click();
+    await page
+      .getByRole('link', { name: String(ids.find((id) => id.startsWith('2:'))), exact: true })
+      .click();
     await page.getByRole('heading', { name: /^Message 2:/ }).waitFor();
     await page.getByText('order.placed').first().waitFor();
     await page.getByRole('button', { name: 'Remove' }).click();

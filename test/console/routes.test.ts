@@ -204,7 +204,7 @@ describe('the API of the console', () => {
   it('moves messages to another queue, if the user may do so in both, and tells what stays', async () => {
     const [queue, other, hidden] = [newQueueName(), newQueueName(), newQueueName()];
     const admin = adminOf(queue);
-    const ids = [];
+    const ids: string[] = [];
     for (const n of ['1', '2', '3']) ids.push(await admin.enqueue(new ServiceEvent(60, 'a', n)));
     const asked: ConsoleAction[] = [];
     const authorize = (_: unknown, action: ConsoleAction) => {

@@ -1,6 +1,6 @@
 /*
- * The Nest transport, the console and the benchmarks are built on these. They are not for applications: they change without
- * notice, together with those packages, which depend on exactly this version.
+ * The Nest transport, the console and the benchmarks are built on these. They are not for applications: they
+ * change without notice, together with those packages, which depend on exactly this version.
  */
 export { describeLimits } from './admin/queue-limits.js';
 export { describePause } from './admin/queue-pause.js';

@@ -20,7 +20,7 @@ interface ChosenMessage {
   readonly orderingKey: string;
 }
 
-/** What the calls of `start_move` have told so far. */
+/** The answers of the calls of `start_move` so far. */
 interface Told {
   /** The messages that stay. */
   readonly stayed: Map<string, StayReason>;

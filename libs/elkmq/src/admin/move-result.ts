@@ -11,7 +11,7 @@ import type { QueueMessage } from './queue-message.js';
  */
 export type StayReason = 'gone' | 'legacy' | 'ordered' | 'request' | 'running' | 'unreadable';
 
-/** What a move has done. */
+/** The result of a move. */
 export interface MoveResult {
   /**
    * The number of messages that the other queue has got by this call. Those that an earlier move had left on

@@ -32,8 +32,8 @@ export async function redisOf({ url, cluster }: CommonOptions): Promise<RedisSou
   return () => new Cluster([url], { redisOptions, lazyConnect: true });
 }
 
-/** What a change has done, or would do: further members of the JSON, and further lines. */
-export interface Outcome {
+/** The number of messages that were or would be changed, with more members of the JSON and more lines. */
+export interface ChangeReport {
   readonly count: number;
   readonly members?: Readonly<Record<string, unknown>>;
   readonly lines?: readonly string[];
@@ -47,9 +47,9 @@ export interface Outcome {
  */
 export async function confirmed(
   { yes, dryRun, json }: ChangeOptions,
-  would: number | Outcome,
+  would: number | ChangeReport,
   what: readonly [would: string, did: string],
-  change: () => Promise<number | Outcome>,
+  change: () => Promise<number | ChangeReport>,
 ): Promise<ExitCode> {
   if (dryRun || !yes) {
     tell(would, what[0], false, json);
@@ -61,8 +61,12 @@ export async function confirmed(
   return EXIT.fine;
 }
 
-function tell(outcome: number | Outcome, what: string, done: boolean, json: boolean | undefined): void {
-  const { count, members, lines = [] }: Outcome = typeof outcome === 'number' ? { count: outcome } : outcome;
+function tell(report: number | ChangeReport, what: string, done: boolean, json: boolean | undefined): void {
+  const {
+    count,
+    members,
+    lines = [],
+  }: ChangeReport = typeof report === 'number' ? { count: report } : report;
   if (json) {
     printJson({ count, done, ...members });
     return;

@@ -3,7 +3,7 @@ import type { MessageFilter } from '../../admin/message-search.js';
 import type { QueueAdmin } from '../../admin/queue-admin.js';
 import type { MessageState, QueueMessage } from '../../admin/queue-message.js';
 import { UsageError, type ExitCode } from '../exit.js';
-import { confirmed, withAdmin, type ChangeOptions, type Outcome } from '../session.js';
+import { confirmed, withAdmin, type ChangeOptions, type ChangeReport } from '../session.js';
 
 export type MoveOptions = ChangeOptions &
   MessageFilter & {
@@ -67,19 +67,19 @@ export async function confirmMove(
     `${what} would go to the queue ${options.to}.`,
     `${what} went to the queue ${options.to}.`,
   ] as const;
-  // What an earlier move has left on its way goes first.
+  // Messages that an earlier move has left on their way go first.
   const { moving = 0 } = await admin.state();
-  const would = outcomeOf({ count: ids.length + moving, stayed: stays });
+  const would = reportOf({ count: ids.length + moving, stayed: stays });
   return confirmed(options, would, texts, async () => {
     const { count, stayed } = await admin.move(ids, options.to);
     const all = { ...stays };
     for (const [reason, more] of Object.entries(stayed) as [StayReason, number][])
       all[reason] = (all[reason] ?? 0) + more;
-    return outcomeOf({ count, stayed: all });
+    return reportOf({ count, stayed: all });
   });
 }
 
-function outcomeOf({ count, stayed }: MoveResult): Outcome {
+function reportOf({ count, stayed }: MoveResult): ChangeReport {
   const reasons = Object.entries(stayed) as [StayReason, number][];
   const lines = reasons.map(([reason, number]) => `${String(number)} stay: ${REASONS[reason]}.`);
   return { count, members: { stayed }, lines };

@@ -1,5 +1,5 @@
--- Stores messages that are on their way from another queue, each once. They come in the order of their ids, so
--- those up to the last one that has come are stored already.
+-- Stores messages that are on their way from another queue, each once. They come in the order of their ids,
+-- so those up to the last one that has come are stored already.
 -- KEYS
 --   event_stream
 --   delayed
