@@ -6,9 +6,9 @@ import { elkmq } from './elkmq.js';
 export const uncounted: BenchTransport = {
   ...elkmq,
   title: 'ElkMQ, rates not counted',
-  startWorker(url, handled) {
+  startWorker(url, handled, conditions) {
     stopCounting();
-    return elkmq.startWorker(url, handled);
+    return elkmq.startWorker(url, handled, conditions);
   },
   client(url) {
     stopCounting();
