@@ -2,7 +2,9 @@ import keySlot from 'cluster-key-slot';
 import type { Cluster } from 'ioredis';
 import { ElkMqRecordBuilder, type ElkMqClient, type ElkMqContext } from 'nestjs-elkmq';
 import { lastValueFrom } from 'rxjs';
-import { beforeAll, expect, it } from 'vitest';
+import { beforeAll, beforeEach, expect, it } from 'vitest';
+import { COMMAND_TIMEOUT_MS } from '../../libs/elkmq/src/redis/connection.js';
+import { Deadline } from '../../libs/elkmq/src/redis/deadline.js';
 import { partitionNames, partitionOf } from '../../libs/elkmq/src/model/partitions.js';
 import { moveSlot } from '../../scripts/redis-cluster.js';
 import type { PrivateRedis } from '../../scripts/redis.js';
@@ -16,7 +18,7 @@ import {
 } from '../support/cluster.js';
 import { events, logs, moduleOf, requests, startApp, startClient } from '../support/nest.js';
 import { clientOf } from '../support/own-redis.js';
-import { newQueueName, until } from '../support/queue.js';
+import { newQueueName, rejection, until } from '../support/queue.js';
 import { hasReceived } from '../support/replicas.js';
 import { mayRun } from '../support/test-redis.js';
 
@@ -133,6 +135,9 @@ async function setFullCoverage(value: 'yes' | 'no'): Promise<void> {
   );
 }
 
+// A server that was restarted has forgotten it.
+beforeEach(() => setFullCoverage('no'));
+
 /** A worker and a client of a queue with partitions. */
 async function start(redis: Cluster, options: object = {}, enqueueTimeout = 60_000) {
   const queue = newQueueName();
@@ -184,7 +189,6 @@ it('partitions are on all masters, and one worker and one client serve them', as
   const both = [expect.stringContaining('[ElkMqServer]'), expect.stringContaining('[ElkMqClient]')];
   // Who may not read the configuration cannot know it.
   expect(warnings).toEqual(mayRun('config|get') ? both : []);
-  await setFullCoverage('no');
 });
 
 it('slots are moved under load: everything is handled once, and each key keeps its order', async () => {
@@ -256,6 +260,11 @@ it('a master without a replica is killed: only messages with its keys fail, and 
   const { queue, seen, client, senders } = await start(clusterOf(servers), {}, 5_000);
   await senders.stores(100);
   const { master, replica, keys: lost, others: kept } = await pickShard(queue);
+  const partition = partitionOf(String(lost[0]), PARTITIONS);
+  const delayed = new ElkMqRecordBuilder(1).setOrderingKey(String(lost[0])).setDelay(3_600_000).build();
+  const unanswered = rejection(lastValueFrom(client.send('double', delayed)));
+  const delayedKey = `{${String(partitionNames(queue, PARTITIONS)[partition])}}(delayed)`;
+  await until(async () => (await clientOf(master).zcard(delayedKey)) === 1);
   await replica.kill();
   await master.kill();
 
@@ -271,4 +280,12 @@ it('a master without a replica is killed: only messages with its keys fail, and 
   await until(() => kept.every((key) => seen.ofKey.get(key)?.length === senders.stored.get(key)?.length));
   for (const key of kept) expect(seen.ofKey.get(key)).toEqual(senders.stored.get(key));
   expect(seen.overlaps).toEqual([]);
+
+  // The request cannot be cancelled there. That would be tried for as long as a command may take.
+  let isTried = false;
+  const tried = new Deadline(COMMAND_TIMEOUT_MS, () => (isTried = true));
+  await client.close();
+  tried.stop();
+  expect(isTried).toBe(false);
+  expect(await unanswered).toHaveProperty('code', 'CONNECTION_FAILED');
 });

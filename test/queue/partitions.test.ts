@@ -220,6 +220,52 @@ describe('the number of partitions', () => {
     expect(seen.toSorted()).toEqual(keys.toSorted());
   });
 
+  it('is not seen by those who have started before: they know partition 0 only, where all is handled, but not in order', async () => {
+    const options = newPartitioned();
+    const { queue } = options;
+    const before = startClient({ queue });
+    await before.connect();
+    const seen: string[] = [];
+    const note = (value: string) => void seen.push(value);
+    const handlers = moduleOf(events({ note }));
+    const old = await startApp(handlers, { queue });
+    const client = startClient(options);
+    await client.connect();
+    await old.close();
+    const key = Array.from({ length: 99 }, (_, n) => String(n)).find(
+      (each) => partitionOf(each, PARTITIONS) === 2,
+    );
+    for (const n of [1, 2, 3]) {
+      await emitted(before, 'note', keyed(`before ${String(n)}`, String(key)));
+      await emitted(client, 'note', keyed(`since ${String(n)}`, String(key)));
+    }
+    // The head of the key is in the stream, in each of the two partitions.
+    expect(await lengths(queue)).toEqual([1, 0, 1, 0]);
+    await startApp(handlers, options);
+    await until(() => seen.length === 6);
+    const all = ['before 1', 'before 2', 'before 3', 'since 1', 'since 2', 'since 3'];
+    expect(seen.toSorted()).toEqual(all);
+  });
+
+  it('a worker that has started before the queue had partitions takes messages of partition 0 only', async () => {
+    const options = newPartitioned();
+    const { queue } = options;
+    const seen: string[] = [];
+    const handlersOf = (name: string) =>
+      moduleOf(events({ note: (value: string) => void seen.push(`${name} ${value}`) }));
+    const old = await startApp(handlersOf('old'), { queue });
+    const client = startClient(options);
+    await client.connect();
+    // Events without a key take turns.
+    for (let n = 0; n < 8; n++) await emitted(client, 'note', String(n));
+    await until(() => seen.length === 2);
+    expect((await lengths(queue)).toSorted()).toEqual([0, 2, 2, 2]);
+    await old.close();
+    await startApp(handlersOf('new'), options);
+    await until(() => seen.length === 8);
+    expect(seen.filter((line) => line.startsWith('new'))).toHaveLength(6);
+  });
+
   it('a queue that had none keeps its messages, which are then in partition 0', async () => {
     const options = newPartitioned();
     await emitted(startClient({ queue: options.queue }), 'note', 'from before');

@@ -115,11 +115,11 @@ export class PartitionedRequester {
     await Promise.all(this.#partitions.map(({ requester }) => requester.connect()));
   }
 
-  /** Closes all partitions, as `Requester.close` does. One that does not answer is given up after a while. */
+  /** Closes all partitions, as `Requester.close` does. One that does not answer is given up in the same time. */
   async close(error: Error): Promise<void> {
     const closed = Promise.all(this.#partitions.map(({ requester }) => requester.close(error)));
     closed.catch(() => undefined);
-    await withinTime(closed, this.#patience + 2 * COMMAND_TIMEOUT_MS, []);
+    await withinTime(closed, this.#patience + COMMAND_TIMEOUT_MS, []);
     await this.connection.closeConnection();
   }
 

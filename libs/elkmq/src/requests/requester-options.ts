@@ -16,7 +16,10 @@ export interface PartitionParts {
   readonly connection: Connection;
   readonly number: PartitionNumber;
   readonly buffer: SendBuffer;
-  readonly watch: BatchWatch;
+  readonly watch: BatchWatch & {
+    /** Whether the partition answers, as far as the client knows. */
+    readonly isAnswering: boolean;
+  };
 }
 
 /** The options of one message. */

@@ -17,6 +17,7 @@ import { ReplyInbox } from './reply-inbox.js';
 import type { MessageOptions, PartitionParts, RequesterOptions } from './requester-options.js';
 import { RequestTable } from './request-table.js';
 import { send } from '../redis/scripts.js';
+import { withinTime } from '../redis/within-time.js';
 import type { ServiceEvent } from '../model/service-event.js';
 import { RequestCanceller } from './canceller.js';
 import { OlderWorkers } from './older-workers.js';
@@ -65,6 +66,7 @@ export class Requester {
   readonly #check: SenderCheck;
   readonly #ownsConnection: boolean;
   readonly #number: PartitionNumber | undefined;
+  readonly #watch: PartitionParts['watch'] | undefined;
   #isNewEnough = false;
 
   /** @param parts given to the requester of a partition */
@@ -82,6 +84,7 @@ export class Requester {
     this.clientId = parts?.clientId ?? randomBytes(12).toString('base64url');
     this.#ownsConnection = parts === undefined;
     this.#number = parts?.number;
+    this.#watch = parts?.watch;
     this.connection = parts?.connection ?? new Connection(source, COMMAND_TIMEOUT_MS, listener);
     this.context = new QueueContext(this.connection, keys, options.legacyConsumers);
     this.#withdrawals = new RequestCanceller(this.context);
@@ -195,23 +198,27 @@ export class Requester {
 
   /**
    * Sends what is waiting, fails with `error` the requests that still wait for a reply, and leaves nothing in
-   * Redis.
+   * Redis. Takes `enqueueTimeout` and 5 s at the most.
    */
   async close(error: Error): Promise<void> {
     for (const request of this.#waiting.all()) request.stopWaiting(error);
     await this.#producer.drained();
-    await this.#withdrawals.drained();
     await this.#inbox?.closeInbox();
     await this.#responses?.stopWatching();
     await this.#cleaning.stopCleaning();
-    await this.#rates.stopFlushing();
-    if (this.connection.isConnected) {
-      const own = [this.#keys.producer(this.clientId)];
-      if (this.#inbox) own.push(this.#keys.inbox(this.clientId) as string);
-      // This is best effort: both keys have a TTL.
-      await send(this.connection.client, 'del', own).catch(() => undefined);
-    }
+    // This is best effort, so a partition that does not answer is not waited for.
+    if (this.#watch?.isAnswering !== false) await withinTime(this.#tidyUp(), COMMAND_TIMEOUT_MS, undefined);
     if (this.#ownsConnection) await this.connection.closeConnection();
+  }
+
+  /** Cancels what nobody waits for any more, tells the rates, and deletes keys, which all have a TTL. Never fails. */
+  async #tidyUp(): Promise<void> {
+    await this.#withdrawals.drained();
+    await this.#rates.stopFlushing();
+    if (!this.connection.isConnected) return;
+    const own = [this.#keys.producer(this.clientId)];
+    if (this.#inbox) own.push(this.#keys.inbox(this.clientId) as string);
+    await send(this.connection.client, 'del', own).catch(() => undefined);
   }
 
   /**
