@@ -38,9 +38,13 @@ export const CLUSTER_FAULTS: Readonly<Record<string, Fault<ClusterTargets>>> = {
   },
   'master: SIGSTOP for longer than a command may take': async (targets) => {
     const { master } = await pickShard(targets);
+    // After a command without an answer a Cluster client connects anew to all masters. That may take longer than the
+    // short lease of this run.
+    const healed = targets.workers.map((worker) => worker.disturb('master stopped'));
     process.kill(master.server.pid, 'SIGSTOP');
     await sleep(targets.random.between(SILENT_MS.least, SILENT_MS.most));
     process.kill(master.server.pid, 'SIGCONT');
+    for (const heal of healed) heal();
     await targets.cluster.whenWhole();
   },
   'slots: moved to another master': async (targets) => {
