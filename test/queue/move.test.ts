@@ -169,6 +169,16 @@ describe('messages that are moved to another queue', () => {
     expect(await from.admin.state()).toMatchObject({ waiting: 2, deadLetters: 1 });
   });
 
+  it('stay when workers have left them to legacy clients', async () => {
+    const { from, to } = newScene();
+    await storeEach(from, [1, 2]);
+    const passedOver = await takeOne(from);
+    await redis.xack(from.keys.eventStream, GROUP, passedOver);
+    const ids = [passedOver, ...(await allIds(from))];
+    expect(await from.admin.move(ids, to.queue)).toEqual({ count: 1, stayed: { legacy: 1 } });
+    expect(await redis.xlen(from.keys.eventStream)).toBe(1);
+  });
+
   it('take their id out of the list of legacy consumers, and stay when one of those has it', async () => {
     const { from, to } = newScene();
     const fields = [
@@ -206,15 +216,17 @@ describe('messages that are moved to another queue', () => {
 describe('messages with an ordering key that are moved', () => {
   it('keep their order, whatever the order of the ids', async () => {
     const { from, to } = newScene();
-    await storeEach(from, [1, 2, 3, 4, 5], 'k');
-    await storeEach(from, [11, 12], 'l');
+    // Redis tells so many ordered messages in no order.
+    const many = Array.from({ length: 60 }, (_, n) => n);
+    await storeEach(from, many, 'k');
+    await storeEach(from, [101, 102], 'l');
     const ids = (await allIds(from)).reverse();
-    expect(await from.admin.move(ids, to.queue)).toEqual({ count: 7, stayed: {} });
+    expect(await from.admin.move(ids, to.queue)).toEqual({ count: 62, stayed: {} });
     expect(await redis.exists(from.keys.lanes, from.keys.laneBodies)).toBe(0);
     const taken = [];
-    for (let n = 0; n < 7; n++) taken.push(Number((await to.events.dequeue())[1].payload));
-    expect(taken.filter((payload) => payload < 10)).toEqual([1, 2, 3, 4, 5]);
-    expect(taken.filter((payload) => payload > 10)).toEqual([11, 12]);
+    for (let n = 0; n < 62; n++) taken.push(Number((await to.events.dequeue())[1].payload));
+    expect(taken.filter((payload) => payload < 100)).toEqual(many);
+    expect(taken.filter((payload) => payload > 100)).toEqual([101, 102]);
   });
 
   it('go behind those that the other queue has', async () => {
