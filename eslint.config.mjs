@@ -57,6 +57,8 @@ export default tseslint.config(
       ...['**/dist/**', '**/node_modules/**', '**/scripts.generated.ts'],
       // Projects that see the package as it is built, which need not be there. Tests compile them.
       ...['test/jest-project/**', 'test/strict-consumer/**'],
+      // Programs of other projects' users, with packages of their own.
+      'bench/peers/**',
     ],
   },
   js.configs.recommended,

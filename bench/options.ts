@@ -77,6 +77,7 @@ export function parseOptions(args: string[]): Options {
     options: flag,
     payloads: flag,
     http: flag,
+    peers: flag,
     strace: flag,
     network: flag,
     'delay-ms': text,

@@ -3,6 +3,7 @@ import {
   optionNames,
   OURS,
   payloadNames,
+  peerNames,
   transportNames,
   type TransportName,
 } from './transports/index.js';
@@ -39,6 +40,11 @@ export const SUITES = {
     names: httpNames,
     levels: [1, 16, 64, 256],
     about: 'an Express API in front of ElkMQ and of Nest Redis',
+  },
+  peers: {
+    names: [OURS, ...peerNames],
+    levels: [1, 16, 64, 256],
+    about: 'what users of other projects take, built or installed in bench/peers',
   },
   strace: {
     names: ['elkmq', 'raw', 'redis'],

@@ -61,7 +61,11 @@ const http = {
   'http-redis': async () => (await import('./http.js')).httpRedis,
 } satisfies Imports;
 
-const all = { ...transports, ...options, ...payloads, ...http };
+const peers = {
+  jetstream: async () => (await import('./jetstream.js')).jetstream,
+} satisfies Imports;
+
+const all = { ...transports, ...options, ...payloads, ...http, ...peers };
 
 export type TransportName = keyof typeof all;
 
@@ -75,6 +79,8 @@ export const transportNames = namesOf(transports);
 export const optionNames = namesOf(options);
 export const payloadNames = namesOf(payloads);
 export const httpNames = namesOf(http);
+/** What users of other projects would take. */
+export const peerNames = namesOf(peers);
 
 /** ElkMQ under the same conditions, if these are not the usual ones. */
 const OURS_FOR: Partial<Record<TransportName, TransportName>> = {
