@@ -1,5 +1,6 @@
-import { fork, type ChildProcess } from 'node:child_process';
+import { fork, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { createInterface } from 'node:readline';
 import type { Failure } from './parent.js';
 
 /** Connecting, compiling and closing come on top of the time that a command itself takes. */
@@ -29,8 +30,23 @@ export class Child<Command extends object, Answer> {
     });
   }
 
+  /** A program in another language. It reads commands from its standard input, and writes answers, a line of JSON each. */
+  static startProgram<Command extends object, Answer>(
+    name: string,
+    command: readonly string[],
+    interrupt: AbortSignal,
+  ): Promise<Child<Command, Answer>> {
+    interrupt.throwIfAborted();
+    const [program = '', ...args] = command;
+    const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+    createInterface(child.stdout).on('line', (line) => child.emit('message', JSON.parse(line)));
+    // It has ended, which `ended` tells.
+    child.stdin.on('error', () => undefined);
+    return Child.whenReady(new Child<Command, Answer>(name, child, interrupt));
+  }
+
   /** @param prefix stands before the command, such as `ip netns exec NAME`; it must become the process */
-  static async start<Command extends object, Answer>(
+  static start<Command extends object, Answer>(
     name: string,
     script: URL,
     args: string[],
@@ -41,7 +57,14 @@ export class Child<Command extends object, Answer> {
     const [execPath = process.execPath, ...rest] = prefix;
     const execArgv =
       prefix.length === 0 ? process.execArgv : [...rest, process.execPath, ...process.execArgv];
-    const child = new Child<Command, Answer>(name, fork(script, args, { execPath, execArgv }), interrupt);
+    return Child.whenReady(
+      new Child<Command, Answer>(name, fork(script, args, { execPath, execArgv }), interrupt),
+    );
+  }
+
+  private static async whenReady<Command extends object, Answer>(
+    child: Child<Command, Answer>,
+  ): Promise<Child<Command, Answer>> {
     try {
       await child.answer(PATIENCE_MS);
     } catch (error) {
@@ -56,7 +79,8 @@ export class Child<Command extends object, Answer> {
   }
 
   ask(command: Command, durationMs: number): Promise<Answer> {
-    this.process.send(command);
+    if (this.process.connected) this.process.send(command);
+    else this.process.stdin?.write(`${JSON.stringify(command)}\n`);
     return this.answer(durationMs + PATIENCE_MS);
   }
 
@@ -75,6 +99,7 @@ export class Child<Command extends object, Answer> {
 
   async stop(): Promise<void> {
     if (this.process.connected) this.process.disconnect();
+    this.process.stdin?.end();
     const outOfPatience = setTimeout(() => this.process.kill('SIGKILL'), PATIENCE_MS);
     const exit = await this.exit;
     clearTimeout(outOfPatience);

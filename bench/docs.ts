@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { format, resolveConfig } from 'prettier';
 import { CommandLine, runCommand, UsageError } from '../scripts/command-line.js';
 import { drawCharts } from './charts.js';
+import { expectations } from './expectations.js';
 import { drawGrowthCharts, type GrowthReport } from './growth-report.js';
 import { growth, results, summary } from './markdown.js';
 import type { Report } from './report.js';
@@ -36,6 +37,7 @@ async function filesToWrite(): Promise<Map<string, string>> {
   const report = readReport(`${FOLDER}/report.json`) as Report | undefined;
   if (report !== undefined) {
     await show('README.md', 'summary', summary(report));
+    await show(PAGE, 'expectations', expectations(report));
     await show(PAGE, 'results', results(report));
     addCharts(drawCharts(report));
   }

@@ -30,6 +30,17 @@ export function buildGo(name: string, package_: string): string {
   return program;
 }
 
+/**
+ * Builds a program in Rust, as far as it has changed, with the versions of the folder's `Cargo.lock`.
+ * @returns the path of the program
+ */
+export function buildRust(name: string, program: string): string {
+  const target = join(CACHE, 'peers', name);
+  mkdirSync(target, { recursive: true });
+  run('cargo', ['build', '--release', '--locked', '--target-dir', target], peerFolder(name));
+  return join(target, 'release', program);
+}
+
 /** What it writes does not mix with the result of the benchmark. */
 function run(command: string, args: string[], cwd: string): void {
   const { status, error } = spawnSync(command, args, { cwd, stdio: ['ignore', 2, 2] });

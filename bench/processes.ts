@@ -5,6 +5,7 @@ import type { Conditions } from './conditions.js';
 import type { Load, Measurement } from './load.js';
 import type { Network } from './network.js';
 import type { Settings } from './options.js';
+import { ECHO, EVENT, PAYLOAD } from './payload.js';
 import { median } from './statistics.js';
 import type { TransportName } from './transports/index.js';
 import type { BenchTransport, Broker } from './transports/bench-transport.js';
@@ -61,17 +62,26 @@ export class Processes {
     const { name, transport, broker } = participant;
     const { settings, conditions, network } = setup;
     const started: Child<object, unknown>[] = [];
+    const prefixAt = (script: string) => network?.commandAt(script === 'worker' ? 'worker' : 'client') ?? [];
     const start = async <Command extends object, Answer>(
       script: 'worker' | 'api' | 'client',
       url: string,
     ) => {
-      const child = await Child.start<Command, Answer>(
-        `the ${script} of ${name}`,
-        new URL(`./${script}.js`, import.meta.url),
-        [name, url, JSON.stringify(conditions)],
-        interrupt,
-        network?.commandAt(script === 'worker' ? 'worker' : 'client'),
-      );
+      const title = `the ${script} of ${name}`;
+      const program = transport.program?.();
+      const child = await (program === undefined
+        ? Child.start<Command, Answer>(
+            title,
+            new URL(`./${script}.js`, import.meta.url),
+            [name, url, JSON.stringify(conditions)],
+            interrupt,
+            prefixAt(script),
+          )
+        : Child.startProgram<Command, Answer>(
+            title,
+            [...prefixAt(script), program, script, url, ECHO, EVENT, JSON.stringify(PAYLOAD)],
+            interrupt,
+          ));
       started.push(child);
       return child;
     };

@@ -43,7 +43,7 @@ export const SUITES = {
   },
   peers: {
     names: [OURS, ...peerNames],
-    levels: [1, 16, 64, 256],
+    levels: [1, 16, 64],
     about: 'what users of other projects take, built or installed in bench/peers',
   },
   strace: {

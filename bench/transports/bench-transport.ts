@@ -5,6 +5,11 @@ import type { Observer, Unsubscribable } from 'rxjs';
 
 /** What a transport needs in order to be measured. One file per transport implements it. */
 export interface BenchTransport {
+  /**
+   * A program in another language that is client and worker, in place of `startWorker` and `client`:
+   * `PROGRAM client|worker URL ECHO EVENT PAYLOAD`, with commands and answers as lines of JSON.
+   */
+  program?(): string;
   /** How tables and messages call it. */
   readonly title: string;
   /** Whether a broker keeps a message until it is handed to a worker. */

@@ -63,6 +63,8 @@ const http = {
 
 const peers = {
   jetstream: async () => (await import('./jetstream.js')).jetstream,
+  asynq: async () => (await import('./programs.js')).asynq,
+  original: async () => (await import('./programs.js')).original,
 } satisfies Imports;
 
 const all = { ...transports, ...options, ...payloads, ...http, ...peers };

@@ -1,7 +1,7 @@
 import { execFile, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,10 +9,12 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { timer } from 'rxjs';
 import { applyLoad } from '../../bench/load.js';
+import { expectations } from '../../bench/expectations.js';
 import { results, summary } from '../../bench/markdown.js';
 import type { Report } from '../../bench/report.js';
 import type { CallReport } from '../../bench/strace.js';
 import { parseSummary, whyNoSystemCalls } from '../../bench/system-calls.js';
+import { findServer } from '../../scripts/install-redis.js';
 import { until } from '../support/queue.js';
 
 const program = (name: string) =>
@@ -24,6 +26,9 @@ const compare = (...args: string[]) => run('compare', args);
 type Refusal = { code: number; stdout: string; stderr: string };
 const refusalOf = (running: Promise<unknown>) => running.catch((error: unknown) => error as Refusal);
 
+const published = new URL('../../docs/benchmarks/report.json', import.meta.url);
+/** The first run builds programs in Go and Rust. */
+const BUILD_MS = 900_000;
 let folder: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'elkmq-bench-'));
@@ -201,6 +206,58 @@ test('an Express API is compared in front of ElkMQ and of Nest Redis', async () 
     ['http-elkmq', 3, 0],
     ['http-redis', 3, 0],
   ]);
+});
+
+test(
+  'peers in other languages, and on another Nest, are installed or built, and measured',
+  async () => {
+    const file = join(folder, 'peers.json');
+    await bench('--quick', '--peers', '--rounds', '1', '--json', file);
+    const { requestReply, failed, skipped } = JSON.parse(await readFile(file, 'utf8')) as Report;
+    expect(failed).toEqual([]);
+    const isThere = (name: string) => !skipped.some(({ transport }) => transport === name);
+    expect(requestReply.map(({ transport, levels, emit }) => [transport, levels.length, emit?.lost])).toEqual(
+      [
+        ['elkmq', 2, 0],
+        ['jetstream', 2, undefined],
+        ['asynq', 0, 0],
+        ['original', 2, 0],
+      ].filter(([name]) => isThere(String(name))),
+    );
+  },
+  BUILD_MS,
+);
+
+test('without the tools of the peers sentences say which are missing', async () => {
+  const { stderr } = await run('run', ['--quick', '--rounds', '1', '--peers'], { PATH: await onlyRedis() });
+  expect(stderr).toContain('jetstream: skipped, npm is not installed\n');
+  expect(stderr).toContain('asynq: skipped, go is not installed\n');
+  expect(stderr).toContain('original: skipped, cargo is not installed\n');
+});
+
+/** A folder for the PATH that has nothing but a server. */
+async function onlyRedis(): Promise<string> {
+  const programs = join(folder, 'only-redis');
+  await mkdir(programs);
+  await symlink(findServer() ?? '', join(programs, 'redis-server'));
+  return programs;
+}
+
+test('what to expect is at most ten lines, and each figure is a range', async () => {
+  const report = JSON.parse(await readFile(published, 'utf8')) as Report;
+  const lines = expectations(report)
+    .split('\n')
+    .filter((line) => line.startsWith('- '));
+  expect(lines.length).toBeGreaterThan(5);
+  expect(lines.length).toBeLessThanOrEqual(10);
+  for (const line of lines.slice(0, -1)) expect(line).toMatch(/[\d.,]+ to [\d.,]+ /);
+  expect(expectations(report)).toContain('the lowest to the highest of 5 rounds, which are too few for more');
+  // With enough rounds it is the interval, which leaves out the furthest of them.
+  const more = structuredClone(report);
+  const [ours] = more.requestReply;
+  const level = ours?.levels.find(({ inFlight }) => inFlight === 64);
+  level?.rounds.splice(0, Infinity, 1, 10, 20, 30, 40, 50, 60, 70, 80, 900);
+  expect(expectations(more)).toContain('- 10 to 80 requests per second with 64 in flight');
 });
 
 test('system calls are counted for each request, or a sentence says why they are not', async () => {
