@@ -23,14 +23,14 @@ describe('an option that is not accepted', () => {
     expect(messageOf('INVALID_OPTION', make)).toBe(expected);
   });
 
-  it.each([
-    ['an EventQueue', (options: object) => new EventQueue('name', url, options)],
-    ['a Topic', (options: object) => new Topic('name', url, options)],
-  ])('the partitions of %s, which has none', (owner, make) => {
-    const refusal = (options: object) => messageOf('INVALID_OPTION', () => make(options));
-    expect(refusal({ partitions: 4 })).toBe(`partitions must not be given for ${owner}, got 4`);
-    expect(refusal({ partitionsForTests: true })).toMatch(/^partitionsForTests must not be given for /);
-  });
+  it.each([['a Topic', (options: object) => new Topic('name', url, options)]])(
+    'the partitions of %s, which has none',
+    (owner, make) => {
+      const refusal = (options: object) => messageOf('INVALID_OPTION', () => make(options));
+      expect(refusal({ partitions: 4 })).toBe(`partitions must not be given for ${owner}, got 4`);
+      expect(refusal({ partitionsForTests: true })).toMatch(/^partitionsForTests must not be given for /);
+    },
+  );
 
   it.each([
     [undefined, 'undefined'],

@@ -70,9 +70,9 @@ export interface ElkMqServerSettings extends ElkMqOptions {
    */
   retry?: ElkMqRetryOptions;
   /**
-   * The name of another queue, the predecessor, that this queue comes after. The server takes no messages until
-   * nothing waits, runs or is delayed in the predecessor, in any of its partitions. So messages of an ordering
-   * key keep their order across both, once all clients send to this queue. Default: none.
+   * The name of another queue, the predecessor, that this queue comes after. The server takes no messages
+   * until nothing waits, runs or is delayed in the predecessor, in any of its partitions. Messages of an
+   * ordering key keep their order across both, once all clients send to this queue. Default: none.
    */
   after?: string;
   /** Whether legacy consumers, those of the original ElkMQ, read the queue too. Default false. */

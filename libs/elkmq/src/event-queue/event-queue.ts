@@ -1,31 +1,21 @@
-import { DeadLetterQueue } from '../dead-letters/dead-letter-queue.js';
-import {
-  ConnectionError,
-  EmptyQueueError,
-  InvalidEventError,
-  InvalidOptionError,
-  OlderWorkerError,
-} from '../model/errors.js';
-import { EventDequeuer } from './event-taker.js';
-import { OutcomeWriter } from '../settling/outcome-writer.js';
-import { QueueKeys } from '../model/keys.js';
+import { type DeadLetterQueue } from '../dead-letters/dead-letter-queue.js';
+import { ConnectionError, InvalidEventError, InvalidOptionError, OlderWorkerError } from '../model/errors.js';
+import type { EventTaker } from './event-taker.js';
+import { openParts, type QueueParts } from './queue-parts.js';
 import { parseQueueName, formatValue, refuseUnknown } from '../model/options.js';
 import { parseOrderingKey } from '../model/ordering-key.js';
-import { refusePartitionOptions } from '../model/partitions.js';
-import type { Dequeuer } from './queue-reader.js';
-import { readQueueState, type QueueState } from '../admin/queue-state.js';
+import { parsePartitions, type PartitionOptions } from '../model/partitions.js';
+import { readWholeState } from '../admin/partitioned-state.js';
+import type { QueueState } from '../admin/queue-state.js';
 import type { CredentialsFunction } from '../redis/credentials.js';
 import { RedisSource, type RedisSourceInput } from '../redis/redis-source.js';
-import type { StreamEntry } from '../model/stream-entries.js';
-import { Responder } from './responder.js';
-import { Requester } from '../requests/requester.js';
 import { sendingOptions, type SendingOptions } from '../requests/sending-options.js';
 import { ServiceEvent, type Timestamp, type TimestampedEvent } from '../model/service-event.js';
 import { decodeReply } from '../model/codec.js';
 import { timestampOf } from '../model/entry.js';
 
 /** The options of an `EventQueue`. */
-export interface EventQueueOptions extends SendingOptions {
+export interface EventQueueOptions extends SendingOptions, PartitionOptions {
   /**
    * Fetches the credentials of this queue, in place of a password in `redis`. It is called before the first
    * connection, before `expiresAt`, and when Redis refuses the credentials. All connections share its answer.
@@ -56,11 +46,10 @@ export interface EnqueueEventOptions {
 export class EventQueue {
   /** The messages that were not handled. They can be read, retried and removed. */
   readonly deadLetters: DeadLetterQueue;
-  readonly #keys: QueueKeys;
-  readonly #requester: Requester;
+  readonly #parts: QueueParts;
+  readonly #requester: QueueParts['requester'];
   readonly #patience: number;
-  readonly #taker: EventDequeuer;
-  readonly #responder: Responder;
+  readonly #taker: EventTaker;
   #closed: Promise<void> | undefined;
 
   /**
@@ -73,22 +62,23 @@ export class EventQueue {
     redis?: RedisSourceInput,
     options: EventQueueOptions = {},
   ) {
-    refusePartitionOptions('an EventQueue', options);
     const source = new RedisSource(redis, options.credentials);
-    this.#keys = new QueueKeys(parseQueueName(name), source.isCluster);
+    parseQueueName(name);
     const sending = sendingOptions(options, source.isCluster);
+    const partitions = parsePartitions(name, options, source.isCluster);
+    if (partitions !== undefined && sending.legacyConsumers) {
+      throw new InvalidOptionError('legacyConsumers must not be given with partitions, got true');
+    }
     this.#patience = sending.enqueueTimeout;
-    this.#requester = new Requester(source, this.#keys, sending, {
+    this.#parts = openParts(source, name, partitions, sending, {
       status: (status) => {
         if (status === 'closed') this.#ended();
       },
       error: errorListener(options.onError),
     });
-    const { context } = this.#requester;
-    const writer = new OutcomeWriter(context, { timeoutMs: this.#patience });
-    this.#taker = new EventDequeuer(source, context, writer);
-    this.#responder = new Responder(context, writer.deduplicated, this.#patience);
-    this.deadLetters = new DeadLetterQueue(context.connection, this.#keys, this.#patience);
+    this.#requester = this.#parts.requester;
+    this.#taker = this.#parts.taker;
+    this.deadLetters = this.#parts.deadLetters;
   }
 
   /**
@@ -121,11 +111,7 @@ export class EventQueue {
    * @throws {ConnectionError}
    */
   async dequeue(): Promise<TimestampedEvent> {
-    return this.#take(async (reader) => {
-      const entry = await reader.next();
-      if (!entry) throw new EmptyQueueError(`no event is waiting in the queue ${formatValue(this.name)}`);
-      return entry;
-    });
+    return this.#take(() => this.#taker.takeNow());
   }
 
   /**
@@ -139,7 +125,7 @@ export class EventQueue {
       );
     }
     const deadline = seconds === 0 ? Infinity : performance.now() + seconds * 1_000;
-    return this.#take((reader) => reader.nextBy(deadline));
+    return this.#take(() => this.#taker.takeBy(deadline));
   }
 
   /**
@@ -181,7 +167,7 @@ export class EventQueue {
    */
   async enqueueResponse(response: ServiceEvent): Promise<Timestamp> {
     this.#check(response);
-    return this.#responder.respond(response, this.#requester.encode(response));
+    return this.#parts.respond(response, this.#requester.encode(response));
   }
 
   /**
@@ -191,7 +177,7 @@ export class EventQueue {
    */
   async state(timeout = this.#patience): Promise<QueueState> {
     if (this.#closed) throw this.#wasClosed();
-    return readQueueState(this.#requester.connection, this.#keys, timeout);
+    return readWholeState(this.#requester.connection, this.#parts.keys, timeout);
   }
 
   /** Sends what is waiting, ends calls that wait, and closes the connections. It can be called again. */
@@ -214,11 +200,11 @@ export class EventQueue {
   }
 
   /** Asks for entries until one holds an event for this caller. */
-  async #take(ask: (reader: Dequeuer) => Promise<StreamEntry>): Promise<TimestampedEvent> {
+  async #take(ask: () => Promise<TimestampedEvent | undefined>): Promise<TimestampedEvent> {
     for (;;) {
       if (!this.#closed) await this.#requester.connectToTake();
       if (this.#closed) throw this.#wasClosed();
-      const taken = await this.#taker.dequeueEvent(ask);
+      const taken = await ask();
       if (taken) return taken;
     }
   }

@@ -1,35 +1,91 @@
 import type { QueueContext } from '../context/queue-context.js';
 import { describeEntry } from '../dead-letters/dead-letter.js';
-import { ConnectionError, DequeueError, EventQueueError } from '../model/errors.js';
+import { ConnectionError, DequeueError, EmptyQueueError, EventQueueError } from '../model/errors.js';
 import { ACKNOWLEDGE, DROP, LEAVE_TO_LEGACY } from '../settling/outcome.js';
 import type { OutcomeWriter } from '../settling/outcome-writer.js';
 import { Dequeuer } from './queue-reader.js';
-import { DEFAULTS } from '../model/options.js';
+import { DEFAULTS, formatValue } from '../model/options.js';
 import { Recoverer } from '../maintenance/recoverer.js';
 import { AbandonmentPolicy } from '../maintenance/abandonment-policy.js';
 import { isReplyError } from '../redis/redis-errors.js';
 import type { RedisSource } from '../redis/redis-source.js';
 import type { StreamEntry } from '../model/stream-entries.js';
 import { ServiceEvent, type TimestampedEvent } from '../model/service-event.js';
+import type { Waiters } from './waiters.js';
 import { nudgeOf, readEntry, type QueuedEvent } from '../model/entry.js';
+
+/** Takes events out of a queue. A call that returns `undefined` has found no event, and is made again. */
+export interface EventTaker {
+  /**
+   * Takes the next event, if one is waiting.
+   * @throws {EmptyQueueError} when none is waiting
+   */
+  takeNow(): Promise<TimestampedEvent | undefined>;
+  /**
+   * Takes the next event, and waits for one.
+   * @param deadline `performance.now()` at which to give up; `Infinity` for never
+   * @throws {EmptyQueueError} when none has come by then
+   */
+  takeBy(deadline: number): Promise<TimestampedEvent | undefined>;
+  /** Fails the calls that wait. */
+  giveUp(error: Error): void;
+  /** Ends the calls that wait. */
+  closeDequeuer(): Promise<void>;
+}
+
+/** The place of a dequeuer among those of all partitions. */
+export interface DequeuerOfPartition {
+  /** The calls that wait for an event of any partition. */
+  readonly waiters: Waiters;
+  readonly index: number;
+}
 
 /**
  * Takes events out of the queue for good, one by one. The first call joins the consumer group. From then on
  * it looks for messages of dequeuers and workers that have gone.
  */
-export class EventDequeuer {
+export class EventDequeuer implements EventTaker {
   readonly #context: QueueContext;
   readonly #source: RedisSource;
   readonly #writer: OutcomeWriter;
+  readonly #partition: DequeuerOfPartition | undefined;
   /** The ids of the entries that are being taken out of the queue. */
   readonly #inHand = new Set<string>();
   #reader: Dequeuer | undefined;
   #recoverer: Recoverer | undefined;
 
-  constructor(source: RedisSource, context: QueueContext, writer: OutcomeWriter) {
+  constructor(
+    source: RedisSource,
+    context: QueueContext,
+    writer: OutcomeWriter,
+    partition?: DequeuerOfPartition,
+  ) {
     this.#context = context;
+    this.#partition = partition;
     this.#source = source;
     this.#writer = writer;
+  }
+
+  async takeNow(): Promise<TimestampedEvent | undefined> {
+    return this.#dequeueEvent(async (reader) => {
+      const entry = await reader.next();
+      if (entry) return entry;
+      throw new EmptyQueueError(`no event is waiting in the queue ${formatValue(this.#context.keys.queue)}`);
+    });
+  }
+
+  async takeBy(deadline: number): Promise<TimestampedEvent | undefined> {
+    return this.#dequeueEvent((reader) => reader.nextBy(deadline));
+  }
+
+  /** Takes the event of an entry that its reader has read. */
+  async takeEntry(entry: StreamEntry): Promise<TimestampedEvent | undefined> {
+    return this.#dequeueEvent(() => Promise.resolve(entry));
+  }
+
+  /** Joins the consumer group, so that the reader reads for calls that wait. */
+  join(): void {
+    this.#reader ??= this.#join();
   }
 
   /**
@@ -39,7 +95,9 @@ export class EventDequeuer {
    * @throws {DequeueError}
    * @throws {ConnectionError}
    */
-  async dequeueEvent(ask: (reader: Dequeuer) => Promise<StreamEntry>): Promise<TimestampedEvent | undefined> {
+  async #dequeueEvent(
+    ask: (reader: Dequeuer) => Promise<StreamEntry>,
+  ): Promise<TimestampedEvent | undefined> {
     this.#reader ??= this.#join();
     try {
       const entry = await ask(this.#reader);
@@ -58,19 +116,17 @@ export class EventDequeuer {
     }
   }
 
-  /** Fails the calls that wait. */
   giveUp(error: Error): void {
     this.#reader?.giveUp(error);
   }
 
-  /** Ends the calls that wait. */
   async closeDequeuer(): Promise<void> {
     this.#recoverer?.stopAll();
     await this.#reader?.closeReader();
   }
 
   #join(): Dequeuer {
-    const reader = new Dequeuer(this.#source, this.#context);
+    const reader = new Dequeuer(this.#source, this.#context, this.#partition?.waiters);
     const recovery = new AbandonmentPolicy(this.#context, this.#writer, 1, {
       modeOf: () => 'once',
       holdsKey: () => false,
@@ -107,13 +163,17 @@ export class EventDequeuer {
       return undefined;
     }
     const isTaken = await this.#writer.writeOutcome(queued, ACKNOWLEDGE, worker);
-    return isTaken ? [queued.timestamp, eventFor(queued)] : undefined;
+    return isTaken ? [queued.timestamp, eventFor(queued, this.#partition?.index)] : undefined;
   }
 }
 
-/** The event for the caller of `dequeue`. Its response must reach all who wait for a deduplicated request. */
-function eventFor({ event, origin, deduplication }: QueuedEvent): ServiceEvent {
-  if (deduplication === undefined) return event;
+/**
+ * The event for the caller of `dequeue`. Its response must reach all who wait for a deduplicated request, in
+ * the partition of the request.
+ */
+function eventFor({ event, origin, deduplication }: QueuedEvent, partition?: number): ServiceEvent {
+  if (deduplication === undefined && partition === undefined) return event;
   const { timeout, action, payload, requestId, replyTo } = event;
-  return new ServiceEvent(timeout, action, payload, requestId, replyTo, { origin, deduplication });
+  const shared = deduplication === undefined ? undefined : { origin, deduplication };
+  return new ServiceEvent(timeout, action, payload, requestId, replyTo, shared, partition);
 }

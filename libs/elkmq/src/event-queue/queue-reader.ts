@@ -1,30 +1,32 @@
 import type { QueueContext } from '../context/queue-context.js';
 import type { StreamEntry } from '../model/stream-entries.js';
-import { ConnectionError, DequeueError, EmptyQueueError } from '../model/errors.js';
+import { ConnectionError, DequeueError } from '../model/errors.js';
 import type { Cleaning, Contest } from '../legacy/bridge.js';
 import { GroupConsumer, joinGroup, type Intake } from '../consumer/group-consumer.js';
 import { DEFAULTS } from '../model/options.js';
-import { Deadline } from '../redis/deadline.js';
 import { isNoGroup, isTransient } from '../redis/redis-errors.js';
 import type { RedisSource } from '../redis/redis-source.js';
+import { Waiters } from './waiters.js';
 
-interface Waiter {
-  /** The `performance.now()` at which it gives up. */
-  readonly deadline: number;
-  take(entry: StreamEntry): void;
-  fail(error: Error): void;
-}
-
-/** Takes entries one by one, at once or as soon as one comes. Calls that wait share one blocking read. */
+/**
+ * Takes entries one by one, at once or as soon as one comes. Calls that wait share one blocking read. The
+ * dequeuers of all partitions of a queue share the calls.
+ */
 export class Dequeuer {
   readonly #context: QueueContext;
   readonly #consumer: GroupConsumer;
   readonly #cleaning: Cleaning;
   readonly #contest: Contest;
-  readonly #waiting: Waiter[] = [];
+  readonly #waiters: Waiters;
+  /** The number of this dequeuer among those that share the calls. */
+  readonly #reader: number;
 
-  constructor(source: RedisSource, context: QueueContext) {
+  constructor(source: RedisSource, context: QueueContext, waiters = new Waiters()) {
     this.#context = context;
+    this.#waiters = waiters;
+    this.#reader = waiters.addReader(() => {
+      this.#consumer.wakeReader();
+    });
     const { legacy } = context;
     this.#consumer = new GroupConsumer(source, context, DEFAULTS.lease);
     // Nobody is there to notify. Everything that is left stays, and is looked at again.
@@ -42,8 +44,8 @@ export class Dequeuer {
       },
     });
     const intake: Intake = {
-      grantCredit: (arriving) => this.#waiting.length - this.#contest.size - arriving,
-      maxWaitMs: () => Math.min(...this.#waiting.map(({ deadline }) => deadline)) - performance.now(),
+      grantCredit: (arriving) => this.#waiters.share - this.#contest.size - arriving,
+      maxWaitMs: () => this.#waiters.patienceMs,
       takeEntries: (entries, _asked, { consumer }) => {
         const contested = entries.filter((entry) => legacy.isContested(entry));
         if (contested.length > 0) this.#contest.decideEntries(contested, consumer);
@@ -79,33 +81,8 @@ export class Dequeuer {
    * @throws {DequeueError} when Redis refuses for good
    */
   async nextBy(deadline: number): Promise<StreamEntry> {
-    return new Promise((resolve, reject) => {
-      const patience = deadline - performance.now();
-      const timeout = patience === Infinity ? undefined : new Deadline(Math.max(patience, 1), giveUp);
-      const waiter: Waiter = {
-        deadline,
-        take: (entry) => {
-          timeout?.stop();
-          resolve(entry);
-        },
-        fail: (error) => {
-          timeout?.stop();
-          reject(error);
-        },
-      };
-      const waiting = this.#waiting;
-      const connection = this.#context.connection;
-      waiting.push(waiter);
-      this.#consumer.wakeReader();
-      function giveUp(): void {
-        waiting.splice(waiting.indexOf(waiter), 1);
-        reject(
-          connection.isConnected
-            ? new EmptyQueueError('no event came in time')
-            : new ConnectionError('Redis was away when the time was up'),
-        );
-      }
-    });
+    const { connection } = this.#context;
+    return (await this.#waiters.next(deadline, () => !connection.isConnected)).entry;
   }
 
   /** Ends the calls that wait, and leaves the group. */
@@ -120,7 +97,7 @@ export class Dequeuer {
 
   /** Fails the calls that wait. */
   giveUp(error: Error): void {
-    for (const waiter of this.#waiting.splice(0)) waiter.fail(error);
+    this.#waiters.failAll(error);
   }
 
   async #readOne(): Promise<StreamEntry | undefined> {
@@ -134,9 +111,7 @@ export class Dequeuer {
   }
 
   #serve(entries: StreamEntry[]): void {
-    const served = this.#waiting.splice(0, entries.length);
-    for (const [index, waiter] of served.entries()) waiter.take(entries[index] as StreamEntry);
-    // The callers of the remaining entries have given up meanwhile.
-    void this.#consumer.handBack(entries.slice(served.length));
+    // The callers of the remaining entries have given up meanwhile, or another partition has served them.
+    void this.#consumer.handBack(this.#waiters.serve(entries, this.#reader));
   }
 }

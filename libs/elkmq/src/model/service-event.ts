@@ -31,6 +31,7 @@ export class ServiceEvent {
   readonly #requestId: string;
   readonly #replyTo: string | undefined;
   readonly #deduplicatedReply: DeduplicatedReply | undefined;
+  readonly #partition: number | undefined;
 
   /**
    * @param timeout whole seconds, 1 to 65535
@@ -45,6 +46,7 @@ export class ServiceEvent {
     requestId: string,
     replyTo?: string,
     deduplicatedReply?: DeduplicatedReply,
+    partition?: number,
   );
   constructor(
     timeout: number,
@@ -53,6 +55,7 @@ export class ServiceEvent {
     requestId?: string,
     replyTo?: string,
     shared?: DeduplicatedReply,
+    partition?: number,
   ) {
     // The codec has checked an event that brings its id. It accepts a timeout of 0 as well.
     if (requestId === undefined) check(timeout, action, payload);
@@ -62,6 +65,7 @@ export class ServiceEvent {
     this.#requestId = requestId ?? nextRequestId();
     this.#replyTo = replyTo;
     this.#deduplicatedReply = shared;
+    this.#partition = partition;
   }
 
   /**
@@ -74,7 +78,8 @@ export class ServiceEvent {
     }
     const timeout = Math.max(request.timeout, 1);
     check(timeout, action, payload);
-    return new ServiceEvent(timeout, action, payload, request.requestId, request.replyTo, request.shared);
+    const { requestId, replyTo, shared, partition } = request;
+    return new ServiceEvent(timeout, action, payload, requestId, replyTo, shared, partition);
   }
 
   /** The unsigned 128-bit integer that ties a response to its request. */
@@ -97,6 +102,11 @@ export class ServiceEvent {
   /** @internal Is there for a request that other callers may wait for as well. */
   get shared(): DeduplicatedReply | undefined {
     return this.#deduplicatedReply;
+  }
+
+  /** @internal The partition from which the event was taken, if its queue has any: the reply goes there. */
+  get partition(): number | undefined {
+    return this.#partition;
   }
 }
 

@@ -10,11 +10,12 @@ import { PartitionNumber } from '../redis/partition-check.js';
 import type { RedisSource } from '../redis/redis-source.js';
 import { PartitionWatch } from './partition-watch.js';
 import { Requester } from './requester.js';
+import { encodeWithin } from './sender-check.js';
 import type { MessageOptions, RequesterOptions } from './requester-options.js';
 import type { ReplyListener } from './waiting-request.js';
 
 /** One of the partitions, and whether it answers. */
-interface Partition {
+export interface RequesterPartition {
   readonly requester: Requester;
   readonly watch: PartitionWatch;
 }
@@ -28,14 +29,15 @@ interface Partition {
 export class PartitionedRequester {
   readonly clientId = randomBytes(12).toString('base64url');
   readonly connection: Connection;
-  readonly #partitions: readonly Partition[];
+  readonly partitions: readonly RequesterPartition[];
   readonly #home: number;
   /** The time that a message may take to be stored, ms. */
   readonly #patience: number;
   /** The number of batches of events so far. */
   #batches: number;
+  readonly #maxPayloadBytes: number;
   /** The partition of the events of this tick. */
-  #current: Partition | undefined;
+  #current: RequesterPartition | undefined;
   readonly #endBatch = (): void => {
     this.#current = undefined;
   };
@@ -66,11 +68,12 @@ export class PartitionedRequester {
     const buffer = new SendBuffer(options.maxBufferedBytes);
     const { maxQueueLength } = options;
     this.#patience = options.enqueueTimeout;
+    this.#maxPayloadBytes = options.maxPayloadBytes;
     const each: RequesterOptions = {
       ...options,
       maxQueueLength: maxQueueLength && Math.ceil(maxQueueLength / partitions),
     };
-    this.#partitions = allKeys.map((keys) => {
+    this.partitions = allKeys.map((keys) => {
       const watch = new PartitionWatch(connection, keys);
       const shared = { clientId, connection, number, buffer: buffer.newPart(), watch };
       const reports = { error: (error: Error) => listener.error?.(error), warned };
@@ -112,12 +115,26 @@ export class PartitionedRequester {
    * @throws {InvalidOptionError} when the queue has another number of partitions
    */
   async connect(): Promise<void> {
-    await Promise.all(this.#partitions.map(({ requester }) => requester.connect()));
+    await Promise.all(this.partitions.map(({ requester }) => requester.connect()));
+  }
+
+  /** Resolves when connected, as `Requester.connectToTake` does. */
+  async connectToTake(): Promise<void> {
+    // Each partition would check the same Redis, and the number of all partitions.
+    await this.partitions[0]?.requester.connectToTake();
+  }
+
+  /**
+   * The JSON of `event`.
+   * @throws {PayloadTooLargeError}
+   */
+  encode(event: ServiceEvent): string {
+    return encodeWithin(event, this.#maxPayloadBytes);
   }
 
   /** Closes all partitions, as `Requester.close` does. One that does not answer is given up in the same time. */
   async close(error: Error): Promise<void> {
-    const closed = Promise.all(this.#partitions.map(({ requester }) => requester.close(error)));
+    const closed = Promise.all(this.partitions.map(({ requester }) => requester.close(error)));
     closed.catch(() => undefined);
     await withinTime(closed, this.#patience + COMMAND_TIMEOUT_MS, []);
     await this.connection.closeConnection();
@@ -127,7 +144,7 @@ export class PartitionedRequester {
   #ofKey({ orderingKey, deduplication }: MessageOptions): Requester | undefined {
     const key = orderingKey ?? deduplication?.key;
     if (key === undefined) return undefined;
-    return this.#partitions[partitionOf(key, this.#partitions.length)]?.requester;
+    return this.partitions[partitionOf(key, this.partitions.length)]?.requester;
   }
 
   #forEvent(options: MessageOptions): Requester {
@@ -141,12 +158,12 @@ export class PartitionedRequester {
   }
 
   /** The first partition that answers, from this one on; this one when none does. */
-  #answeringFrom(start: number): Partition {
-    const { length } = this.#partitions;
+  #answeringFrom(start: number): RequesterPartition {
+    const { length } = this.partitions;
     for (let step = 0; step < length; step++) {
-      const partition = this.#partitions[(start + step) % length] as Partition;
+      const partition = this.partitions[(start + step) % length] as RequesterPartition;
       if (partition.watch.isAnswering) return partition;
     }
-    return this.#partitions[start % length] as Partition;
+    return this.partitions[start % length] as RequesterPartition;
   }
 }

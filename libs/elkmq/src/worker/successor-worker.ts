@@ -20,8 +20,8 @@ const FIELD = 'after';
  * The worker of a queue that comes after another one, its predecessor. It takes nothing until nothing waits,
  * runs or is delayed in the predecessor, so messages of an ordering key keep their order across both.
  *
- * The first worker that finds the predecessor empty says so in Redis. From then on no worker of the queue waits,
- * also when a late message comes into the predecessor: a queue that is in use never stands still again.
+ * The first worker that finds the predecessor empty says so in Redis. From then on no worker of the queue
+ * waits, also when a late message comes into the predecessor: a queue that is in use never stands still.
  */
 export class SuccessorWorker {
   readonly connection: Connection;
@@ -104,8 +104,8 @@ export class SuccessorWorker {
   }
 
   /**
-   * Reads what is left in the predecessor, in words; `undefined` when the queue may begin. Another process may
-   * register the partitions of the predecessor at any time, so their number is read each time.
+   * Reads what is left in the predecessor, in words; `undefined` when the queue may begin. Another process
+   * may register the partitions of the predecessor at any time, so their number is read each time.
    */
   async #readWhatIsLeft(patience: number): Promise<string | undefined> {
     const { connection } = this;

@@ -1,0 +1,124 @@
+import {
+  DeadLetterQueue,
+  type DeadLetterPage,
+  type DeadLetterQuery,
+  type PlacedLetter,
+} from '../dead-letters/dead-letter-queue.js';
+import type { DeadLetter } from '../dead-letters/dead-letter.js';
+import type { DeadLetterFilter } from '../dead-letters/filter.js';
+import { formatPartitionedId, parsePartitionedId } from '../admin/partitioned-id.js';
+import { InvalidOptionError } from '../model/errors.js';
+import type { QueueKeys } from '../model/keys.js';
+import { formatValue, parseInteger } from '../model/options.js';
+import type { Connection } from '../redis/connection.js';
+
+/** The place of a partition of which everything was read. */
+const END = '.';
+/** The number of letters that `all` reads at once. */
+const PAGE_LETTERS = 500;
+const MAX_LIMIT = 1_000;
+
+/**
+ * The dead letters of a queue with partitions. An origin names its partition, `3:1700000000000-0`. Pages are
+ * merged by time of death. The place of the next page has the place in each partition, with a bar between
+ * two: an empty one is at the beginning, and a dot at the end.
+ */
+export class PartitionedLetters extends DeadLetterQueue {
+  readonly #partitions: readonly DeadLetterQueue[];
+
+  /** @param partitions the keys of each partition, at least one */
+  constructor(connection: Connection, partitions: readonly QueueKeys[], patience: number) {
+    super(connection, partitions[0] as QueueKeys, patience);
+    this.#partitions = partitions.map((keys) => new DeadLetterQueue(connection, keys, patience));
+  }
+
+  override async count(filter: DeadLetterFilter = {}): Promise<number> {
+    return this.#sum((letters) => letters.count(filter));
+  }
+
+  override async list({ before, limit, ...filter }: DeadLetterQuery = {}): Promise<DeadLetterPage> {
+    const most = parseInteger('limit', limit, 100, 1, MAX_LIMIT);
+    const places = this.#placesOf(before);
+    const pages = await Promise.all(
+      this.#partitions.map(async (letters, index) => {
+        const place = places[index];
+        if (place === END) return { rows: [], next: undefined };
+        return letters.listPlaced(filter, most, place === '' ? undefined : place);
+      }),
+    );
+    const rows = pages.flatMap((page, partition) => page.rows.map((row) => ({ ...row, partition })));
+    const chosen = rows.sort((one, other) => timeOf(other) - timeOf(one)).slice(0, most);
+    const reached = pages.map((page, partition) => {
+      const taken = chosen.filter((row) => row.partition === partition);
+      if (taken.length === page.rows.length && page.next === undefined) return END;
+      return taken.at(-1)?.place ?? places[partition];
+    });
+    return {
+      letters: chosen.map(({ letter, partition }) => withPartition(letter, partition)),
+      next: reached.every((place) => place === END) ? undefined : reached.join('|'),
+    };
+  }
+
+  override async *all(filter: DeadLetterFilter = {}): AsyncGenerator<DeadLetter, void, undefined> {
+    let before: string | undefined;
+    do {
+      const page = await this.list({ ...filter, before, limit: PAGE_LETTERS });
+      yield* page.letters;
+      before = page.next;
+    } while (before !== undefined);
+  }
+
+  override async get(origin: string): Promise<DeadLetter | undefined> {
+    const { partition, id } = this.#parse(origin);
+    const letter = await (this.#partitions[partition] as DeadLetterQueue).get(id);
+    return letter && withPartition(letter, partition);
+  }
+
+  override async retry(which: string | DeadLetterFilter): Promise<number> {
+    return this.#change(which, (letters, chosen) => letters.retry(chosen));
+  }
+
+  override async remove(which: string | DeadLetterFilter): Promise<number> {
+    return this.#change(which, (letters, chosen) => letters.remove(chosen));
+  }
+
+  async #change(
+    which: string | DeadLetterFilter,
+    change: (letters: DeadLetterQueue, which: string | DeadLetterFilter) => Promise<number>,
+  ): Promise<number> {
+    if (typeof which !== 'string') return this.#sum((letters) => change(letters, which));
+    const { partition, id } = this.#parse(which);
+    return change(this.#partitions[partition] as DeadLetterQueue, id);
+  }
+
+  /** Asks all partitions at once. A partition that fails does not stop the others. */
+  async #sum(ask: (letters: DeadLetterQueue) => Promise<number>): Promise<number> {
+    const results = await Promise.allSettled(this.#partitions.map(ask));
+    let sum = 0;
+    for (const result of results) {
+      if (result.status === 'rejected') throw result.reason;
+      sum += result.value;
+    }
+    return sum;
+  }
+
+  #parse(origin: string) {
+    return parsePartitionedId('origin', origin, this.#partitions.length);
+  }
+
+  #placesOf(before: unknown): string[] {
+    if (before === undefined) return this.#partitions.map(() => '');
+    const places = typeof before === 'string' ? before.split('|') : [];
+    if (places.length === this.#partitions.length) return places;
+    throw new InvalidOptionError(`before must be \`next\` of a page, got ${formatValue(before)}`);
+  }
+}
+
+/** A place begins with the time of death. */
+function timeOf({ place }: PlacedLetter): number {
+  return Number.parseInt(place);
+}
+
+function withPartition(letter: DeadLetter, partition: number): DeadLetter {
+  return { ...letter, origin: formatPartitionedId(partition, letter.origin) };
+}

@@ -1,0 +1,70 @@
+import { DeadLetterQueue } from '../dead-letters/dead-letter-queue.js';
+import { QueueKeys } from '../model/keys.js';
+import type { ServiceEvent, Timestamp } from '../model/service-event.js';
+import type { ConnectionListener } from '../redis/connection.js';
+import type { RedisSource } from '../redis/redis-source.js';
+import { PartitionedRequester } from '../requests/partitioned-requester.js';
+import { Requester } from '../requests/requester.js';
+import type { RequesterOptions } from '../requests/requester-options.js';
+import { OutcomeWriter } from '../settling/outcome-writer.js';
+import { EventDequeuer, type EventTaker } from './event-taker.js';
+import { PartitionedDequeuer } from './partitioned-dequeuer.js';
+import { PartitionedLetters } from './partitioned-letters.js';
+import { Responder } from './responder.js';
+
+/** The parts of an `EventQueue` that know whether the queue has partitions. */
+export interface QueueParts {
+  /** The keys of each partition. A queue without partitions is its own only one. */
+  readonly keys: readonly QueueKeys[];
+  readonly requester: Requester | PartitionedRequester;
+  readonly taker: EventTaker;
+  readonly deadLetters: DeadLetterQueue;
+  /**
+   * Stores a response.
+   * @param json the response, encoded
+   */
+  respond(response: ServiceEvent, json: string): Promise<Timestamp>;
+}
+
+/** Makes the parts. Partitions share one connection for scripts. */
+export function openParts(
+  source: RedisSource,
+  queue: string,
+  partitions: number | undefined,
+  options: RequesterOptions,
+  listener: ConnectionListener,
+): QueueParts {
+  const patience = options.enqueueTimeout;
+  if (partitions === undefined) {
+    const keys = new QueueKeys(queue, source.isCluster);
+    const requester = new Requester(source, keys, options, listener);
+    const { context } = requester;
+    const writer = new OutcomeWriter(context, { timeoutMs: patience });
+    const responder = new Responder(context, writer.deduplicated, patience);
+    return {
+      keys: [keys],
+      requester,
+      taker: new EventDequeuer(source, context, writer),
+      deadLetters: new DeadLetterQueue(context.connection, keys, patience),
+      respond: (response, json) => responder.respond(response, json),
+    };
+  }
+  const requester = new PartitionedRequester(source, queue, partitions, options, listener);
+  const contexts = requester.partitions.map((partition) => partition.requester.context);
+  const writers = contexts.map((context) => new OutcomeWriter(context, { timeoutMs: patience }));
+  const responders = contexts.map(
+    (context, index) => new Responder(context, (writers[index] as OutcomeWriter).deduplicated, patience),
+  );
+  const keys = contexts.map((context) => context.keys);
+  return {
+    keys,
+    requester,
+    taker: new PartitionedDequeuer(source, requester.partitions, writers),
+    deadLetters: new PartitionedLetters(requester.connection, keys, patience),
+    respond: (response, json) => {
+      // A request that is not of this queue names no partition. The original looks in partition 0.
+      const responder = responders[response.partition ?? 0] ?? responders[0];
+      return (responder as Responder).respond(response, json);
+    },
+  };
+}
