@@ -162,9 +162,8 @@ it('messages are moved from partitions to partitions, each once', async () => {
   const fewer = ids.slice(0, 20);
   expect(await admin.move(fewer, to.name)).toEqual({ count: 20, stayed: {} });
   expect(await admin.move(ids, to.name)).toEqual({ count: 20, stayed: { gone: 20 } });
-  expect(changes.slice(0, 4).map(({ partition, count }) => [partition, count])).toEqual(
-    [0, 1, 2, 3].map((partition) => [partition, 5]),
-  );
+  const counts = changes.slice(0, 4).map(({ partition, count }) => `${String(partition)}: ${String(count)}`);
+  expect(counts.sort()).toEqual(['0: 5', '1: 5', '2: 5', '3: 5']);
   expect(await admin.state()).toMatchObject({ waiting: 0, delayed: 0 });
   const moved = [
     ...(await target.messages('waiting')).messages,
