@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { CommandLine, runCommand } from './command-line.js';
 import { DEBIAN_SERVERS, fetchServer, type DebianServer } from './debian-servers.js';
 import { root } from './pack.js';
-import { publishedUsers } from './published-users.js';
+import { publishedUsers, type PublishedUser } from './published-users.js';
 import { runSuite } from './run-suite.js';
 import { isGreen, suiteTable, type SuiteRow } from './suite-table.js';
 
@@ -17,14 +17,14 @@ const FOR_TESTS = '+select +cluster|slots +cluster|info';
 interface Environment {
   readonly name: string;
   readonly server: DebianServer;
-  /** Rules of the user that the package connects as. Default: one who may do everything. */
-  readonly rules?: string | undefined;
+  /** The user that the package connects as. Default: one who may do everything. */
+  readonly user?: PublishedUser | undefined;
 }
 
 const ENVIRONMENTS: readonly Environment[] = [
   ...DEBIAN_SERVERS.map((server) => ({ name: server.name, server })),
-  { name: 'least-rights', server: NEWEST, rules: least?.rules },
-  { name: 'reduced-rights', server: NEWEST, rules: reduced?.rules },
+  { name: 'least-rights', server: NEWEST, user: least },
+  { name: 'reduced-rights', server: NEWEST, user: reduced },
 ];
 
 const USAGE = `Usage: npm run test:servers -- [flags]
@@ -54,7 +54,7 @@ await runCommand(async () => {
 });
 
 /** @param selection which tests, as arguments of Vitest */
-function test({ name, server, rules }: Environment, selection: readonly string[]): SuiteRow {
+function test({ name, server, user }: Environment, selection: readonly string[]): SuiteRow {
   let folder: string;
   try {
     folder = fetchServer(server);
@@ -63,6 +63,7 @@ function test({ name, server, rules }: Environment, selection: readonly string[]
   }
   const version = spawnSync(join(folder, 'redis-server'), ['--version'], { encoding: 'utf8' }).stdout;
   const title = `${name} (${/v=(\S+)/.exec(version)?.[1] ?? 'unknown'})`;
-  const env = { ELKMQ_TEST_USER: rules === undefined ? '' : `~* ${rules} ${FOR_TESTS}` };
+  const channels = user?.channels ? '&* ' : '';
+  const env = { ELKMQ_TEST_USER: user === undefined ? '' : `~* ${channels}${user.rules} ${FOR_TESTS}` };
   return runSuite(title, selection, { cwd: root, programs: folder, env });
 }

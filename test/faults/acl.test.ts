@@ -6,7 +6,7 @@ import { ElkMqRecordBuilder } from 'nestjs-elkmq';
 import { describe, expect, it } from 'vitest';
 import { events, logs, moduleOf, requests, startApp, startClient, valuesOf } from '../support/nest.js';
 import { startRedis } from '../../scripts/redis.js';
-import { closing, until } from '../support/queue.js';
+import { closing, redisMajor, until } from '../support/queue.js';
 import { commandsUsed, PUBLISHED_USERS } from '../support/rights.js';
 
 const [least, reduced] = PUBLISHED_USERS.map(({ rules }) => rules.replace('-@all ', '').split(' ')) as [
@@ -35,16 +35,18 @@ describe('the ACL rules of the guide', () => {
     expect(sent.filter((name) => !known.includes(name))).toEqual([]);
   });
 
-  it('do without CLIENT, CONFIG, INFO and WAIT in their shorter form', () => {
-    const dispensable = /^\+(client|config|info|wait)\b/;
+  it('do without CLIENT, CONFIG, INFO, WAIT and channels in their shorter form', () => {
+    const dispensable = /^\+(client|config|info|publish|subscribe|wait)\b/;
     expect(reduced).toEqual(least.filter((rule) => !dispensable.test(rule)));
   });
 });
 
-describe.each(PUBLISHED_USERS)('a user with the rules %#', ({ keys, rules }) => {
-  it('sends, answers, delays, tries again and deduplicates, with nothing but the keys of the queue', async () => {
+describe.each(PUBLISHED_USERS)('a user with the rules %#', ({ keys, channels, rules }) => {
+  it('sends, answers, delays, tries again and deduplicates, with nothing but the keys and channels of the queue', async () => {
     const before = logs.length;
-    const server = await startRedis({ user: `${keys} ${rules}` });
+    const server = await startRedis({
+      user: `${keys} ${redisMajor < 7 ? '' : channels} ${rules}`.replace('  ', ' '),
+    });
     closing({ close: () => server.stop() });
     const { url } = server;
     const seen: string[] = [];
@@ -66,8 +68,9 @@ describe.each(PUBLISHED_USERS)('a user with the rules %#', ({ keys, rules }) => 
       .slice(before)
       .filter((line) => line.includes("'orders'") && line.includes('Redis refuses'));
     const isReduced = !rules.includes('+client');
-    expect(refused).toEqual(
-      isReduced ? [expect.stringContaining('Redis refuses CLIENT ID, CLIENT UNBLOCK')] : [],
+    const expected = ['CLIENT ID, CLIENT UNBLOCK', 'PUBLISH', 'PUBLISH'].map(
+      (commands) => expect.stringContaining(`Redis refuses ${commands}:`) as string,
     );
+    expect(refused).toEqual(isReduced ? expected : []);
   });
 });

@@ -2,6 +2,8 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { ElkMqRecordBuilder, ServiceEvent } from 'nestjs-elkmq';
 import { lastValueFrom } from 'rxjs';
 import { describe, expect, it } from 'vitest';
+import * as scripts from '../../libs/elkmq/src/redis/scripts.generated.js';
+import { runScript } from '../../libs/elkmq/src/redis/scripts.js';
 import { keepBusy } from '../support/busy.js';
 import { eventsOf, payloadsOf } from '../support/entries.js';
 import { newQueue } from '../support/event-queue.js';
@@ -76,7 +78,8 @@ describe('a process that is busy for longer than enqueueTimeout', () => {
       const requestId = /"request_uuid":(\d+)/.exec(json)?.[1] ?? '';
       await redis.del(`${queue}(event_stream)`);
       const replies = `[["${requestId}",1,0,1,{"response":7}]]`;
-      return { answer, reply: () => redis.xadd(`${queue}(inbox):${clientId}`, '*', 'replies', replies) };
+      const call = scripts.reply({ inbox: `${queue}(inbox):${clientId}` }, { replies, pushes: true });
+      return { answer, reply: () => runScript(redis, call) };
     };
     // The client opens its connection for replies with its first request.
     const first = await sendRequest();

@@ -5,6 +5,7 @@ import { ElkMqServer, ServiceEvent, type RedisSourceInput } from 'nestjs-elkmq';
 import { lastValueFrom } from 'rxjs';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { startRedis } from '../../scripts/redis.js';
+import { ALL_CHANNELS } from '../support/rights.js';
 import { newQueue } from '../support/event-queue.js';
 import { listening, logs, startClient } from '../support/nest.js';
 import { freePort } from '../support/free-port.js';
@@ -39,7 +40,17 @@ describe('a database that Redis refuses', () => {
 
   it('keeps a server from listening, and a user without the right to SELECT does so too', async () => {
     const server = await unrestricted();
-    await clientOf(server).call('ACL', 'SETUSER', 'app', 'on', '>p', '~*', '+@all', '-select');
+    await clientOf(server).call(
+      'ACL',
+      'SETUSER',
+      'app',
+      'on',
+      '>p',
+      '~*',
+      ...ALL_CHANNELS,
+      '+@all',
+      '-select',
+    );
     const url = server.url.replace('//', '//app:p@');
     const queue = newQueueName();
     const worker = new ElkMqServer({ queue, url: `${url}/1`, connectTimeout: 3_000 });

@@ -14,6 +14,7 @@ import { lastValueFrom } from 'rxjs';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { Credentials } from '../../libs/elkmq/src/redis/credentials.js';
 import { startRedis } from '../../scripts/redis.js';
+import { ALL_CHANNELS } from '../support/rights.js';
 import { newQueue } from '../support/event-queue.js';
 import { listening, logger, logs, startClient } from '../support/nest.js';
 import { clientOf } from '../support/own-redis.js';
@@ -25,7 +26,7 @@ async function serverWithUsers() {
   onTestFinished(() => server.stop());
   const admin = clientOf(server);
   const allow = (user: string, password: string) =>
-    admin.call('ACL', 'SETUSER', user, 'on', 'resetpass', `>${password}`, '~*', '+@all');
+    admin.call('ACL', 'SETUSER', user, 'on', 'resetpass', `>${password}`, '~*', ...ALL_CHANNELS, '+@all');
   /** The connections of users, as `id user`. */
   const connections = async (): Promise<string[]> => {
     const lines = String(await admin.client('LIST'))
@@ -76,8 +77,12 @@ describe('credentials', () => {
     await answered(queue);
     const before = await connections();
     given.current = { username: 'app-2', password: 'p2' };
-    const after = before.map((connection) => connection.replace('app-1', 'app-2'));
-    await until(async () => String(await connections()) === String(after));
+    const stand = before.map((connection) => connection.replace('app-1', 'app-2'));
+    const ofNewUser = async () => (await connections()).filter((connection) => connection.endsWith(' app-2'));
+    await until(async () => (await ofNewUser()).length === before.length);
+    const after = await connections();
+    // The connection that subscribes takes no AUTH, so it is made anew.
+    expect(after.filter((connection) => stand.includes(connection))).toHaveLength(before.length - 1);
     // The server cuts the connections of a user who is deleted.
     await admin.call('ACL', 'DELUSER', 'app-1');
     await answered(queue);

@@ -195,7 +195,9 @@ describe('a response arrives once', () => {
     await client.awaitResponse(new ServiceEvent(20, 'ask', 'warm-up'));
     const keys = Object.keys(await keysOf(client.name));
     const inbox = client.name + String(keys.find((key) => key.startsWith('(inbox)')));
-    await redis.xadd(inbox, `${Date.now() + 3_600_000}-0`, 'replies', '[]');
+    const id = `${Date.now() + 3_600_000}-0`;
+    await redis.xadd(inbox, id, 'replies', '[]');
+    await redis.publish(inbox, `${id}  []`);
     await until(async () => (await redis.xlen(inbox)) === 0);
     await redis.del(inbox);
     proxy.cut();

@@ -2,6 +2,7 @@ import { ElkMqServer } from 'nestjs-elkmq';
 import { describe, expect, it } from 'vitest';
 import * as scripts from '../../libs/elkmq/src/redis/scripts.generated.js';
 import { runScript } from '../../libs/elkmq/src/redis/scripts.js';
+import { ALL_CHANNELS } from '../support/rights.js';
 import { putBack } from '../support/entries.js';
 import { clientOf, ownRedis } from '../support/own-redis.js';
 import { listening } from '../support/nest.js';
@@ -102,7 +103,7 @@ describe('events of one read that are handled together', () => {
 
   it('go one by one where Redis cannot trim so, as before 6.2', async () => {
     const client = clientOf(await ownRedis());
-    await client.call('ACL', 'SETUSER', 'service', 'on', '>pw', '~*', '+@all', '-xtrim');
+    await client.call('ACL', 'SETUSER', 'service', 'on', '>pw', '~*', ...ALL_CHANNELS, '+@all', '-xtrim');
     const { queue, stream } = await waitingEvents(client);
     const handled = await startNoting(queue, {
       redis: { ...client.options, username: 'service', password: 'pw' },
@@ -123,7 +124,7 @@ describe('requests that are settled together', () => {
     const settled = ids.slice(0, 4);
     const endings = [{ inbox: 1, replies: '[1\n,2\n,3\n,4]', ids: settled }];
     const keys = { eventStream: stream, inboxes: [inbox] };
-    const call = scripts.settle(keys, { group: GROUP, first: '', stop: '', endings });
+    const call = scripts.settle(keys, { group: GROUP, first: '', stop: '', endings, pushes: false });
     const settle = () => runScript(redis, call);
     const replies = async () =>
       (await redis.xrange(inbox, '-', '+')).map(([, [, text = '']]) => JSON.parse(text) as number[]);

@@ -1,5 +1,6 @@
 import { ElkMqServer, type ElkMqServerOptions } from 'nestjs-elkmq';
 import { describe, expect, it } from 'vitest';
+import { ALL_CHANNELS } from '../support/rights.js';
 import { fakeRedis } from '../support/fake-redis.js';
 import { clientOf, durableRedis, ownRedis } from '../support/own-redis.js';
 import { listening, logs, moduleOf, requests, startApp, startClient, valuesOf } from '../support/nest.js';
@@ -33,7 +34,7 @@ describe('a server warns at its start', () => {
     const server = await ownRedis();
     const admin = clientOf(server);
     expect(await warningsOf({ url: server.adminUrl })).toEqual([expect.stringMatching(UNSAVED)]);
-    await admin.call('ACL', 'SETUSER', 'service', 'on', '>pw', '~*', '+@all', '-config');
+    await admin.call('ACL', 'SETUSER', 'service', 'on', '>pw', '~*', ...ALL_CHANNELS, '+@all', '-config');
     expect(await warningsOf({ url: `redis://service:pw@127.0.0.1:${server.port}` })).toEqual([]);
     await admin.config('SET', 'save', '3600 1');
     expect(await warningsOf({ url: server.adminUrl })).toEqual([]);
@@ -61,7 +62,7 @@ describe('a server warns at its start', () => {
 
   it('of nothing that Redis keeps to itself', async () => {
     const server = await ownRedis();
-    const rules = ['~*', '+@all', '-info', '-config'];
+    const rules = ['~*', ...ALL_CHANNELS, '+@all', '-info', '-config'];
     await clientOf(server).call('ACL', 'SETUSER', 'service', 'on', '>pw', ...rules);
     const redis = { port: server.port, username: 'service', password: 'pw', enableReadyCheck: false };
     expect(await warningsOf({ redis })).toEqual([]);

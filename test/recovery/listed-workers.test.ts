@@ -2,9 +2,11 @@ import { createRequire } from 'node:module';
 import { hostname } from 'node:os';
 import { ConnectionError, QueueAdmin, type WorkerInfo } from 'nestjs-elkmq';
 import { describe, expect, it } from 'vitest';
+import { ALL_CHANNELS } from '../support/rights.js';
 import { events, logs, moduleOf, requests, startApp, startClient, told, valuesOf } from '../support/nest.js';
 import { clientOf, ownRedis } from '../support/own-redis.js';
 import { closing, keysOf, newQueueName, redis, rejection, until, url } from '../support/queue.js';
+import { mayRun } from '../support/test-redis.js';
 import { startDoomed, startWorker } from '../support/workers.js';
 
 const manifest = createRequire(import.meta.url)('nestjs-elkmq/package.json') as { version: string };
@@ -46,7 +48,7 @@ describe('the workers of a queue', () => {
         since: expect.any(Number) as unknown,
         lease: 20_000,
         paused: false,
-        features: ['limits', 'ordering_keys', 'pause'],
+        features: ['limits', 'ordering_keys', 'pause', ...(mayRun('publish') ? ['pushed_replies'] : [])],
         seen: expect.any(Number) as unknown,
       },
       expect.objectContaining({ concurrency: 256, lease: 1_000 }),
@@ -127,7 +129,17 @@ describe('the workers of a queue', () => {
 
   it('handle messages where Redis lets none register, and say so', async () => {
     const server = await ownRedis();
-    await clientOf(server).call('ACL', 'SETUSER', 'service', 'on', '>pw', '~*', '+@all', '-hscan');
+    await clientOf(server).call(
+      'ACL',
+      'SETUSER',
+      'service',
+      'on',
+      '>pw',
+      '~*',
+      ...ALL_CHANNELS,
+      '+@all',
+      '-hscan',
+    );
     const [queue, options] = [newQueueName(), { url: `redis://service:pw@127.0.0.1:${server.port}` }];
     await startApp(moduleOf(requests({ ask: () => 'answered' })), { queue, ...options });
     expect(await valuesOf(startClient({ queue, ...options }).send('ask', {}))).toEqual(['answered']);

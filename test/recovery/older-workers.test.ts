@@ -1,11 +1,14 @@
+import { Redis } from 'ioredis';
 import { EventQueue, OlderWorkerError, ServiceEvent } from 'nestjs-elkmq';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { GROUP } from '../../libs/elkmq/src/model/keys.js';
+import * as scripts from '../../libs/elkmq/src/redis/scripts.generated.js';
+import { runScript } from '../../libs/elkmq/src/redis/scripts.js';
 import { LaneCalls } from '../support/lane-model/calls.js';
 import type { Held, Message } from '../support/lane-model/state.js';
 import { entriesOf } from '../support/entries.js';
 import { healthOf } from '../support/health.js';
-import { startClient } from '../support/nest.js';
+import { startClient, valuesOf } from '../support/nest.js';
 import { closing, newQueueName, redis, until, url } from '../support/queue.js';
 import { sendSteps, type Step } from '../support/steps.js';
 import { startWorker } from '../support/workers.js';
@@ -49,6 +52,20 @@ class OlderWorker {
     expect(await this.#calls.settle([held], false)).toEqual([]);
   }
 
+  /** Settles a request with its answer, which it does not push. */
+  async answer(held: Held, answer: unknown): Promise<void> {
+    const field = (name: string) => held.fields[held.fields.indexOf(name) + 1] ?? '';
+    const uuid = /"request_uuid":(\d+)/.exec(field('event'))?.[1] ?? '';
+    const keys = {
+      eventStream: `${this.queue}(event_stream)`,
+      inboxes: [`${this.queue}(inbox):${field('reply_to')}`],
+    };
+    const replies = JSON.stringify([[uuid, 1, 0, 1, { response: answer }]]);
+    const endings = [{ inbox: 1, replies, ids: [held.id] }];
+    const args = { group: GROUP, first: '', stop: '', endings, pushes: false };
+    expect(await runScript(redis, scripts.settle(keys, args))).toEqual([]);
+  }
+
   async bury(held: Held): Promise<void> {
     expect(await this.#calls.bury(held, 'older.1.60000')).toBe(true);
   }
@@ -57,6 +74,51 @@ class OlderWorker {
     expect(await this.#calls.delay(held, 10)).toBe(true);
   }
 }
+
+describe('while a queue is upgraded', () => {
+  it('a client of this version gets the answers of workers of an earlier version, and of those of this version', async () => {
+    const queue = newQueueName();
+    const older = new OlderWorker(queue);
+    await older.join();
+    const client = startClient({ queue });
+    for (let n = 0; n < 20; n++) {
+      const answer = valuesOf(client.send('echo', n));
+      let taken = new Map<string, Held>();
+      await until(async () => (taken = await older.take()).size > 0);
+      for (const held of taken.values()) await older.answer(held, n);
+      expect(await answer).toEqual([n]);
+    }
+    await startWorker({ queue }, { echo: (data) => Promise.resolve(data) });
+    for (let n = 0; n < 20; n++) expect(await valuesOf(client.send('echo', n))).toEqual([n]);
+  });
+
+  it('a client of an earlier version, which reads its inbox, gets the answers of workers of this version', async () => {
+    const queue = newQueueName();
+    await startWorker({ queue }, { echo: (data) => Promise.resolve(data) });
+    const [eventStream, producer, inbox] = ['(event_stream)', '(producer):older', '(inbox):older'].map(
+      (key) => queue + key,
+    ) as [string, string, string];
+    onTestFinished(async () => {
+      await redis.del(producer, inbox);
+    });
+    const reading = new Redis(redis.options);
+    onTestFinished(() => {
+      reading.disconnect();
+    });
+    let last = '0-0';
+    for (let n = 1; n <= 20; n++) {
+      const message = `{"request_uuid":${String(n)},"timeout":60,"action":"echo","payload":"${String(n)}"}`;
+      const batch = { client: 'older', batch: String(n), slot: String(n % 8), memory: '60000' };
+      const args = { ...batch, inboxNeeded: 60_000, messages: [message] };
+      await runScript(redis, scripts.enqueue({ eventStream, producer, inbox }, args));
+      const [[, [[id, fields]]]] = (await reading.xread('BLOCK', 0, 'STREAMS', inbox, last)) as [
+        [string, [[string, string[]]]],
+      ];
+      expect(fields).toEqual(['replies', `[["${String(n)}",1,0,1,{"response":${String(n)}}]]`]);
+      last = id;
+    }
+  });
+});
 
 it('what a worker of an earlier version has ended or put off does not stop its ordering key for ever', async () => {
   const queue = newQueueName();

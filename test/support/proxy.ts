@@ -18,6 +18,8 @@ interface Pair {
   latest: string;
   /** Passes nothing on any more, and does not say so. */
   silent: boolean;
+  /** The delay of its answers, ms. */
+  delay: number;
   /** The next answer, unless Redis only asks for the text of a script, cuts the connection instead. */
   doomed: boolean;
 }
@@ -96,6 +98,11 @@ export class Proxy {
     for (const pair of this.#pairs) pair.silent ||= matches.test(pair.latest);
   }
 
+  /** Delays what Redis sends on connections whose latest request matches, by so many ms more. */
+  delayAnswers(matches: RegExp, delay: number): void {
+    for (const pair of this.#pairs) if (matches.test(pair.latest)) pair.delay = delay;
+  }
+
   /** Connections whose latest request matches break on the side of the client; Redis does not notice. */
   abandon(matches: RegExp): void {
     for (const pair of this.#pairs) {
@@ -118,12 +125,12 @@ export class Proxy {
 
   #accept(client: Socket): void {
     const redis = connect(this.#redisPort, '127.0.0.1').setNoDelay();
-    const pair: Pair = { client, redis, latest: '', silent: false, doomed: false };
+    const pair: Pair = { client, redis, latest: '', silent: false, delay: 0, doomed: false };
     this.#pairs.add(pair);
     client.on('data', (data) => this.#request(pair, data));
     let answered = Promise.resolve();
     redis.on('data', (data) => {
-      const due = performance.now() + this.delay;
+      const due = performance.now() + this.delay + pair.delay;
       answered = answered.then(() => this.#answer(pair, data, due));
     });
     for (const socket of [client, redis]) {

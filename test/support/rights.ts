@@ -3,10 +3,17 @@ import { needsOfClient, needsOfWorker } from '../../libs/elkmq/src/redis/needs.j
 import { commandsOf, type Need } from '../../libs/elkmq/src/redis/rights.js';
 import { SCRIPTS } from '../../libs/elkmq/src/redis/scripts.generated.js';
 import { publishedUsers } from '../../scripts/published-users.js';
+import { redisMajor } from './queue.js';
 import type { ScriptName } from '../../libs/elkmq/src/redis/scripts.js';
 
-/** Commands that are asked for and not needed: `INFO` and `CONFIG GET`, with which a start looks for settings to warn of. */
-const ASKED = ['info', 'config|get'];
+/**
+ * Commands that are asked for and not needed: `INFO` and `CONFIG GET`, with which a start looks for settings to warn of, and
+ * `SUBSCRIBE`, by which replies are pushed.
+ */
+const ASKED = ['info', 'config|get', 'subscribe'];
+
+/** The rule for all channels. Redis has such rules since 6.2, and a new user has no channel since 7.0. */
+export const ALL_CHANNELS: readonly string[] = redisMajor < 7 ? [] : ['&*'];
 
 /** Every command that the package sends, as ACL rules name them. */
 export function commandsUsed(): string[] {
@@ -15,7 +22,7 @@ export function commandsUsed(): string[] {
     ...new Set([
       ...commandsOf(...(Object.keys(SCRIPTS) as ScriptName[])),
       ...needsOfWorker(false).flatMap(names),
-      ...needsOfClient({ legacyConsumers: true, minReplicas: 1 }).flatMap(names),
+      ...needsOfClient({ legacyConsumers: true, minReplicas: 1 }, false).flatMap(names),
       ...ASKED,
     ]),
   ].sort();

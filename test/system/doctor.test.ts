@@ -2,8 +2,8 @@ import { EventQueue, ServiceEvent } from 'nestjs-elkmq';
 import { describe, expect, it } from 'vitest';
 import { elkmq, elkmqJson } from '../support/command-line.js';
 import { clientOf, durableRedis, ownRedis, type PrivateRedis } from '../support/own-redis.js';
-import { closing, until } from '../support/queue.js';
-import { PUBLISHED_USERS } from '../support/rights.js';
+import { closing, redisMajor, until } from '../support/queue.js';
+import { ALL_CHANNELS, PUBLISHED_USERS } from '../support/rights.js';
 import { startWorker } from '../support/workers.js';
 
 const HOUR = 3_600_000;
@@ -77,14 +77,26 @@ describe('elkmq doctor', () => {
   it('names the commands that are refused, and what each costs', async () => {
     const server = await ownRedis();
     const acl = clientOf(server);
-    await acl.call('ACL', 'SETUSER', 'few', 'on', '>pw', '~*', '+@all', '-zadd', '-client');
+    await acl.call('ACL', 'SETUSER', 'few', 'on', '>pw', '~*', ...ALL_CHANNELS, '+@all', '-zadd', '-client');
     const few = `redis://few:pw@127.0.0.1:${String(server.port)}`;
     expect(await findingsOf(few)).toMatchObject([
       { check: 'rights', problem: expect.stringContaining('Redis refuses ZADD') as unknown },
       { check: 'rights', problem: expect.stringContaining('Redis refuses ZADD') as unknown },
       { check: 'rights', problem: expect.stringContaining('Redis refuses CLIENT') as unknown },
     ]);
-    await acl.call('ACL', 'SETUSER', 'none', 'on', '>pw', '~*', '+@all', '-xadd', '-eval', '-evalsha');
+    await acl.call(
+      'ACL',
+      'SETUSER',
+      'none',
+      'on',
+      '>pw',
+      '~*',
+      ...ALL_CHANNELS,
+      '+@all',
+      '-xadd',
+      '-eval',
+      '-evalsha',
+    );
     const none = await findingsOf(`redis://none:pw@127.0.0.1:${String(server.port)}`);
     expect(none).toContainEqual(expect.objectContaining({ level: 'error', check: 'rights' }));
   });
@@ -92,7 +104,9 @@ describe('elkmq doctor', () => {
   it('looks at the queues that are named where the user may not look for queues', async () => {
     const server = await ownRedis();
     await enqueueOld(server, 'orders');
-    const rules = String(PUBLISHED_USERS[0]?.rules).split(' ');
+    const [user] = PUBLISHED_USERS;
+    const channels = redisMajor < 7 ? [] : [String(user?.channels)];
+    const rules = [...channels, ...String(user?.rules).split(' ')];
     await clientOf(server).call('ACL', 'SETUSER', 'service', 'on', '>pw', '~orders(*', ...rules);
     const url = `redis://service:pw@127.0.0.1:${String(server.port)}`;
     const skipped = { level: 'note', check: 'skipped' };

@@ -1,6 +1,7 @@
 import { EnqueueError, EventQueue, type ServiceEvent, type Topic } from 'elkmq';
 import { Redis } from 'ioredis';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { ALL_CHANNELS } from '../support/rights.js';
 import { ownRedis } from '../support/own-redis.js';
 import { Proxy } from '../support/proxy.js';
 import { closing, redis, until, url } from '../support/queue.js';
@@ -212,7 +213,7 @@ describe('a user who may not use UNLINK', () => {
     onTestFinished(() => {
       admin.disconnect();
     });
-    await admin.call('ACL', 'SETUSER', 'service', 'on', '>pw', '~*', '+@all', '-unlink');
+    await admin.call('ACL', 'SETUSER', 'service', 'on', '>pw', '~*', ...ALL_CHANNELS, '+@all', '-unlink');
     const topic = newTopic({}, `redis://service:pw@127.0.0.1:${server.port}`);
     await topic.subscribe('billing', { patterns: ['a'] });
     const refusal = await topic.unsubscribe('billing').catch((error: unknown) => error);

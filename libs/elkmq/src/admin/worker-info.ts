@@ -37,7 +37,8 @@ export interface WorkerInfo {
   /** The queue that must be empty before it takes messages, if it waits for one (the option `after`). */
   readonly waitsFor?: string;
   /**
-   * The names of its features: `limits`, `ordering_keys`, `pause`. A worker of an earlier version has none.
+   * The names of its features: `limits`, `ordering_keys`, `pause`, `pushed_replies`. A worker of an earlier
+   * version has none.
    */
   readonly features: readonly string[];
   /** The time at which it described itself: ms since 1970 on the clock of Redis. */

@@ -11,6 +11,12 @@ export class QueueContext {
   readonly legacy: LegacyBridge;
   /** Counts what this process does with the messages of the queue. */
   readonly rates = new RateCounter();
+  /**
+   * Whether replies are pushed to their clients. A push that Redis refuses does no harm. So replies are pushed
+   * until a trial of the rights has shown that it is in vain. Redis Cluster would send each push to all
+   * nodes.
+   */
+  pushes: boolean;
 
   /**
    * @param connection for everything but blocking reads
@@ -21,6 +27,7 @@ export class QueueContext {
     readonly keys: QueueKeys,
     legacyConsumers: boolean,
   ) {
+    this.pushes = !connection.client.isCluster;
     this.legacy = new LegacyBridge(connection, keys, legacyConsumers);
   }
 }

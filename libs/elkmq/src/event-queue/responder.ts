@@ -42,9 +42,8 @@ export class Responder {
   async #toOne({ replyTo, requestId }: ServiceEvent, json: string): Promise<Timestamp> {
     const inbox = replyTo === undefined ? undefined : this.#context.keys.inbox(replyTo);
     if (inbox !== undefined) {
-      return this.#call(
-        scripts.reply({ inbox }, { replies: `[["${requestId}",1,0,1,${JSON.stringify(json)}]]` }),
-      );
+      const replies = `[["${requestId}",1,0,1,${JSON.stringify(json)}]]`;
+      return this.#call(scripts.reply({ inbox }, { replies, pushes: this.#context.pushes }));
     }
     return this.#call(this.#context.legacy.respondCall(requestId, json));
   }

@@ -1,4 +1,4 @@
-import type { StreamEntry } from '../model/stream-entries.js';
+import { isAfter, type StreamEntry } from '../model/stream-entries.js';
 import { MAX_TIMEOUT_SECONDS } from '../model/service-event.js';
 import { timestampOf } from '../model/entry.js';
 
@@ -56,10 +56,4 @@ export function deletableAt([id, fields]: StreamEntry): number {
   // This must work for an event that cannot be read as well.
   const timeout = Number(/"timeout":\s*(\d{1,5})/.exec(fields?.[1] ?? '')?.[1] ?? MAX_TIMEOUT_SECONDS);
   return timestampOf(id) + timeout * 1_000 + KEPT_LONGER_MS;
-}
-
-function isAfter(one: string, other: string): boolean {
-  const [time = '', number = ''] = one.split('-');
-  const [otherTime = '', otherNumber = ''] = other.split('-');
-  return time === otherTime ? BigInt(number) > BigInt(otherNumber) : Number(time) > Number(otherTime);
 }

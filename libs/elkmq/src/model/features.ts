@@ -9,10 +9,14 @@ export const PAUSE = 'pause';
 /** A feature of a worker: it keeps the limits of its queue. */
 export const LIMITS = 'limits';
 
+/** A feature of a worker: it pushes replies. */
+export const PUSHED_REPLIES = 'pushed_replies';
+
 /**
  * The features of a worker of this version, in the form of the registry.
  * @param keepsLimits whether it takes messages within the limits of its queue
+ * @param pushes whether it pushes replies
  */
-export function featuresOf(keepsLimits: boolean): readonly string[] {
-  return [...(keepsLimits ? [LIMITS] : []), ORDERING_KEYS, PAUSE];
+export function featuresOf(keepsLimits: boolean, pushes: boolean): readonly string[] {
+  return [...(keepsLimits ? [LIMITS] : []), ORDERING_KEYS, PAUSE, ...(pushes ? [PUSHED_REPLIES] : [])];
 }

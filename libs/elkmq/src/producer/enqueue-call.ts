@@ -1,3 +1,4 @@
+import type { QueueContext } from '../context/queue-context.js';
 import type { LegacyBridge } from '../legacy/bridge.js';
 import { GROUP, type QueueKeys } from '../model/keys.js';
 import * as scripts from '../redis/scripts.generated.js';
@@ -29,7 +30,7 @@ const INBOX_MARGIN_MS = 30_000;
  */
 export function enqueueCall(
   events: readonly OutgoingEvent[],
-  queueKeys: QueueKeys,
+  { keys: queueKeys, pushes }: QueueContext,
   sender: Sender,
   number: number,
   after: number,
@@ -89,6 +90,7 @@ export function enqueueCall(
       legacyConsumers: legacy.hasConsumers,
       keptLonger: legacy.keptLongerMs,
       after,
+      pushes,
       events: events.map((event) => withOptions(event, clientId, queueKeys, records)),
     },
   );

@@ -212,9 +212,8 @@ export class Producer {
     number: number,
     run: (client: Connection['client'], call: ScriptCall) => Promise<T>,
   ): Promise<T> {
-    const { keys } = this.#context;
     const callOf = (after: number): ScriptCall =>
-      enqueueCall(batch.events, keys, this.#sender, number, after);
+      enqueueCall(batch.events, this.#context, this.#sender, number, after);
     const plain = batch.isKeyed ? undefined : callOf(NO_KEYS);
     const store = (client: Connection['client']): Promise<T> =>
       plain ? run(client, plain) : this.#order.storeInOrder(number, (after) => run(client, callOf(after)));

@@ -1,5 +1,6 @@
 import { setImmediate as endOfTick, setTimeout as sleep } from 'node:timers/promises';
-import { Connection, GAVE_UP } from './connection.js';
+import { connectBeside } from './connect-beside.js';
+import type { Connection } from './connection.js';
 import { isReplyError, isTransient, isUnblocked } from './redis-errors.js';
 import type { RedisSource } from './redis-source.js';
 import { send } from './scripts.js';
@@ -66,17 +67,9 @@ export class BlockingReader {
 
   /** @param beside another connection to the same Redis */
   constructor(source: RedisSource, reads: Reads, beside?: Connection) {
-    this.connection = new Connection(source, BLOCK_MS + GRACE_MS, {
-      status: (status) => {
-        // Without reads the other connection would be of no use, and would look as if all were well.
-        if (status === 'closed' && !this.#closed)
-          beside?.giveUp(`the one for reads beside it has: ${GAVE_UP}`);
-      },
-      error: (error) => {
-        beside?.whenSteady(() => {
-          if (!this.connection.isConnected) reads.disconnected?.(error);
-        });
-      },
+    this.connection = connectBeside(source, BLOCK_MS + GRACE_MS, beside, {
+      isClosing: () => this.#closed,
+      disconnected: (error) => reads.disconnected?.(error),
     });
     this.#reads = reads;
     this.#loop = this.#run();

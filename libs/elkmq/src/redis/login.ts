@@ -8,8 +8,8 @@ import { send } from './scripts.js';
  * Keeps one client of ioredis logged in with the newest credentials. The client connects when there are some.
  *
  * A connection that stands gets them by AUTH, behind the commands on their way; a blocking read delays that
- * until its end. A later connection finds them in its options, because ioredis reads those whenever it
- * connects.
+ * until its end. A connection that subscribes is made anew. A later connection finds them in its options,
+ * because ioredis reads those whenever it connects.
  */
 export class ConnectionLogin implements CredentialsUser {
   readonly #client: Redis | Cluster;
@@ -84,6 +84,11 @@ export class ConnectionLogin implements CredentialsUser {
   async #authenticate(node: Redis, login: Login): Promise<void> {
     const { username, password } = login;
     if (password === undefined) return;
+    // Redis takes no AUTH while it subscribes. It loses nothing: its user reads what it may have missed.
+    if (node.mode === 'subscriber') {
+      node.disconnect(true);
+      return;
+    }
     try {
       await send(node, 'auth', username === undefined ? [password] : [username, password]);
       this.#credentials.accepted();

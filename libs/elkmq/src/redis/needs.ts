@@ -5,6 +5,13 @@ const EVALSHA: Need = {
   cost: 'each call carries the text of its script, which is slower',
 };
 
+/** The channel of an inbox has its name. Channels have rules of their own since Redis 6.2. */
+export const PUSHING: Need = {
+  commands: ['publish'],
+  cost: 'replies are not pushed, so clients wait for them in blocking reads, which cost more',
+  rules: (key) => `+publish +subscribe &${key.slice(0, key.lastIndexOf('('))}(*`,
+};
+
 /** Without one of these, only messages without an ordering key are served. */
 const ORDERING: Need = {
   commands: ['hincrby', 'incrby', ...commandsOf('settleKeyed')],
@@ -29,8 +36,9 @@ const LEGACY: Need = {
 /**
  * The commands that a worker needs, the most important first.
  * @param isCluster whether this is Redis Cluster, where no read is unblocked
+ * @param pushes whether it pushes replies
  */
-export function needsOfWorker(isCluster: boolean): Need[] {
+export function needsOfWorker(isCluster: boolean, pushes = !isCluster): Need[] {
   return [
     {
       isEssential: true,
@@ -82,6 +90,7 @@ export function needsOfWorker(isCluster: boolean): Need[] {
       cost: 'an ordering key whose message was deleted by hand stays blocked',
     },
     { commands: commandsOf('countRates'), cost: 'what this worker does is not in the rates of the queue' },
+    ...(pushes ? [PUSHING] : []),
     { commands: ['xtrim'], cost: 'messages that are done are removed one by one, which is slower' },
     { commands: commandsOf('queueState'), cost: 'state() and the health check fail' },
     LEGACY,
@@ -127,8 +136,11 @@ export interface NeedsOfClient {
   readonly minReplicas: number;
 }
 
-/** The commands that a client needs, the most important first. */
-export function needsOfClient({ legacyConsumers, minReplicas }: NeedsOfClient): Need[] {
+/**
+ * The commands that a client needs, the most important first.
+ * @param isCluster whether this is Redis Cluster, where no reply is pushed
+ */
+export function needsOfClient({ legacyConsumers, minReplicas }: NeedsOfClient, isCluster: boolean): Need[] {
   return [
     {
       isEssential: true,
@@ -149,6 +161,7 @@ export function needsOfClient({ legacyConsumers, minReplicas }: NeedsOfClient): 
       commands: commandsOf('cancel', 'leaveRequest'),
       cost: 'requests that nobody waits for any more are handled all the same',
     },
+    ...(isCluster ? [] : [PUSHING]),
     { commands: commandsOf('countRates'), cost: 'what is sent is not in the rates of the queue' },
     { commands: commandsOf('queueState'), cost: 'state() and the health check fail' },
     {

@@ -62,6 +62,11 @@ export function isForbidden(error: unknown, command: string): boolean {
   );
 }
 
+/** Whether the user has no right to a channel. */
+export function isChannelForbidden(error: unknown): error is Error {
+  return isReplyError(error) && /no permissions to access .*channel/i.test(error.message);
+}
+
 /** Whether a batch with ordering keys has come before the one that must be stored first. */
 export function isEarly(error: unknown): boolean {
   return isReplyError(error) && /(?:^|: -)EARLY\b/.test(error.message);

@@ -22,6 +22,8 @@ const OVERRIDES = {
   lazyConnect: true,
   enableOfflineQueue: false,
   autoResendUnfulfilledCommands: false,
+  // A `Subscriber` subscribes itself: ioredis does not handle a refusal, and Node would end the process.
+  autoResubscribe: false,
   maxRetriesPerRequest: 0,
   // This option would answer a read as if nothing had come, and drop the entries that come later.
   blockingTimeout: 0,

@@ -1,5 +1,5 @@
 import type { Cluster, ClusterOptions, Redis, RedisOptions } from 'ioredis';
-import { isForbidden, isReplyError } from './redis-errors.js';
+import { isChannelForbidden, isForbidden, isReplyError } from './redis-errors.js';
 import { send, type ScriptName } from './scripts.js';
 import { SCRIPTS } from './scripts.generated.js';
 
@@ -10,6 +10,8 @@ export interface Need {
   readonly cost: string;
   /** Whether nothing works without it. */
   readonly isEssential?: boolean;
+  /** The ACL rules that allow it, when more than its commands are needed. */
+  readonly rules?: (key: string) => string;
 }
 
 /** The commands that a user of Redis may not use. */
@@ -18,11 +20,14 @@ export interface Refusals {
   readonly essential: string | undefined;
   /** A sentence for each purpose that does not work, or works only slowly. */
   readonly warnings: string[];
+  /** The names of the refused commands. */
+  readonly commands: ReadonlySet<string>;
 }
 
-/** All commands that scripts call. */
+/** All commands that scripts need. They push replies only if they may, so that is a need of its own. */
 export function commandsOf(...scripts: ScriptName[]): string[] {
-  return [...new Set(scripts.flatMap((name) => SCRIPTS[name].commands.split(' ')))];
+  const all = scripts.flatMap((name): string[] => SCRIPTS[name].commands.split(' '));
+  return [...new Set(all)].filter((command) => command !== 'publish');
 }
 
 /**
@@ -48,25 +53,39 @@ export async function findRefusals(
     await Promise.all(all.filter((command) => ADDING.includes(command)).map(test));
     if (all.some((command) => ADDING.includes(command))) await test('del');
   }
+  const allRefused = new Set(refused.keys());
   let essential: string | undefined;
   const warnings: string[] = [];
-  for (const { commands, cost, isEssential } of needs) {
-    const missing = commands.filter((command) => refused.has(command));
+  for (const need of needs) {
+    const missing = need.commands.filter((command) => refused.has(command));
     if (missing.length === 0) continue;
-    const sentence = refusalSentence(client, missing, String(refused.get(missing[0] as string)), cost);
+    const reason = String(refused.get(missing[0] as string));
+    const sentence = refusalSentence(client, key, need, missing, reason);
     for (const command of missing) refused.delete(command);
-    if (isEssential) essential ??= sentence;
+    if (need.isEssential) essential ??= sentence;
     else warnings.push(sentence);
   }
-  return { essential, warnings };
+  return { essential, warnings, commands: allRefused };
 }
 
-function refusalSentence(client: Redis | Cluster, missing: string[], reason: string, cost: string): string {
+/**
+ * The sentence for commands that Redis refuses.
+ * @param key of the queue
+ * @param missing those commands
+ * @param reason the answer of Redis
+ */
+export function refusalSentence(
+  client: Redis | Cluster,
+  key: string,
+  need: Need,
+  missing: readonly string[],
+  reason: string,
+): string {
   const names = missing.map((command) => command.replace('|', ' ').toUpperCase()).join(', ');
-  const rules = missing.map((command) => `+${command}`).join(' ');
+  const rules = need.rules?.(key) ?? missing.map((command) => `+${command}`).join(' ');
   const { options } = client as { options: RedisOptions & ClusterOptions };
   const user = (options.redisOptions ?? options).username ?? 'default';
-  return `Redis refuses ${names}: ${cost}. Allow it with ACL SETUSER ${user} ${rules} (Redis says: ${reason})`;
+  return `Redis refuses ${names}: ${need.cost}. Allow it with ACL SETUSER ${user} ${rules} (Redis says: ${reason})`;
 }
 
 async function refusalOf(client: Redis | Cluster, key: string, command: string): Promise<string | undefined> {
@@ -78,7 +97,7 @@ async function refusalOf(client: Redis | Cluster, key: string, command: string):
     return undefined;
   } catch (error) {
     if (!isReplyError(error)) throw error;
-    return isForbidden(error, name) ? error.message : undefined;
+    return isForbidden(error, name) || isChannelForbidden(error) ? error.message : undefined;
   }
 }
 
@@ -117,6 +136,7 @@ const TRIAL: Readonly<Record<string, (key: string) => (string | number)[]>> = {
   pexpire: (key) => [key, NONE],
   pexpireat: (key) => [key, NONE],
   pttl: (key) => [key],
+  publish: (key) => [key, NONE],
   rpush: (key) => [key, NONE],
   set: (key) => [key, 'value', NONE],
   time: () => [],

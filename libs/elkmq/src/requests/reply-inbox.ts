@@ -1,126 +1,162 @@
+import type { QueueContext } from '../context/queue-context.js';
 import { ConnectionError } from '../model/errors.js';
-import { BlockingReader, BLOCK_MS } from '../redis/blocking-reader.js';
-import { ReadSize } from '../redis/read-size.js';
-import type { StreamEntry } from '../model/stream-entries.js';
-import type { Connection } from '../redis/connection.js';
+import { PUSHED_REPLIES } from '../model/features.js';
+import type { ReplyFrame } from '../model/reply-frame.js';
+import type { ConnectionListener } from '../redis/connection.js';
+import { PUSHING } from '../redis/needs.js';
+import { systemTimers, type Timers } from '../redis/periodic-task.js';
+import { isChannelForbidden, isForbidden } from '../redis/redis-errors.js';
 import type { RedisSource } from '../redis/redis-source.js';
-import { isFrame, type ReplyFrame } from '../model/reply-frame.js';
-import { send } from '../redis/scripts.js';
-
-/** The largest number of entries in one read. Each entry can hold the replies of a whole batch. */
-const ENTRIES_PER_READ = 100;
-/** Read entries are deleted when there are so many entries or characters, or after so many ms. */
-const DELETE_AFTER_ENTRIES = 100;
-const DELETE_AFTER_CHARACTERS = 64 * 1024;
-const DELETE_AFTER_MS = 100;
+import { refusalSentence } from '../redis/rights.js';
+import { BlockingReplies } from './blocking-replies.js';
+import { InboxLog } from './inbox-log.js';
+import { PushedReplies, type PushListener } from './pushed-replies.js';
+import type { ReplyReader } from './reply-reader.js';
+import { workersWithout } from './worker-descriptions.js';
 
 /**
- * Reads the replies to one client process and deletes them when it has read them. Nobody else reads this
- * inbox.
+ * The time for which replies come by blocking reads before pushes are tried again, ms. It doubles each time.
+ */
+const FIRST_BLOCKING_MS = 60_000;
+const LONGEST_BLOCKING_MS = 60 * 60_000;
+
+/** The client whose replies an inbox takes. */
+export interface ReplyReceiver {
+  /** @param id of the entry that has the frame */
+  receive(frame: ReplyFrame, id: string): void;
+  isWaiting(): boolean;
+}
+
+/**
+ * Takes the replies to one client process out of its inbox. They are pushed where that works. Where a worker
+ * or Redis does not push them, they come by blocking reads for some time.
  */
 export class ReplyInbox {
-  readonly #key: string;
-  readonly #connection: Connection;
-  readonly #reader: BlockingReader;
-  readonly #size = new ReadSize();
-  #last = '0-0';
-  /** The entries that have been read and not been deleted yet, and their characters. */
-  #read: string[] = [];
-  #readSize = 0;
-  #deletion: NodeJS.Timeout | undefined;
-  #isRefused = false;
+  readonly #source: RedisSource;
+  readonly #context: QueueContext;
+  readonly #log: InboxLog;
+  readonly #receiver: ReplyReceiver;
+  readonly #listener: ConnectionListener;
+  readonly #timers: Timers;
+  #reader: ReplyReader;
+  #isBlocking = false;
+  #isClosed = false;
+  /** Whether the listener knows that no replies come. */
+  #isTold = false;
+  #isRefusalTold = false;
+  #blockingMs = FIRST_BLOCKING_MS;
+  #cancelTrial: (() => void) | undefined;
 
-  /**
-   * @param connection for everything but the blocking reads
-   * @param receive gets each frame, with the id of the entry that has it
-   */
   constructor(
     source: RedisSource,
-    connection: Connection,
+    context: QueueContext,
     key: string,
-    receive: (frame: ReplyFrame, id: string) => void,
-    onError: (error: Error) => void,
+    receiver: ReplyReceiver,
+    listener: ConnectionListener,
+    timers: Timers = systemTimers,
   ) {
-    this.#key = key;
-    this.#connection = connection;
-    const refused = (error: Error): void => {
-      if (!this.#isRefused) onError(error);
-      this.#isRefused = true;
-    };
-    this.#reader = new BlockingReader(
-      source,
-      {
-        read: (client) => {
-          const count = Math.min(ENTRIES_PER_READ, this.#size.limit);
-          const args = ['COUNT', count, 'BLOCK', BLOCK_MS, 'STREAMS', key, this.#last];
-          return send(client, 'xread', args, 'bytes');
-        },
-        entries: (entries) => {
-          this.#isRefused = false;
-          this.#size.note(entries);
-          return this.#take(entries, receive) > 1;
-        },
-        // The key has another type, for example. A new try is the only help.
-        refused: (error) => {
-          refused(error);
-          return Promise.resolve();
-        },
-        disconnected: (cause) => {
-          refused(new ConnectionError(`Redis has no connection for replies: ${cause.message}`, { cause }));
-        },
-        // Ids can go back after a failover. The number of a reply tells when it is read twice.
-        connected: () => {
-          this.#last = '0-0';
-          return Promise.resolve();
-        },
-      },
-      connection,
-    );
+    this.#source = source;
+    this.#context = context;
+    this.#receiver = receiver;
+    this.#listener = listener;
+    this.#timers = timers;
+    this.#log = new InboxLog(context.connection, key, (frame, id) => {
+      receiver.receive(frame, id);
+    });
+    if (context.pushes) {
+      this.#reader = this.#openPushed();
+      void this.#lookAtWorkers();
+    } else this.#reader = this.#openBlocking();
   }
 
   /** Closes the connection. The inbox stays as it is: its owner deletes it. */
-  closeInbox(): Promise<void> {
-    clearTimeout(this.#deletion);
-    return this.#reader.close();
+  async closeInbox(): Promise<void> {
+    this.#isClosed = true;
+    this.#cancelTrial?.();
+    await this.#reader.closeReader();
+    this.#log.closeLog();
   }
 
-  /** @returns the number of frames */
-  #take(entries: StreamEntry[], receive: (frame: ReplyFrame, id: string) => void): number {
-    let count = 0;
-    for (const [id, fields] of entries) {
-      this.#last = id;
-      this.#read.push(id);
-      this.#readSize += fields?.[1]?.length ?? 0;
-      for (const frame of unpack(fields)) {
-        receive(frame, id);
-        count++;
-      }
+  #openPushed(): PushedReplies {
+    this.#isBlocking = false;
+    const { connection } = this.#context;
+    return new PushedReplies(this.#source, connection, this.#log, this.#troubles, this.#timers);
+  }
+
+  #openBlocking(): BlockingReplies {
+    this.#isBlocking = true;
+    return new BlockingReplies(this.#source, this.#context.connection, this.#log, this.#troubles);
+  }
+
+  /** Goes over to blocking reads for some time. They begin with all that is in the inbox. */
+  #useBlocking(): void {
+    if (this.#isBlocking || this.#isClosed) return;
+    void this.#reader.closeReader();
+    this.#reader = this.#openBlocking();
+    this.#tryPushesLater();
+  }
+
+  #tryPushesLater(): void {
+    this.#cancelTrial = this.#timers.schedule(this.#blockingMs, () => void this.#tryPushes());
+    this.#blockingMs = Math.min(2 * this.#blockingMs, LONGEST_BLOCKING_MS);
+  }
+
+  async #tryPushes(): Promise<void> {
+    const areAllPushing = await this.#doAllPush();
+    if (this.#isClosed) return;
+    if (!areAllPushing) {
+      this.#tryPushesLater();
+      return;
     }
-    if (this.#read.length >= DELETE_AFTER_ENTRIES || this.#readSize >= DELETE_AFTER_CHARACTERS)
-      this.#delete();
-    else if (this.#read.length > 0) this.#deletion ??= setTimeout(this.#delete, DELETE_AFTER_MS).unref();
-    return count;
+    void this.#reader.closeReader();
+    this.#reader = this.#openPushed();
   }
 
-  readonly #delete = (): void => {
-    clearTimeout(this.#deletion);
-    this.#deletion = undefined;
-    const ids = this.#read;
-    this.#read = [];
-    this.#readSize = 0;
-    // This is best effort. A remaining entry is read again after a reconnect, and is deleted with the inbox.
-    send(this.#connection.client, 'xdel', [this.#key, ...ids]).catch(() => undefined);
-  };
-}
+  async #lookAtWorkers(): Promise<void> {
+    if (!(await this.#doAllPush())) this.#useBlocking();
+  }
 
-function unpack(fields: string[] | null): ReplyFrame[] {
-  if (fields?.[0] !== 'replies') return [];
-  try {
-    const frames: unknown = JSON.parse(fields[1] ?? '');
-    return Array.isArray(frames) ? frames.filter(isFrame) : [];
-  } catch {
-    // Something else than a worker of this package wrote it. A request that it was meant for ends by its
-    // timeout.
-    return [];
+  /** Whether all workers of the registry push replies, as far as it is known. */
+  async #doAllPush(): Promise<boolean> {
+    if (!this.#context.pushes) return false;
+    try {
+      return (await workersWithout(this.#context, PUSHED_REPLIES)).length === 0;
+    } catch {
+      // Redis refuses or is away. A look at the inbox tells too, if later.
+      return true;
+    }
+  }
+
+  readonly #troubles: PushListener = {
+    refused: (error) => {
+      this.#tell(error);
+    },
+    disconnected: (cause) => {
+      this.#tell(new ConnectionError(`Redis has no connection for replies: ${cause.message}`, { cause }));
+    },
+    recovered: () => {
+      this.#isTold = false;
+    },
+    isWaiting: () => this.#receiver.isWaiting(),
+    unannounced: () => {
+      this.#useBlocking();
+    },
+    subscriptionRefused: (error) => {
+      this.#warnOnce(error);
+      this.#useBlocking();
+    },
+  };
+
+  #tell(error: Error): void {
+    if (!this.#isTold) this.#listener.error?.(error);
+    this.#isTold = true;
+  }
+
+  #warnOnce(error: Error): void {
+    if (this.#isRefusalTold || !(isForbidden(error, 'subscribe') || isChannelForbidden(error))) return;
+    this.#isRefusalTold = true;
+    const { connection, keys } = this.#context;
+    const sentence = refusalSentence(connection.client, keys.rights, PUSHING, ['subscribe'], error.message);
+    this.#listener.warned?.(sentence);
   }
 }

@@ -47,6 +47,10 @@ export class RequestTable<T extends Identified> {
     this.#size--;
   }
 
+  get size(): number {
+    return this.#size;
+  }
+
   /** All requests that are here now. */
   all(): T[] {
     const all: T[] = [];

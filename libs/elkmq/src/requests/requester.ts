@@ -13,7 +13,7 @@ import { checkVersion } from '../redis/check.js';
 import { refusePartitions, type PartitionNumber } from '../redis/partition-check.js';
 import type { RedisSource } from '../redis/redis-source.js';
 import { failureOf, type ReplyFrame } from '../model/reply-frame.js';
-import { ReplyInbox } from './reply-inbox.js';
+import { ReplyInbox, type ReplyReceiver } from './reply-inbox.js';
 import type { MessageOptions, PartitionParts, RequesterOptions } from './requester-options.js';
 import { RequestTable } from './request-table.js';
 import { send } from '../redis/scripts.js';
@@ -28,7 +28,7 @@ import { WaitingRequest, type ReplyListener, type RequestCallbacks } from './wai
  * The client's side of a queue: it stores events, and hands replies to their callers. One table of waiting
  * requests and one inbox serve all calls.
  */
-export class Requester {
+export class Requester implements ReplyReceiver {
   readonly clientId: string;
   readonly connection: Connection;
   readonly context: QueueContext;
@@ -89,9 +89,12 @@ export class Requester {
     this.context = new QueueContext(this.connection, keys, options.legacyConsumers);
     this.#withdrawals = new RequestCanceller(this.context);
     this.#olderWorkers = new OlderWorkers(this.context, (error) => this.#listener.error?.(error));
-    const needs = needsOfClient(options);
+    const needs = needsOfClient(options, source.isCluster);
     const owner = `queue '${keys.queue}'`;
-    const checkQueue = (client: Connection['client']) => this.#checkPartitions(client);
+    const checkQueue = (client: Connection['client']) => {
+      if (this.#check.isRefused('publish')) this.context.pushes = false;
+      return this.#checkPartitions(client);
+    };
     this.#check = new SenderCheck(this.connection, owner, keys.rights, needs, listener, checkQueue);
     const prepare = (): Promise<void> => this.#check.prepare();
     this.#producer = new Producer(this.context, this.clientId, options, prepare, parts?.buffer, parts?.watch);
@@ -229,6 +232,17 @@ export class Requester {
     return encodeWithin(event, this.#options.maxPayloadBytes);
   }
 
+  isWaiting(): boolean {
+    return this.#waiting.size > 0;
+  }
+
+  /** Hands a reply to its caller. */
+  receive([requestId, attempt, number, last, body]: ReplyFrame, id: string): void {
+    const request = this.#waiting.get(requestId);
+    if (last === 2) request?.failed(failureOf(body));
+    else request?.receive(attempt, number, last === 1, body, id);
+  }
+
   #checkPartitions(client: Connection['client']): Promise<void> {
     return this.#number ? this.#number.checkNumber(client) : refusePartitions(client, this.#keys);
   }
@@ -244,13 +258,6 @@ export class Requester {
 
   #openInbox(): ReplyInbox {
     const key = this.#keys.inbox(this.clientId) as string;
-    const receive = ([requestId, attempt, number, last, body]: ReplyFrame, id: string): void => {
-      const request = this.#waiting.get(requestId);
-      if (last === 2) request?.failed(failureOf(body));
-      else request?.receive(attempt, number, last === 1, body, id);
-    };
-    return new ReplyInbox(this.#source, this.connection, key, receive, (error) =>
-      this.#listener.error?.(error),
-    );
+    return new ReplyInbox(this.#source, this.context, key, this, this.#listener);
   }
 }

@@ -35,6 +35,7 @@ export class SenderCheck {
   readonly #checkQueue: ((client: Connection['client']) => Promise<void>) | undefined;
   #running: Promise<void> | undefined;
   #hasSucceeded = false;
+  #refused: ReadonlySet<string> = new Set();
 
   /**
    * @param owner for messages: `queue 'orders'`
@@ -59,6 +60,11 @@ export class SenderCheck {
 
   get hasSucceeded(): boolean {
     return this.#hasSucceeded;
+  }
+
+  /** Whether Redis has refused a command, as far as it is known. */
+  isRefused(command: string): boolean {
+    return this.#refused.has(command);
   }
 
   /**
@@ -88,8 +94,9 @@ export class SenderCheck {
     try {
       const { client } = this.#connection;
       await checkVersion(client);
-      const { essential, warnings } = await findRefusals(client, this.#rights, this.#needs);
+      const { essential, warnings, commands } = await findRefusals(client, this.#rights, this.#needs);
       if (essential !== undefined) throw new ConnectionError(`${this.#owner}: ${essential}`);
+      this.#refused = commands;
       await this.#checkQueue?.(client);
       for (const warning of warnings) this.#listener.warned?.(warning);
     } catch (error) {

@@ -1,3 +1,4 @@
+import type { QueueContext } from '../context/queue-context.js';
 import { GROUP, type QueueKeys } from '../model/keys.js';
 import { withoutId } from '../model/reply-frame.js';
 import { LARGE_CHARACTERS } from '../redis/call-apart.js';
@@ -66,7 +67,10 @@ export function batchesOf(ended: readonly EndedAttempt[]): EndedAttempt[][] {
 }
 
 /** Makes the call that ends the attempts, when nobody but the caller that its entry names waits for each. */
-export function batchCall(ended: readonly EndedAttempt[], queueKeys: QueueKeys): ScriptCall {
+export function batchCall(
+  ended: readonly EndedAttempt[],
+  { keys: queueKeys, pushes }: QueueContext,
+): ScriptCall {
   const { eventStream, lanes, laneBodies, cancelled } = queueKeys;
   const addresses = new Addresses(queueKeys);
   const attempts = ended.map(({ attempt, settlement }) => {
@@ -78,5 +82,5 @@ export function batchCall(ended: readonly EndedAttempt[], queueKeys: QueueKeys):
     return { id, origin, orderingKey, record, waiters: requester, requester, inboxNumbers, replies };
   });
   const keys = { eventStream, lanes, laneBodies, cancelled, addresses: addresses.keys };
-  return scripts.settleDeduplicatedBatch(keys, { group: GROUP, attempts });
+  return scripts.settleDeduplicatedBatch(keys, { group: GROUP, attempts, pushes });
 }

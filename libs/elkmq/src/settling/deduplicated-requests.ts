@@ -110,11 +110,11 @@ export class DeduplicatedRequests {
    * one.
    */
   async #settleBatch(batch: readonly EndedAttempt[]): Promise<void> {
-    const { connection, keys } = this.#context;
+    const { connection } = this.#context;
     const doubt = { isInDoubt: false };
     let answer: [lost: string[], others: string[]];
     try {
-      const call = batchCall(batch, keys);
+      const call = batchCall(batch, this.#context);
       answer = (await callReliably(connection, call, this.#patience, doubt)) as typeof answer;
     } catch (failure) {
       for (const { attempt, settlement } of batch) {
@@ -194,6 +194,7 @@ export class DeduplicatedRequests {
           waiters,
           requester,
           inboxNumbers,
+          pushes: this.#context.pushes,
           replies: rests,
         },
       );

@@ -1,3 +1,4 @@
+import type { QueueContext } from '../context/queue-context.js';
 import type { QueuedEvent } from '../model/entry.js';
 import { GROUP, type QueueKeys } from '../model/keys.js';
 import * as scripts from '../redis/scripts.generated.js';
@@ -68,6 +69,7 @@ export class SettlementBatch {
   /** The size in characters of replies. */
   size = 0;
   readonly #queueKeys: QueueKeys;
+  readonly #pushes: boolean;
   readonly #most: number;
   readonly #inboxes: string[] = [];
   /** The number of each client's inbox among the inboxes, from 1. */
@@ -84,8 +86,9 @@ export class SettlementBatch {
   readonly #parts: { id: string; consumer: string; inbox: number; replies: string }[] = [];
 
   /** @param most the largest number of attempts */
-  constructor(queueKeys: QueueKeys, most: number) {
-    this.#queueKeys = queueKeys;
+  constructor({ keys, pushes }: QueueContext, most: number) {
+    this.#queueKeys = keys;
+    this.#pushes = pushes;
     this.#most = most;
   }
 
@@ -122,15 +125,16 @@ export class SettlementBatch {
       this.#endings.forEach(({ replies, ids }, inbox) => {
         endings.push({ inbox, replies: inbox === 0 ? '' : `[${replies.join('\n,')}]`, ids });
       });
+      const args = { group: GROUP, first, stop, endings, pushes: this.#pushes };
       calls.push({
-        call: settleCall(this.#queueKeys, this.#inboxes, { group: GROUP, first, stop, endings }, this.#keyed),
+        call: settleCall(this.#queueKeys, this.#inboxes, args, this.#keyed),
         attempts: this.#finished,
         settlements: this.#lastWords,
       });
     }
     if (this.#unfinished.length > 0) {
       calls.push({
-        call: scripts.answerInPart(keys, { group: GROUP, attempts: this.#parts }),
+        call: scripts.answerInPart(keys, { group: GROUP, attempts: this.#parts, pushes: this.#pushes }),
         attempts: this.#unfinished,
         settlements: this.#words,
       });

@@ -59,11 +59,11 @@ export class SettlementQueue {
     const waiting = this.#waiting;
     if (waiting.length === 0) return;
     this.#waiting = [];
-    let batch = new SettlementBatch(this.#context.keys, MAX_ATTEMPTS);
+    let batch = new SettlementBatch(this.#context, MAX_ATTEMPTS);
     for (const attempt of waiting) {
       if (batch.isFull) {
         this.#send(batch);
-        batch = new SettlementBatch(this.#context.keys, MAX_ATTEMPTS);
+        batch = new SettlementBatch(this.#context, MAX_ATTEMPTS);
       }
       batch.addAttempt(attempt, attempt.takeReplies(BATCH_CHARACTERS - batch.size));
     }
@@ -114,7 +114,7 @@ export class SettlementQueue {
   }
 
   #sendAlone(attempt: Settlable, settlement: Settlement, { isInDoubt }: Doubt, isLast = false): void {
-    const batch = new SettlementBatch(this.#context.keys, 1);
+    const batch = new SettlementBatch(this.#context, 1);
     batch.addAttempt(attempt, settlement);
     for (const call of batch.calls()) void this.#call(call, { isInDoubt }, isLast);
   }

@@ -83,6 +83,8 @@ export class Worker {
     this.connection = shared?.connection ?? this.#newConnection();
     this.#context = new QueueContext(this.connection, keys, options.legacyConsumers);
     const { subscription } = options;
+    // A topic takes no requests.
+    if (subscription) this.#context.pushes = false;
     this.#keeper = subscription && new SubscriptionKeeper(this.#context, subscription, listener);
     this.#trims = new TrimReport((tooMany, tooOld, freedKeys) => {
       listener.trimmed(tooMany, tooOld, freedKeys);
@@ -247,15 +249,16 @@ export class Worker {
   async #join(client: Connection['client']): Promise<Refusals> {
     const { keys, clock } = this.#context;
     const warnings = await checkRedis(client);
-    const needs = needsOfWorker(client.isCluster);
+    const needs = needsOfWorker(client.isCluster, this.#context.pushes);
     if (this.#keeper) needs.unshift(...needsOfSubscriber());
     const refusals = await findRefusals(client, keys.rights, needs);
     warnings.push(...refusals.warnings);
     if (refusals.essential !== undefined) return refusals;
+    if (refusals.commands.has('publish')) this.#context.pushes = false;
     await (this.#number ? this.#number.checkNumber(client) : refusePartitions(client, keys));
     await this.#joinGroup(this.connection);
     await clock.synchronise(client, keys);
     this.#controlAtStart = await readControlIfAllowed(client, keys);
-    return { essential: undefined, warnings };
+    return { ...refusals, warnings };
   }
 }

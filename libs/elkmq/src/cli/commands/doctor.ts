@@ -21,8 +21,6 @@ export type DoctorOptions = CommonOptions & QueueLimits & ServerLimits;
 const TEMPORARY_KEY = /^(.*)\((?:inbox|producer|deduplication)\):/s;
 /** The number of keys of Redis that are looked at. */
 const MAX_KEYS = 200_000;
-/** The queue whose keys are used to try the rights, when none is known. */
-const NO_QUEUE = 'elkmq-doctor';
 
 /** Looks for what is wrong with a Redis and its queues. */
 export async function doctor(given: readonly string[], options: DoctorOptions): Promise<ExitCode> {
@@ -33,7 +31,7 @@ export async function doctor(given: readonly string[], options: DoctorOptions): 
     const notes: Finding[] = [];
     const names = given.length > 0 ? given : await allQueues(options, notes);
     // A Cluster's first connection is replaced when the Cluster has told the names of its servers.
-    const check = () => checkServer(connection, options.url, names[0] ?? NO_QUEUE, options);
+    const check = () => checkServer(connection, options.url, names[0], options);
     const { facts, findings } = await reliably(connection, check, options.patience);
     findings.push(...notes);
     const isUsable = !findings.some(

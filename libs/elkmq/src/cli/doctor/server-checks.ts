@@ -2,7 +2,7 @@ import { QueueKeys } from '../../model/keys.js';
 import { checkRedis } from '../../redis/check.js';
 import type { Connection } from '../../redis/connection.js';
 import { ConnectionError } from '../../model/errors.js';
-import { needsOfClient, needsOfWorker } from '../../redis/needs.js';
+import { needsOfClient, needsOfWorker, PUSHING } from '../../redis/needs.js';
 import { isReplyError } from '../../redis/redis-errors.js';
 import { findRefusals } from '../../redis/rights.js';
 import { send } from '../../redis/scripts.js';
@@ -29,6 +29,8 @@ export interface ServerFacts {
 
 /** The number of calls by which the latency is measured. */
 const CALLS = 200;
+/** The queue whose keys are used to try the rights, when none is known. */
+const NO_QUEUE = 'elkmq-doctor';
 /** The part of the memory above which the next messages are in danger. */
 const MEMORY_IN_DANGER = 0.9;
 
@@ -36,7 +38,7 @@ const MEMORY_IN_DANGER = 0.9;
 export async function checkServer(
   connection: Connection,
   url: string,
-  queue: string,
+  queue: string | undefined,
   limits: ServerLimits,
 ): Promise<{ facts: ServerFacts; findings: Finding[] }> {
   const { client } = connection;
@@ -142,12 +144,14 @@ function healthFindings(info: ReadonlyMap<string, string>): Finding[] {
   return findings;
 }
 
-async function rightsFindings(connection: Connection, queue: string): Promise<Finding[]> {
+async function rightsFindings(connection: Connection, queue: string | undefined): Promise<Finding[]> {
   const isCluster = 'nodes' in connection.client;
-  const { rights } = new QueueKeys(queue, isCluster);
+  const { rights } = new QueueKeys(queue ?? NO_QUEUE, isCluster);
   const options = { legacyConsumers: false, minReplicas: 0 };
   const found: Finding[] = [];
-  for (const needs of [needsOfClient(options), needsOfWorker(isCluster)]) {
+  for (const all of [needsOfClient(options, isCluster), needsOfWorker(isCluster)]) {
+    // A user who may use the channels of some queues is refused that of any other.
+    const needs = queue === undefined ? all.filter((need) => need !== PUSHING) : all;
     const { essential, warnings } = await findRefusals(connection.client, rights, needs);
     if (essential !== undefined) found.push(findingOf('error', 'rights', essential));
     found.push(...warnings.map((warning) => findingOf('warning', 'rights', warning)));

@@ -6,6 +6,7 @@
 --   client
 
 -- include shared/now_ms.lua
+-- include shared/push_replies.lua
 
 local REPLIES_PER_ENTRY = 1000
 
@@ -17,7 +18,7 @@ local function send_replies(record, count, request)
     for _, rest in ipairs(redis.call('HMGET', record, unpack(numbers))) do
       if rest then replies[#replies + 1] = '["' .. request .. '",' .. rest end
     end
-    redis.call('XADD', inbox, '*', 'replies', '[' .. table.concat(replies, ',') .. ']')
+    push_replies(inbox, '[' .. table.concat(replies, ',') .. ']')
   end
 end
 

@@ -1,0 +1,73 @@
+import type { Redis } from 'ioredis';
+import { connectBeside } from './connect-beside.js';
+import { COMMAND_TIMEOUT_MS, type Connection } from './connection.js';
+import { isReplyError } from './redis-errors.js';
+import type { RedisSource } from './redis-source.js';
+import { send } from './scripts.js';
+
+export interface Subscription {
+  /** The channel is subscribed to, for the first time or again. No message comes before that. */
+  subscribed(): void;
+  received(message: string): void;
+  /** Redis refuses the subscription. It is tried again with the next connection. */
+  refused(error: Error): void;
+  /** There is no connection, though Redis is there. */
+  disconnected(error: Error): void;
+}
+
+/** Subscribes to one channel, on a connection of its own, again and again until it is closed. */
+export class Subscriber {
+  readonly #connection: Connection;
+  readonly #channel: string;
+  readonly #subscription: Subscription;
+  #isClosed = false;
+  /** Whether the user knows that this connection has subscribed. */
+  #isSubscribed = false;
+
+  /** @param beside another connection to the same Redis, which is no Cluster */
+  constructor(source: RedisSource, channel: string, subscription: Subscription, beside: Connection) {
+    this.#channel = channel;
+    this.#subscription = subscription;
+    this.#connection = connectBeside(source, COMMAND_TIMEOUT_MS, beside, {
+      isClosing: () => this.#isClosed,
+      connected: () => {
+        this.#isSubscribed = false;
+        void this.#subscribe();
+      },
+      disconnected: (error) => {
+        subscription.disconnected(error);
+      },
+    });
+    (this.#connection.client as Redis).on('message', (_channel: string, message: string) => {
+      if (this.#isSubscribed && !this.#isClosed) subscription.received(message);
+    });
+  }
+
+  /**
+   * Resolves when all messages have been received that were published before this call. A connection that
+   * does not answer is replaced.
+   * @returns false when the connection broke meanwhile, or there is none
+   */
+  async catchUp(): Promise<boolean> {
+    const { session } = this.#connection;
+    try {
+      // Redis confirms a subscription that stands, behind the messages before. PING would need another right.
+      await send(this.#connection.client, 'subscribe', [this.#channel]);
+    } catch (error) {
+      if (isReplyError(error) && !this.#isClosed) this.#subscription.refused(error);
+      return false;
+    }
+    return !this.#isClosed && session === this.#connection.session;
+  }
+
+  closeSubscriber(): Promise<void> {
+    this.#isClosed = true;
+    return this.#connection.closeConnection();
+  }
+
+  async #subscribe(): Promise<void> {
+    if (!(await this.catchUp())) return;
+    this.#isSubscribed = true;
+    this.#subscription.subscribed();
+  }
+}

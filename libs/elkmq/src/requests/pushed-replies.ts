@@ -1,0 +1,191 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parsePush } from '../model/push.js';
+import { entriesOfReply, isAfter, type StreamEntry } from '../model/stream-entries.js';
+import type { Connection } from '../redis/connection.js';
+import { PeriodicTask, type Timers } from '../redis/periodic-task.js';
+import { isReplyError } from '../redis/redis-errors.js';
+import type { RedisSource } from '../redis/redis-source.js';
+import { Subscriber } from '../redis/subscriber.js';
+import type { InboxLog } from './inbox-log.js';
+import type { ReplyReader, ReplyTroubles } from './reply-reader.js';
+
+/** A reply that nobody has pushed waits for this time at most, ms. */
+const LOOK_INTERVAL_MS = 1_000;
+/** The pause after Redis has refused a read, ms. */
+const RETRY_PAUSE_MS = 200;
+/** The longest wait for the connection before this looks whether it is closed, ms. */
+const CONNECT_PATIENCE_MS = 5_000;
+
+/** Is notified of pushes that cannot be relied on. */
+export interface PushListener extends ReplyTroubles {
+  /** Whether a request waits for a reply. */
+  isWaiting(): boolean;
+  /** Redis refuses the subscription. */
+  subscriptionRefused(error: Error): void;
+  /** The inbox has an entry that was not pushed. */
+  unannounced(): void;
+}
+
+/**
+ * Subscribes to the pushes of an inbox. A push tells which entry came before its own. So the replies in it
+ * are taken only when nothing is missing. The inbox itself is read, without blocking, in three cases:
+ * - after each subscription, from the beginning, because replies may have come before it;
+ * - when a push has no replies in it, because they are large;
+ * - once a second while requests wait, because the worker may not push. The entries of that read must have
+ *   been pushed by the time that the subscription has caught up.
+ */
+export class PushedReplies implements ReplyReader {
+  readonly #connection: Connection;
+  readonly #log: InboxLog;
+  readonly #listener: PushListener;
+  readonly #subscriber: Subscriber;
+  readonly #lookTask: PeriodicTask;
+  #isClosed = false;
+  /** Whether the inbox is to be read to its end before a push can be the next entry for certain. */
+  #isBehind = false;
+  #isReading = false;
+  /** Whether the read that is under way may have come too early. */
+  #isReadStale = false;
+  /** The entries that were read, and whose push has not come yet. */
+  readonly #unannounced = new Set<string>();
+  /** The session of the connection in which the inbox was read. */
+  #session: number;
+
+  /** @param connection for all reads */
+  constructor(
+    source: RedisSource,
+    connection: Connection,
+    log: InboxLog,
+    listener: PushListener,
+    timers?: Timers,
+  ) {
+    this.#connection = connection;
+    this.#session = connection.session;
+    this.#log = log;
+    this.#listener = listener;
+    this.#subscriber = new Subscriber(
+      source,
+      log.key,
+      {
+        subscribed: () => {
+          this.#readFromStart();
+        },
+        received: (message) => {
+          this.#receive(message);
+        },
+        refused: (error) => {
+          listener.subscriptionRefused(error);
+        },
+        disconnected: (error) => {
+          listener.disconnected(error);
+        },
+      },
+      connection,
+    );
+    const task = { name: 'replies', intervalMs: LOOK_INTERVAL_MS, connection, ...(timers && { timers }) };
+    this.#lookTask = new PeriodicTask(task, () => this.#look());
+    this.#lookTask.startTask();
+  }
+
+  closeReader(): Promise<void> {
+    this.#isClosed = true;
+    // The look that may be under way takes nothing more. A Redis that is away must not hold up the end.
+    void this.#lookTask.stopTask();
+    return this.#subscriber.closeSubscriber();
+  }
+
+  #receive(message: string): void {
+    const push = parsePush(message);
+    if (!push) return;
+    const { id, replies } = push;
+    if (this.#unannounced.size > 0) this.#unannounced.delete(id);
+    if (replies === undefined) this.#readOn();
+    else if (this.#log.isNext(push)) this.#log.takePush(id, replies);
+    else if (this.#isBehind) this.#isReadStale = true;
+    // Pushes come in the order of the entries, so the entry before this one was not pushed.
+    else this.#listener.unannounced();
+  }
+
+  #readFromStart(): void {
+    this.#session = this.#connection.session;
+    this.#log.readAgain();
+    // Without a subscription nothing was pushed.
+    this.#unannounced.clear();
+    this.#readOn();
+  }
+
+  /** Reads the inbox to its end, however long that takes. */
+  #readOn(): void {
+    this.#isBehind = true;
+    this.#isReadStale = true;
+    if (!this.#isReading) void this.#readUntilDone();
+  }
+
+  async #readUntilDone(): Promise<void> {
+    this.#isReading = true;
+    while (this.#isReadStale && !this.#isOver()) {
+      this.#isReadStale = false;
+      try {
+        while ((await this.#readOnce(this.#log.last)).length > 0);
+      } catch (error) {
+        this.#isReadStale = true;
+        await this.#recover(error);
+      }
+    }
+    this.#isReading = false;
+    this.#isBehind = false;
+  }
+
+  /** @returns the entries that come after `from`; they have been taken */
+  async #readOnce(from: string, isNew?: (id: string) => void): Promise<StreamEntry[]> {
+    const entries = entriesOfReply(await this.#log.read(this.#connection.client, from));
+    // Another reader takes them.
+    if (this.#isClosed) return [];
+    this.#listener.recovered();
+    if (isNew) for (const [id] of entries) if (isAfter(id, this.#log.last)) isNew(id);
+    this.#log.takeEntries(entries);
+    return entries;
+  }
+
+  async #recover(error: unknown): Promise<void> {
+    if (isReplyError(error)) this.#listener.refused(error);
+    else if (!this.#connection.isConnected) {
+      await this.#connection.whenConnected(CONNECT_PATIENCE_MS).catch(() => undefined);
+      return;
+    }
+    await sleep(RETRY_PAUSE_MS, undefined, { ref: false });
+  }
+
+  #isOver(): boolean {
+    return this.#isClosed || this.#connection.status === 'closed';
+  }
+
+  /** Looks for entries that were not pushed. */
+  async #look(): Promise<void> {
+    if (!this.#listener.isWaiting() || this.#isBehind) return;
+    if (this.#session !== this.#connection.session) {
+      // The connection before may have led to another server, whose ids say nothing of this one.
+      this.#readFromStart();
+      return;
+    }
+    // The entries that are left then were not taken yet, or were pushed meanwhile.
+    this.#log.deleteTaken();
+    const note = (id: string): void => {
+      // A read to the end, which a push has begun meanwhile, takes entries whether they were pushed or not.
+      if (!this.#isBehind) this.#unannounced.add(id);
+    };
+    let latest = '0-0';
+    for (;;) {
+      const entries = await this.#readOnce(latest, note);
+      if (entries.length === 0) break;
+      [latest] = entries.at(-1) as StreamEntry;
+    }
+    if (this.#unannounced.size > 0) await this.#awaitPushes();
+    this.#unannounced.clear();
+  }
+
+  /** Waits until the pushes of all entries that were read must have come. */
+  async #awaitPushes(): Promise<void> {
+    if ((await this.#subscriber.catchUp()) && this.#unannounced.size > 0) this.#listener.unannounced();
+  }
+}

@@ -1,0 +1,88 @@
+import { QueueContext } from '../../libs/elkmq/src/context/queue-context.js';
+import { QueueKeys } from '../../libs/elkmq/src/model/keys.js';
+import { COMMAND_TIMEOUT_MS, Connection } from '../../libs/elkmq/src/redis/connection.js';
+import { RedisSource } from '../../libs/elkmq/src/redis/redis-source.js';
+import * as scripts from '../../libs/elkmq/src/redis/scripts.generated.js';
+import { runScript } from '../../libs/elkmq/src/redis/scripts.js';
+import { ReplyInbox } from '../../libs/elkmq/src/requests/reply-inbox.js';
+import { ManualTimers } from './manual-timers.js';
+import { closing, newQueueName, redis, url } from './queue.js';
+
+const CLIENT = 'client';
+
+/**
+ * The inbox of a client whose clock the test moves, and a worker that answers its one request with numbers. The frames are
+ * told in the order in which they came for the first time, as `WaitingRequest` would take them.
+ */
+export class InboxOfTest {
+  readonly queue = newQueueName();
+  readonly keys = new QueueKeys(this.queue, false);
+  readonly key = this.keys.inbox(CLIENT) as string;
+  readonly timers = new ManualTimers();
+  /** The numbers that came, in the order of the stream of values: one that is too early is dropped. */
+  readonly numbers: number[] = [];
+  readonly warnings: string[] = [];
+  readonly errors: Error[] = [];
+  isWaiting = true;
+  #next = 0;
+  readonly #admin: typeof redis;
+
+  /** @param admin a client of the same Redis, who may do everything */
+  constructor(admin = redis) {
+    this.#admin = admin;
+  }
+
+  /** Makes the inbox in Redis, which is there before the first reply. */
+  async create(): Promise<void> {
+    await this.#admin.xdel(this.key, (await this.#admin.xadd(this.key, '*', 'created', '')) as string);
+  }
+
+  /** Takes the replies. @param source of the client */
+  async open(source = url): Promise<void> {
+    await this.create();
+    const listener = {
+      error: (error: Error) => void this.errors.push(error),
+      warned: (message: string) => void this.warnings.push(message),
+    };
+    const redisSource = new RedisSource(source);
+    const connection = new Connection(redisSource, COMMAND_TIMEOUT_MS, listener);
+    await connection.whenConnected(60_000);
+    const context = new QueueContext(connection, this.keys, false);
+    const receiver = {
+      receive: (frame: unknown[]) => {
+        if (frame[2] === this.numbers.length) this.numbers.push(Number(frame[4]));
+      },
+      isWaiting: () => this.isWaiting,
+    };
+    const inbox = new ReplyInbox(redisSource, context, this.key, receiver, listener, this.timers);
+    closing({
+      close: async () => {
+        await inbox.closeInbox();
+        await connection.closeConnection();
+        await this.#admin.del(this.key);
+      },
+    });
+  }
+
+  /**
+   * Answers with the next number.
+   * @param padding makes the reply larger by so many characters
+   */
+  async answer(pushes: boolean, padding = 0): Promise<number> {
+    const number = this.#next++;
+    const replies = `[["7",1,${String(number)},0,${String(number)}${' '.repeat(padding)}]]`;
+    await runScript(this.#admin, scripts.reply({ inbox: this.key }, { replies, pushes }));
+    return number;
+  }
+
+  /** Whether the client has subscribed. */
+  async isSubscribed(): Promise<boolean> {
+    const [, count] = (await this.#admin.pubsub('NUMSUB', this.key)) as [string, number];
+    return count > 0;
+  }
+
+  /** The numbers from 0 to the last one that was answered. */
+  get answered(): number[] {
+    return Array.from({ length: this.#next }, (_, number) => number);
+  }
+}
