@@ -1,6 +1,11 @@
 import { ElkMqServer, EventQueue, ServiceEvent, type ServiceEvent as Event } from 'nestjs-elkmq';
 import { describe, expect, it } from 'vitest';
 import { partitionNames, partitionOf } from '../../libs/elkmq/src/model/partitions.js';
+import { PartitionedDequeuer } from '../../libs/elkmq/src/event-queue/partitioned-dequeuer.js';
+import { RedisSource } from '../../libs/elkmq/src/redis/redis-source.js';
+import { PartitionedRequester } from '../../libs/elkmq/src/requests/partitioned-requester.js';
+import { sendingOptions } from '../../libs/elkmq/src/requests/sending-options.js';
+import { OutcomeWriter } from '../../libs/elkmq/src/settling/outcome-writer.js';
 import { messageOf } from '../support/calls.js';
 import { newQueue } from '../support/event-queue.js';
 import { clientOf, ownRedis } from '../support/own-redis.js';
@@ -74,6 +79,28 @@ describe('an EventQueue with partitions', () => {
     for (let n = 0; n < 3; n++) taken.push(await other.dequeueBlocking(10));
     expect(numbers(taken)).toEqual(stored);
     expect(await rejection(other.dequeueBlocking(0.01))).toMatchObject({ code: 'QUEUE_EMPTY' });
+  });
+
+  it('settles an event in its own partition, also when one was away when the others were read first', async () => {
+    const queue = newPartitioned();
+    const source = new RedisSource(url);
+    const options = sendingOptions({}, false);
+    const requester = new PartitionedRequester(source, queue.name, PARTITIONS, options);
+    await requester.connectToTake();
+    const writers = requester.partitions.map(
+      (each) => new OutcomeWriter(each.requester.context, { timeoutMs: 10_000 }),
+    );
+    const dequeuer = new PartitionedDequeuer(source, requester.partitions, writers);
+    requester.partitions[0]?.watch.attemptFailed(new Error('Connection is closed.'));
+    expect(await rejection(dequeuer.takeNow())).toMatchObject({ code: 'CONNECTION_FAILED' });
+    for (let n = 0; n < 8; n++) {
+      const waiting = dequeuer.takeBy(Infinity);
+      await queue.enqueue(eventOf(n), { orderingKey: `key-${String(n)}` });
+      expect((await waiting)?.[1].payload).toBe(String(n));
+    }
+    await dequeuer.closeDequeuer();
+    await requester.close(new Error('over'));
+    expect(await queue.state()).toMatchObject({ running: 0, waiting: 0 });
   });
 
   it('many calls that wait get each event once', async () => {

@@ -126,7 +126,12 @@ export class EventDequeuer implements EventTaker {
   }
 
   #join(): Dequeuer {
-    const reader = new Dequeuer(this.#source, this.#context, this.#partition?.waiters);
+    const reader = new Dequeuer(
+      this.#source,
+      this.#context,
+      this.#partition?.waiters,
+      this.#partition?.index,
+    );
     const recovery = new AbandonmentPolicy(this.#context, this.#writer, 1, {
       modeOf: () => 'once',
       holdsKey: () => false,

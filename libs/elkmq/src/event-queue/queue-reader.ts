@@ -18,13 +18,14 @@ export class Dequeuer {
   readonly #cleaning: Cleaning;
   readonly #contest: Contest;
   readonly #waiters: Waiters;
-  /** The number of this dequeuer among those that share the calls. */
+  /** The number of its partition, 0 when there are none. Dequeuers begin to read in any order. */
   readonly #reader: number;
 
-  constructor(source: RedisSource, context: QueueContext, waiters = new Waiters()) {
+  constructor(source: RedisSource, context: QueueContext, waiters = new Waiters(), reader = 0) {
     this.#context = context;
     this.#waiters = waiters;
-    this.#reader = waiters.addReader(() => {
+    this.#reader = reader;
+    waiters.addReader(() => {
       this.#consumer.wakeReader();
     });
     const { legacy } = context;

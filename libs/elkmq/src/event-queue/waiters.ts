@@ -10,7 +10,7 @@ interface Waiter {
   fail(error: Error): void;
 }
 
-/** An entry, and the number of the reader that has read it. */
+/** An entry, and the number that its reader has given: that of its partition. */
 export interface ReadEntry {
   readonly entry: StreamEntry;
   readonly reader: number;
@@ -27,10 +27,9 @@ export class Waiters {
   /**
    * Adds a reader.
    * @param wake is called when a call begins to wait
-   * @returns the number of the reader
    */
-  addReader(wake: () => void): number {
-    return this.#wakeReaders.push(wake) - 1;
+  addReader(wake: () => void): void {
+    this.#wakeReaders.push(wake);
   }
 
   /**
@@ -85,7 +84,7 @@ export class Waiters {
 
   /**
    * Ends calls, each with an entry.
-   * @param reader the number of the reader
+   * @param reader the number that the reader gives
    * @returns the entries for which there is no call
    */
   serve(entries: readonly StreamEntry[], reader: number): StreamEntry[] {
