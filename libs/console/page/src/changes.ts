@@ -67,9 +67,9 @@ export async function changeMessages(
   messages: readonly Pick<ShortMessage, 'id' | 'state'>[],
 ): Promise<boolean> {
   const { verb, did, explanation, isDangerous, states } = CHANGES[kind];
-  // The oldest goes first: a move keeps the order.
   const ids = messages.filter(({ state }) => states.includes(state)).map(({ id }) => id);
-  ids.sort(compareIds);
+  // The oldest goes first: a move keeps the order.
+  if (kind === 'move') ids.sort(compareIds);
   const what = counted(ids.length, 'message');
   if (ids.length === 0) return false;
   const title = `${verb} ${what}?`;
