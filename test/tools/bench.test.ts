@@ -209,7 +209,7 @@ test('an Express API is compared in front of ElkMQ and of Nest Redis', async () 
 });
 
 // They are fetched from the registries of three languages, and built, which takes minutes.
-test.runIf(process.env.BENCH_PEERS !== undefined)(
+test.runIf(process.env['BENCH_PEERS'] !== undefined)(
   'peers in other languages, and on another Nest, are installed or built, and measured',
   async () => {
     const file = join(folder, 'peers.json');
