@@ -5,8 +5,10 @@ import * as scripts from '../../libs/elkmq/src/redis/scripts.generated.js';
 import { runScript } from '../../libs/elkmq/src/redis/scripts.js';
 import { start } from '../support/command-line.js';
 import { payloadsOf } from '../support/entries.js';
+import { clientOf, ownRedis } from '../support/own-redis.js';
 import { Proxy } from '../support/proxy.js';
-import { closing, newQueueName, redis, until, url } from '../support/queue.js';
+import { closing, newQueueName, redis, rejection, until, url } from '../support/queue.js';
+import { ALL_CHANNELS } from '../support/rights.js';
 import { startWorker } from '../support/workers.js';
 
 /** The patterns of the messages are in no call but the one that stores them in the target. */
@@ -194,4 +196,26 @@ describe('messages that a move has left on their way', () => {
     await scene.admin.move(await idsOf(scene.admin), scene.to);
     await expectMoved(scene);
   });
+});
+
+it('is refused as a whole to a user who may not run PERSIST: nothing leaves its queue', async () => {
+  const server = await ownRedis();
+  const root = clientOf(server);
+  await root.call('ACL', 'SETUSER', 'operator', 'on', '>pw', '~*', ...ALL_CHANNELS, '+@all', '-persist');
+  const [from, to] = [newQueueName(), newQueueName()];
+  const events = closing(new EventQueue(from, server.url));
+  await events.enqueue(new ServiceEvent(3_600, 'order.placed', '1'));
+  const admin = closing(new QueueAdmin(from, `redis://operator:pw@127.0.0.1:${String(server.port)}`));
+  const { messages } = await admin.messages('waiting');
+
+  const error = await rejection(
+    admin.move(
+      messages.map(({ id }) => id),
+      to,
+    ),
+  );
+
+  expect(String(error)).toContain('Redis refuses a call of the admin');
+  expect(await events.state()).toMatchObject({ waiting: 1 });
+  expect(await root.exists(new QueueKeys(from, false).moving)).toBe(0);
 });

@@ -14,8 +14,8 @@ import { startWorker } from '../support/workers.js';
 
 /** Nothing but warnings of settings comes of them. */
 const NOT_TOLD = ['info', 'config'];
-/** Needed with an option or for topics only, which have tests of their own. */
-const WITH_OPTION = ['lpush', 'unlink', 'wait'];
+/** Needed with an option, for topics, or to move messages only, which have tests of their own. */
+const WITH_OPTION = ['lpush', 'persist', 'unlink', 'wait'];
 const commands = [...new Set(commandsUsed().map((command) => command.split('|')[0] as string))]
   .filter((command) => !WITH_OPTION.includes(command))
   .sort();

@@ -26,12 +26,13 @@
 
 -- include shared/dead_letters/revived.lua
 -- include shared/delete_untaken.lua
+-- include shared/expire_moving.lua
 -- include shared/last_taken.lua
 -- include shared/lanes/hold.lua
 -- include shared/now_ms.lua
 -- include shared/stream_ids.lua
 
-local count, bytes, stayed = 0, 0, {}
+local bytes, stayed = 0, {}
 local taken = last_taken(event_stream, group)
 
 -- Returns an id above all that the other queue has got. The clock may have gone back, and a failover may have
@@ -45,7 +46,7 @@ end
 -- Keeps a message. `due` is when a delayed message is due, '' for one that is due now.
 local function keep(fields, due)
   redis.call('XADD', moving, next_id(), 'to', to, 'due_at', due, unpack(fields))
-  count, bytes = count + 1, bytes + bytes_of(fields)
+  bytes = bytes + bytes_of(fields)
 end
 
 -- Returns the fields that a message has in the other queue. It gets a new origin there, so `due` is what its
@@ -136,9 +137,10 @@ local function start(id, key)
   return start_entry(id, entry[2])
 end
 
--- These reads fail on a key of another type, before the script has written anything.
+-- These fail on a key of another type, or where Redis refuses PERSIST, before the script has written anything.
 redis.call('XLEN', moving)
 redis.call('HLEN', held)
+redis.call('PERSIST', moving)
 local looked = 0
 for i = messages_at, #ARGV, 2 do
   if bytes >= budget then break end
@@ -146,5 +148,5 @@ for i = messages_at, #ARGV, 2 do
   if reason then stayed[#stayed + 1], stayed[#stayed + 2] = ARGV[i], reason end
   looked = looked + 1
 end
-if count > 0 then redis.call('PERSIST', moving) end
+expire_when_empty()
 return { looked, stayed }
