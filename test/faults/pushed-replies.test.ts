@@ -46,8 +46,9 @@ describe('replies that are pushed are all there', () => {
   });
 
   it('when a burst is more than the output buffer of the client takes', async () => {
-    const server = await ownRedis('--client-output-buffer-limit', 'pubsub 1mb 1mb 60');
+    const server = await ownRedis();
     const admin = clientOf(server);
+    await admin.config('SET', 'client-output-buffer-limit', 'pubsub 1048576 1048576 60');
     const inbox = new InboxOfTest(admin);
     await inbox.open(server.adminUrl);
     await until(() => inbox.isSubscribed());
