@@ -8,7 +8,7 @@ import { reliably } from '../redis/reliable-call.js';
 import { send } from '../redis/scripts.js';
 
 /**
- * The keys of each partition of a queue. A queue without partitions is its own only one.
+ * The keys of each partition of a queue. Without partitions: those of the queue.
  * @param partitions their number; `undefined` when the queue has none
  */
 export function keysOfPartitions(

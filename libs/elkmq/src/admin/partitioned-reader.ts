@@ -1,5 +1,3 @@
-import { InvalidOptionError } from '../model/errors.js';
-import { formatValue } from '../model/options.js';
 import {
   readWholePage,
   type MessagePage,
@@ -8,17 +6,15 @@ import {
   type QueueReader,
 } from './message-page.js';
 import { parseState } from './message-reader.js';
+import { END, formatPlaces, parsePlaces } from './partition-places.js';
 import { parseMaybePartitioned, withPartition } from './partitioned-id.js';
 import type { MessageState, QueueMessage } from './queue-message.js';
 
-/** The place of a partition of which everything was read. */
-const END = '.';
 const NOTHING: MessageStep = { messages: [], places: [], next: undefined };
 
 /**
  * Reads the messages of a queue with partitions in pages. A page has messages of all partitions, merged by
- * time. The place of the next page has the place in each partition, `1700000000000-0|.|1700000000002-0`: an
- * empty one is at the beginning, and a dot at the end.
+ * time. The place of the next page has the place in each partition: see `parsePlaces`.
  */
 export class PartitionedReader implements QueueReader {
   readonly #readers: readonly QueueReader[];
@@ -38,7 +34,7 @@ export class PartitionedReader implements QueueReader {
     limit: number,
     order: 'oldest' | 'newest' = 'oldest',
   ): Promise<MessageStep> {
-    const places = this.#placesOf(after);
+    const places = parsePlaces('after', after, this.#readers.length);
     const isMerged = parseState(state) !== 'ordered';
     const first = places.findIndex((place) => place !== END);
     const steps = await Promise.all(
@@ -56,8 +52,7 @@ export class PartitionedReader implements QueueReader {
       if (!step || step === NOTHING) return place;
       return count === step.messages.length ? (step.next ?? END) : (step.places[count - 1] ?? place);
     });
-    const isEnd = reached.every((place) => place === END);
-    return { messages, places: [], next: isEnd ? undefined : reached.join('|') };
+    return { messages, places: [], next: formatPlaces(reached) };
   }
 
   /** Reads one message. An id that names no partition is looked for in all of them. */
@@ -74,13 +69,6 @@ export class PartitionedReader implements QueueReader {
     const failed = results.find((result) => result.status === 'rejected');
     if (failed) throw failed.reason;
     return undefined;
-  }
-
-  #placesOf(after: unknown): string[] {
-    if (after === undefined) return this.#readers.map(() => '');
-    const places = typeof after === 'string' ? after.split('|') : [];
-    if (places.length === this.#readers.length) return places;
-    throw new InvalidOptionError(`after must be \`next\` of a page, got ${formatValue(after)}`);
   }
 }
 

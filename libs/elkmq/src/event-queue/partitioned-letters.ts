@@ -6,22 +6,19 @@ import {
 } from '../dead-letters/dead-letter-queue.js';
 import type { DeadLetter } from '../dead-letters/dead-letter.js';
 import type { DeadLetterFilter } from '../dead-letters/filter.js';
+import { END, formatPlaces, parsePlaces } from '../admin/partition-places.js';
 import { formatPartitionedId, parsePartitionedId } from '../admin/partitioned-id.js';
-import { InvalidOptionError } from '../model/errors.js';
 import type { QueueKeys } from '../model/keys.js';
-import { formatValue, parseInteger } from '../model/options.js';
+import { parseInteger } from '../model/options.js';
 import type { Connection } from '../redis/connection.js';
 
-/** The place of a partition of which everything was read. */
-const END = '.';
 /** The number of letters that `all` reads at once. */
 const PAGE_LETTERS = 500;
 const MAX_LIMIT = 1_000;
 
 /**
  * The dead letters of a queue with partitions. An origin names its partition, `3:1700000000000-0`. Pages are
- * merged by time of death. The place of the next page has the place in each partition, with a bar between
- * two: an empty one is at the beginning, and a dot at the end.
+ * merged by time of death. The place of the next page has the place in each partition: see `parsePlaces`.
  */
 export class PartitionedLetters extends DeadLetterQueue {
   readonly #partitions: readonly DeadLetterQueue[];
@@ -38,7 +35,7 @@ export class PartitionedLetters extends DeadLetterQueue {
 
   override async list({ before, limit, ...filter }: DeadLetterQuery = {}): Promise<DeadLetterPage> {
     const most = parseInteger('limit', limit, 100, 1, MAX_LIMIT);
-    const places = this.#placesOf(before);
+    const places = parsePlaces('before', before, this.#partitions.length);
     const pages = await Promise.all(
       this.#partitions.map(async (letters, index) => {
         const place = places[index];
@@ -51,11 +48,11 @@ export class PartitionedLetters extends DeadLetterQueue {
     const reached = pages.map((page, partition) => {
       const taken = chosen.filter((row) => row.partition === partition);
       if (taken.length === page.rows.length && page.next === undefined) return END;
-      return taken.at(-1)?.place ?? places[partition];
+      return taken.at(-1)?.place ?? places[partition] ?? '';
     });
     return {
       letters: chosen.map(({ letter, partition }) => withPartition(letter, partition)),
-      next: reached.every((place) => place === END) ? undefined : reached.join('|'),
+      next: formatPlaces(reached),
     };
   }
 
@@ -104,13 +101,6 @@ export class PartitionedLetters extends DeadLetterQueue {
 
   #parse(origin: string) {
     return parsePartitionedId('origin', origin, this.#partitions.length);
-  }
-
-  #placesOf(before: unknown): string[] {
-    if (before === undefined) return this.#partitions.map(() => '');
-    const places = typeof before === 'string' ? before.split('|') : [];
-    if (places.length === this.#partitions.length) return places;
-    throw new InvalidOptionError(`before must be \`next\` of a page, got ${formatValue(before)}`);
   }
 }
 

@@ -14,7 +14,7 @@ import { Responder } from './responder.js';
 
 /** The parts of an `EventQueue` that know whether the queue has partitions. */
 export interface QueueParts {
-  /** The keys of each partition. A queue without partitions is its own only one. */
+  /** The keys of each partition. Without partitions: those of the queue. */
   readonly keys: readonly QueueKeys[];
   readonly requester: Requester | PartitionedRequester;
   readonly taker: EventTaker;
