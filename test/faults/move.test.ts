@@ -8,7 +8,7 @@ import { payloadsOf } from '../support/entries.js';
 import { clientOf, ownRedis } from '../support/own-redis.js';
 import { Proxy } from '../support/proxy.js';
 import { closing, newQueueName, redis, rejection, until, url } from '../support/queue.js';
-import { ALL_CHANNELS } from '../support/rights.js';
+import { userWith } from '../support/rights.js';
 import { startWorker } from '../support/workers.js';
 
 /** The patterns of the messages are in no call but the one that stores them in the target. */
@@ -200,12 +200,10 @@ describe('messages that a move has left on their way', () => {
 
 it('is refused as a whole to a user who may not run PERSIST: nothing leaves its queue', async () => {
   const server = await ownRedis();
-  const root = clientOf(server);
-  await root.call('ACL', 'SETUSER', 'operator', 'on', '>pw', '~*', ...ALL_CHANNELS, '+@all', '-persist');
   const [from, to] = [newQueueName(), newQueueName()];
   const events = closing(new EventQueue(from, server.url));
   await events.enqueue(new ServiceEvent(3_600, 'order.placed', '1'));
-  const admin = closing(new QueueAdmin(from, `redis://operator:pw@127.0.0.1:${String(server.port)}`));
+  const admin = closing(new QueueAdmin(from, await userWith(server, '-persist')));
   const { messages } = await admin.messages('waiting');
 
   const error = await rejection(
@@ -217,5 +215,5 @@ it('is refused as a whole to a user who may not run PERSIST: nothing leaves its 
 
   expect(String(error)).toContain('Redis refuses a call of the admin');
   expect(await events.state()).toMatchObject({ waiting: 1 });
-  expect(await root.exists(new QueueKeys(from, false).moving)).toBe(0);
+  expect(await clientOf(server).exists(new QueueKeys(from, false).moving)).toBe(0);
 });

@@ -1,6 +1,6 @@
 import { ElkMqServer, QueueAdmin } from 'nestjs-elkmq';
 import { describe, expect, it } from 'vitest';
-import { ALL_CHANNELS } from '../support/rights.js';
+import { userWith } from '../support/rights.js';
 import { clusterOf, startServers } from '../support/cluster.js';
 import { listening, logs, startClient, told } from '../support/nest.js';
 import { clientOf, durableRedis, ownRedis, restartDurable, type PrivateRedis } from '../support/own-redis.js';
@@ -17,18 +17,8 @@ async function allPaused(admin: QueueAdmin): Promise<void> {
 describe('a pause', () => {
   it('ends a blocked read also where Redis refuses CLIENT', async () => {
     const server = await ownRedis();
-    await clientOf(server).call(
-      'ACL',
-      'SETUSER',
-      'service',
-      'on',
-      '>pw',
-      '~*',
-      ...ALL_CHANNELS,
-      '+@all',
-      '-client',
-    );
-    const [queue, service] = [newQueueName(), `redis://service:pw@127.0.0.1:${server.port}`];
+    const service = await userWith(server, '-client');
+    const queue = newQueueName();
     const started: unknown[] = [];
     const handler = (id: unknown) => Promise.resolve(started.push(id));
     await startWorker({ queue, url: service }, { 'work.event': handler });

@@ -8,7 +8,7 @@ import { onFreePort } from '../../scripts/redis.js';
 import { end, launch, releaseFolder } from '../../scripts/redis-process.js';
 import { events, logs, moduleOf, startApp, startClient, valuesOf } from '../support/nest.js';
 import { clientOf, ownRedis } from '../support/own-redis.js';
-import { ALL_CHANNELS, commandsUsed } from '../support/rights.js';
+import { commandsUsed, userWith } from '../support/rights.js';
 import { newQueueName, rejection, until } from '../support/queue.js';
 import { startWorker } from '../support/workers.js';
 
@@ -50,18 +50,7 @@ async function toldOf(url: string): Promise<{ told: string; works: boolean }> {
 describe('a user who may not run a command is told which, and all that needs it not works', () => {
   it.each(commands)('%s', async (command) => {
     const server = await ownRedis();
-    await clientOf(server).call(
-      'ACL',
-      'SETUSER',
-      'service',
-      'on',
-      '>pw',
-      '~*',
-      ...ALL_CHANNELS,
-      '+@all',
-      `-${command}`,
-    );
-    const { told, works } = await toldOf(`redis://service:pw@127.0.0.1:${server.port}`);
+    const { told, works } = await toldOf(await userWith(server, `-${command}`));
     if (NOT_TOLD.includes(command)) expect(works).toBe(true);
     else expect(told).toContain(`Redis refuses ${command.toUpperCase()}`);
     if (!NOT_TOLD.includes(command)) expect(told).toMatch(/: .+\. Allow it with ACL SETUSER service \+/);
@@ -107,18 +96,7 @@ function answersPing(port: number): Promise<boolean> {
 describe('where a blocked read cannot be unblocked', () => {
   it.each(['-client', '-client +client|id'])('%s: a worker stops, and loses nothing', async (rules) => {
     const server = await ownRedis();
-    await clientOf(server).call(
-      'ACL',
-      'SETUSER',
-      'service',
-      'on',
-      '>pw',
-      '~*',
-      ...ALL_CHANNELS,
-      '+@all',
-      ...rules.split(' '),
-    );
-    const url = `redis://service:pw@127.0.0.1:${server.port}`;
+    const url = await userWith(server, ...rules.split(' '));
     const queue = newQueueName();
     const handled: unknown[] = [];
     const client = startClient({ queue, url });
@@ -137,19 +115,8 @@ describe('where a blocked read cannot be unblocked', () => {
 
 it('with legacyConsumers, where LPUSH is refused: the log says so', async () => {
   const server = await ownRedis();
-  await clientOf(server).call(
-    'ACL',
-    'SETUSER',
-    'service',
-    'on',
-    '>pw',
-    '~*',
-    ...ALL_CHANNELS,
-    '+@all',
-    '-lpush',
-  );
+  const url = await userWith(server, '-lpush');
   const queue = newQueueName();
-  const url = `redis://service:pw@127.0.0.1:${server.port}`;
   await startClient({ queue, url, legacyConsumers: true }).connect();
   const told = `Queue '${queue}': Redis refuses LPUSH: legacy clients are not served`;
   expect(logs.filter((line) => line.includes(told))).toHaveLength(1);
@@ -158,18 +125,7 @@ it('with legacyConsumers, where LPUSH is refused: the log says so', async () => 
 describe('minReplicas', () => {
   it('where WAIT is refused: connect says so, and nothing is sent', async () => {
     const server = await ownRedis();
-    await clientOf(server).call(
-      'ACL',
-      'SETUSER',
-      'service',
-      'on',
-      '>pw',
-      '~*',
-      ...ALL_CHANNELS,
-      '+@all',
-      '-wait',
-    );
-    const url = `redis://service:pw@127.0.0.1:${server.port}`;
+    const url = await userWith(server, '-wait');
     const client = startClient({ queue: 'orders', url, minReplicas: 1 });
     const message = expect.stringContaining('Redis refuses WAIT: minReplicas cannot be kept') as string;
     expect(await rejection(client.connect())).toMatchObject({ code: 'CONNECTION_FAILED', message });

@@ -2,9 +2,9 @@ import { createRequire } from 'node:module';
 import { hostname } from 'node:os';
 import { ConnectionError, QueueAdmin, type WorkerInfo } from 'nestjs-elkmq';
 import { describe, expect, it } from 'vitest';
-import { ALL_CHANNELS } from '../support/rights.js';
+import { userWith } from '../support/rights.js';
 import { events, logs, moduleOf, requests, startApp, startClient, told, valuesOf } from '../support/nest.js';
-import { clientOf, ownRedis } from '../support/own-redis.js';
+import { ownRedis } from '../support/own-redis.js';
 import { closing, keysOf, newQueueName, redis, rejection, until, url } from '../support/queue.js';
 import { mayRun } from '../support/test-redis.js';
 import { startDoomed, startWorker } from '../support/workers.js';
@@ -129,18 +129,7 @@ describe('the workers of a queue', () => {
 
   it('handle messages where Redis lets none register, and say so', async () => {
     const server = await ownRedis();
-    await clientOf(server).call(
-      'ACL',
-      'SETUSER',
-      'service',
-      'on',
-      '>pw',
-      '~*',
-      ...ALL_CHANNELS,
-      '+@all',
-      '-hscan',
-    );
-    const [queue, options] = [newQueueName(), { url: `redis://service:pw@127.0.0.1:${server.port}` }];
+    const [queue, options] = [newQueueName(), { url: await userWith(server, '-hscan') }];
     await startApp(moduleOf(requests({ ask: () => 'answered' })), { queue, ...options });
     expect(await valuesOf(startClient({ queue, ...options }).send('ask', {}))).toEqual(['answered']);
     const lines = () => logs.filter((line) => line.includes(queue) && line.includes('registry')).sort();

@@ -3,6 +3,7 @@ import { needsOfClient, needsOfWorker } from '../../libs/elkmq/src/redis/needs.j
 import { commandsOf, type Need } from '../../libs/elkmq/src/redis/rights.js';
 import { SCRIPTS } from '../../libs/elkmq/src/redis/scripts.generated.js';
 import { publishedUsers } from '../../scripts/published-users.js';
+import { clientOf, type PrivateRedis } from './own-redis.js';
 import { redisMajor } from './queue.js';
 import type { ScriptName } from '../../libs/elkmq/src/redis/scripts.js';
 
@@ -30,3 +31,14 @@ export function commandsUsed(): string[] {
 
 /** The users that the guide shows. */
 export const PUBLISHED_USERS = publishedUsers(fileURLToPath(new URL('../..', import.meta.url)));
+
+/**
+ * Makes a user of a server who may do everything but what the rules take away.
+ * @param rules such as `-client`
+ * @returns the address of the server, with that user
+ */
+export async function userWith(server: PrivateRedis, ...rules: string[]): Promise<string> {
+  const all = ['~*', ...ALL_CHANNELS, '+@all', ...rules];
+  await clientOf(server).call('ACL', 'SETUSER', 'service', 'on', '>pw', ...all);
+  return `redis://service:pw@127.0.0.1:${String(server.port)}`;
+}
