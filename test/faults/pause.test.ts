@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { userWith } from '../support/rights.js';
 import { clusterOf, startServers } from '../support/cluster.js';
 import { listening, logs, startClient, told } from '../support/nest.js';
-import { clientOf, durableRedis, ownRedis, restartDurable, type PrivateRedis } from '../support/own-redis.js';
+import { durableRedis, ownRedis, restartDurable, type PrivateRedis } from '../support/own-redis.js';
 import { closing, newQueueName, until } from '../support/queue.js';
 import { startWorker } from '../support/workers.js';
 
