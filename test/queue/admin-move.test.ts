@@ -66,4 +66,15 @@ describe('dead letters that are moved to another queue', () => {
     });
     expect(await admin.move('1-1', newQueueName())).toEqual({ count: 0, stayed: { gone: 1 } });
   });
+
+  it('stay when nothing says which: a forgotten argument does not mean all of them', async () => {
+    const { to, admin } = await startMove();
+    expect(await rejection(admin.move(undefined as never, to))).toMatchObject({
+      message: 'the filter of dead letters must be an object, got undefined',
+    });
+    expect(await rejection(admin.move({}, 5 as never))).toMatchObject({
+      message: 'toQueue must be a string of well-formed Unicode, got 5',
+    });
+    expect(await admin.state()).toMatchObject({ deadLetters: 3 });
+  });
 });

@@ -59,7 +59,10 @@ describe('an EventQueue with partitions', () => {
     expect(await lengthsOf(queue)).toEqual([1, 1, 1, 1]);
     for (let round = 0; round < PARTITIONS; round++) taken.push(await queue.dequeue());
     expect(numbers(taken)).toEqual(stored);
-    expect(await rejection(queue.dequeue())).toMatchObject({ code: 'QUEUE_EMPTY' });
+    expect(await rejection(queue.dequeue())).toMatchObject({
+      code: 'QUEUE_EMPTY',
+      message: `no event is waiting in the queue "${queue.name}"`,
+    });
     expect(await queue.state()).toMatchObject({ waiting: 0, running: 0 });
   });
 
@@ -90,7 +93,7 @@ describe('an EventQueue with partitions', () => {
     const writers = requester.partitions.map(
       (each) => new OutcomeWriter(each.requester.context, { timeoutMs: 10_000 }),
     );
-    const dequeuer = new PartitionedDequeuer(source, requester.partitions, writers);
+    const dequeuer = new PartitionedDequeuer(source, queue.name, requester.partitions, writers);
     requester.partitions[0]?.watch.attemptFailed(new Error('Connection is closed.'));
     expect(await rejection(dequeuer.takeNow())).toMatchObject({ code: 'CONNECTION_FAILED' });
     for (let n = 0; n < 8; n++) {

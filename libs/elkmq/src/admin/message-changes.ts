@@ -1,5 +1,5 @@
 import type { DeadLetterQueue } from '../dead-letters/dead-letter-queue.js';
-import type { DeadLetterFilter } from '../dead-letters/filter.js';
+import { checkFilter, type DeadLetterFilter } from '../dead-letters/filter.js';
 import { InvalidOptionError } from '../model/errors.js';
 import { GROUP } from '../model/keys.js';
 import { formatValue } from '../model/options.js';
@@ -111,6 +111,7 @@ export class MessageChanges implements QueueChanges {
 
   /** Moves messages. Those that an earlier move has left on their way go first. */
   async move(which: string | readonly string[] | DeadLetterFilter, to: string): Promise<MoveResult> {
+    if (!isById(which)) checkFilter(which);
     const target = isById(which) ? idsOf(which) : which;
     const mover = await MessageMover.open(this.#context, to, this.#isCluster);
     let stayed: ReadonlyMap<string, StayReason> = new Map();

@@ -50,7 +50,7 @@ export class MessageMover {
    */
   static async open(context: AdminContext, to: string, isCluster: boolean): Promise<MessageMover> {
     const { connection, keys: from, patience } = context;
-    const target = new QueueKeys(parseQueueName(to), isCluster);
+    const target = new QueueKeys(parseQueueName(to, 'toQueue'), isCluster);
     const source = new QueueKeys(queueOfPartition(from.queue)?.queue ?? from.queue, isCluster);
     if (target.eventStream === source.eventStream)
       throw new InvalidOptionError(`toQueue must be another queue, got ${formatValue(to)}`);

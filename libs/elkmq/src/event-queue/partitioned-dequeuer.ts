@@ -1,4 +1,5 @@
 import { ConnectionError, EmptyQueueError } from '../model/errors.js';
+import { formatValue } from '../model/options.js';
 import type { TimestampedEvent } from '../model/service-event.js';
 import { COMMAND_TIMEOUT_MS } from '../redis/connection.js';
 import { isTransient } from '../redis/redis-errors.js';
@@ -20,17 +21,23 @@ interface Part {
  * each time. When all are empty, a call waits for the first event of any of them.
  */
 export class PartitionedDequeuer implements EventTaker {
+  readonly #queue: string;
   readonly #waiters = new Waiters();
   readonly #parts: readonly Part[];
   /** The number of calls so far. */
   #turn = 0;
 
-  /** @param writers one for each partition */
+  /**
+   * @param queue its name, for messages
+   * @param writers one for each partition
+   */
   constructor(
     source: RedisSource,
+    queue: string,
     partitions: readonly RequesterPartition[],
     writers: readonly OutcomeWriter[],
   ) {
+    this.#queue = queue;
     this.#parts = partitions.map((partition, index) => {
       const { context } = partition.requester;
       const writer = writers[index] as OutcomeWriter;
@@ -63,7 +70,7 @@ export class PartitionedDequeuer implements EventTaker {
         failure = new ConnectionError(`${this.#nameOf(partition)} does not answer`, { cause: error });
       }
     }
-    throw failure ?? new EmptyQueueError('no event is waiting');
+    throw failure ?? new EmptyQueueError(`no event is waiting in the queue ${formatValue(this.#queue)}`);
   }
 
   /** Takes the next event, and waits for one. A read of a partition waits in each of them meanwhile. */

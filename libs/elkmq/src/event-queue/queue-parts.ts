@@ -59,7 +59,7 @@ export function openParts(
   return {
     keys,
     requester,
-    taker: new PartitionedDequeuer(source, requester.partitions, writers),
+    taker: new PartitionedDequeuer(source, queue, requester.partitions, writers),
     deadLetters: new PartitionedLetters(requester.connection, keys, patience),
     respond: (response, json) => {
       // A request that is not of this queue names no partition. The original looks in partition 0.

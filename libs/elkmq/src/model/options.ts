@@ -60,10 +60,14 @@ export function refuseUnknown(owner: string, given: object, known: readonly stri
   }
 }
 
-/** Checks the name of a queue. It is any text; the original ElkMQ uses it verbatim. */
-export function parseQueueName(value: unknown): string {
+/**
+ * Checks the name of a queue. It is any text; the original ElkMQ uses it verbatim.
+ * @param name of the option, for the error
+ * @throws {InvalidOptionError}
+ */
+export function parseQueueName(value: unknown, name = 'queue'): string {
   if (typeof value === 'string' && value.isWellFormed()) return value;
-  throw new InvalidOptionError(`queue must be a string of well-formed Unicode, got ${formatValue(value)}`);
+  throw new InvalidOptionError(`${name} must be a string of well-formed Unicode, got ${formatValue(value)}`);
 }
 
 /**
