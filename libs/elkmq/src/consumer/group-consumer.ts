@@ -194,7 +194,7 @@ export class GroupConsumer {
     arrived: '0-0',
   });
 
-  /** Chooses the reader that reads: one of the two, or none. What a read on its way brings: see `#putsBack`. */
+  /** Chooses the reader that reads: one of the two, or none. `#putsBack` says what a late read brings. */
   #chooseReader(): void {
     const mayRead = !this.isPaused && !this.#stopping;
     if (mayRead && this.#isLimited) this.#limited?.startTaking();

@@ -21,9 +21,9 @@ export function reviveWhenStuck(client: Cluster, isWanted: () => boolean): void 
 }
 
 /**
- * Lets ASKING fail. A Cluster client of ioredis sends it to a server before each command for a slot that is on
- * its way there, and does not look at the answer. Without this a connection that breaks then ends the process.
- * The command itself fails too, and is sent again.
+ * Lets ASKING fail. A Cluster client of ioredis sends it to a server before each command for a slot that is
+ * on its way there, and does not look at the answer. Without this a connection that breaks then ends the
+ * process. The command itself fails too, and is sent again.
  */
 export function ignoreFailuresOfAsking(client: Cluster): void {
   client.on('+node', (node: Redis) => {

@@ -132,7 +132,7 @@ export class PartitionedRequester {
     return encodeWithin(event, this.#maxPayloadBytes);
   }
 
-  /** Closes all partitions, as `Requester.close` does. One that does not answer is given up in the same time. */
+  /** Closes all partitions, as `Requester.close` does, and in the same time. */
   async close(error: Error): Promise<void> {
     const closed = Promise.all(this.partitions.map(({ requester }) => requester.close(error)));
     closed.catch(() => undefined);

@@ -214,7 +214,10 @@ export class Requester implements ReplyReceiver {
     if (this.#ownsConnection) await this.connection.closeConnection();
   }
 
-  /** Cancels what nobody waits for any more, tells the rates, and deletes keys, which all have a TTL. Never fails. */
+  /**
+   * Cancels what nobody waits for any more, tells the rates, and deletes keys, which all have a TTL. It never
+   * fails.
+   */
   async #tidyUp(): Promise<void> {
     await this.#withdrawals.drained();
     await this.#rates.stopFlushing();

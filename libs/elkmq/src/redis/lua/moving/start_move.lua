@@ -137,7 +137,7 @@ local function start(id, key)
   return start_entry(id, entry[2])
 end
 
--- These fail on a key of another type, or where Redis refuses PERSIST, before the script has written anything.
+-- These fail on a key of another type, or where Redis refuses PERSIST, before anything has been written.
 redis.call('XLEN', moving)
 redis.call('HLEN', held)
 redis.call('PERSIST', moving)
