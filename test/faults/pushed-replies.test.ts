@@ -73,7 +73,7 @@ describe('replies that are pushed are all there', () => {
 
   it('when nothing comes through to the subscription any more, and it gets another connection', async () => {
     const server = await ownRedis();
-    const proxy = closing(await Proxy.before(server.url));
+    const proxy = closing(await Proxy.before(server.adminUrl));
     const inbox = new InboxOfTest(clientOf(server));
     await inbox.open(proxy.url);
     await until(() => inbox.isSubscribed());
@@ -139,8 +139,9 @@ it('pushes go to clients only: replicas get none', async () => {
   const { master, replicas } = await startReplicated(1);
   const [replica] = replicas as [PrivateRedis];
   const queue = newQueueName();
-  await startWorker({ queue, url: master.url }, { echo: (data) => Promise.resolve(data) });
-  const client = startClient({ queue, url: master.url });
+  const url = master.adminUrl;
+  await startWorker({ queue, url }, { echo: (data) => Promise.resolve(data) });
+  const client = startClient({ queue, url });
   const published = async (server: PrivateRedis) => {
     await hasReceived(master, replica);
     const stats = await clientOf(server).info('commandstats');

@@ -10,6 +10,7 @@ import { Proxy } from '../support/proxy.js';
 import { deadLettersOf, events, logs, moduleOf, requests, startApp, startClient } from '../support/nest.js';
 import { listening, valuesOf } from '../support/nest.js';
 import { closing, newQueueName, redisMajor, rejection, until } from '../support/queue.js';
+import { isAboutServer } from '../support/test-redis.js';
 
 /** A worker that is ready, and a client, of a server that tests may trouble. */
 async function startBehindProxy(server: PrivateRedis) {
@@ -27,10 +28,7 @@ async function startBehindProxy(server: PrivateRedis) {
   expect(await valuesOf(client.send('echo', 0))).toEqual([0]);
   /** Lines of warning that name the queue. */
   const warnings = () =>
-    logs.filter(
-      (line) =>
-        /^(warn|error)/.test(line) && line.includes(queue) && !/on disk|Redis refuses CLIENT/.test(line),
-    );
+    logs.filter((line) => /^(warn|error)/.test(line) && line.includes(queue) && !isAboutServer(line));
   return { queue, client, noted, prices, warnings, proxy };
 }
 

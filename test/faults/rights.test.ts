@@ -60,7 +60,7 @@ describe('a user who may not run a command is told which, and all that needs it 
 describe('a Redis in which a command has another name', () => {
   it.each(commands.filter((command) => command !== 'info'))('%s', async (command) => {
     const server = await ownRedis('--rename-command', command.toUpperCase(), `no-${command}`);
-    const { told, works } = await toldOf(server.url);
+    const { told, works } = await toldOf(server.adminUrl);
     if (NOT_TOLD.includes(command)) expect(works).toBe(true);
     else expect(told).toContain(`Redis refuses ${command.toUpperCase()}`);
   });

@@ -4,11 +4,12 @@ import { describe, expect, it } from 'vitest';
 import { emitPay, failing } from '../support/failing.js';
 import { deadLettersOf, events, logs, moduleOf, startApp } from '../support/nest.js';
 import { newQueueName, until } from '../support/queue.js';
+import { isAboutServer } from '../support/test-redis.js';
 
 /** The lines about the messages of a queue, without its name. */
 function linesOf(queue: string): string[] {
   const name = `Queue '${queue}': `;
-  const lines = logs.filter((line) => line.includes(name) && !/on disk|Redis refuses CLIENT/.test(line));
+  const lines = logs.filter((line) => line.includes(name) && !isAboutServer(line));
   return lines.map((line) => line.replace(name, ''));
 }
 

@@ -130,8 +130,10 @@ describe('messages that are moved to another queue', () => {
     await from.admin.enqueue(eventWith(1), { delay: HOUR });
     await from.admin.enqueue(eventWith(2), { delay: 1 });
     const before = (await from.admin.messages('delayed')).messages;
+    const dueAt = before.find(({ payload }) => payload === 2)?.dueAt ?? Infinity;
+    await until(async () => Number((await redis.time())[0]) * 1_000 > dueAt);
     expect(await from.admin.move(idsOf(before), to.queue)).toMatchObject({ count: 2 });
-    // Nobody has promoted the second one, which is due by now.
+    // Nobody has promoted the second one, which is due.
     expect(await payloadsOf(to)).toEqual([2]);
     const late = before.find(({ payload }) => payload === 1);
     expect((await to.admin.messages('delayed')).messages).toMatchObject([

@@ -5,6 +5,7 @@ import { events, listening, logs, moduleOf, startApp, startClient, told } from '
 import { messageOf } from '../support/calls.js';
 import { clientOf, ownRedis } from '../support/own-redis.js';
 import { closing, newQueueName, redis, rejection, until, url } from '../support/queue.js';
+import { isAboutServer } from '../support/test-redis.js';
 import { startWorker } from '../support/workers.js';
 
 /** Two queues, and what the handlers of both have seen. */
@@ -20,7 +21,9 @@ function adminOf(queue: string): QueueAdmin {
 }
 
 function linesOf(queue: string): string[] {
-  return logs.filter((line) => line.includes(`Queue '${queue}'`) && /wait/.test(line));
+  return logs.filter(
+    (line) => line.includes(`Queue '${queue}'`) && /wait/.test(line) && !isAboutServer(line),
+  );
 }
 
 const keyed = (data: unknown) => new ElkMqRecordBuilder(data).setOrderingKey('k').build();
