@@ -6,6 +6,9 @@
  * @typedef {import('./header.mjs').Parameter} Parameter
  */
 
+/** The longest line of a comment. */
+const COMMENT_CHARACTERS = 110;
+
 /**
  * The lines of Lua that give keys and arguments their names. A list gets the index of its first element.
  * @param {Header} header
@@ -30,7 +33,7 @@ export function functionOf(name, { summary, keys, args }) {
     .map((arg) => valueOf('args', arg))
     .join(', ')}]`;
   return [
-    `/** ${summary} */`,
+    docOf('', summary).trimEnd(),
     `export function ${name}(${parameters.join(', ')}): ScriptCall {`,
     ...(groups.length > 0 ? [`  const list: (string | number)[] = ${list};`, ...groups.map(pushOf)] : []),
     `  return {`,
@@ -73,12 +76,28 @@ function localsOf(table, parameters) {
 function typeOf(parameters) {
   const properties = parameters.map(({ name, form, type, members, text }) => {
     const single = members.length === 0 ? type : `{ ${members.map(memberType).join('; ')} }`;
-    const doc = text === '' ? '' : `    /** ${text} */\n`;
+    const doc = text === '' ? '' : docOf('    ', text);
     const value = form === 'list' ? `readonly ${single}[]` : single;
     const mark = form === 'optional' ? `?: ${value} | undefined` : `: ${value}`;
     return `${doc}    readonly ${camelCase(name)}${mark};\n`;
   });
   return `{\n${properties.join('')}  }`;
+}
+
+/**
+ * @param {string} indent
+ * @param {string} text
+ * @returns {string} a doc comment in lines of at most COMMENT_CHARACTERS
+ */
+function docOf(indent, text) {
+  const whole = `${indent}/** ${text} */\n`;
+  if (whole.length <= COMMENT_CHARACTERS) return whole;
+  const lines = [`${indent} *`];
+  for (const word of text.split(' ')) {
+    if (`${String(lines.at(-1))} ${word}`.length > COMMENT_CHARACTERS) lines.push(`${indent} *`);
+    lines[lines.length - 1] += ` ${word}`;
+  }
+  return [`${indent}/**`, ...lines, `${indent} */\n`].join('\n');
 }
 
 /** @param {import('./header.mjs').Member} member */

@@ -5,8 +5,9 @@
  * @typedef {'string' | 'number' | 'boolean'} Type
  * @typedef {{ name: string, type: Type, isList: boolean }} Member one value of a group
  * @typedef {'one' | 'optional' | 'list'} Form
- * @typedef {{ name: string, form: Form, type: Type, members: Member[], text: string, place: string }} Parameter
- * `members` are the values of each group when it is a list of groups; `place` is file and line
+ * @typedef {{ name: string, form: Form, type: Type, members: Member[], text: string, place: string, unread?: string }} Parameter
+ * `members` are the values of each group when it is a list of groups; `unread` is their text until its last line;
+ * `place` is file and line
  * @typedef {{ summary: string, keys: Parameter[], args: Parameter[], hasReturns: boolean }} Header
  */
 
@@ -54,6 +55,8 @@ export function parseHeader(file, text) {
   checkNames([...header.keys, ...header.args]);
   checkOrder(header.keys);
   checkOrder(header.args);
+  const open = header.args.find(({ unread }) => unread !== undefined);
+  if (open) throw new Error(`${open.place}: the values of the group end with a comma`);
   return header;
 }
 
@@ -100,7 +103,8 @@ function readParameterLine(line, place, section) {
   const latest = section.at(-1);
   const [, more] = CONTINUATION.exec(line) ?? [];
   if (more !== undefined && latest) {
-    latest.text += ` ${more}`;
+    if (latest.unread === undefined) latest.text += ` ${more}`;
+    else addMembers(latest, `${latest.unread} ${more}`);
     return;
   }
   const [, declared = ''] = DECLARATION.exec(line) ?? [];
@@ -111,15 +115,27 @@ function readParameterLine(line, place, section) {
   }
   const form = mark === '...' ? 'list' : mark === '?' ? 'optional' : 'one';
   const [, what, group] = (form === 'list' && GROUP.exec(text)) || [];
-  const members = group === undefined ? [] : readMembers(group, place);
-  section.push({
+  /** @type {Parameter} */
+  const parameter = {
     name,
     form,
     type: /** @type {Type} */ (type),
-    members,
+    members: [],
     text: what ? `${what}.` : text,
     place,
-  });
+  };
+  section.push(parameter);
+  if (group !== undefined) addMembers(parameter, group);
+}
+
+/**
+ * @param {Parameter} parameter
+ * @param {string} text the members, separated by commas; a comma at the end says that more are in the next line
+ */
+function addMembers(parameter, text) {
+  delete parameter.unread;
+  if (text.endsWith(',')) parameter.unread = text;
+  else parameter.members = readMembers(text, parameter.place);
 }
 
 /**

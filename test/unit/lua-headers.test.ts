@@ -40,6 +40,34 @@ describe('the header of a Lua script', () => {
     expect(text).toContain('args: [args.group, args.minIdle, Number(args.isListed), ...args.ids]');
   });
 
+  it('becomes comments of at most 110 characters a line', () => {
+    const words = Array.from({ length: 60 }, (_, n) => `word${String(n)}`);
+    const text = functionOf(
+      'renew',
+      read(`-- ${words.join(' ')}.`, '-- KEYS', `--   key  ${words.join(' ')}`),
+    );
+    const lines = text.split('\n');
+    expect(Math.max(...lines.map(({ length }) => length))).toBeLessThanOrEqual(110);
+    expect(lines.slice(0, 2)).toEqual(['/**', expect.stringMatching(/^ \* word0 .* word15$/)]);
+    expect(lines).toContainEqual(expect.stringMatching(/^ {5}\* word0 /));
+    expect(text.match(/word\d+/g)).toEqual([...words, ...words]);
+  });
+
+  it('tells the values of a group over several lines, each but the last with a comma at its end', () => {
+    const line = '--   ends...  per inbox: inbox: number,';
+    const header = read('-- ARGV', line, '--     ids...', '--     `inbox` is its number.');
+    expect(header.args).toMatchObject([
+      {
+        members: [
+          { name: 'inbox', type: 'number' },
+          { name: 'ids', isList: true },
+        ],
+        text: 'per inbox. `inbox` is its number.',
+      },
+    ]);
+    expect(() => read('-- ARGV', line)).toThrow('x.lua:2: the values of the group end with a comma');
+  });
+
   it('tells the values of a group; the length of a list comes before it', () => {
     const header = read(
       '-- KEYS',

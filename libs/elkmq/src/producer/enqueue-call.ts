@@ -25,8 +25,8 @@ const INBOX_MARGIN_MS = 30_000;
  * Makes the call for a batch. The usual batch has a script of its own: requests, or events with nothing but
  * their JSON.
  * @param number of the batch
- * @param after number of the batch with ordering keys that must be stored before: 0 when there is none, -1 when
- * this batch has no ordering keys
+ * @param after number of the batch with ordering keys that must be stored before: 0 when there is none, -1
+ * when this batch has no ordering keys
  */
 export function enqueueCall(
   events: readonly OutgoingEvent[],

@@ -154,9 +154,9 @@ export const SCRIPTS = {
   },
   enqueueWithOptions: {
     name: 'enqueueWithOptions',
-    sha1: 'a945c8d433d12505e158a370c70d47ff75faed28',
+    sha1: '0a2f74fba97917b7196517775f79c6b862296ff4',
     commands: 'del get hdel hget hincrby hlen hmget hset incrby llen lpush pexpire pttl publish set time xadd xdel xlen xpending xrevrange zadd zcard zrange',
-    source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal event_stream, delayed, delayed_bodies, message_queue, leftovers, response_stream, inbox, lanes, lane_bodies, lane_ids, producer, records_at = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11], 12\nlocal group, client, max_length, legacy_consumers, kept_longer, after, batch, slot, memory, pushes, inbox_needed, events_at = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4] == '1', tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7], ARGV[8], ARGV[9], ARGV[10] == '1', tonumber(ARGV[11]), 12\n\n\nlocal known = redis.call('HGET', producer, slot)\nif known then\n  local stored = string.match(known, '^%d+')\n  if stored == batch then\n    redis.call('PEXPIRE', producer, memory)\n    return string.sub(known, #stored + 2)\n  end\n  if tonumber(stored) > tonumber(batch) then return redis.error_reply('STALE batch ' .. batch) end\nend\n\nif after >= 0 then\n  local ordered = tonumber(redis.call('HGET', producer, 'ordered') or 0)\n  if ordered < after then return redis.error_reply('EARLY batch ' .. batch) end\n  if ordered > tonumber(batch) then return redis.error_reply('STALE batch ' .. batch) end\nend\n\nlocal function now_ms()\n  local time = redis.call('TIME')\n  return time[1] * 1000 + math.floor(time[2] / 1000)\nend\n\nlocal function count_messages()\n  local put_off = redis.call('ZCARD', delayed) + redis.call('HLEN', lane_bodies)\n  if legacy_consumers then\n    local pending = redis.pcall('XPENDING', event_stream, group)\n    return redis.call('LLEN', message_queue) + (pending.err and 0 or pending[1]) + put_off\n  end\n  local no_messages = math.max(redis.call('XLEN', response_stream), redis.call('ZCARD', leftovers))\n  return redis.call('XLEN', event_stream) - no_messages + put_off\nend\n\n\nlocal SOON_MS = 2500\n\nlocal function store_due(fields, due)\n  local id = redis.call('XADD', event_stream, '*', 'due', due)\n  redis.call('ZADD', delayed, due, id)\n  fields[#fields + 1], fields[#fields + 2] = 'origin', id\n  redis.call('HSET', delayed_bodies, id, cjson.encode(fields))\n  local is_first = redis.call('ZRANGE', delayed, 0, 0)[1] == id\n  if tonumber(due) > now_ms() + SOON_MS or not is_first then redis.call('XDEL', event_stream, id) end\n  return id\nend\n\nlocal function store_delayed(fields, delay)\n  local due = string.format('%.0f', now_ms() + 1 + delay)\n  fields[#fields + 1], fields[#fields + 2] = 'due', due\n  return store_due(fields, due)\nend\n\nlocal function first_event(record)\n  local first = redis.pcall('GET', record)\n  return type(first) == 'string' and first\nend\n\nlocal function remember_event(record, id, window)\n  redis.call('SET', record, id, 'PX', window)\nend\n\n\nlocal PUSHED_BYTES = 16 * 1024\n\nlocal function push_replies(inbox, replies)\n  local is_whole = pushes and #replies < PUSHED_BYTES\n  local before = ''\n  if is_whole then\n    local latest = redis.pcall('XREVRANGE', inbox, '+', '-', 'COUNT', 1)[1]\n    before = latest and latest[1] or ''\n  end\n  local id = redis.pcall('XADD', inbox, '*', 'replies', replies)\n  if not pushes or type(id) ~= 'string' then return id end\n  if redis.set_repl then redis.set_repl(redis.REPL_NONE) end\n  redis.pcall('PUBLISH', inbox, is_whole and id .. ' ' .. before .. ' ' .. replies or id)\n  if redis.set_repl then redis.set_repl(redis.REPL_ALL) end\n  return id\nend\n\nlocal REPLIES_PER_ENTRY = 1000\n\nlocal function send_replies(record, count, request)\n  for from = 0, count - 1, REPLIES_PER_ENTRY do\n    local numbers, replies = {}, {}\n    for n = from, math.min(from + REPLIES_PER_ENTRY, count) - 1 do numbers[#numbers + 1] = n end\n    for _, rest in ipairs(redis.call('HMGET', record, unpack(numbers))) do\n      if rest then replies[#replies + 1] = '[\"' .. request .. '\",' .. rest end\n    end\n    push_replies(inbox, '[' .. table.concat(replies, ',') .. ']')\n  end\nend\n\nlocal function join_request(record, wait, request)\n  local first, waiters, count, ended =\n    unpack(redis.pcall('HMGET', record, 'origin', 'waiters', 'count', 'ended'))\n  if not first then return false end\n  if not ended then\n    local waiter = client .. ' ' .. request\n    redis.call('HSET', record, 'waiters', waiters == '' and waiter or waiters .. ' ' .. waiter)\n    if redis.call('PTTL', record) < wait then redis.call('PEXPIRE', record, wait) end\n  end\n  send_replies(record, tonumber(count) or 0, request)\n  return first\nend\n\nlocal function remember_request(record, id, window, wait, request)\n  local ends = string.format('%.0f', now_ms() + 1 + window)\n  redis.call('DEL', record)\n  redis.call('HSET', record, 'origin', id, 'ends', ends, 'waiters', client .. ' ' .. request)\n  redis.call('PEXPIRE', record, math.max(window, wait))\nend\n\nlocal function store_listed(fields)\n  fields[#fields + 1], fields[#fields + 2] = 'listed', '1'\n  local id = redis.call('XADD', event_stream, '*', unpack(fields))\n  redis.call('LPUSH', message_queue, id)\n  local timeout = string.match(fields[2], '^{\"request_uuid\":%d+,\"timeout\":(%d+)')\n  local deletable = string.match(id, '^%d+') + timeout * 1000 + kept_longer\n  redis.call('ZADD', leftovers, string.format('%.0f', deletable), id)\n  return id\nend\n\n\nlocal DELAYED = 'd'\nlocal DEAD = 'x'\n\nlocal function parse_lane(text)\n  if not text then return nil end\n  local head, entry, first, last = string.match(text, '^(%d+%-%d+) (%S+) (%d+) (%d+)$')\n  if head then return head, entry, tonumber(first), tonumber(last) end\n  return string.match(text, '^%d+%-%d+$'), text, 1, 0\nend\n\nlocal function set_lane(key, head, entry, first, last)\n  local text = head\n  if head ~= entry or first <= last then text = string.format('%s %s %.0f %.0f', head, entry, first, last) end\n  redis.call('HSET', lanes, key, text)\nend\n\nlocal function count_blocked(change)\n  if redis.call('HINCRBY', lanes, '', change) <= 0 then redis.call('HDEL', lanes, '') end\nend\n\nlocal function move_head(key, origin, entry)\n  local head, _, first, last = parse_lane(redis.call('HGET', lanes, key))\n  if not head then set_lane(key, origin, entry, 1, 0)\n  elseif head == origin then set_lane(key, head, entry, first, last) end\nend\n\nlocal LANE_IDS_TTL_MS = 60000\nlocal IDS_PER_NUMBER = 999\nlocal id_number, ids_made = nil, IDS_PER_NUMBER\n\nlocal function make_id()\n  if ids_made == IDS_PER_NUMBER then\n    id_number, ids_made = redis.call('INCRBY', lane_ids, 1), 0\n    redis.call('PEXPIRE', lane_ids, LANE_IDS_TTL_MS)\n  end\n  ids_made = ids_made + 1\n  return string.format('%.0f-1%011.0f%03.0f', now_ms(), id_number % 1e11, ids_made)\nend\n\nlocal function add_to_lane(key, fields, origin)\n  local head, entry, first, last = parse_lane(redis.call('HGET', lanes, key))\n  if not head or head == origin then\n    local id = redis.call('XADD', event_stream, '*', unpack(fields))\n    if head then set_lane(key, head, id, first, last) else set_lane(key, origin or id, id, 1, 0) end\n    return id\n  end\n  if not origin then\n    origin = make_id()\n    fields[#fields + 1], fields[#fields + 2] = 'origin', origin\n  end\n  if first > last then count_blocked(1) end\n  last = last + 1\n  redis.call('HSET', lane_bodies, string.format('%.0f %s', last, key), cmsgpack.pack(fields))\n  set_lane(key, head, entry, first, last)\n  return origin\nend\n\nif legacy_consumers then\n  redis.call('LLEN', message_queue)\n  redis.call('ZCARD', leftovers)\nend\n\nlocal room = max_length == 0 and math.huge or max_length - count_messages()\n\nlocal function store(fields, delay, is_listed)\n  if room <= 0 then return 'FULL' end\n  room = room - 1\n  if delay > 0 then return store_delayed(fields, delay) end\n  if fields[5] == 'ordering_key' then return add_to_lane(fields[6], fields) end\n  if is_listed then return store_listed(fields) end\n  return redis.call('XADD', event_stream, '*', unpack(fields))\nend\n\nlocal function store_deduplicated_event(fields, options)\n  local record = KEYS[records_at + options.record - 1]\n  local id = first_event(record)\n  if id then return id end\n  id = store(fields, options.delay, legacy_consumers)\n  if id ~= 'FULL' then remember_event(record, id, options.window) end\n  return id\nend\n\nlocal function store_deduplicated_request(fields, options)\n  local record = KEYS[records_at + options.record - 1]\n  local id = join_request(record, options.wait, options.request)\n  if id then return id end\n  id = store(fields, options.delay, false)\n  if id ~= 'FULL' then remember_request(record, id, options.window, options.wait, options.request) end\n  return id\nend\n\nlocal function store_with_options(fields, options)\n  if options.record == 0 then return store(fields, options.delay, legacy_consumers) end\n  if options.request == '' then return store_deduplicated_event(fields, options) end\n  return store_deduplicated_request(fields, options)\nend\n\nlocal ids, i = {}, events_at\nwhile i <= #ARGV do\n  local json, reply_to, options, length = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]\n  local last = i + 3 + length\n  local id\n  if options ~= '' then\n    local fields = { 'event', json, 'reply_to', reply_to, unpack(ARGV, i + 4, last) }\n    id = store_with_options(fields, cjson.decode(options))\n  elseif legacy_consumers or ARGV[i + 4] == 'ordering_key' then\n    id = store({ 'event', json, 'reply_to', reply_to, unpack(ARGV, i + 4, last) }, 0, legacy_consumers)\n  elseif room <= 0 then\n    id = 'FULL'\n  else\n    id = redis.call('XADD', event_stream, '*', 'event', json, 'reply_to', reply_to, unpack(ARGV, i + 4, last))\n    room = room - 1\n  end\n  ids[#ids + 1] = id\n  i = last + 1\nend\n\nif after >= 0 then redis.call('HSET', producer, 'ordered', batch) end\n\n\nif inbox_needed > 0 then\n  local left = redis.call('PTTL', inbox)\n  if left == -2 then\n    redis.call('XDEL', inbox, redis.call('XADD', inbox, '*', 'created', ''))\n  end\n  if left < inbox_needed then redis.call('PEXPIRE', inbox, inbox_needed + 30000) end\nend\nlocal answer = table.concat(ids, ',')\nredis.call('HSET', producer, slot, batch .. ' ' .. answer)\nredis.call('PEXPIRE', producer, memory)\nreturn answer\n",
+    source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal event_stream, delayed, delayed_bodies, message_queue, leftovers, response_stream, inbox, lanes, lane_bodies, lane_ids, producer, records_at = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11], 12\nlocal group, client, max_length, legacy_consumers, kept_longer, after, batch, slot, memory, pushes, inbox_needed, events_at = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4] == '1', tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7], ARGV[8], ARGV[9], ARGV[10] == '1', tonumber(ARGV[11]), 12\n\n\nlocal known = redis.call('HGET', producer, slot)\nif known then\n  local stored = string.match(known, '^%d+')\n  if stored == batch then\n    redis.call('PEXPIRE', producer, memory)\n    return string.sub(known, #stored + 2)\n  end\n  if tonumber(stored) > tonumber(batch) then return redis.error_reply('STALE batch ' .. batch) end\nend\n\nif after >= 0 then\n  local ordered = tonumber(redis.call('HGET', producer, 'ordered') or 0)\n  if ordered < after then return redis.error_reply('EARLY batch ' .. batch) end\n  if ordered > tonumber(batch) then return redis.error_reply('STALE batch ' .. batch) end\nend\n\nlocal function now_ms()\n  local time = redis.call('TIME')\n  return time[1] * 1000 + math.floor(time[2] / 1000)\nend\n\nlocal function count_messages()\n  local put_off = redis.call('ZCARD', delayed) + redis.call('HLEN', lane_bodies)\n  if legacy_consumers then\n    local pending = redis.pcall('XPENDING', event_stream, group)\n    return redis.call('LLEN', message_queue) + (pending.err and 0 or pending[1]) + put_off\n  end\n  local no_messages = math.max(redis.call('XLEN', response_stream), redis.call('ZCARD', leftovers))\n  return redis.call('XLEN', event_stream) - no_messages + put_off\nend\n\n\nlocal SOON_MS = 2500\n\nlocal function store_due(fields, due)\n  local id = redis.call('XADD', event_stream, '*', 'due', due)\n  redis.call('ZADD', delayed, due, id)\n  fields[#fields + 1], fields[#fields + 2] = 'origin', id\n  redis.call('HSET', delayed_bodies, id, cjson.encode(fields))\n  local is_first = redis.call('ZRANGE', delayed, 0, 0)[1] == id\n  if tonumber(due) > now_ms() + SOON_MS or not is_first then redis.call('XDEL', event_stream, id) end\n  return id\nend\n\nlocal function store_delayed(fields, delay)\n  local due = string.format('%.0f', now_ms() + 1 + delay)\n  fields[#fields + 1], fields[#fields + 2] = 'due', due\n  return store_due(fields, due)\nend\n\nlocal function first_event(record)\n  local first = redis.pcall('GET', record)\n  return type(first) == 'string' and first\nend\n\nlocal function remember_event(record, id, window)\n  redis.call('SET', record, id, 'PX', window)\nend\n\n\nlocal PUSHED_BYTES = 16 * 1024\n\nlocal function push_replies(inbox, replies)\n  local is_whole = pushes and #replies < PUSHED_BYTES\n  local before = ''\n  if is_whole then\n    local latest = redis.pcall('XREVRANGE', inbox, '+', '-', 'COUNT', 1)[1]\n    before = latest and latest[1] or ''\n  end\n  local id = redis.pcall('XADD', inbox, '*', 'replies', replies)\n  if not pushes or type(id) ~= 'string' then return id end\n  if redis.set_repl then redis.set_repl(redis.REPL_NONE) end\n  redis.pcall('PUBLISH', inbox, is_whole and id .. ' ' .. before .. ' ' .. replies or id)\n  if redis.set_repl then redis.set_repl(redis.REPL_ALL) end\n  return id\nend\n\nlocal REPLIES_PER_ENTRY = 1000\n\nlocal function send_replies(record, count, request)\n  for from = 0, count - 1, REPLIES_PER_ENTRY do\n    local numbers, replies = {}, {}\n    for n = from, math.min(from + REPLIES_PER_ENTRY, count) - 1 do numbers[#numbers + 1] = n end\n    for _, rest in ipairs(redis.call('HMGET', record, unpack(numbers))) do\n      if rest then replies[#replies + 1] = '[\"' .. request .. '\",' .. rest end\n    end\n    push_replies(inbox, '[' .. table.concat(replies, ',') .. ']')\n  end\nend\n\nlocal function join_request(record, wait, request)\n  local first, waiters, count, ended =\n    unpack(redis.pcall('HMGET', record, 'origin', 'waiters', 'count', 'ended'))\n  if not first then return false, first == nil or waiters or count or ended end\n  if not ended then\n    local waiter = client .. ' ' .. request\n    redis.call('HSET', record, 'waiters', waiters == '' and waiter or waiters .. ' ' .. waiter)\n    if redis.call('PTTL', record) < wait then redis.call('PEXPIRE', record, wait) end\n  end\n  send_replies(record, tonumber(count) or 0, request)\n  return first\nend\n\nlocal stored_at\n\nlocal function remember_request(record, id, window, wait, request)\n  stored_at = stored_at or now_ms()\n  local ends = string.format('%.0f', stored_at + 1 + window)\n  redis.call('HSET', record, 'origin', id, 'ends', ends, 'waiters', client .. ' ' .. request)\n  redis.call('PEXPIRE', record, math.max(window, wait))\nend\n\nlocal function store_listed(fields)\n  fields[#fields + 1], fields[#fields + 2] = 'listed', '1'\n  local id = redis.call('XADD', event_stream, '*', unpack(fields))\n  redis.call('LPUSH', message_queue, id)\n  local timeout = string.match(fields[2], '^{\"request_uuid\":%d+,\"timeout\":(%d+)')\n  local deletable = string.match(id, '^%d+') + timeout * 1000 + kept_longer\n  redis.call('ZADD', leftovers, string.format('%.0f', deletable), id)\n  return id\nend\n\n\nlocal DELAYED = 'd'\nlocal DEAD = 'x'\n\nlocal function parse_lane(text)\n  if not text then return nil end\n  local head, entry, first, last = string.match(text, '^(%d+%-%d+) (%S+) (%d+) (%d+)$')\n  if head then return head, entry, tonumber(first), tonumber(last) end\n  return string.match(text, '^%d+%-%d+$'), text, 1, 0\nend\n\nlocal function set_lane(key, head, entry, first, last)\n  local text = head\n  if head ~= entry or first <= last then text = string.format('%s %s %.0f %.0f', head, entry, first, last) end\n  redis.call('HSET', lanes, key, text)\nend\n\nlocal function count_blocked(change)\n  if redis.call('HINCRBY', lanes, '', change) <= 0 then redis.call('HDEL', lanes, '') end\nend\n\nlocal function move_head(key, origin, entry)\n  local head, _, first, last = parse_lane(redis.call('HGET', lanes, key))\n  if not head then set_lane(key, origin, entry, 1, 0)\n  elseif head == origin then set_lane(key, head, entry, first, last) end\nend\n\nlocal LANE_IDS_TTL_MS = 60000\nlocal IDS_PER_NUMBER = 999\nlocal id_number, ids_made = nil, IDS_PER_NUMBER\n\nlocal function make_id()\n  if ids_made == IDS_PER_NUMBER then\n    id_number, ids_made = redis.call('INCRBY', lane_ids, 1), 0\n    redis.call('PEXPIRE', lane_ids, LANE_IDS_TTL_MS)\n  end\n  ids_made = ids_made + 1\n  return string.format('%.0f-1%011.0f%03.0f', now_ms(), id_number % 1e11, ids_made)\nend\n\nlocal function add_to_lane(key, fields, origin)\n  local head, entry, first, last = parse_lane(redis.call('HGET', lanes, key))\n  if not head or head == origin then\n    local id = redis.call('XADD', event_stream, '*', unpack(fields))\n    if head then set_lane(key, head, id, first, last) else set_lane(key, origin or id, id, 1, 0) end\n    return id\n  end\n  if not origin then\n    origin = make_id()\n    fields[#fields + 1], fields[#fields + 2] = 'origin', origin\n  end\n  if first > last then count_blocked(1) end\n  last = last + 1\n  redis.call('HSET', lane_bodies, string.format('%.0f %s', last, key), cmsgpack.pack(fields))\n  set_lane(key, head, entry, first, last)\n  return origin\nend\n\nif legacy_consumers then\n  redis.call('LLEN', message_queue)\n  redis.call('ZCARD', leftovers)\nend\n\nlocal room = max_length == 0 and math.huge or max_length - count_messages()\n\nlocal function store(fields, delay, is_listed)\n  if room <= 0 then return 'FULL' end\n  room = room - 1\n  if delay > 0 then return store_delayed(fields, delay) end\n  if fields[5] == 'ordering_key' then return add_to_lane(fields[6], fields) end\n  if is_listed then return store_listed(fields) end\n  return redis.call('XADD', event_stream, '*', unpack(fields))\nend\n\nlocal function store_deduplicated_event(fields, options)\n  local record = KEYS[records_at + options.record - 1]\n  local id = first_event(record)\n  if id then return id end\n  id = store(fields, options.delay, legacy_consumers)\n  if id ~= 'FULL' then remember_event(record, id, options.window) end\n  return id\nend\n\nlocal function store_deduplicated_request(fields, options)\n  local record = KEYS[records_at + options.record - 1]\n  local id, is_taken = join_request(record, options.wait, options.request)\n  if id then return id end\n  id = store(fields, options.delay, false)\n  if id == 'FULL' then return id end\n  if is_taken then redis.call('DEL', record) end\n  remember_request(record, id, options.window, options.wait, options.request)\n  return id\nend\n\nlocal function store_with_options(fields, options)\n  if options.record == 0 then return store(fields, options.delay, legacy_consumers) end\n  if options.request == '' then return store_deduplicated_event(fields, options) end\n  return store_deduplicated_request(fields, options)\nend\n\nlocal ids, i = {}, events_at\nwhile i <= #ARGV do\n  local json, reply_to, options, length = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]\n  local last = i + 3 + length\n  local id\n  if options ~= '' then\n    local fields = { 'event', json, 'reply_to', reply_to, unpack(ARGV, i + 4, last) }\n    id = store_with_options(fields, cjson.decode(options))\n  elseif legacy_consumers or ARGV[i + 4] == 'ordering_key' then\n    id = store({ 'event', json, 'reply_to', reply_to, unpack(ARGV, i + 4, last) }, 0, legacy_consumers)\n  elseif room <= 0 then\n    id = 'FULL'\n  else\n    id = redis.call('XADD', event_stream, '*', 'event', json, 'reply_to', reply_to, unpack(ARGV, i + 4, last))\n    room = room - 1\n  end\n  ids[#ids + 1] = id\n  i = last + 1\nend\n\nif after >= 0 then redis.call('HSET', producer, 'ordered', batch) end\n\n\nif inbox_needed > 0 then\n  local left = redis.call('PTTL', inbox)\n  if left == -2 then\n    redis.call('XDEL', inbox, redis.call('XADD', inbox, '*', 'created', ''))\n  end\n  if left < inbox_needed then redis.call('PEXPIRE', inbox, inbox_needed + 30000) end\nend\nlocal answer = table.concat(ids, ',')\nredis.call('HSET', producer, slot, batch .. ' ' .. answer)\nredis.call('PEXPIRE', producer, memory)\nreturn answer\n",
   },
   answerLegacy: {
     name: 'answerLegacy',
@@ -328,9 +328,9 @@ export const SCRIPTS = {
   },
   settleDeduplicatedBatch: {
     name: 'settleDeduplicatedBatch',
-    sha1: 'ca12cd9b3d440d4e8ab0143a38593eb2395c90bd',
+    sha1: '90e346447e1d9cabeba3d70063581570a4cf53a2',
     commands: 'exists hdel hget hincrby hlen hmget hset pexpire publish time xack xadd xdel xrevrange zrem',
-    source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal event_stream, lanes, lane_bodies, cancelled, addresses_at = KEYS[1], KEYS[2], KEYS[3], KEYS[4], 5\nlocal group, pushes, attempts_at = ARGV[1], ARGV[2] == '1', 3\n\n\n\nlocal PUSHED_BYTES = 16 * 1024\n\nlocal function push_replies(inbox, replies)\n  local is_whole = pushes and #replies < PUSHED_BYTES\n  local before = ''\n  if is_whole then\n    local latest = redis.pcall('XREVRANGE', inbox, '+', '-', 'COUNT', 1)[1]\n    before = latest and latest[1] or ''\n  end\n  local id = redis.pcall('XADD', inbox, '*', 'replies', replies)\n  if not pushes or type(id) ~= 'string' then return id end\n  if redis.set_repl then redis.set_repl(redis.REPL_NONE) end\n  redis.pcall('PUBLISH', inbox, is_whole and id .. ' ' .. before .. ' ' .. replies or id)\n  if redis.set_repl then redis.set_repl(redis.REPL_ALL) end\n  return id\nend\n\nlocal function add_replies(inbox, replies)\n  if redis.call('EXISTS', inbox) == 1 then return push_replies(inbox, replies) end\nend\n\nlocal function end_attempt(stream, group, id)\n  if redis.call('XDEL', stream, id) == 0 then return false end\n  redis.pcall('XACK', stream, group, id)\n  return true\nend\n\nlocal function end_attempts(stream, group, first, last)\n  return redis.pcall('XACK', stream, group, unpack(ARGV, first, last)) == last - first + 1\nend\n\nlocal function acknowledge_attempt(stream, group, id)\n  return redis.call('XACK', stream, group, id) == 1\nend\n\n\nlocal MAX_FIELDS = 7000\n\nlocal function are_fields(fields)\n  if type(fields) ~= 'table' or #fields == 0 or #fields % 2 == 1 then return false end\n  if #fields >= MAX_FIELDS then return false end\n  for _, text in ipairs(fields) do\n    if type(text) ~= 'string' then return false end\n  end\n  return true\nend\n\nlocal function bytes_of(fields)\n  local bytes = 0\n  for i = 2, #fields, 2 do bytes = bytes + #fields[i] end\n  return bytes\nend\n\nlocal function get_field(fields, name)\n  for i = 1, #fields, 2 do\n    if fields[i] == name then return fields[i + 1] end\n  end\n  return nil\nend\n\nlocal function set_field(fields, name, value)\n  for i = 1, #fields, 2 do\n    if fields[i] == name then\n      fields[i + 1] = value\n      return\n    end\n  end\n  fields[#fields + 1], fields[#fields + 2] = name, value\nend\n\nlocal function without_field(fields, name)\n  local rest = {}\n  for i = 1, #fields, 2 do\n    if fields[i] ~= name then rest[#rest + 1], rest[#rest + 2] = fields[i], fields[i + 1] end\n  end\n  return rest\nend\n\nlocal DELAYED = 'd'\nlocal DEAD = 'x'\n\nlocal function parse_lane(text)\n  if not text then return nil end\n  local head, entry, first, last = string.match(text, '^(%d+%-%d+) (%S+) (%d+) (%d+)$')\n  if head then return head, entry, tonumber(first), tonumber(last) end\n  return string.match(text, '^%d+%-%d+$'), text, 1, 0\nend\n\nlocal function set_lane(key, head, entry, first, last)\n  local text = head\n  if head ~= entry or first <= last then text = string.format('%s %s %.0f %.0f', head, entry, first, last) end\n  redis.call('HSET', lanes, key, text)\nend\n\nlocal function count_blocked(change)\n  if redis.call('HINCRBY', lanes, '', change) <= 0 then redis.call('HDEL', lanes, '') end\nend\n\nlocal function move_head(key, origin, entry)\n  local head, _, first, last = parse_lane(redis.call('HGET', lanes, key))\n  if not head then set_lane(key, origin, entry, 1, 0)\n  elseif head == origin then set_lane(key, head, entry, first, last) end\nend\nlocal function now_ms()\n  local time = redis.call('TIME')\n  return time[1] * 1000 + math.floor(time[2] / 1000)\nend\n\nlocal MAX_DROPPED = 100\nlocal dropped = 0\n\nlocal function is_useless(fields, origin)\n  local reply_to = get_field(fields, 'reply_to')\n  if not reply_to or reply_to == '' or get_field(fields, 'deduplication') then return false end\n  local timeout = string.match(fields[2], '\"timeout\":%s*(%d+)')\n  local due = tonumber(get_field(fields, 'due') or string.match(origin, '^%d+'))\n  if timeout and due and due + timeout * 1000 <= now_ms() then return true end\n  return redis.call('ZREM', cancelled, origin) == 1\nend\n\nlocal function release(key, origin)\n  local text = redis.call('HGET', lanes, key)\n  local head, _, first, last = parse_lane(text)\n  if head ~= origin then return false end\n  if first > last then\n    redis.call('HDEL', lanes, key)\n    return true\n  end\n  for number = first, last do\n    local field = string.format('%.0f %s', number, key)\n    local body = redis.call('HGET', lane_bodies, field)\n    if body then\n      local fields = cmsgpack.unpack(body)\n      local next_origin = get_field(fields, 'origin')\n      redis.call('HDEL', lane_bodies, field)\n      if dropped < MAX_DROPPED and is_useless(fields, next_origin) then\n        dropped = dropped + 1\n      else\n        set_lane(key, next_origin, redis.call('XADD', event_stream, '*', unpack(fields)), number + 1, last)\n        if number == last then count_blocked(-1) end\n        return true\n      end\n    elseif redis.call('HLEN', lane_bodies) == 0 then\n      break\n    end\n  end\n  count_blocked(-1)\n  redis.call('HDEL', lanes, key)\n  return true\nend\n\nlocal PER_ATTEMPT = 8\n\nlocal now = now_ms()\nlocal mine, ids, others, lost, packs = {}, {}, {}, {}, {}\n\nfor i = attempts_at, #ARGV, PER_ATTEMPT do\n  local id, origin, ordering_key, record, waiters, requester, inbox_numbers, replies =\n    unpack(ARGV, i, i + PER_ATTEMPT - 1)\n  record = KEYS[addresses_at + record - 1]\n  local first, waiting, ended, ends = unpack(redis.pcall('HMGET', record, 'origin', 'waiters', 'ended', 'ends'))\n  local is_kept = first == origin\n  if not is_kept then waiting = requester end\n  if waiting ~= waiters then\n    others[#others + 1], others[#others + 2] = id, waiting\n  else\n    ids[#ids + 1] = id\n    mine[#mine + 1] = {\n      id = id,\n      origin = origin,\n      ordering_key = ordering_key,\n      record = is_kept and record,\n      is_told = is_kept and ended,\n      ends = ends,\n      waiters = waiters,\n      inbox_numbers = inbox_numbers,\n      replies = replies,\n    }\n  end\nend\n\nlocal function remember_replies(attempt, replies)\n  local number = tonumber(string.match(replies[1], '^%d+,(%d+)'))\n  for k, reply in ipairs(replies) do redis.call('HSET', attempt.record, number + k - 1, reply) end\n  redis.call('HSET', attempt.record, 'count', number + #replies, 'ended', 1)\n  redis.call('PEXPIRE', attempt.record, string.format('%.0f', attempt.ends - now))\nend\n\nlocal function answer(attempt)\n  local replies = {}\n  for reply in string.gmatch(attempt.replies, '[^\\n]+') do replies[#replies + 1] = reply end\n  if attempt.record then remember_replies(attempt, replies) end\n  local next_number = string.gmatch(attempt.inbox_numbers, '%d+')\n  for _, request in string.gmatch(attempt.waiters, '(%S+) (%S+)') do\n    local number = tonumber(next_number())\n    if number > 0 then\n      local pack = packs[number] or {}\n      packs[number] = pack\n      for _, reply in ipairs(replies) do pack[#pack + 1] = '[\"' .. request .. '\",' .. reply end\n    end\n  end\nend\n\nlocal is_whole = #ids > 0 and redis.pcall('XACK', event_stream, group, unpack(ids)) == #ids\nif is_whole then redis.call('XDEL', event_stream, unpack(ids)) end\nfor _, attempt in ipairs(mine) do\n  if is_whole or end_attempt(event_stream, group, attempt.id) then\n    if not attempt.is_told then answer(attempt) end\n    if attempt.ordering_key ~= '' then release(attempt.ordering_key, attempt.origin) end\n  else\n    lost[#lost + 1] = attempt.id\n  end\nend\nfor number, pack in pairs(packs) do\n  add_replies(KEYS[addresses_at + number - 1], '[' .. table.concat(pack, ',') .. ']')\nend\nreturn { lost, others }\n",
+    source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal event_stream, lanes, lane_bodies, cancelled, addresses_at = KEYS[1], KEYS[2], KEYS[3], KEYS[4], 5\nlocal group, pushes, attempts_at = ARGV[1], ARGV[2] == '1', 3\n\n\n\nlocal PUSHED_BYTES = 16 * 1024\n\nlocal function push_replies(inbox, replies)\n  local is_whole = pushes and #replies < PUSHED_BYTES\n  local before = ''\n  if is_whole then\n    local latest = redis.pcall('XREVRANGE', inbox, '+', '-', 'COUNT', 1)[1]\n    before = latest and latest[1] or ''\n  end\n  local id = redis.pcall('XADD', inbox, '*', 'replies', replies)\n  if not pushes or type(id) ~= 'string' then return id end\n  if redis.set_repl then redis.set_repl(redis.REPL_NONE) end\n  redis.pcall('PUBLISH', inbox, is_whole and id .. ' ' .. before .. ' ' .. replies or id)\n  if redis.set_repl then redis.set_repl(redis.REPL_ALL) end\n  return id\nend\n\nlocal function add_replies(inbox, replies)\n  if redis.call('EXISTS', inbox) == 1 then return push_replies(inbox, replies) end\nend\n\nlocal function end_attempt(stream, group, id)\n  if redis.call('XDEL', stream, id) == 0 then return false end\n  redis.pcall('XACK', stream, group, id)\n  return true\nend\n\nlocal function end_attempts(stream, group, first, last)\n  return redis.pcall('XACK', stream, group, unpack(ARGV, first, last)) == last - first + 1\nend\n\nlocal function acknowledge_attempt(stream, group, id)\n  return redis.call('XACK', stream, group, id) == 1\nend\n\n\nlocal MAX_FIELDS = 7000\n\nlocal function are_fields(fields)\n  if type(fields) ~= 'table' or #fields == 0 or #fields % 2 == 1 then return false end\n  if #fields >= MAX_FIELDS then return false end\n  for _, text in ipairs(fields) do\n    if type(text) ~= 'string' then return false end\n  end\n  return true\nend\n\nlocal function bytes_of(fields)\n  local bytes = 0\n  for i = 2, #fields, 2 do bytes = bytes + #fields[i] end\n  return bytes\nend\n\nlocal function get_field(fields, name)\n  for i = 1, #fields, 2 do\n    if fields[i] == name then return fields[i + 1] end\n  end\n  return nil\nend\n\nlocal function set_field(fields, name, value)\n  for i = 1, #fields, 2 do\n    if fields[i] == name then\n      fields[i + 1] = value\n      return\n    end\n  end\n  fields[#fields + 1], fields[#fields + 2] = name, value\nend\n\nlocal function without_field(fields, name)\n  local rest = {}\n  for i = 1, #fields, 2 do\n    if fields[i] ~= name then rest[#rest + 1], rest[#rest + 2] = fields[i], fields[i + 1] end\n  end\n  return rest\nend\n\nlocal DELAYED = 'd'\nlocal DEAD = 'x'\n\nlocal function parse_lane(text)\n  if not text then return nil end\n  local head, entry, first, last = string.match(text, '^(%d+%-%d+) (%S+) (%d+) (%d+)$')\n  if head then return head, entry, tonumber(first), tonumber(last) end\n  return string.match(text, '^%d+%-%d+$'), text, 1, 0\nend\n\nlocal function set_lane(key, head, entry, first, last)\n  local text = head\n  if head ~= entry or first <= last then text = string.format('%s %s %.0f %.0f', head, entry, first, last) end\n  redis.call('HSET', lanes, key, text)\nend\n\nlocal function count_blocked(change)\n  if redis.call('HINCRBY', lanes, '', change) <= 0 then redis.call('HDEL', lanes, '') end\nend\n\nlocal function move_head(key, origin, entry)\n  local head, _, first, last = parse_lane(redis.call('HGET', lanes, key))\n  if not head then set_lane(key, origin, entry, 1, 0)\n  elseif head == origin then set_lane(key, head, entry, first, last) end\nend\nlocal function now_ms()\n  local time = redis.call('TIME')\n  return time[1] * 1000 + math.floor(time[2] / 1000)\nend\n\nlocal MAX_DROPPED = 100\nlocal dropped = 0\n\nlocal function is_useless(fields, origin)\n  local reply_to = get_field(fields, 'reply_to')\n  if not reply_to or reply_to == '' or get_field(fields, 'deduplication') then return false end\n  local timeout = string.match(fields[2], '\"timeout\":%s*(%d+)')\n  local due = tonumber(get_field(fields, 'due') or string.match(origin, '^%d+'))\n  if timeout and due and due + timeout * 1000 <= now_ms() then return true end\n  return redis.call('ZREM', cancelled, origin) == 1\nend\n\nlocal function release(key, origin)\n  local text = redis.call('HGET', lanes, key)\n  local head, _, first, last = parse_lane(text)\n  if head ~= origin then return false end\n  if first > last then\n    redis.call('HDEL', lanes, key)\n    return true\n  end\n  for number = first, last do\n    local field = string.format('%.0f %s', number, key)\n    local body = redis.call('HGET', lane_bodies, field)\n    if body then\n      local fields = cmsgpack.unpack(body)\n      local next_origin = get_field(fields, 'origin')\n      redis.call('HDEL', lane_bodies, field)\n      if dropped < MAX_DROPPED and is_useless(fields, next_origin) then\n        dropped = dropped + 1\n      else\n        set_lane(key, next_origin, redis.call('XADD', event_stream, '*', unpack(fields)), number + 1, last)\n        if number == last then count_blocked(-1) end\n        return true\n      end\n    elseif redis.call('HLEN', lane_bodies) == 0 then\n      break\n    end\n  end\n  count_blocked(-1)\n  redis.call('HDEL', lanes, key)\n  return true\nend\n\nlocal PER_ATTEMPT = 8\n\nlocal now = now_ms()\nlocal mine, ids, others, lost, packs = {}, {}, {}, {}, {}\n\nfor i = attempts_at, #ARGV, PER_ATTEMPT do\n  local id, origin, ordering_key, record, waiters, requester, inbox_numbers, replies =\n    unpack(ARGV, i, i + PER_ATTEMPT - 1)\n  record = KEYS[addresses_at + record - 1]\n  local first, waiting, ended, ends = unpack(redis.pcall('HMGET', record, 'origin', 'waiters', 'ended', 'ends'))\n  local is_kept = first == origin\n  if not is_kept then waiting = requester end\n  if waiting ~= waiters then\n    others[#others + 1], others[#others + 2] = id, waiting\n  else\n    ids[#ids + 1] = id\n    mine[#mine + 1] = {\n      id = id,\n      origin = origin,\n      ordering_key = ordering_key,\n      record = is_kept and record,\n      is_told = is_kept and ended,\n      ends = ends,\n      waiters = waiters,\n      inbox_numbers = inbox_numbers,\n      replies = replies,\n    }\n  end\nend\n\nlocal function remember_replies(attempt, replies)\n  local number = tonumber(string.match(replies[1], '^%d+,(%d+)'))\n  local last = number + #replies - 1\n  for k = 1, #replies - 1 do redis.call('HSET', attempt.record, number + k - 1, replies[k]) end\n  redis.call('HSET', attempt.record, last, replies[#replies], 'count', last + 1, 'ended', 1)\n  redis.call('PEXPIRE', attempt.record, string.format('%.0f', attempt.ends - now))\nend\n\nlocal function answer(attempt)\n  local replies = {}\n  for reply in string.gmatch(attempt.replies, '[^\\n]+') do replies[#replies + 1] = reply end\n  if attempt.record then remember_replies(attempt, replies) end\n  local next_number = string.gmatch(attempt.inbox_numbers, '%d+')\n  for _, request in string.gmatch(attempt.waiters, '(%S+) (%S+)') do\n    local number = tonumber(next_number())\n    if number > 0 then\n      local pack = packs[number] or {}\n      packs[number] = pack\n      for _, reply in ipairs(replies) do pack[#pack + 1] = '[\"' .. request .. '\",' .. reply end\n    end\n  end\nend\n\nlocal is_whole = #ids > 0 and redis.pcall('XACK', event_stream, group, unpack(ids)) == #ids\nif is_whole then redis.call('XDEL', event_stream, unpack(ids)) end\nfor _, attempt in ipairs(mine) do\n  if is_whole or end_attempt(event_stream, group, attempt.id) then\n    if not attempt.is_told then answer(attempt) end\n    if attempt.ordering_key ~= '' then release(attempt.ordering_key, attempt.origin) end\n  else\n    lost[#lost + 1] = attempt.id\n  end\nend\nfor number, pack in pairs(packs) do\n  add_replies(KEYS[addresses_at + number - 1], '[' .. table.concat(pack, ',') .. ']')\nend\nreturn { lost, others }\n",
   },
   settleKeyed: {
     name: 'settleKeyed',
@@ -797,7 +797,10 @@ export function removeDeadLetters(keys: {
   };
 }
 
-/** Puts dead letters back into the queue, each as a new message: its attempts start at 1, its time is now, and nobody waits for a reply. */
+/**
+ * Puts dead letters back into the queue, each as a new message: its attempts start at 1, its time is now, and
+ * nobody waits for a reply.
+ */
 export function revive(keys: {
     readonly eventStream: string;
     readonly deadLetters: string;
@@ -919,7 +922,10 @@ export function enqueueWithOptions(keys: {
     readonly legacyConsumers: boolean;
     /** how much longer than its timeout an entry is kept for them, ms */
     readonly keptLonger: number;
-    /** number of the batch with ordering keys that must be stored before this one: 0 when none must be, -1 when no message of this batch has an ordering key */
+    /**
+     * number of the batch with ordering keys that must be stored before this one: 0 when none must be, -1
+     * when no message of this batch has an ordering key
+     */
     readonly after: number;
     /** number of the batch */
     readonly batch: string;
@@ -931,7 +937,13 @@ export function enqueueWithOptions(keys: {
     readonly pushes: boolean;
     /** time for which the inbox is needed, ms; 0 when no reply is wanted */
     readonly inboxNeeded: number;
-    /** per event. `reply_to` is the client, '' for an event without a reply. `fields` are further fields, name and value in turn; the ordering key is the first. `options` is JSON, '' for none of these: delay: ms, 0 for a message that is due now record: number of its record among the records, 0 without a deduplication key window: of the deduplication key, ms wait: for how long the caller waits, ms, 0 for an event without a reply request: uuid of the request, '' for an event without a reply */
+    /**
+     * per event. `reply_to` is the client, '' for an event without a reply. `fields` are further fields, name
+     * and value in turn; the ordering key is the first. `options` is JSON, '' for none of these: delay: ms, 0
+     * for a message that is due now; record: number of its record among the records, 0 without a
+     * deduplication key; window: of the deduplication key, ms; wait: for how long the caller waits, ms, 0 for
+     * an event without a reply; request: uuid of the request, '' for an event without a reply
+     */
     readonly events: readonly { readonly json: string; readonly replyTo: string; readonly options: string; readonly fields: readonly string[] }[];
   }): ScriptCall {
   const list: (string | number)[] = [args.group, args.client, args.maxLength, Number(args.legacyConsumers), args.keptLonger, args.after, args.batch, args.slot, args.memory, Number(args.pushes), args.inboxNeeded];
@@ -949,7 +961,9 @@ export function enqueueWithOptions(keys: {
   };
 }
 
-/** Finishes an attempt at an event of a legacy client, and answers in the form that a legacy client reads. */
+/**
+ * Finishes an attempt at an event of a legacy client, and answers in the form that a legacy client reads.
+ */
 export function answerLegacy(keys: {
     readonly eventStream: string;
     readonly messageQueue: string;
@@ -980,7 +994,10 @@ export function arbitrate(keys: {
   }, args: {
     readonly group: string;
     readonly consumer: string;
-    /** per entry. `deletable` is the time from which it can be deleted, ms, when a legacy consumer has it; '' to only look. */
+    /**
+     * per entry. `deletable` is the time from which it can be deleted, ms, when a legacy consumer has it; ''
+     * to only look.
+     */
     readonly entries: readonly { readonly id: string; readonly deletable: string }[];
   }): ScriptCall {
   const list: (string | number)[] = [args.group, args.consumer];
@@ -1122,7 +1139,10 @@ export function readMoving(keys: {
   };
 }
 
-/** Takes messages out of the queue that nobody handles, and keeps them in the stream `moving`: they are on their way to another queue. */
+/**
+ * Takes messages out of the queue that nobody handles, and keeps them in the stream `moving`: they are on
+ * their way to another queue.
+ */
 export function startMove(keys: {
     readonly eventStream: string;
     readonly delayed: string;
@@ -1143,7 +1163,10 @@ export function startMove(keys: {
     readonly floor: string;
     /** bytes after which no further message is taken out */
     readonly budget: number;
-    /** per message. `id` is that of its entry for a waiting message, of its origin for another one. `ordering_key` is that of a message that waits behind others, else ''. */
+    /**
+     * per message. `id` is that of its entry for a waiting message, of its origin for another one.
+     * `ordering_key` is that of a message that waits behind others, else ''.
+     */
     readonly messages: readonly { readonly id: string; readonly orderingKey: string }[];
   }): ScriptCall {
   const list: (string | number)[] = [args.group, args.to, args.floor, args.budget];
@@ -1171,7 +1194,10 @@ export function storeMoved(keys: {
   }, args: {
     /** name of the other queue */
     readonly from: string;
-    /** per message. `id` is that of its entry in `moving` of the other queue. `due_at` is when it is due in ms, '' for now. */
+    /**
+     * per message. `id` is that of its entry in `moving` of the other queue. `due_at` is when it is due in
+     * ms, '' for now.
+     */
     readonly messages: readonly { readonly id: string; readonly dueAt: string; readonly fields: readonly string[] }[];
   }): ScriptCall {
   const list: (string | number)[] = [args.from];
@@ -1205,7 +1231,10 @@ export function registerPartitions(keys: {
   };
 }
 
-/** Adds what a process has counted to the rates of the queue: to the minute that it is now on the clock of Redis. */
+/**
+ * Adds what a process has counted to the rates of the queue: to the minute that it is now on the clock of
+ * Redis.
+ */
 export function countRates(keys: {
     readonly eventStream: string;
     readonly rates: string;
@@ -1301,7 +1330,10 @@ export function leaveGroup(keys: {
   };
 }
 
-/** Looks for messages that wait behind an ordering key and that its lane does not know, because somebody deleted lanes by hand. */
+/**
+ * Looks for messages that wait behind an ordering key and that its lane does not know, because somebody
+ * deleted lanes by hand.
+ */
 export function rebuildLanes(keys: {
     readonly lanes: string;
     readonly laneBodies: string;
@@ -1440,7 +1472,10 @@ export function answerInPart(keys: {
     readonly group: string;
     /** whether replies are pushed */
     readonly pushes: boolean;
-    /** per attempt. `inbox` is the number of its inbox among the inboxes, or 0. `replies` are JSON values joined by commas. */
+    /**
+     * per attempt. `inbox` is the number of its inbox among the inboxes, or 0. `replies` are JSON values
+     * joined by commas.
+     */
     readonly attempts: readonly { readonly id: string; readonly consumer: string; readonly inbox: number; readonly replies: string }[];
   }): ScriptCall {
   const list: (string | number)[] = [args.group, Number(args.pushes)];
@@ -1502,7 +1537,10 @@ export function settle(keys: {
     readonly first: string;
     /** least id after the last entry of that range; else '' */
     readonly stop: string;
-    /** per inbox. `inbox` is its number among the inboxes, 0 when there are no replies. `replies` is a JSON array with a line for each attempt, '' when there are none. `ids` are the entries. */
+    /**
+     * per inbox. `inbox` is its number among the inboxes, 0 when there are no replies. `replies` is a JSON
+     * array with a line for each attempt, '' when there are none. `ids` are the entries.
+     */
     readonly endings: readonly { readonly inbox: number; readonly replies: string; readonly ids: readonly string[] }[];
   }): ScriptCall {
   const list: (string | number)[] = [Number(args.pushes), args.group, args.first, args.stop];
@@ -1519,7 +1557,10 @@ export function settle(keys: {
   };
 }
 
-/** Stores replies of an attempt at a deduplicated request: for all callers that wait, and in the record of the key, for callers that come later. */
+/**
+ * Stores replies of an attempt at a deduplicated request: for all callers that wait, and in the record of the
+ * key, for callers that come later.
+ */
 export function settleDeduplicated(keys: {
     readonly eventStream: string;
     /** record of the key, hash */
@@ -1539,7 +1580,10 @@ export function settleDeduplicated(keys: {
     readonly consumer: string;
     /** least time since the last renewal of its lease, ms; only for 'part' and 'failed' */
     readonly minIdle: number;
-    /** 'part' (the attempt goes on), 'end', 'failed' (the entry stays, for the dead letters), 'expired' (the key is free again) or 'response' (there is no entry any more) */
+    /**
+     * 'part' (the attempt goes on), 'end', 'failed' (the entry stays, for the dead letters), 'expired' (the
+     * key is free again) or 'response' (there is no entry any more)
+     */
     readonly how: string;
     /** callers that wait: client and request uuid in turn, joined by blanks */
     readonly waiters: string;
@@ -1559,7 +1603,9 @@ export function settleDeduplicated(keys: {
   };
 }
 
-/** Finishes attempts at deduplicated requests with their last replies, as settle_deduplicated does with 'end'. */
+/**
+ * Finishes attempts at deduplicated requests with their last replies, as settle_deduplicated does with 'end'.
+ */
 export function settleDeduplicatedBatch(keys: {
     readonly eventStream: string;
     readonly lanes: string;
@@ -1571,7 +1617,12 @@ export function settleDeduplicatedBatch(keys: {
     readonly group: string;
     /** whether replies are pushed */
     readonly pushes: boolean;
-    /** per attempt. `record` is its number among the addresses. `waiters` are the callers that wait: client and request uuid in turn, joined by blanks. `requester` waits when there is no record. `inbox_numbers` are, per caller, the number of the inbox among the addresses or 0, joined by blanks. `replies` are JSON without their beginning, '["UUID",', one a line. */
+    /**
+     * per attempt. `record` is its number among the addresses. `waiters` are the callers that wait: client
+     * and request uuid in turn, joined by blanks. `requester` waits when there is no record. `inbox_numbers`
+     * are, per caller, the number of the inbox among the addresses or 0, joined by blanks. `replies` are JSON
+     * without their beginning, '["UUID",', one a line.
+     */
     readonly attempts: readonly { readonly id: string; readonly origin: string; readonly orderingKey: string; readonly record: number; readonly waiters: string; readonly requester: string; readonly inboxNumbers: string; readonly replies: string }[];
   }): ScriptCall {
   const list: (string | number)[] = [args.group, Number(args.pushes)];
@@ -1648,7 +1699,11 @@ export function publish(keys: {
     readonly unroutedCount: number;
     /** of the last of them */
     readonly unroutedAction: string;
-    /** per group. a group has events that follow each other, with the same routes and as many fields. `routes` are the numbers of its event streams, joined by blanks. `texts` are the JSON of each event and its further fields, name and value in turn */
+    /**
+     * per group. a group has events that follow each other, with the same routes and as many fields. `routes`
+     * are the numbers of its event streams, joined by blanks. `texts` are the JSON of each event and its
+     * further fields, name and value in turn
+     */
     readonly groups: readonly { readonly routes: string; readonly textsPerEvent: number; readonly texts: readonly string[] }[];
   }): ScriptCall {
   const list: (string | number)[] = [args.batch, args.slot, args.memory, args.version, args.unroutedCount, args.unroutedAction];
@@ -1682,7 +1737,10 @@ export function publishWithOptions(keys: {
     readonly laneIds: string;
     /** hash: ordering key -> its lane */
     readonly lanes: string;
-    /** of each subscription that gets an event of the batch: event_stream, delayed, delayed_bodies, lanes, lane_bodies. After them the records of deduplication keys */
+    /**
+     * of each subscription that gets an event of the batch: event_stream, delayed, delayed_bodies, lanes,
+     * lane_bodies. After them the records of deduplication keys
+     */
     readonly queueKeys: readonly string[];
   }, args: {
     /** number of the batch */
@@ -1697,7 +1755,12 @@ export function publishWithOptions(keys: {
     readonly unroutedCount: number;
     /** of the last of them */
     readonly unroutedAction: string;
-    /** per event. `routes` are the numbers of its subscriptions, joined by blanks. `delay` is in ms, 0 for an event that is due now. `record` is the place of its record among the keys, 0 without a deduplication key, and `window` is for how long it is known, ms. `fields` are further fields, name and value in turn; the ordering key is the first */
+    /**
+     * per event. `routes` are the numbers of its subscriptions, joined by blanks. `delay` is in ms, 0 for an
+     * event that is due now. `record` is the place of its record among the keys, 0 without a deduplication
+     * key, and `window` is for how long it is known, ms. `fields` are further fields, name and value in turn;
+     * the ordering key is the first
+     */
     readonly events: readonly { readonly json: string; readonly routes: string; readonly delay: number; readonly record: number; readonly window: number; readonly fields: readonly string[] }[];
   }): ScriptCall {
   const list: (string | number)[] = [args.batch, args.slot, args.memory, args.version, args.unroutedCount, args.unroutedAction];

@@ -4,7 +4,7 @@ import { formatCount } from '../format.js';
 const WIDTH = 120;
 const HEIGHT = 24;
 
-/** A small line of what was handled in each minute, the latest on the right. It says in words what it shows. */
+/** A small line of what was handled in each minute, the latest on the right. Its label says it in words. */
 export function Sparkline({ values }: { values: readonly number[] }): VNode {
   const sum = values.reduce((total, value) => total + value, 0);
   const most = Math.max(...values, 1);

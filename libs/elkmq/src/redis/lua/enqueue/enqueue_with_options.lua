@@ -21,12 +21,13 @@
 --   after: number     number of the batch with ordering keys that must be stored before this one: 0 when none
 --                     must be, -1 when no message of this batch has an ordering key
 --   events...         per event: json, reply_to, options, fields...
---                     `reply_to` is the client, '' for an event without a reply. `fields` are further fields,
---                     name and value in turn; the ordering key is the first. `options` is JSON, '' for none of these:
---                     delay: ms, 0 for a message that is due now
---                     record: number of its record among the records, 0 without a deduplication key
---                     window: of the deduplication key, ms
---                     wait: for how long the caller waits, ms, 0 for an event without a reply
+--                     `reply_to` is the client, '' for an event without a reply. `fields` are further
+--                     fields, name and value in turn; the ordering key is the first. `options` is JSON, ''
+--                     for none of these:
+--                     delay: ms, 0 for a message that is due now;
+--                     record: number of its record among the records, 0 without a deduplication key;
+--                     window: of the deduplication key, ms;
+--                     wait: for how long the caller waits, ms, 0 for an event without a reply;
 --                     request: uuid of the request, '' for an event without a reply
 -- Returns the ids, joined by commas: the id of the first message for a duplicate, 'FULL' for a message that
 -- did not fit. Error STALE: a later batch has the slot, or one with ordering keys is stored. Error EARLY: the
@@ -74,11 +75,13 @@ end
 -- Stores a request unless there is one with its key. Returns the id of the one that is there, or 'FULL'.
 local function store_deduplicated_request(fields, options)
   local record = KEYS[records_at + options.record - 1]
-  local id = join_request(record, options.wait, options.request)
+  local id, is_taken = join_request(record, options.wait, options.request)
   if id then return id end
   -- A legacy consumer must not take it: it would answer only the first caller.
   id = store(fields, options.delay, false)
-  if id ~= 'FULL' then remember_request(record, id, options.window, options.wait, options.request) end
+  if id == 'FULL' then return id end
+  if is_taken then redis.call('DEL', record) end
+  remember_request(record, id, options.window, options.wait, options.request)
   return id
 end
 

@@ -7,11 +7,13 @@
 --   addresses...      the records of the keys, and the inboxes of the callers
 -- ARGV
 --   group
---   attempts...       per attempt: id, origin, ordering_key, record: number, waiters, requester, inbox_numbers, replies
---                     `record` is its number among the addresses. `waiters` are the callers that wait: client and
---                     request uuid in turn, joined by blanks. `requester` waits when there is no record.
---                     `inbox_numbers` are, per caller, the number of the inbox among the addresses or 0, joined by
---                     blanks. `replies` are JSON without their beginning, '["UUID",', one a line.
+--   attempts...       per attempt: id, origin, ordering_key, record: number, waiters, requester,
+--                     inbox_numbers, replies
+--                     `record` is its number among the addresses. `waiters` are the callers that wait:
+--                     client and request uuid in turn, joined by blanks. `requester` waits when there is
+--                     no record. `inbox_numbers` are, per caller, the number of the inbox among the
+--                     addresses or 0, joined by blanks. `replies` are JSON without their beginning,
+--                     '["UUID",', one a line.
 -- Returns two lists: the ids of the attempts whose worker does not own the entry any more; and, of those for
 -- which others wait, id and callers in turn. The script has done nothing for the latter.
 
@@ -57,8 +59,9 @@ end
 -- Keeps the replies in the record, for callers that come later.
 local function remember_replies(attempt, replies)
   local number = tonumber(string.match(replies[1], '^%d+,(%d+)'))
-  for k, reply in ipairs(replies) do redis.call('HSET', attempt.record, number + k - 1, reply) end
-  redis.call('HSET', attempt.record, 'count', number + #replies, 'ended', 1)
+  local last = number + #replies - 1
+  for k = 1, #replies - 1 do redis.call('HSET', attempt.record, number + k - 1, replies[k]) end
+  redis.call('HSET', attempt.record, last, replies[#replies], 'count', last + 1, 'ended', 1)
   -- When the window is over, the time is not positive, and Redis deletes the record.
   redis.call('PEXPIRE', attempt.record, string.format('%.0f', attempt.ends - now))
 end

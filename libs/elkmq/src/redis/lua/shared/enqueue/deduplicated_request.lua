@@ -22,12 +22,13 @@ local function send_replies(record, count, request)
   end
 end
 
--- Makes the request one of those that wait for the replies to the first one. Returns the id of the first one,
--- or false when there is none.
+-- Makes the request one of those that wait for the replies to the first one. Returns the id of the first one.
+-- When there is none, returns false, and whether something else may be in the place of the record.
 local function join_request(record, wait, request)
   local first, waiters, count, ended =
     unpack(redis.pcall('HMGET', record, 'origin', 'waiters', 'count', 'ended'))
-  if not first then return false end
+  -- A key of another type gives no values at all.
+  if not first then return false, first == nil or waiters or count or ended end
   if not ended then
     local waiter = client .. ' ' .. request
     redis.call('HSET', record, 'waiters', waiters == '' and waiter or waiters .. ' ' .. waiter)
@@ -37,11 +38,13 @@ local function join_request(record, wait, request)
   return first
 end
 
+-- The time is read once: each read is a command.
+local stored_at
+
 local function remember_request(record, id, window, wait, request)
+  stored_at = stored_at or now_ms()
   -- The begun millisecond counts, so that no window is short.
-  local ends = string.format('%.0f', now_ms() + 1 + window)
-  -- The key may be one of another type.
-  redis.call('DEL', record)
+  local ends = string.format('%.0f', stored_at + 1 + window)
   redis.call('HSET', record, 'origin', id, 'ends', ends, 'waiters', client .. ' ' .. request)
   redis.call('PEXPIRE', record, math.max(window, wait))
 end
