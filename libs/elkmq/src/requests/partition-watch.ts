@@ -17,14 +17,14 @@ const PROBE_PAUSE_MS = 200;
  */
 export class PartitionWatch implements BatchWatch {
   readonly #connection: Connection;
-  readonly #keys: QueueKeys;
+  readonly #keys: Pick<QueueKeys, 'rights'>;
   /** The number of batches on their way. */
   #batches = 0;
   /** The `attentiveNow()` of the last answer, or of the first batch after a pause. */
   #heardAt = 0;
   #isSilent = false;
 
-  constructor(connection: Connection, keys: QueueKeys) {
+  constructor(connection: Connection, keys: Pick<QueueKeys, 'rights'>) {
     this.#connection = connection;
     this.#keys = keys;
   }

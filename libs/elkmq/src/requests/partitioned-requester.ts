@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { partitionKeys, partitionOf } from '../model/partitions.js';
+import { partitionKeys } from '../model/partitions.js';
 import { reportOnce } from '../model/report-once.js';
 import type { ServiceEvent } from '../model/service-event.js';
 import { SendBuffer } from '../producer/send-buffer.js';
@@ -8,6 +8,7 @@ import { COMMAND_TIMEOUT_MS, Connection, type ConnectionListener } from '../redi
 import { withinTime } from '../redis/within-time.js';
 import { PartitionNumber } from '../redis/partition-check.js';
 import type { RedisSource } from '../redis/redis-source.js';
+import { PartitionChoice } from './partition-choice.js';
 import { PartitionWatch } from './partition-watch.js';
 import { Requester } from './requester.js';
 import { encodeWithin } from './sender-check.js';
@@ -21,26 +22,17 @@ export interface RequesterPartition {
 }
 
 /**
- * The client's side of a queue with partitions: a `Requester` for each of them, over one connection. A
- * message goes to the partition of its ordering key, or else to that of its deduplication key. Of the
- * others, events take turns by batch, and requests go to the home of this client, so it reads one inbox. A
- * partition that does not answer is left out for new messages without a key.
+ * The client's side of a queue with partitions: a `Requester` for each of them, over one connection.
+ * `PartitionChoice` says to which of them a message goes.
  */
 export class PartitionedRequester {
   readonly clientId = randomBytes(12).toString('base64url');
   readonly connection: Connection;
   readonly partitions: readonly RequesterPartition[];
-  readonly #home: number;
+  readonly #choice: PartitionChoice<RequesterPartition>;
   /** The time that a message may take to be stored, ms. */
   readonly #patience: number;
-  /** The number of batches of events so far. */
-  #batches: number;
   readonly #maxPayloadBytes: number;
-  /** The partition of the events of this tick. */
-  #current: RequesterPartition | undefined;
-  readonly #endBatch = (): void => {
-    this.#current = undefined;
-  };
 
   /**
    * @param queue the name of the queue
@@ -79,13 +71,12 @@ export class PartitionedRequester {
       const reports = { error: (error: Error) => listener.error?.(error), warned };
       return { watch, requester: new Requester(source, keys, each, reports, shared) };
     });
-    this.#home = partitionOf(clientId, partitions);
-    this.#batches = this.#home;
+    this.#choice = new PartitionChoice(this.partitions, clientId);
   }
 
   /** Stores an event, as `Requester.enqueue` does. */
   enqueue(event: ServiceEvent, options: MessageOptions = {}): Promise<string> {
-    return this.#forEvent(options).enqueue(event, options);
+    return this.#choice.ofEvent(options).requester.enqueue(event, options);
   }
 
   /** Stores an event, as `Requester.store` does. */
@@ -95,7 +86,7 @@ export class PartitionedRequester {
     stored: (id: string) => void,
     failed: (error: Error) => void,
   ): void {
-    this.#forEvent(options).store(event, options, stored, failed);
+    this.#choice.ofEvent(options).requester.store(event, options, stored, failed);
   }
 
   /** Stores a request, as `Requester.request` does. */
@@ -105,8 +96,7 @@ export class PartitionedRequester {
     listener: ReplyListener,
     options: MessageOptions = {},
   ): () => void {
-    const requester = this.#ofKey(options) ?? this.#answeringFrom(this.#home).requester;
-    return requester.request(event, timeout, listener, options);
+    return this.#choice.ofRequest(options).requester.request(event, timeout, listener, options);
   }
 
   /**
@@ -138,32 +128,5 @@ export class PartitionedRequester {
     closed.catch(() => undefined);
     await withinTime(closed, this.#patience + COMMAND_TIMEOUT_MS, []);
     await this.connection.closeConnection();
-  }
-
-  /** The partition of a message that has a key. */
-  #ofKey({ orderingKey, deduplication }: MessageOptions): Requester | undefined {
-    const key = orderingKey ?? deduplication?.key;
-    if (key === undefined) return undefined;
-    return this.partitions[partitionOf(key, this.partitions.length)]?.requester;
-  }
-
-  #forEvent(options: MessageOptions): Requester {
-    const keyed = this.#ofKey(options);
-    if (keyed) return keyed;
-    if (!this.#current) {
-      this.#current = this.#answeringFrom(this.#batches++);
-      setImmediate(this.#endBatch);
-    }
-    return this.#current.requester;
-  }
-
-  /** The first partition that answers, from this one on; this one when none does. */
-  #answeringFrom(start: number): RequesterPartition {
-    const { length } = this.partitions;
-    for (let step = 0; step < length; step++) {
-      const partition = this.partitions[(start + step) % length] as RequesterPartition;
-      if (partition.watch.isAnswering) return partition;
-    }
-    return this.partitions[start % length] as RequesterPartition;
   }
 }
