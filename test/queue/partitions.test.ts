@@ -288,7 +288,7 @@ describe('options that do not fit partitions are refused:', () => {
     [{ queue, partitions: '4', ...forTests }, /^partitions must be .*, got "4"$/],
     [{ queue: '{a}{b}', partitions: 4, ...forTests }, /without braces or with one hash tag/],
     [{ queue, partitions: 4, partitionsForTests: 1 }, /^partitionsForTests must be true or false, got 1$/],
-    [{ topic: 'orders', partitions: 4 }, /^partitions must not be given with a topic, got 4$/],
+    [{ topic: 'orders', url, partitions: 4 }, /^partitions need Redis Cluster: /],
     [
       { queue, partitions: 4, ...forTests, legacyConsumers: true },
       /^legacyConsumers must not be given with part/,

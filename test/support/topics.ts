@@ -8,6 +8,16 @@ export function newTopic(options: TopicOptions = {}, redisUrl = url, name = `top
   return closing(new Topic(name, redisUrl, options));
 }
 
+/** The number of partitions of a topic of `newPartitionedTopic`. */
+export const PARTITIONS = 4;
+/** The options by which a topic on one Redis has partitions. */
+export const PARTITIONED = { partitions: PARTITIONS, partitionsForTests: true };
+
+/** A topic with partitions that no other test uses, until the test is over. */
+export function newPartitionedTopic(options: TopicOptions = {}, name?: string): Topic {
+  return newTopic({ ...PARTITIONED, ...options }, url, name);
+}
+
 export function event(action: string, payload = 'payload'): ServiceEvent {
   return new ServiceEvent(60, action, payload);
 }

@@ -23,14 +23,13 @@ describe('an option that is not accepted', () => {
     expect(messageOf('INVALID_OPTION', make)).toBe(expected);
   });
 
-  it.each([['a Topic', (options: object) => new Topic('name', url, options)]])(
-    'the partitions of %s, which has none',
-    (owner, make) => {
-      const refusal = (options: object) => messageOf('INVALID_OPTION', () => make(options));
-      expect(refusal({ partitions: 4 })).toBe(`partitions must not be given for ${owner}, got 4`);
-      expect(refusal({ partitionsForTests: true })).toMatch(/^partitionsForTests must not be given for /);
-    },
-  );
+  it('the partitions of a Topic on a single Redis, and another number than a power of two', () => {
+    const refusal = (options: object) => messageOf('INVALID_OPTION', () => new Topic('name', url, options));
+    expect(refusal({ partitions: 4 })).toMatch(/^partitions need Redis Cluster: /);
+    expect(refusal({ partitions: 5, partitionsForTests: true })).toBe(
+      'partitions must be 2, 4, 8, 16, 32 or 64, got 5',
+    );
+  });
 
   it.each([
     [undefined, 'undefined'],

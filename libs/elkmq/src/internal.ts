@@ -37,7 +37,7 @@ export {
 export { parseOrderingKey } from './model/ordering-key.js';
 export { parsePartitions, partitionNames, partitionOf } from './model/partitions.js';
 export type { PartitionOptions } from './model/partitions.js';
-export { TopicKeys } from './model/topic-keys.js';
+export { topicPartitions } from './model/topic-keys.js';
 export {
   parseSubscriptionName,
   parseTopicName,
@@ -64,13 +64,15 @@ export type { ReplyListener } from './requests/waiting-request.js';
 export { Delivery } from './settling/delivery.js';
 export { ACKNOWLEDGE, DROP, EXPIRE } from './settling/outcome.js';
 export { MemoryBroker } from './testing/memory-broker.js';
+export { openPublisher } from './topics/partitioned-publisher.js';
+export type { PublisherOptions } from './topics/publisher-options.js';
 export { TopicPublisher } from './topics/publisher.js';
-export type { PublisherOptions } from './topics/publisher.js';
 export { Router } from './topics/router.js';
 export { parseRetention } from './topics/subscription.js';
 export { requestRefused, unroutedError } from './topics/topic-errors.js';
 export { publishingOptions } from './topics/topic.js';
 export { readTopicState } from './topics/topic-state.js';
+export { readTopicPartitions } from './topics/topic-number.js';
 export { PartitionedWorker } from './worker/partitioned-worker.js';
 export { SuccessorWorker } from './worker/successor-worker.js';
 export { Worker } from './worker/worker.js';

@@ -21,7 +21,7 @@ export interface ElkMqQueueAddress extends PartitionOptions {
 }
 
 /** Names a topic, for a client. */
-export interface ElkMqTopicAddress {
+export interface ElkMqTopicAddress extends PartitionOptions {
   /**
    * The name of a topic, in place of a queue. `emit` publishes to every subscription that has a handler for
    * the pattern. `send` fails.
@@ -35,7 +35,7 @@ export interface ElkMqTopicAddress {
 }
 
 /** Names a subscription of a topic, for a server. */
-export interface ElkMqSubscriptionAddress {
+export interface ElkMqSubscriptionAddress extends PartitionOptions {
   /** The name of a topic, in place of a queue. */
   topic: string;
   /**
@@ -45,7 +45,7 @@ export interface ElkMqSubscriptionAddress {
   subscription: string;
   /**
    * The limits of what is kept for the subscription while no server takes it: `max` messages (default
-   * 1,000,000), for `maxAge` ms (default 7 days). Default: as it is.
+   * 1,000,000), for `maxAge` ms (default 7 days). Each partition keeps its share of `max`. Default: as it is.
    */
   retention?: Partial<Retention>;
 }
@@ -73,12 +73,8 @@ export function servedSubscription(given: Address) {
   };
 }
 
-/** The number of partitions of a queue, if it has any. A topic has none. */
+/** The number of partitions of a queue or a topic, if it has any. */
 export function partitionsOf(given: Address, queue: string, isCluster: boolean): number | undefined {
-  if (given.topic !== undefined) {
-    refuseGiven(given, ['partitions', 'partitionsForTests'], 'with a topic');
-    return undefined;
-  }
   const partitions = parsePartitions(queue, given as PartitionOptions, isCluster);
   if (partitions !== undefined) refuseGiven(given, ['legacyConsumers'], 'with partitions');
   return partitions;

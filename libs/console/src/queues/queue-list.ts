@@ -5,9 +5,9 @@ import {
   readAllLatestRates,
   readAllWorkers,
   readPartitionKeys,
+  readTopicPartitions,
   readTopicState,
   readWholeState,
-  TopicKeys,
 } from 'elkmq/internal';
 import type { ConsoleOptions } from '../options.js';
 
@@ -95,7 +95,8 @@ export class QueueList {
 
   async readTopic(topic: string): Promise<TopicState> {
     const { connection } = (this.#opened ??= this.#open());
-    return readTopicState(connection, new TopicKeys(topic), PATIENCE_MS);
+    const partitions = await readTopicPartitions(connection, topic, PATIENCE_MS);
+    return readTopicState(connection, partitions, PATIENCE_MS);
   }
 
   async closeList(): Promise<void> {

@@ -2,6 +2,7 @@ import { DequeueError, InvalidOptionError } from '../model/errors.js';
 import { QueueKeys } from '../model/keys.js';
 import { formatValue } from '../model/options.js';
 import { checkPartitions, partitionKeys, queueOfPartition } from '../model/partitions.js';
+import { TopicKeys, topicPartitions } from '../model/topic-keys.js';
 import type { Connection } from '../redis/connection.js';
 import { isForbidden, isReplyError } from '../redis/redis-errors.js';
 import { reliably } from '../redis/reliable-call.js';
@@ -29,40 +30,71 @@ export function keysOfPartitions(
  */
 export async function readPartitionNumber(
   connection: Connection,
-  keys: QueueKeys,
+  { queue, partitions }: QueueKeys,
+  patience: number,
+): Promise<number | undefined> {
+  const second = (): string | undefined => keysOfPartitions(queue, true, 2)[1]?.partitions;
+  const number = await readRegistered(connection, partitions, second, patience);
+  if (number !== undefined) refusePartitionName(queue, 'queue');
+  return number;
+}
+
+/** Reads the number of partitions of a topic, as `readPartitionNumber` does for a queue. */
+export async function readTopicNumber(
+  connection: Connection,
+  topic: string,
+  patience: number,
+): Promise<number | undefined> {
+  const second = (): string | undefined => topicPartitions(topic, 2)[1]?.partitions;
+  const number = await readRegistered(connection, new TopicKeys(topic).partitions, second, patience);
+  if (number !== undefined) refusePartitionName(topic, 'topic');
+  return number;
+}
+
+/**
+ * @param key of partition 0
+ * @param second makes the key of partition 1
+ */
+async function readRegistered(
+  connection: Connection,
+  key: string,
+  second: () => string | undefined,
   patience: number,
 ): Promise<number | undefined> {
   let number: unknown;
   try {
-    number = await readNumber(connection, keys, patience);
+    number = await readNumber(connection, key, patience);
   } catch (error) {
-    number = await readNumberOfSecond(connection, keys.queue, patience);
+    number = await readNumberOfSecond(connection, second, patience);
     if (number === null) throw error;
   }
   if (number === null) return undefined;
-  refusePartitionName(keys.queue);
   try {
     return checkPartitions(Number(number));
   } catch (error) {
-    const problem = `${keys.partitions} must be a number of partitions, got ${formatValue(number)}`;
+    const problem = `${key} must be a number of partitions, got ${formatValue(number)}`;
     throw new DequeueError(problem, { cause: error });
   }
 }
 
 /** @returns null when partition 1 does not tell it, or this is no Cluster */
-async function readNumberOfSecond(connection: Connection, queue: string, patience: number): Promise<unknown> {
+async function readNumberOfSecond(
+  connection: Connection,
+  second: () => string | undefined,
+  patience: number,
+): Promise<unknown> {
   if (!('nodes' in connection.client)) return null;
   try {
-    const [, second] = keysOfPartitions(queue, true, 2);
-    return second ? await readNumber(connection, second, patience) : null;
+    const key = second();
+    return key === undefined ? null : await readNumber(connection, key, patience);
   } catch {
     return null;
   }
 }
 
 /** @returns null when there is none */
-async function readNumber(connection: Connection, keys: QueueKeys, patience: number): Promise<unknown> {
-  const args = [keys.partitions];
+async function readNumber(connection: Connection, key: string, patience: number): Promise<unknown> {
+  const args = [key];
   try {
     return await reliably(connection, (client) => send(client, 'get', args), patience);
   } catch (error) {
@@ -86,11 +118,11 @@ export async function readPartitionKeys(
 }
 
 /** Refuses the name of a partition other than 0: the messages of the others would be missed. */
-function refusePartitionName(name: string): void {
+function refusePartitionName(name: string, what: 'queue' | 'topic'): void {
   const found = queueOfPartition(name);
   if (!found) return;
   const { queue, partition } = found;
   throw new InvalidOptionError(
-    `${formatValue(name)} is partition ${String(partition)} of the queue ${formatValue(queue)}: give the name of the queue`,
+    `${formatValue(name)} is partition ${String(partition)} of the ${what} ${formatValue(queue)}: give the name of the ${what}`,
   );
 }

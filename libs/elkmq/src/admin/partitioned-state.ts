@@ -23,8 +23,11 @@ export async function readWholeState(
 ): Promise<QueueState> {
   const [first, ...others] = partitions;
   if (first && others.length === 0) return readQueueState(connection, first, patience);
-  const { answers, away } = await askAll(partitions, (keys) => readQueueState(connection, keys, patience));
-  return { ...stateOf(answers), partitions: partitions.length, ...(away.length > 0 && { away }) };
+  const names = partitions.map(({ queue }) => queue);
+  const { answers, away } = await askAll(partitions, names, (keys) =>
+    readQueueState(connection, keys, patience),
+  );
+  return { ...stateOfPartitions(answers), partitions: partitions.length, ...(away.length > 0 && { away }) };
 }
 
 /**
@@ -38,7 +41,8 @@ export async function readAllWorkers(
 ): Promise<WorkerInfo[]> {
   const [first, ...others] = partitions;
   if (first && others.length === 0) return readWorkers(connection, first, patience);
-  const { answers } = await askAll(partitions, (keys) => readWorkers(connection, keys, patience));
+  const names = partitions.map((keys) => keys.queue);
+  const { answers } = await askAll(partitions, names, (keys) => readWorkers(connection, keys, patience));
   const workers = new Map<string, WorkerInfo>();
   const queue = first?.queue ?? '';
   for (const worker of answers.flat()) {
@@ -95,11 +99,13 @@ export async function* readBlockedKeysOf(
 
 /**
  * Asks all partitions. Those that are away do not stop the others.
+ * @param names by which they are found in Redis
  * @throws the error of one of them when all are away
  */
-async function askAll<T>(
-  partitions: readonly QueueKeys[],
-  ask: (keys: QueueKeys) => Promise<T>,
+export async function askAll<Keys, T>(
+  partitions: readonly Keys[],
+  names: readonly string[],
+  ask: (keys: Keys) => Promise<T>,
 ): Promise<{ answers: T[]; away: AwayPartition[] }> {
   const results = await Promise.allSettled(partitions.map(ask));
   const answers: T[] = [];
@@ -112,7 +118,7 @@ async function askAll<T>(
     const error: unknown = result.reason;
     const isLast = away.length === partitions.length - 1;
     if (!isAway(error) || isLast) throw error;
-    away.push({ partition, name: partitions[partition]?.queue ?? '', error: error.message });
+    away.push({ partition, name: names[partition] ?? '', error: error.message });
   }
   return { answers, away };
 }
@@ -129,7 +135,7 @@ function isAway(error: unknown): error is Error {
 }
 
 /** The state of a queue whose partitions have these states. */
-function stateOf(states: readonly QueueState[]): QueueState {
+export function stateOfPartitions(states: readonly QueueState[]): QueueState {
   const olderWorkers = Math.max(...states.map((state) => state.olderWorkers ?? 0));
   const pauses = states.flatMap(({ paused }) => paused ?? []);
   const [paused] = pauses.sort((one, other) => one.since - other.since);

@@ -63,7 +63,10 @@ export class QueueKeys {
    * hash with a TTL: what was done in each minute of the last 48 hours, see shared/rate_slots.lua
    */
   readonly rates: string;
-  /** string: the number of partitions of the queue; it is not there when the queue has none */
+  /**
+   * string: the number of partitions of the queue; it is not there when the queue has none. All subscriptions
+   * of a topic have the one of the topic.
+   */
   readonly partitions: string;
   /** stream: messages on their way to another queue; fields `to`, `due_at`, and those of the message */
   readonly moving: string;
@@ -96,12 +99,13 @@ export class QueueKeys {
     this.lanes = `${this.#prefix}(lanes)`;
     this.laneBodies = `${this.#prefix}(lane_bodies)`;
     const subscription = subscriptionOfQueue(queue);
-    this.laneIds = `${subscription ? `{${subscription.topic}}` : this.#prefix}(lane_ids)`;
+    const topic = subscription && `{${subscription.topic}}`;
+    this.laneIds = `${topic ?? this.#prefix}(lane_ids)`;
     this.held = `${this.#prefix}(held)`;
     this.laneSweep = `${this.#prefix}(lane_sweep)`;
     this.control = `${this.#prefix}(control)`;
     this.rates = `${this.#prefix}(rates)`;
-    this.partitions = `${this.#prefix}(partitions)`;
+    this.partitions = topic === undefined ? `${this.#prefix}(partitions)` : `${topic}(topic_partitions)`;
     this.moving = `${this.#prefix}(moving)`;
     this.arrived = `${this.#prefix}(arrived)`;
   }

@@ -22,17 +22,17 @@ const PARTITION_TAG = /#(\d{1,2})\.\d+(?=}|$)/;
 /** A name with one hash tag: what is before it, the tag, what is after it. */
 const TAGGED = /^([^{}]*)\{([^{}]+)\}([^{}]*)$/;
 
-/** The options of whoever uses a queue with partitions. */
+/** The options of whoever uses a queue, or a topic, with partitions. */
 export interface PartitionOptions {
   /**
-   * The number of partitions of the queue: 2, 4, 8, 16, 32 or 64. Each is in a slot of its own of Redis
-   * Cluster, so the queue can be on several servers. All clients and servers of a queue give the same number,
+   * The number of partitions of the queue or the topic: 2, 4, 8, 16, 32 or 64. Each is in a slot of its own
+   * of Redis Cluster, so the queue can be on several servers. All clients and servers give the same number,
    * which stays for as long as the queue is there. Default: none; the queue is in one slot.
    */
   partitions?: number;
   /**
-   * Whether a queue on a single Redis may have partitions. They bring nothing there, so this is for tests.
-   * Default false.
+   * Whether a queue or a topic on a single Redis may have partitions. They bring nothing there, so this is
+   * for tests. Default false.
    */
   partitionsForTests?: boolean;
 }
@@ -57,19 +57,6 @@ export function parsePartitions(
   }
   partitionNames(queue, count);
   return count;
-}
-
-/**
- * Checks that no partitions are given to one that has none.
- * @param owner such as `an EventQueue`
- * @throws {InvalidOptionError} when they are
- */
-export function refusePartitionOptions(owner: string, given: object): void {
-  for (const name of ['partitions', 'partitionsForTests'] as const) {
-    const value = (given as PartitionOptions)[name];
-    if (value === undefined) continue;
-    throw new InvalidOptionError(`${name} must not be given for ${owner}, got ${formatValue(value)}`);
-  }
 }
 
 /**

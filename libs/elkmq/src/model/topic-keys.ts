@@ -1,4 +1,5 @@
 import { QueueKeys } from './keys.js';
+import { partitionNames } from './partitions.js';
 import { queueOfSubscription } from './topic-names.js';
 
 /**
@@ -16,6 +17,11 @@ export class TopicKeys {
   readonly retentionTurn: string;
   /** string with a TTL: counts the calls that have made ids for messages in lanes */
   readonly laneIds: string;
+  /**
+   * string: the number of partitions of the topic and of each subscription; it is not there when the topic
+   * has none. On Cluster a queue of the same name has its number in another key.
+   */
+  readonly partitions: string;
   /** this key never exists: commands are tried on it, see redis/rights.ts */
   readonly rights: string;
   readonly #prefix: string;
@@ -27,6 +33,7 @@ export class TopicKeys {
     this.trimmed = `${this.#prefix}(trimmed)`;
     this.retentionTurn = `${this.#prefix}(retention_turn)`;
     this.laneIds = `${this.#prefix}(lane_ids)`;
+    this.partitions = `${this.#prefix}(topic_partitions)`;
     this.rights = `${this.#prefix}(rights)`;
   }
 
@@ -44,4 +51,14 @@ export class TopicKeys {
   deduplication(key: string): string {
     return `${this.#prefix}(deduplication):topic:${key}`;
   }
+}
+
+/**
+ * The keys of each partition of a topic. A partition is a topic with its own name, such as `orders#1.78`, its
+ * own table, and its own slot of Redis Cluster. Without partitions: the keys of the topic.
+ * @param partitions their number; `undefined` when the topic has none
+ */
+export function topicPartitions(topic: string, partitions: number | undefined): TopicKeys[] {
+  const names = partitions === undefined ? [topic] : partitionNames(topic, partitions);
+  return names.map((name) => new TopicKeys(name));
 }

@@ -90,7 +90,7 @@ export class Producer {
   /** Puts `event` in the batch of this tick. The event fails at once when too much is waiting already. */
   produce(event: OutgoingEvent): void {
     if (!this.#buffer.reserve(event.json.length)) {
-      event.failed(this.#bufferFull(event.json.length));
+      event.failed(bufferFull(event.json.length, this.#buffer));
       return;
     }
     let batch = this.#waiting.at(-1);
@@ -174,12 +174,6 @@ export class Producer {
     else event.stored(id);
   }
 
-  #bufferFull(size: number): BufferFullError {
-    return new BufferFullError(
-      `the event was not stored: with its ${String(size)} bytes, more than maxBufferedBytes (${String(this.#buffer.max)}) would wait for Redis`,
-    );
-  }
-
   async #call(batch: Batch, number: number): Promise<string> {
     const answer = await this.#reliably(batch, number, (client, call) => runScript(client, call));
     return answer as string;
@@ -240,4 +234,11 @@ export function asEnqueueFailure(error: unknown): Error {
   return isReplyError(error)
     ? new EnqueueError(`Redis refused to store the event: ${why}`, { cause: error })
     : new EnqueueError(`the event was not stored: ${why}`, { cause: error });
+}
+
+/** The error of an event that has no room in the buffer. */
+export function bufferFull(size: number, { max }: SendBuffer): BufferFullError {
+  return new BufferFullError(
+    `the event was not stored: with its ${String(size)} bytes, more than maxBufferedBytes (${String(max)}) would wait for Redis`,
+  );
 }

@@ -226,9 +226,9 @@ export const SCRIPTS = {
   },
   registerPartitions: {
     name: 'registerPartitions',
-    sha1: '4b910093d51345c5fb46f2191f2c142eac4a93d5',
+    sha1: '1b1e5e47e26d54acec08c48d20f7f1c679404e9a',
     commands: 'get hlen set',
-    source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal partitions, lanes = KEYS[1], KEYS[2]\nlocal count, is_known = tonumber(ARGV[1]), ARGV[2] == '1'\n\nlocal registered = redis.call('GET', partitions)\nif registered then return tonumber(registered) or registered end\nif count == 0 then return 0 end\nif not is_known and redis.call('HLEN', lanes) > 0 then return -1 end\nredis.call('SET', partitions, count)\nreturn count\n",
+    source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal partitions, lanes_at = KEYS[1], 2\nlocal count, is_known = tonumber(ARGV[1]), ARGV[2] == '1'\n\nlocal registered = redis.call('GET', partitions)\nif registered then return tonumber(registered) or registered end\nif count == 0 then return 0 end\nif not is_known then\n  for i = lanes_at, #KEYS do\n    if redis.call('HLEN', KEYS[i]) > 0 then return -1 end\n  end\nend\nredis.call('SET', partitions, count)\nreturn count\n",
   },
   countRates: {
     name: 'countRates',
@@ -364,9 +364,9 @@ export const SCRIPTS = {
   },
   unsubscribe: {
     name: 'unsubscribe',
-    sha1: 'b16f62d32e46ac62b6bf9097832e9cf22dc99f1a',
-    commands: 'hdel hgetall hset time unlink',
-    source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal subscriptions, trimmed, queue_keys_at = KEYS[1], KEYS[2], 3\nlocal name, version = ARGV[1], ARGV[2]\n\nlocal function now_ms()\n  local time = redis.call('TIME')\n  return time[1] * 1000 + math.floor(time[2] / 1000)\nend\n\nlocal MARK_MS = 7 * 24 * 3600 * 1000\n\nredis.call('UNLINK', unpack(KEYS, queue_keys_at))\nlocal now = now_ms()\nlocal fields = redis.call('HGETALL', subscriptions)\nfor i = 1, #fields, 2 do\n  local is_mark = string.sub(fields[i], 1, 1) == '-'\n  if is_mark and (tonumber(fields[i + 1]) or 0) < now - MARK_MS then\n    redis.call('HDEL', subscriptions, fields[i])\n  end\nend\nlocal was_there = redis.call('HDEL', subscriptions, name)\nredis.call('HSET', subscriptions, '-' .. name, string.format('%.0f', now), '', version)\nredis.call('HDEL', trimmed, name)\nreturn was_there\n",
+    sha1: '89bcb46cd5616bc64c68c1d371ce96911b4fc312',
+    commands: 'hdel hget hgetall hset time unlink',
+    source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal subscriptions, trimmed, queue_keys_at = KEYS[1], KEYS[2], 3\nlocal name, version, expected = ARGV[1], ARGV[2], ARGV[3]\n\nlocal function now_ms()\n  local time = redis.call('TIME')\n  return time[1] * 1000 + math.floor(time[2] / 1000)\nend\n\nlocal MARK_MS = 7 * 24 * 3600 * 1000\n\nif expected and redis.call('HGET', subscriptions, name) ~= expected then return 0 end\nredis.call('UNLINK', unpack(KEYS, queue_keys_at))\nlocal now = now_ms()\nlocal fields = redis.call('HGETALL', subscriptions)\nfor i = 1, #fields, 2 do\n  local is_mark = string.sub(fields[i], 1, 1) == '-'\n  if is_mark and (tonumber(fields[i + 1]) or 0) < now - MARK_MS then\n    redis.call('HDEL', subscriptions, fields[i])\n  end\nend\nlocal was_there = redis.call('HDEL', subscriptions, name)\nredis.call('HSET', subscriptions, '-' .. name, string.format('%.0f', now), '', version)\nredis.call('HDEL', trimmed, name)\nreturn was_there\n",
   },
 } as const;
 
@@ -1214,19 +1214,21 @@ export function storeMoved(keys: {
   };
 }
 
-/** Registers the number of partitions of a queue, unless one is registered. */
+/** Registers the number of partitions of a queue or a topic, unless one is registered. */
 export function registerPartitions(keys: {
+    /** of the queue, or the key of a topic for the same */
     readonly partitions: string;
-    readonly lanes: string;
+    /** of the queue, or of each subscription of the topic */
+    readonly lanes: readonly string[];
   }, args: {
     /** 0 to register nothing */
     readonly count: number;
-    /** another partition of the queue has this number, so this one has lost it */
+    /** another partition has this number, so this one has lost it */
     readonly isKnown: boolean;
   }): ScriptCall {
   return {
     script: SCRIPTS.registerPartitions,
-    keys: [keys.partitions, keys.lanes],
+    keys: [keys.partitions, ...keys.lanes],
     args: [args.count, Number(args.isKnown)],
   };
 }
@@ -1849,10 +1851,12 @@ export function unsubscribe(keys: {
     readonly name: string;
     /** a random word that the table has never had */
     readonly version: string;
+    /** its description: with another one, or none, nothing is removed */
+    readonly expected?: string | undefined;
   }): ScriptCall {
   return {
     script: SCRIPTS.unsubscribe,
     keys: [keys.subscriptions, keys.trimmed, ...keys.queueKeys],
-    args: [args.name, args.version],
+    args: [args.name, args.version, ...(args.expected === undefined ? [] : [args.expected])],
   };
 }

@@ -1,4 +1,5 @@
 import { scanKeys } from '../admin/scan-keys.js';
+import { queueOfPartition } from '../model/partitions.js';
 import { COMMAND_TIMEOUT_MS, Connection } from '../redis/connection.js';
 import { RedisSource, type RedisSourceInput } from '../redis/redis-source.js';
 
@@ -15,7 +16,7 @@ const MAX_KEYS = 1_000_000;
 
 /** The topics that were found. */
 export interface FoundTopics {
-  /** Their names, sorted. */
+  /** Their names, sorted. A topic with partitions is one topic. */
   readonly topics: string[];
   /** Whether all keys were looked at. */
   readonly isComplete: boolean;
@@ -40,7 +41,7 @@ export async function findTopics(
     while (!step.done && names.size < limit) {
       for (const key of step.value) {
         const name = KEY.exec(key)?.[1];
-        if (name !== undefined) names.add(name);
+        if (name !== undefined) names.add(queueOfPartition(name)?.queue ?? name);
       }
       step = await keys.next();
     }

@@ -1,29 +1,27 @@
 import { randomBytes } from 'node:crypto';
-import { BufferFullError, EnqueueError } from '../model/errors.js';
+import { EnqueueError } from '../model/errors.js';
 import { withOrderingKey } from '../model/ordering-key.js';
 import type { ServiceEvent } from '../model/service-event.js';
-import { Summary } from '../model/summary.js';
+import type { Summary } from '../model/summary.js';
 import type { TopicKeys } from '../model/topic-keys.js';
-import { asEnqueueFailure } from '../producer/producer.js';
+import { asEnqueueFailure, bufferFull } from '../producer/producer.js';
+import { SendBuffer } from '../producer/send-buffer.js';
 import { COMMAND_TIMEOUT_MS, Connection, type ConnectionListener } from '../redis/connection.js';
 import { attentiveNow } from '../redis/deadline.js';
 import { needsOfPublisher } from '../redis/needs.js';
+import { refusePartitions } from '../redis/partition-check.js';
 import type { RedisSource } from '../redis/redis-source.js';
 import { reliably, scheduleFlush } from '../redis/reliable-call.js';
 import { runReplicated, runScript, send, type ScriptCall } from '../redis/scripts.js';
-import type { MessageOptions, RequesterOptions } from '../requests/requester-options.js';
+import type { MessageOptions, PartitionParts } from '../requests/requester-options.js';
 import { encodeWithin, SenderCheck } from '../requests/sender-check.js';
 import { RetentionKeeper } from './retention-keeper.js';
 import { Router } from './router.js';
-import { NO_TABLE, tableOf } from './table.js';
+import { newUnroutedSummary, type PublisherOptions, type PublisherParts } from './publisher-options.js';
+import { NO_TABLE, tableOf, type SubscriptionTable } from './table.js';
 import { requestRefused, unroutedError } from './topic-errors.js';
 import { countBatch, publishCall, type TopicEvent } from './topic-batch.js';
 import { TopicRates } from './topic-rates.js';
-
-export interface PublisherOptions extends RequesterOptions {
-  /** Whether an event without a subscription fails with an `UnroutedError`. */
-  readonly requireSubscription: boolean;
-}
 
 /** The time for which the script remembers its answer after the publisher has given up, ms. */
 const MEMORY_MARGIN_MS = 60_000;
@@ -44,7 +42,7 @@ interface Answered {
  * stored nothing: then the same number goes out again with new routes.
  */
 export class TopicPublisher {
-  readonly clientId = randomBytes(12).toString('base64url');
+  readonly clientId: string;
   readonly connection: Connection;
   readonly #keys: TopicKeys;
   readonly #options: PublisherOptions;
@@ -52,10 +50,12 @@ export class TopicPublisher {
   readonly #retention: RetentionKeeper;
   readonly #rates: TopicRates;
   readonly #unrouted: Summary<string>;
+  readonly #buffer: SendBuffer;
+  readonly #watch: PartitionParts['watch'] | undefined;
+  readonly #ownsConnection: boolean;
   #table = NO_TABLE;
   #router = new Router([]);
   #waiting: TopicEvent[] = [];
-  #buffered = 0;
   #number = 1;
   #isScheduled = false;
   #isPublishing = false;
@@ -63,28 +63,39 @@ export class TopicPublisher {
   /** The `attentiveNow()` at which Redis answered last. */
   #answeredAt = 0;
 
+  /** @param parts given to the publisher of a partition */
   constructor(
     source: RedisSource,
     keys: TopicKeys,
     options: PublisherOptions,
     listener: ConnectionListener = {},
+    parts?: PublisherParts,
   ) {
     this.#keys = keys;
     this.#options = options;
-    this.connection = new Connection(source, COMMAND_TIMEOUT_MS, listener);
+    this.clientId = parts?.clientId ?? randomBytes(12).toString('base64url');
+    this.connection = parts?.connection ?? new Connection(source, COMMAND_TIMEOUT_MS, listener);
+    this.#ownsConnection = parts === undefined;
+    this.#buffer = parts?.buffer ?? new SendBuffer(options.maxBufferedBytes);
+    this.#watch = parts?.watch;
+    const { connection } = this;
     const needs = needsOfPublisher(options.minReplicas);
-    this.#check = new SenderCheck(this.connection, `topic '${keys.topic}'`, keys.rights, needs, listener);
-    const warn = (message: string): void => listener.warned?.(message);
-    this.#unrouted = new Summary((count, action) => {
-      warn(
-        `${String(count)} event(s) had no subscription and were dropped, the last one with the pattern '${action}'`,
-      );
-    });
-    this.#rates = new TopicRates(this.connection, keys);
-    this.#retention = new RetentionKeeper(this.connection, keys, this.clientId, () => this.#table, warn);
+    const checkTopic = (client: Connection['client']): Promise<void> =>
+      parts ? parts.number.checkNumber(client) : refusePartitions(client, keys);
+    const owner = `topic '${keys.topic}'`;
+    this.#check = new SenderCheck(connection, owner, keys.rights, needs, listener, checkTopic);
+    const warn = parts?.warn ?? ((message: string): void => listener.warned?.(message));
+    this.#unrouted = parts?.unrouted ?? newUnroutedSummary(warn);
+    this.#rates = new TopicRates(connection, keys);
+    const table = (): SubscriptionTable => this.#table;
+    this.#retention = new RetentionKeeper(connection, keys, this.clientId, table, warn, parts?.partition);
   }
 
-  /** Resolves when connected. @throws {ConnectionError} */
+  /**
+   * Resolves when connected.
+   * @throws {ConnectionError} also when Redis is too old, or refuses what publishing needs
+   * @throws {InvalidOptionError} when the topic has another number of partitions
+   */
   async connect(): Promise<void> {
     await this.connection.whenConnected(this.#options.enqueueTimeout);
     await this.#check.prepareIfConnected();
@@ -119,18 +130,26 @@ export class TopicPublisher {
     });
   }
 
-  /** Sends what is waiting, and leaves nothing in Redis. */
+  /** Sends what is waiting, and leaves nothing in Redis, if that answers. */
   async close(): Promise<void> {
     while (this.#waiting.length > 0 || this.#isPublishing) {
       await new Promise<void>((resolve) => this.#idle.push(resolve));
     }
     this.#unrouted.report();
-    await this.#retention.stopTrimming();
+    const trimmed = this.#retention.stopTrimming();
+    // This is best effort, so a partition that does not answer is not waited for.
+    if (this.#watch?.isAnswering !== false) {
+      await trimmed;
+      await this.#tidyUp();
+    }
+    if (this.#ownsConnection) await this.connection.closeConnection();
+  }
+
+  /** Tells the rates, and deletes the key of this client, which has a TTL. */
+  async #tidyUp(): Promise<void> {
     await this.#rates.stopFlushing();
-    // This is best effort: the key has a TTL.
-    if (this.connection.isConnected)
-      await send(this.connection.client, 'del', [this.#keys.producer(this.clientId)]).catch(() => undefined);
-    await this.connection.closeConnection();
+    if (!this.connection.isConnected) return;
+    await send(this.connection.client, 'del', [this.#keys.producer(this.clientId)]).catch(() => undefined);
   }
 
   #add(
@@ -139,18 +158,12 @@ export class TopicPublisher {
     stored: (copies: string) => void,
     failed: (error: Error) => void,
   ): void {
-    const { maxPayloadBytes, maxBufferedBytes } = this.#options;
-    const json = encodeWithin(event, maxPayloadBytes);
+    const json = encodeWithin(event, this.#options.maxPayloadBytes);
     const { action, requestId } = event;
-    if (this.#buffered + json.length > maxBufferedBytes) {
-      failed(
-        new BufferFullError(
-          `the event was not stored: with its ${String(json.length)} bytes, more than maxBufferedBytes (${String(maxBufferedBytes)}) would wait for Redis`,
-        ),
-      );
+    if (!this.#buffer.reserve(json.length)) {
+      failed(bufferFull(json.length, this.#buffer));
       return;
     }
-    this.#buffered += json.length;
     const all = withOrderingKey(orderingKey, fields);
     const since = attentiveNow();
     const outgoing = { requestId, action, json, fields: all, replyWithin: 0, delay, deduplication, since };
@@ -173,6 +186,7 @@ export class TopicPublisher {
   async #publishBatch(): Promise<void> {
     const events = this.#waiting.splice(0, countBatch(this.#waiting, this.#router));
     let isStored = true;
+    this.#watch?.batchSent();
     try {
       const { answer, unconfirmed } = await this.#call(events);
       if (Array.isArray(answer)) {
@@ -199,9 +213,10 @@ export class TopicPublisher {
       const failure = asEnqueueFailure(error);
       for (const event of events) event.failed(failure);
     } finally {
+      this.#watch?.batchEnded();
       if (isStored) {
         this.#number++;
-        for (const { json } of events) this.#buffered -= json.length;
+        this.#buffer.release(events.reduce((sum, { json }) => sum + json.length, 0));
       }
     }
   }
@@ -226,9 +241,14 @@ export class TopicPublisher {
     const sender = { clientId, number: this.#number, memory };
     const call = publishCall(events, this.#router, this.#table, this.#keys, sender);
     const run = async (client: Connection['client']): Promise<Answered> => {
-      await this.#check.prepare();
-      if (minReplicas > 0) return this.#runReplicated(client, call);
-      return { answer: await runScript(client, call) };
+      try {
+        await this.#check.prepare();
+        if (minReplicas > 0) return await this.#runReplicated(client, call);
+        return { answer: await runScript(client, call) };
+      } catch (error) {
+        this.#watch?.attemptFailed(error);
+        throw error;
+      }
     };
     return reliably(this.connection, run, enqueueTimeout, {
       since: Math.max(events[0]?.since ?? 0, this.#answeredAt),

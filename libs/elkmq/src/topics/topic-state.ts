@@ -1,4 +1,5 @@
-import { readQueueState, type QueueState } from '../admin/queue-state.js';
+import { askAll, stateOfPartitions } from '../admin/partitioned-state.js';
+import { readQueueState, type AwayPartition, type QueueState } from '../admin/queue-state.js';
 import { DequeueError } from '../model/errors.js';
 import type { TopicKeys } from '../model/topic-keys.js';
 import { queueOfSubscription } from '../model/topic-names.js';
@@ -25,18 +26,63 @@ export interface TopicState {
   readonly unrouted: number;
   /** The pattern of the last of them, and its time, ms since 1970. */
   readonly lastUnrouted: { readonly action: string; readonly at: number } | undefined;
+  /** The number of partitions, if the topic has any. */
+  readonly partitions?: number;
+  /** The partitions that do not answer, if there are any. The counts are those of the others. */
+  readonly away?: readonly AwayPartition[];
 }
 
 /**
+ * Reads the state of a topic over all its partitions.
+ * @param partitions the keys of each partition; without partitions those of the topic
  * @param patience the time that Redis may take for one call, ms
- * @throws {ConnectionError} when it takes longer
- * @throws {DequeueError} when it refuses
+ * @throws {ConnectionError} when no partition answers in time
+ * @throws {DequeueError} when Redis refuses
  */
 export async function readTopicState(
   connection: Connection,
-  keys: TopicKeys,
+  partitions: readonly TopicKeys[],
   patience: number,
 ): Promise<TopicState> {
+  const [first, ...others] = partitions as [TopicKeys, ...TopicKeys[]];
+  if (others.length === 0) return readState(connection, first, patience);
+  const names = partitions.map(({ topic }) => topic);
+  const { answers, away } = await askAll(partitions, names, (keys) => readState(connection, keys, patience));
+  const common = { partitions: partitions.length, ...(away.length > 0 && { away }) };
+  return { ...joined(answers, first, common), ...common };
+}
+
+/** The state of a topic whose partitions have these states. Partition 0 comes first, if it answers. */
+function joined(
+  states: readonly TopicState[],
+  { topic }: TopicKeys,
+  common: Pick<TopicState, 'partitions' | 'away'>,
+): TopicState {
+  const byName = new Map<string, SubscriptionState[]>();
+  for (const state of states.flatMap(({ subscriptions }) => subscriptions)) {
+    byName.set(state.name, [...(byName.get(state.name) ?? []), state]);
+  }
+  const subscriptions = [...byName].map(([name, parts]): SubscriptionState => {
+    // A change that was cut may have reached some partitions only. Partition 0 has it first.
+    const { patterns, retention, since } = parts[0] as SubscriptionState;
+    return {
+      ...stateOfPartitions(parts),
+      ...common,
+      ...{ name, patterns, retention, since, queue: queueOfSubscription(topic, name) },
+      trimmed: parts.reduce((sum, { trimmed }) => sum + trimmed, 0),
+    };
+  });
+  const latest = states
+    .flatMap(({ lastUnrouted }) => lastUnrouted ?? [])
+    .sort((one, other) => other.at - one.at);
+  return {
+    subscriptions: subscriptions.sort((one, other) => (one.name < other.name ? -1 : 1)),
+    unrouted: states.reduce((sum, { unrouted }) => sum + unrouted, 0),
+    lastUnrouted: latest[0],
+  };
+}
+
+async function readState(connection: Connection, keys: TopicKeys, patience: number): Promise<TopicState> {
   try {
     const [table, trimmed, unrouted] = await reliably(
       connection,

@@ -9,18 +9,24 @@ import {
 } from '../model/options.js';
 import { parseOrderingKey } from '../model/ordering-key.js';
 import { ServiceEvent } from '../model/service-event.js';
-import { TopicKeys } from '../model/topic-keys.js';
+import { topicPartitions, type TopicKeys } from '../model/topic-keys.js';
 import { parsePatterns, parseSubscriptionName, parseTopicName } from '../model/topic-names.js';
 import { parseDeduplication, type Deduplication } from '../model/deduplication.js';
-import { refusePartitionOptions } from '../model/partitions.js';
+import { parsePartitions, type PartitionOptions } from '../model/partitions.js';
+import type { Connection } from '../redis/connection.js';
 import type { CredentialsFunction } from '../redis/credentials.js';
+import { refusePartitions, type PartitionNumber } from '../redis/partition-check.js';
 import { isReplyError } from '../redis/redis-errors.js';
 import { RedisSource, type RedisSourceInput } from '../redis/redis-source.js';
 import { callReliably, reliably } from '../redis/reliable-call.js';
 import { sendingOptions, type SendingOptions } from '../requests/sending-options.js';
-import { TopicPublisher, type PublisherOptions } from './publisher.js';
+import { openPublisher, type PartitionedPublisher } from './partitioned-publisher.js';
+import { changeInAll, removeFromAll } from './partitioned-table.js';
+import type { PublisherOptions } from './publisher-options.js';
+import type { TopicPublisher } from './publisher.js';
 import { parseRetention, type Retention, type Subscription } from './subscription.js';
-import { changeSubscription, readTable, removeSubscription } from './table-changes.js';
+import { readTable, type TableCalls } from './table-changes.js';
+import { topicNumber } from './topic-number.js';
 import { readTopicState, type TopicState } from './topic-state.js';
 
 /** The options of everyone who publishes to a topic. */
@@ -33,7 +39,7 @@ export interface PublishingOptions extends Omit<SendingOptions, 'maxQueueLength'
 }
 
 /** The options of a `Topic`. */
-export interface TopicOptions extends PublishingOptions {
+export interface TopicOptions extends PublishingOptions, PartitionOptions {
   /** Fetches the credentials, as of an `EventQueue`. */
   credentials?: CredentialsFunction;
   /** Is called with what is wrong and does not fail a call, such as events without a subscription. */
@@ -87,9 +93,14 @@ export function publishingOptions(given: PublishingOptions, isCluster: boolean):
  * argument is wrong.
  */
 export class Topic {
-  readonly #keys: TopicKeys;
-  readonly #publisher: TopicPublisher;
+  /** The keys of each partition. Without partitions: those of the topic. */
+  readonly #partitions: readonly TopicKeys[];
+  readonly #publisher: TopicPublisher | PartitionedPublisher;
   readonly #patience: number;
+  readonly #calls: TableCalls;
+  readonly #number: PartitionNumber | undefined;
+  /** The check of the number of partitions. It is made again until it has succeeded. */
+  #check: Promise<void> | undefined;
   #closed: Promise<void> | undefined;
 
   /**
@@ -102,13 +113,20 @@ export class Topic {
     redis?: RedisSourceInput,
     options: TopicOptions = {},
   ) {
-    refusePartitionOptions('a Topic', options);
-    this.#keys = new TopicKeys(parseTopicName(name));
+    const topic = parseTopicName(name);
     const source = new RedisSource(redis, options.credentials);
+    const partitions = parsePartitions(topic, options, source.isCluster);
+    this.#partitions = topicPartitions(topic, partitions);
+    this.#number = partitions === undefined ? undefined : topicNumber(this.#partitions);
     const publishing = publishingOptions(options, source.isCluster);
     this.#patience = publishing.enqueueTimeout;
     const warned = (message: string): void => options.onWarning?.(message);
-    this.#publisher = new TopicPublisher(source, this.#keys, publishing, { warned });
+    this.#publisher = openPublisher(source, topic, partitions, publishing, { warned });
+    const { connection } = this.#publisher;
+    this.#calls = {
+      read: (keys) => reliably(connection, (client) => readTable(client, keys), this.#patience),
+      run: (call) => callReliably(connection, call, this.#patience),
+    };
   }
 
   /**
@@ -119,7 +137,7 @@ export class Topic {
    * @throws {PayloadTooLargeError}
    */
   async publish(event: ServiceEvent, options: PublishOptions = {}): Promise<number> {
-    this.#open();
+    this.#refuseClosed();
     if (!(event instanceof ServiceEvent)) {
       throw new InvalidEventError(`event must be a ServiceEvent, got ${formatValue(event)}`);
     }
@@ -139,7 +157,7 @@ export class Topic {
    * @throws {TooManySubscriptionsError} beyond 200
    */
   async subscribe(subscription: string, options: SubscribeOptions): Promise<void> {
-    this.#open();
+    this.#refuseClosed();
     refuseUnknown('subscribe', options, ['patterns', 'retention']);
     const { patterns, retention } = options;
     const added = parsePatterns(patterns);
@@ -152,10 +170,10 @@ export class Topic {
    * worker that has handlers for them adds them again when it starts.
    */
   async removePatterns(subscription: string, patterns: readonly string[]): Promise<void> {
-    this.#open();
+    this.#refuseClosed();
     const name = parseSubscriptionName(subscription);
     const removed = new Set(parsePatterns(patterns));
-    const { subscriptions } = await this.#table();
+    const subscriptions = await this.subscriptions();
     if (!subscriptions.some((known) => known.name === name)) {
       throw new InvalidOptionError(`the topic '${this.name}' has no subscription ${formatValue(name)}`);
     }
@@ -168,19 +186,21 @@ export class Topic {
    * @returns whether there was one
    */
   async unsubscribe(subscription: string): Promise<boolean> {
-    this.#open();
+    this.#refuseClosed();
     const name = parseSubscriptionName(subscription);
-    const { connection } = this.#publisher;
+    await this.#checkNumber();
     return named(
-      removeSubscription(this.#keys, name, (call) => callReliably(connection, call, this.#patience)),
+      removeFromAll(this.#partitions, name, this.#calls),
       ' (removing a subscription needs UNLINK)',
     );
   }
 
-  /** The subscriptions of the topic, by name. */
+  /** The subscriptions of the topic, by name. With partitions those of partition 0, which decides. */
   async subscriptions(): Promise<readonly Subscription[]> {
-    this.#open();
-    return (await this.#table()).subscriptions;
+    this.#refuseClosed();
+    await this.#checkNumber();
+    const { subscriptions } = await named(this.#calls.read(this.#partitions[0] as TopicKeys));
+    return subscriptions;
   }
 
   /**
@@ -189,8 +209,9 @@ export class Topic {
    * @throws {DequeueError} when Redis refuses
    */
   async state(timeout = this.#patience): Promise<TopicState> {
-    this.#open();
-    return readTopicState(this.#publisher.connection, this.#keys, timeout);
+    this.#refuseClosed();
+    await this.#checkNumber();
+    return readTopicState(this.#publisher.connection, this.#partitions, timeout);
   }
 
   /** Publishes what is waiting, and closes the connection. It can be called again. */
@@ -204,25 +225,24 @@ export class Topic {
     patterns: (now: readonly string[]) => readonly string[],
     retention?: Retention,
   ): Promise<void> {
-    const { connection } = this.#publisher;
-    const change = { patterns, retention, mayReturn: true };
-    await named(
-      changeSubscription(
-        this.#keys,
-        name,
-        change,
-        () => this.#table(),
-        (call) => callReliably(connection, call, this.#patience),
-      ),
-    );
+    await this.#checkNumber();
+    await named(changeInAll(this.#partitions, name, { patterns, retention, mayReturn: true }, this.#calls));
   }
 
-  #table() {
+  /** @throws {InvalidOptionError} when the topic has another number of partitions */
+  #checkNumber(): Promise<void> {
+    const [first] = this.#partitions as [TopicKeys];
     const { connection } = this.#publisher;
-    return named(reliably(connection, (client) => readTable(client, this.#keys), this.#patience));
+    const check = (client: Connection['client']): Promise<void> =>
+      this.#number ? this.#number.checkNumber(client) : refusePartitions(client, first);
+    this.#check ??= named(reliably(connection, check, this.#patience)).catch((error: unknown) => {
+      this.#check = undefined;
+      throw error;
+    });
+    return this.#check;
   }
 
-  #open(): void {
+  #refuseClosed(): void {
     if (this.#closed) throw new ConnectionError(`the topic ${formatValue(this.name)} is closed`);
   }
 }

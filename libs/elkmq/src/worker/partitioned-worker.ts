@@ -1,14 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Slots } from '../consumer/slots.js';
 import { workerName } from '../consumer/session.js';
-import { ConnectionError } from '../model/errors.js';
+import { ConnectionError, type UnsubscribedError } from '../model/errors.js';
 import { partitionKeys } from '../model/partitions.js';
 import { reportOnce } from '../model/report-once.js';
+import { topicPartitions } from '../model/topic-keys.js';
 import { warnOfFullCoverage } from '../redis/check.js';
 import { COMMAND_TIMEOUT_MS, Connection } from '../redis/connection.js';
 import { withinTime } from '../redis/within-time.js';
 import { PartitionNumber } from '../redis/partition-check.js';
 import type { RedisSource } from '../redis/redis-source.js';
+import { topicNumber } from '../topics/topic-number.js';
 import { Worker } from './worker.js';
 import type { WorkerListener, WorkerOptions } from './worker-options.js';
 
@@ -17,13 +19,15 @@ const RETRY_PAUSE_MS = 1_000;
 
 /**
  * The server's side of a queue with partitions: a `Worker` for each of them. They share the slots, the
- * connection for scripts, and the name.
+ * connection for scripts, and the name. When it is the queue of a subscription, each of them serves the
+ * subscription in one partition of the topic.
  */
 export class PartitionedWorker {
   readonly connection: Connection;
   readonly #workers: readonly Worker[];
   readonly #listener: WorkerListener;
   readonly #warned: (message: string) => void;
+  readonly #unsubscribed: (error: UnsubscribedError) => void;
   #isStopped = false;
 
   /**
@@ -51,12 +55,18 @@ export class PartitionedWorker {
       },
       error: (error) => listener.error?.(error),
     });
+    this.#unsubscribed = callOnce((error) => listener.unsubscribed?.(error));
     const slots = new Slots(options.concurrency, partitions);
-    const number = new PartitionNumber(allKeys);
+    const { subscription } = options;
+    const topics = subscription ? topicPartitions(subscription.topic, partitions) : [];
+    const number = subscription ? topicNumber(topics) : new PartitionNumber(allKeys);
     const parts = { connection: this.connection, number, slots, name: workerName() };
-    this.#workers = allKeys.map(
-      (keys, index) => new Worker(source, keys, options, this.#listenerOf(index), parts),
-    );
+    this.#workers = allKeys.map((keys, index) => {
+      const topic = topics[index]?.topic;
+      const leader = index === 0 ? undefined : topics[0]?.topic;
+      const served = subscription && topic !== undefined ? { ...subscription, topic, leader } : undefined;
+      return new Worker(source, keys, { ...options, subscription: served }, this.#listenerOf(index), parts);
+    });
   }
 
   /** The number of messages that are being handled or settled. */
@@ -74,7 +84,7 @@ export class PartitionedWorker {
    * tried again and again.
    * @throws {ConnectionError} when no partition answers within `patience` ms, or Redis is too old
    * @throws {DequeueError} when Redis refuses to hand out events
-   * @throws {InvalidOptionError} when the queue has another number of partitions
+   * @throws {InvalidOptionError} when the queue, or the topic, has another number of partitions
    */
   async start(patience: number): Promise<void> {
     const started = await Promise.allSettled(this.#workers.map((worker) => worker.start(patience)));
@@ -127,7 +137,17 @@ export class PartitionedWorker {
 
   /** The pause and the limits are those of all partitions, so the first partition reports them. */
   #listenerOf(index: number): WorkerListener {
-    const all = { ...this.#listener, warned: this.#warned };
+    const all = { ...this.#listener, warned: this.#warned, unsubscribed: this.#unsubscribed };
     return index === 0 ? all : { ...all, paused: () => undefined, limited: () => undefined };
   }
+}
+
+/** Passes the first value on. The partitions report the same thing, each for itself. */
+function callOnce<T>(report: (value: T) => void): (value: T) => void {
+  let isReported = false;
+  return (value) => {
+    if (isReported) return;
+    isReported = true;
+    report(value);
+  };
 }

@@ -5,14 +5,14 @@ import { lastValueFrom, Observable } from 'rxjs';
 import { ConnectionError, type QueueState } from 'elkmq';
 import {
   keysOfPartitions,
+  openPublisher,
   PartitionedRequester,
   QueueKeys,
   readTopicState,
   readWholeState,
   Requester,
   sumOfStates,
-  TopicKeys,
-  TopicPublisher,
+  topicPartitions,
 } from 'elkmq/internal';
 import { ConnectionEvents, type ElkMqEvents, type ElkMqStatus } from '../connection-events.js';
 import { Emission } from './emission.js';
@@ -110,8 +110,9 @@ export class ElkMqClient extends ClientProxy<ElkMqEvents> {
     const { source, queue, topic, partitions } = this.#options;
     const { connection } = this.#requester;
     if (topic !== undefined) {
-      const { subscriptions } = await readTopicState(connection, new TopicKeys(topic), timeout);
-      return sumOfStates(subscriptions);
+      const keys = topicPartitions(topic, partitions);
+      const { subscriptions, away } = await readTopicState(connection, keys, timeout);
+      return { ...sumOfStates(subscriptions), ...(partitions && { partitions }), ...(away && { away }) };
     }
     const keys = keysOfPartitions(queue, source.isCluster, partitions);
     return readWholeState(connection, keys, timeout);
@@ -202,7 +203,7 @@ export class ElkMqClient extends ClientProxy<ElkMqEvents> {
   protected openRequester(): RequesterLike {
     const { source, queue, topic, sending, partitions } = this.#options;
     if (topic !== undefined) {
-      return new TopicPublisher(source, new TopicKeys(topic), sending, this.#events);
+      return openPublisher(source, topic, partitions, sending, this.#events);
     }
     if (partitions !== undefined) {
       return new PartitionedRequester(source, queue, partitions, sending, this.#events);

@@ -32,12 +32,18 @@ export function TopicsView(): VNode {
 }
 
 function TopicPart({ topic }: { topic: Topic }): VNode {
-  const { name, subscriptions, unrouted, lastUnrouted } = topic;
+  const { name, subscriptions, unrouted, lastUnrouted, away } = topic;
   return (
     <section>
       <h2>
         <Data text={name} />
       </h2>
+      {away?.map((each) => (
+        <p key={each.partition} class="notice warn">
+          Partition {String(each.partition)} (<Data text={each.name} />) does not answer: {each.error}. It is
+          not counted here.
+        </p>
+      ))}
       {unrouted > 0 && (
         <p class="notice warn">
           {formatCount(unrouted)} events had no subscription and were not stored

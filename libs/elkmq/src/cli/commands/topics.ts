@@ -1,3 +1,9 @@
+import { readTopicNumber } from '../../admin/partition-number.js';
+import { describeAway } from '../../admin/partitioned-state.js';
+import type { PartitionOptions } from '../../model/partitions.js';
+import { parseTopicName } from '../../model/topic-names.js';
+import { COMMAND_TIMEOUT_MS, Connection } from '../../redis/connection.js';
+import { RedisSource, type RedisSourceInput } from '../../redis/redis-source.js';
 import { Topic } from '../../topics/topic.js';
 import { findTopics } from '../../topics/find-topics.js';
 import type { TopicState } from '../../topics/topic-state.js';
@@ -36,7 +42,7 @@ export async function showTopic(name: string, options: CommonOptions): Promise<E
     const state = await topic.state(options.patience);
     if (options.json) printJson({ topic: name, ...state });
     else printState(state);
-    return state.subscriptions.length > 0 ? EXIT.fine : EXIT.finding;
+    return state.subscriptions.length > 0 && !state.away ? EXIT.fine : EXIT.finding;
   });
 }
 
@@ -94,7 +100,10 @@ async function withTopic(
   options: CommonOptions,
   use: (topic: Topic) => Promise<ExitCode>,
 ): Promise<ExitCode> {
-  const topic = new Topic(name, await redisOf(options), { enqueueTimeout: options.patience });
+  const { patience } = options;
+  const redis = await redisOf(options);
+  const partitions = await findPartitions(name, redis, patience);
+  const topic = new Topic(name, redis, { enqueueTimeout: patience, ...partitions });
   try {
     return await use(topic);
   } finally {
@@ -102,7 +111,22 @@ async function withTopic(
   }
 }
 
-function printState({ subscriptions, unrouted, lastUnrouted }: TopicState): void {
+/** The partitions of a topic, as the options of a `Topic`. */
+async function findPartitions(
+  name: string,
+  redis: RedisSourceInput,
+  patience: number,
+): Promise<PartitionOptions> {
+  const connection = new Connection(new RedisSource(redis), COMMAND_TIMEOUT_MS);
+  try {
+    const partitions = await readTopicNumber(connection, parseTopicName(name), patience);
+    return partitions === undefined ? {} : { partitions, partitionsForTests: true };
+  } finally {
+    await connection.closeConnection();
+  }
+}
+
+function printState({ subscriptions, unrouted, lastUnrouted, partitions, away = [] }: TopicState): void {
   printTable([
     ['SUBSCRIPTION', 'WAITING', 'OLDEST', 'RUNNING', 'DELAYED', 'DEAD', 'TRIMMED', 'WORKERS', 'PATTERNS'],
     ...subscriptions.map((each) => [
@@ -117,6 +141,8 @@ function printState({ subscriptions, unrouted, lastUnrouted }: TopicState): void
       shortText(each.patterns.join(', ')),
     ]),
   ]);
+  if (partitions !== undefined) note(`The topic has ${String(partitions)} partitions.`);
+  for (const partition of away) note(`${safeText(describeAway(partition))}.`);
   if (!lastUnrouted) return;
   const { action, at } = lastUnrouted;
   note(

@@ -7,6 +7,7 @@
 -- ARGV
 --   name              of the subscription
 --   version           a random word that the table has never had
+--   expected?         its description: with another one, or none, nothing is removed
 -- Returns 1 when the table had the subscription, else 0.
 
 -- include shared/now_ms.lua
@@ -14,6 +15,7 @@
 -- Marks are kept for a week.
 local MARK_MS = 7 * 24 * 3600 * 1000
 
+if expected and redis.call('HGET', subscriptions, name) ~= expected then return 0 end
 -- It comes first: a user who may not use it changes nothing.
 redis.call('UNLINK', unpack(KEYS, queue_keys_at))
 local now = now_ms()
