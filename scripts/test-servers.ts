@@ -13,6 +13,8 @@ const [least, reduced] = publishedUsers(root);
 
 /** The guide adds these for other databases and for Cluster. */
 const FOR_TESTS = '+select +cluster|slots +cluster|info';
+/** The guide adds these for replies that are pushed on Cluster. */
+const FOR_PUSHES = '+spublish +ssubscribe';
 
 interface Environment {
   readonly name: string;
@@ -63,7 +65,9 @@ function test({ name, server, user }: Environment, selection: readonly string[])
   }
   const version = spawnSync(join(folder, 'redis-server'), ['--version'], { encoding: 'utf8' }).stdout;
   const title = `${name} (${/v=(\S+)/.exec(version)?.[1] ?? 'unknown'})`;
-  const channels = user?.channels ? '&* ' : '';
-  const env = { ELKMQ_TEST_USER: user === undefined ? '' : `~* ${channels}${user.rules} ${FOR_TESTS}` };
+  const [channels, more] = user?.channels ? ['&* ', ` ${FOR_PUSHES}`] : ['', ''];
+  const env = {
+    ELKMQ_TEST_USER: user === undefined ? '' : `~* ${channels}${user.rules} ${FOR_TESTS}${more}`,
+  };
   return runSuite(title, selection, { cwd: root, programs: folder, env });
 }

@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { events, logs, moduleOf, requests, startApp, startClient, valuesOf } from '../support/nest.js';
 import { startRedis } from '../../scripts/redis.js';
 import { closing, redisMajor, until } from '../support/queue.js';
-import { commandsUsed, PUBLISHED_USERS } from '../support/rights.js';
+import { commandsUsed, ON_CLUSTER, PUBLISHED_USERS } from '../support/rights.js';
 
 const [least, reduced] = PUBLISHED_USERS.map(({ rules }) => rules.replace('-@all ', '').split(' ')) as [
   string[],
@@ -17,6 +17,11 @@ const [least, reduced] = PUBLISHED_USERS.map(({ rules }) => rules.replace('-@all
 describe('the ACL rules of the guide', () => {
   it('allow what the package uses, and nothing else', () => {
     expect(least).toEqual(commandsUsed().map((command) => `+${command}`));
+  });
+
+  it('name what Cluster needs as well', () => {
+    const guide = readFileSync(fileURLToPath(new URL('../../docs/guides/redis.md', import.meta.url)), 'utf8');
+    for (const command of ON_CLUSTER) expect(guide).toContain(`+${command}`);
   });
 
   it('know each command that the source sends', () => {
@@ -30,7 +35,11 @@ describe('the ACL rules of the guide', () => {
       ),
     );
     // Redis lets everybody send AUTH. SCAN is for `queues()`, which looks for all queues of a Redis.
-    const known = ['auth', 'scan', ...commandsUsed().map((command) => command.split('|')[0])];
+    const known = [
+      'auth',
+      'scan',
+      ...[...commandsUsed(), ...ON_CLUSTER].map((command) => command.split('|')[0]),
+    ];
     expect(sent.length).toBeGreaterThan(10);
     expect(sent.filter((name) => !known.includes(name))).toEqual([]);
   });

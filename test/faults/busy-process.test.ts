@@ -78,7 +78,7 @@ describe('a process that is busy for longer than enqueueTimeout', () => {
       const requestId = /"request_uuid":(\d+)/.exec(json)?.[1] ?? '';
       await redis.del(`${queue}(event_stream)`);
       const replies = `[["${requestId}",1,0,1,{"response":7}]]`;
-      const call = scripts.reply({ inbox: `${queue}(inbox):${clientId}` }, { replies, pushes: true });
+      const call = scripts.reply({ inbox: `${queue}(inbox):${clientId}` }, { replies, pushes: 'publish' });
       return { answer, reply: () => runScript(redis, call) };
     };
     // The client opens its connection for replies with its first request.

@@ -49,8 +49,8 @@ describe('replies that are pushed are all there', () => {
     const server = await ownRedis();
     const admin = clientOf(server);
     await admin.config('SET', 'client-output-buffer-limit', 'pubsub 1048576 1048576 60');
-    const inbox = new InboxOfTest(admin);
-    await inbox.open(server.adminUrl);
+    const inbox = new InboxOfTest({ admin, source: server.adminUrl });
+    await inbox.open();
     await until(() => inbox.isSubscribed());
     await inbox.answer(true);
     await until(() => inbox.numbers.length === 1);
@@ -74,8 +74,8 @@ describe('replies that are pushed are all there', () => {
   it('when nothing comes through to the subscription any more, and it gets another connection', async () => {
     const server = await ownRedis();
     const proxy = closing(await Proxy.before(server.adminUrl));
-    const inbox = new InboxOfTest(clientOf(server));
-    await inbox.open(proxy.url);
+    const inbox = new InboxOfTest({ admin: clientOf(server), source: proxy.url });
+    await inbox.open();
     await until(() => inbox.isSubscribed());
     await inbox.answer(true);
     await until(() => inbox.numbers.length === 1);

@@ -1,23 +1,23 @@
 import type { Redis } from 'ioredis';
+import type { RedisSourceInput } from 'nestjs-elkmq';
 import { describe, expect, it } from 'vitest';
+import { clusterBehind } from '../support/cluster.js';
 import { clientOf, ownRedis } from '../support/own-redis.js';
-import { closing, redis, redisMajor, until, url } from '../support/queue.js';
+import { closing, redisMajor, until } from '../support/queue.js';
 import { Proxy } from '../support/proxy.js';
-import { InboxOfTest } from '../support/reply-inbox.js';
-import { mayRun } from '../support/test-redis.js';
+import { clusterAt, replyPlaces, type ReplyPlace } from '../support/reply-forms.js';
+import { InboxOfTest, type InboxPlace } from '../support/reply-inbox.js';
 
 const LOOK_MS = 1_000;
 const BLOCKING_MS = 60_000;
 
-async function openInbox(source = url): Promise<InboxOfTest> {
-  const inbox = new InboxOfTest();
-  await inbox.open(source);
-  return inbox;
-}
+const PLACES = replyPlaces();
+const PUSHING_PLACES = PLACES.filter(([, canPush]) => canPush);
 
 /** An inbox whose client has subscribed and has read what was there before. */
-async function subscribedInbox(source = url): Promise<InboxOfTest> {
-  const inbox = await openInbox(source);
+async function subscribedInbox(place: InboxPlace): Promise<InboxOfTest> {
+  const inbox = new InboxOfTest(place);
+  await inbox.open();
   await until(() => inbox.isSubscribed());
   await inbox.answer(true);
   await until(() => inbox.numbers.length === 1);
@@ -33,17 +33,56 @@ async function lookUntil(inbox: InboxOfTest, condition: () => boolean | Promise<
   });
 }
 
+/** Replies are not pushed until the client has gone over to blocking reads. */
+async function missUntilBlocking(inbox: InboxOfTest, { isCluster, admin }: ReplyPlace): Promise<void> {
+  const isThrough = () => inbox.numbers.length === inbox.answered.length;
+  if (!isCluster) {
+    await inbox.answer(false);
+    await lookUntil(inbox, async () => !(await inbox.isSubscribed()));
+    return;
+  }
+  // No other client of this Cluster reads. Its client subscribes anew before it goes over.
+  const isReading = async () => / flags=b .* cmd=xread /.test(String(await admin.client('LIST')));
+  for (;;) {
+    await until(async () => (await isReading()) || (await inbox.isSubscribed()));
+    if (await isReading()) return;
+    await inbox.answer(false);
+    await lookUntil(inbox, isThrough);
+  }
+}
+
+/** A place that no other test uses at the same time. */
+async function ownPlace(
+  place: ReplyPlace,
+): Promise<{ admin: Redis; source: RedisSourceInput; isCluster: boolean }> {
+  if (place.isCluster) return place;
+  const server = await ownRedis();
+  return { admin: clientOf(server), source: server.url, isCluster: false };
+}
+
 async function calls(command: string, client: Redis): Promise<number> {
   const stats = await client.info('commandstats');
   return Number(new RegExp(`cmdstat_${command}:calls=(\\d+)`).exec(stats)?.[1] ?? 0);
 }
 
-describe.runIf(mayRun('subscribe'))('an inbox whose replies are pushed', () => {
+/** The place behind a network of its own. */
+async function placeBehindProxy({ admin, url, isCluster }: ReplyPlace) {
+  const proxy = closing(await Proxy.before(url));
+  const servers = [{ port: Number(new URL(url).port) }];
+  return { proxy, admin, isCluster, source: isCluster ? clusterBehind([proxy], servers) : proxy.url };
+}
+
+async function ownServer(): Promise<{ admin: Redis; url: string }> {
+  const server = await ownRedis();
+  return { admin: clientOf(server), url: server.adminUrl };
+}
+
+describe.each(PUSHING_PLACES)('an inbox whose replies are pushed, on %s,', (_where, _canPush, placeOf) => {
   it('is not read: replies come with the push, and go out of the inbox', async () => {
-    const server = await ownRedis();
-    const admin = clientOf(server);
-    const inbox = new InboxOfTest(admin);
-    await inbox.open(server.url);
+    const place = await ownPlace(placeOf());
+    const { admin } = place;
+    const inbox = new InboxOfTest(place);
+    await inbox.open();
     await until(() => inbox.isSubscribed());
     await inbox.answer(true);
     await until(() => inbox.numbers.length === 1);
@@ -56,7 +95,7 @@ describe.runIf(mayRun('subscribe'))('an inbox whose replies are pushed', () => {
   });
 
   it('has replies that came before the subscription', async () => {
-    const inbox = new InboxOfTest();
+    const inbox = new InboxOfTest(placeOf());
     await inbox.create();
     await inbox.answer(true);
     await inbox.answer(false);
@@ -66,7 +105,7 @@ describe.runIf(mayRun('subscribe'))('an inbox whose replies are pushed', () => {
   });
 
   it('has large replies, which are only announced, in their order', async () => {
-    const inbox = await subscribedInbox();
+    const inbox = await subscribedInbox(placeOf());
     for (const padding of [0, 20_000, 0, 2_000_000]) {
       await inbox.answer(true, padding);
       // The client looks by itself: its clock stands still.
@@ -79,16 +118,16 @@ describe.runIf(mayRun('subscribe'))('an inbox whose replies are pushed', () => {
   });
 
   it('is read when a reply was not pushed, with the next look', async () => {
-    const inbox = await subscribedInbox();
+    const inbox = await subscribedInbox(placeOf());
     await inbox.answer(false);
     await lookUntil(inbox, () => inbox.numbers.length === 2);
   });
 
   it('is not looked at while nobody waits', async () => {
-    const server = await ownRedis();
-    const admin = clientOf(server);
-    const inbox = new InboxOfTest(admin);
-    await inbox.open(server.url);
+    const place = await ownPlace(placeOf());
+    const { admin } = place;
+    const inbox = new InboxOfTest(place);
+    await inbox.open();
     await inbox.answer(true);
     await until(() => inbox.numbers.length === 1);
     inbox.isWaiting = false;
@@ -105,7 +144,7 @@ describe.runIf(mayRun('subscribe'))('an inbox whose replies are pushed', () => {
   });
 
   it('is read at once when a push shows that the reply before it was not pushed', async () => {
-    const inbox = await subscribedInbox();
+    const inbox = await subscribedInbox(placeOf());
     await inbox.answer(false);
     await inbox.answer(true);
     await until(() => inbox.numbers.length === 3);
@@ -113,19 +152,29 @@ describe.runIf(mayRun('subscribe'))('an inbox whose replies are pushed', () => {
   });
 
   it('is read by blocking reads once a reply was not pushed, so the next ones do not wait for a look', async () => {
-    const inbox = await subscribedInbox();
-    await inbox.answer(false);
-    await lookUntil(inbox, async () => !(await inbox.isSubscribed()));
+    const inbox = await subscribedInbox(placeOf());
+    await missUntilBlocking(inbox, placeOf());
     for (let n = 0; n < 10; n++) await inbox.answer(false);
-    await until(() => inbox.numbers.length === 12);
+    await until(() => inbox.numbers.length === inbox.answered.length);
+    expect(inbox.numbers).toEqual(inbox.answered);
+  });
+
+  it('stays with pushes on Cluster when one reply was not pushed: its slot may have been on its way', async () => {
+    const { isCluster } = placeOf();
+    if (!isCluster) return;
+    const inbox = await subscribedInbox(placeOf());
+    await inbox.answer(false);
+    await lookUntil(inbox, async () => inbox.numbers.length === 2 && !(await inbox.isSubscribed()));
+    await until(() => inbox.isSubscribed());
+    await inbox.answer(true);
+    await until(() => inbox.numbers.length === 3);
     expect(inbox.numbers).toEqual(inbox.answered);
   });
 
   it('goes back to pushes after a minute, then after two, and keeps the order of replies all the time', async () => {
-    const inbox = await subscribedInbox();
+    const inbox = await subscribedInbox(placeOf());
     for (const factor of [1, 2, 4]) {
-      await inbox.answer(false);
-      await lookUntil(inbox, async () => !(await inbox.isSubscribed()));
+      await missUntilBlocking(inbox, placeOf());
       await inbox.answer(true);
       await inbox.answer(false);
       await inbox.timers.advance((factor * BLOCKING_MS) / 2);
@@ -141,8 +190,8 @@ describe.runIf(mayRun('subscribe'))('an inbox whose replies are pushed', () => {
   });
 
   it('takes no push that is on its way for one that is missing', async () => {
-    const proxy = closing(await Proxy.before(url));
-    const inbox = await subscribedInbox(proxy.url);
+    const { proxy, ...place } = await placeBehindProxy(placeOf());
+    const inbox = await subscribedInbox(place);
     // The push waits in the network while the inbox is read over the other connection.
     proxy.delayAnswers(/subscribe/i, 500);
     await inbox.answer(true);
@@ -154,7 +203,7 @@ describe.runIf(mayRun('subscribe'))('an inbox whose replies are pushed', () => {
   });
 
   it('ignores pushes of another form', async () => {
-    const inbox = await subscribedInbox();
+    const inbox = await subscribedInbox(placeOf());
     const odd = [
       '',
       ' ',
@@ -168,7 +217,7 @@ describe.runIf(mayRun('subscribe'))('an inbox whose replies are pushed', () => {
       'a-1  []',
       '5-1 b []',
     ];
-    for (const message of odd) await redis.publish(inbox.key, message);
+    for (const message of odd) await inbox.publish(message);
     await inbox.answer(true);
     await until(() => inbox.numbers.length === 2);
     expect(await inbox.isSubscribed()).toBe(true);
@@ -176,57 +225,72 @@ describe.runIf(mayRun('subscribe'))('an inbox whose replies are pushed', () => {
   });
 });
 
-describe('while the registry has a worker that pushes nothing', () => {
-  const describeWorker = async (inbox: InboxOfTest, features: string[]) => {
-    const [seconds] = await redis.time();
-    const described = {
-      seen: Number(seconds) * 1_000,
-      ttl: 600_000,
-      host: 'h',
-      pid: 7,
-      version: '0.0.1',
-      features,
+describe.each(PLACES)(
+  'while the registry has a worker that pushes nothing, on %s,',
+  (_where, canPush, placeOf) => {
+    const describeWorker = async (inbox: InboxOfTest, features: string[]) => {
+      const { admin } = placeOf();
+      const [seconds] = await admin.time();
+      const described = {
+        seen: Number(seconds) * 1_000,
+        ttl: 600_000,
+        host: 'h',
+        pid: 7,
+        version: '0.0.1',
+        features,
+      };
+      await admin.hset(inbox.keys.workers, 'worker', JSON.stringify(described));
+      closing({ close: () => admin.del(inbox.keys.workers) });
     };
-    await redis.hset(inbox.keys.workers, 'worker', JSON.stringify(described));
-    closing({ close: () => redis.del(inbox.keys.workers) });
-  };
 
-  it('replies come by blocking reads from the beginning, and by pushes when it has gone', async () => {
-    const inbox = new InboxOfTest();
-    await describeWorker(inbox, ['limits', 'ordering_keys', 'pause']);
-    await inbox.open();
-    const isReading = async () => String(await redis.client('LIST')).includes('cmd=xread ');
-    await until(async () => (await isReading()) && !(await inbox.isSubscribed()));
-    for (let n = 0; n < 5; n++) await inbox.answer(false);
-    await until(() => inbox.numbers.length === 5);
-    await inbox.timers.advance(BLOCKING_MS);
-    await inbox.answer(false);
-    await until(() => inbox.numbers.length === 6);
-    expect(await inbox.isSubscribed()).toBe(false);
-    await describeWorker(inbox, ['pushed_replies']);
-    await inbox.timers.advance(2 * BLOCKING_MS);
-    if (mayRun('subscribe')) await until(() => inbox.isSubscribed());
-    await inbox.answer(true);
-    await until(() => inbox.numbers.length === 7);
-    expect(inbox.numbers).toEqual(inbox.answered);
-  });
-});
+    it('replies come by blocking reads from the beginning, and by pushes when it has gone', async () => {
+      const inbox = new InboxOfTest(placeOf());
+      await describeWorker(inbox, ['limits', 'ordering_keys', 'pause']);
+      await inbox.open();
+      const isReading = async () => String(await placeOf().admin.client('LIST')).includes('cmd=xread ');
+      await until(async () => (await isReading()) && !(await inbox.isSubscribed()));
+      for (let n = 0; n < 5; n++) await inbox.answer(false);
+      await until(() => inbox.numbers.length === 5);
+      await inbox.timers.advance(BLOCKING_MS);
+      await inbox.answer(false);
+      await until(() => inbox.numbers.length === 6);
+      expect(await inbox.isSubscribed()).toBe(false);
+      await describeWorker(inbox, ['pushed_replies']);
+      await inbox.timers.advance(2 * BLOCKING_MS);
+      if (canPush) await until(() => inbox.isSubscribed());
+      await inbox.answer(true);
+      await until(() => inbox.numbers.length === 7);
+      expect(inbox.numbers).toEqual(inbox.answered);
+    });
+  },
+);
 
-describe('a client that may not subscribe', () => {
+describe.each(PUSHING_PLACES)('a client that may not subscribe, on %s,', (_where, _canPush, placeOf) => {
   const rules = (rest: string) => (redisMajor < 7 ? rest.replace(/ ?&\S+/, '') : rest).split(' ');
 
   it.each([
-    ['the command', '~* &* +@all -subscribe'],
+    ['the command', '~* &* +@all -SUBSCRIBE'],
     ['the channel', '~* resetchannels &other +@all'],
   ])(
     'to %s: replies come by blocking reads, and the client is told once what would help',
     async (_what, rest) => {
-      const server = await ownRedis();
-      const admin = clientOf(server);
-      const inbox = new InboxOfTest(admin);
       if (redisMajor < 7 && rest.includes('resetchannels')) return;
-      await admin.call('ACL', 'SETUSER', 'service', 'on', '>pw', ...rules(rest));
-      await inbox.open(server.adminUrl.replace('//', '//service:pw@'));
+      const place = placeOf();
+      const [publish, subscribe] = place.isCluster ? ['spublish', 'ssubscribe'] : ['publish', 'subscribe'];
+      const { admin, url: adminUrl } = place.isCluster ? place : await ownServer();
+      await admin.call(
+        'ACL',
+        'SETUSER',
+        'service',
+        'reset',
+        'on',
+        '>pw',
+        ...rules(rest.replace('SUBSCRIBE', subscribe)),
+      );
+      const url = adminUrl.replace(/\/\/(?:.*@)?/, '//service:pw@');
+      const source = place.isCluster ? clusterAt(url) : url;
+      const inbox = new InboxOfTest({ admin, source, isCluster: place.isCluster });
+      await inbox.open();
       for (let n = 0; n < 5; n++) await inbox.answer(true);
       await until(() => inbox.numbers.length === 5);
       await inbox.timers.advance(BLOCKING_MS);
@@ -235,7 +299,7 @@ describe('a client that may not subscribe', () => {
       expect(inbox.numbers).toEqual(inbox.answered);
       expect(inbox.warnings).toEqual([
         expect.stringMatching(
-          /^Redis refuses SUBSCRIBE: .*\. Allow it with ACL SETUSER service \+publish \+subscribe &queue-\S+\(\* \(/,
+          `^Redis refuses ${subscribe.toUpperCase()}: .*\\. Allow it with ACL SETUSER service \\+${publish} \\+${subscribe} &{?queue-\\S+\\(\\* \\(`,
         ),
       ]);
       expect(inbox.errors).toEqual([]);

@@ -1,13 +1,13 @@
-import { EventQueue, ServiceEvent } from 'nestjs-elkmq';
+import { EventQueue, ServiceEvent, type RedisSourceInput } from 'nestjs-elkmq';
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { eventsOf, millisecondsOf } from '../support/entries.js';
+import { eventsOf as eventsOfAt, millisecondsOf } from '../support/entries.js';
 import { newQueue as newQueueAt } from '../support/event-queue.js';
-import { REPLY_FORMS } from '../support/reply-forms.js';
-import { keysOf, newQueueName, redis, rejection, until, url } from '../support/queue.js';
+import { replyPlaces, sourceWithoutPushes, type ReplyPlace } from '../support/reply-forms.js';
+import { keysOf as keysOfAt, rejection, until } from '../support/queue.js';
 
 /** Answers everything that comes into the queue with its own payload, until the test is over. */
-function startEcho(name: string): { readonly requests: ServiceEvent[] } {
-  const queue = new EventQueue(name, url);
+function echoAt(source: RedisSourceInput, name: string): { readonly requests: ServiceEvent[] } {
+  const queue = new EventQueue(name, source);
   const requests: ServiceEvent[] = [];
   const run = async () => {
     for (;;) {
@@ -26,17 +26,25 @@ function startEcho(name: string): { readonly requests: ServiceEvent[] } {
   return { requests };
 }
 
-async function inboxLength(name: string): Promise<number> {
-  const inbox = Object.keys(await keysOf(name)).find((key) => key.startsWith('(inbox)'));
-  return inbox === undefined ? 0 : redis.xlen(name + inbox);
-}
+const FORMS = replyPlaces().flatMap(([where, , placeOf]) =>
+  ['that may be pushed', 'by blocking reads'].map((form) => [form, where, placeOf] as const),
+);
 
-describe.each(REPLY_FORMS)('replies %s:', (_form, urlOf) => {
-  let source: string;
+describe.each(FORMS)('replies %s, on %s:', (form, _where, placeOf) => {
+  let place: ReplyPlace;
+  let source: RedisSourceInput;
   beforeAll(async () => {
-    source = await urlOf();
+    place = placeOf();
+    source = form === 'by blocking reads' ? await sourceWithoutPushes(place) : place.source;
   });
-  const newQueue = (name = newQueueName()): EventQueue => newQueueAt(name, source);
+  const newQueue = (name = place.newName()): EventQueue => newQueueAt(name, source);
+  const startEcho = (name: string) => echoAt(place.source, name);
+  const keysOf = (name: string) => keysOfAt(name, place.admin);
+  const eventsOf = (name: string) => eventsOfAt(name, place.admin);
+  const inboxLength = async (name: string): Promise<number> => {
+    const inbox = Object.keys(await keysOf(name)).find((key) => key.startsWith('(inbox)'));
+    return inbox === undefined ? 0 : place.admin.xlen(name + inbox);
+  };
 
   describe('awaitResponse', () => {
     it('resolves with the response: uuid of the request, action and payload of who answered', async () => {
@@ -62,7 +70,7 @@ describe.each(REPLY_FORMS)('replies %s:', (_form, urlOf) => {
     });
 
     it('gives each of many requests, of several clients, its own response', async () => {
-      const name = newQueueName();
+      const name = place.newName();
       const clients = [newQueue(name), newQueue(name), newQueue(name)];
       startEcho(name);
       startEcho(name);
@@ -161,7 +169,7 @@ describe.each(REPLY_FORMS)('replies %s:', (_form, urlOf) => {
 
   describe('a response to a client that is gone', () => {
     it('is written nowhere; the answer is the time of Redis all the same', async () => {
-      const name = newQueueName();
+      const name = place.newName();
       const [client, worker] = [newQueue(name), newQueue(name)];
       const asked = rejection(client.awaitResponse(new ServiceEvent(10, 'ask')));
       const [, request] = await worker.dequeueBlocking(10);
@@ -170,14 +178,14 @@ describe.each(REPLY_FORMS)('replies %s:', (_form, urlOf) => {
         code: 'CONNECTION_FAILED',
         message: `the queue "${name}" was closed`,
       });
-      const [before] = await redis.time();
+      const [before] = await place.admin.time();
       const timestamp = await worker.enqueueResponse(ServiceEvent.responseTo(request, 'late'));
-      const [after] = await redis.time();
+      const [after] = await place.admin.time();
       expect(timestamp / 1_000).toBeGreaterThanOrEqual(Number(before));
       expect(timestamp / 1_000).toBeLessThan(Number(after) + 1);
       // That nobody waits is marked for as long as the request had time, in case that a worker handles it.
       expect(await keysOf(name)).toEqual({ '(cancelled)': 'zset', '(event_stream)': 'stream' });
-      expect(await redis.pttl(`${name}(cancelled)`)).toBeGreaterThan(0);
+      expect(await place.admin.pttl(`${name}(cancelled)`)).toBeGreaterThan(0);
       expect(await eventsOf(name)).toEqual([]);
     });
 
@@ -186,7 +194,7 @@ describe.each(REPLY_FORMS)('replies %s:', (_form, urlOf) => {
       const json = '{"request_uuid":7,"timeout":1,"action":"a","payload":null}';
       const addresses = [`../${queue.name}`, `x)(event_stream`, 'a b', 'x'.repeat(65)];
       for (const address of addresses) {
-        await redis.xadd(`${queue.name}(event_stream)`, '*', 'event', json, 'reply_to', address);
+        await place.admin.xadd(`${queue.name}(event_stream)`, '*', 'event', json, 'reply_to', address);
       }
       for (let i = 0; i < addresses.length; i++) {
         const [, request] = await queue.dequeue();
@@ -199,7 +207,7 @@ describe.each(REPLY_FORMS)('replies %s:', (_form, urlOf) => {
       const queue = newQueue();
       const asked = queue.awaitResponse(new ServiceEvent(10, 'ask'));
       const [, request] = await queue.dequeueBlocking(10);
-      const before = await redis.xadd(`${queue.name}(event_stream)`, '*', 'response', 'x');
+      const before = await place.admin.xadd(`${queue.name}(event_stream)`, '*', 'response', 'x');
       const timestamp = await queue.enqueueResponse(ServiceEvent.responseTo(request, 'answer'));
       expect(timestamp).toBeGreaterThanOrEqual(millisecondsOf(String(before)));
       await asked;

@@ -124,7 +124,7 @@ describe('requests that are settled together', () => {
     const settled = ids.slice(0, 4);
     const endings = [{ inbox: 1, replies: '[1\n,2\n,3\n,4]', ids: settled }];
     const keys = { eventStream: stream, inboxes: [inbox] };
-    const call = scripts.settle(keys, { group: GROUP, first: '', stop: '', endings, pushes: false });
+    const call = scripts.settle(keys, { group: GROUP, first: '', stop: '', endings, pushes: '' });
     const settle = () => runScript(redis, call);
     const replies = async () =>
       (await redis.xrange(inbox, '-', '+')).map(([, [, text = '']]) => JSON.parse(text) as number[]);

@@ -1,7 +1,7 @@
 import { afterEach, expect, inject, it } from 'vitest';
 import { COMMAND_TIMEOUT_MS, Connection } from '../../libs/elkmq/src/redis/connection.js';
 import { RedisSource } from '../../libs/elkmq/src/redis/redis-source.js';
-import { Subscriber } from '../../libs/elkmq/src/redis/subscriber.js';
+import { ChannelSubscriber } from '../../libs/elkmq/src/redis/channel-subscriber.js';
 import { closing, newQueueName, redis, until } from '../support/queue.js';
 
 /** Counts the turns of the event loop while a test runs. */
@@ -28,7 +28,7 @@ async function subscribe() {
     refused: () => undefined,
     disconnected: () => undefined,
   };
-  const subscriber = new Subscriber(source, channel, subscription, beside);
+  const subscriber = new ChannelSubscriber(source, channel, subscription, beside);
   closing({
     close: async () => {
       await subscriber.closeSubscriber();

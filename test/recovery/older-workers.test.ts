@@ -62,7 +62,7 @@ class OlderWorker {
     };
     const replies = JSON.stringify([[uuid, 1, 0, 1, { response: answer }]]);
     const endings = [{ inbox: 1, replies, ids: [held.id] }];
-    const args = { group: GROUP, first: '', stop: '', endings, pushes: false };
+    const args = { group: GROUP, first: '', stop: '', endings, pushes: '' };
     expect(await runScript(redis, scripts.settle(keys, args))).toEqual([]);
   }
 

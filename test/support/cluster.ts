@@ -19,8 +19,12 @@ const SERVER_ARGS = [...CLUSTER_ARGS, '--cluster-node-timeout', '2000'];
  * Servers of a cluster: masters, and for each of them as many replicas. Each master has one block of slots: clients fetch
  * the list of all ranges, which is short then. They are stopped when the test is over.
  */
-export async function startServers(masters: number, replicas = 0): Promise<PrivateRedis[]> {
-  const servers = await launchServers(masters, replicas);
+export async function startServers(
+  masters: number,
+  replicas = 0,
+  ...args: string[]
+): Promise<PrivateRedis[]> {
+  const servers = await launchServers(masters, replicas, args);
   onTestFinished(async () => {
     await Promise.all(servers.map((server) => server.stop()));
   });
@@ -28,10 +32,14 @@ export async function startServers(masters: number, replicas = 0): Promise<Priva
 }
 
 /** Starts servers of a cluster, as `startServers` does. Whoever calls this stops them. */
-export async function launchServers(masters: number, replicas: number): Promise<PrivateRedis[]> {
+export async function launchServers(
+  masters: number,
+  replicas: number,
+  args: readonly string[] = [],
+): Promise<PrivateRedis[]> {
   const count = masters * (1 + replicas);
   const servers = await Promise.all(
-    Array.from({ length: count }, () => startTestRedis({ args: SERVER_ARGS })),
+    Array.from({ length: count }, () => startTestRedis({ args: [...SERVER_ARGS, ...args] })),
   );
   await formCluster(servers, masters);
   return servers;
@@ -117,7 +125,10 @@ export async function proxiesBefore(servers: readonly PrivateRedis[]): Promise<P
 }
 
 /** A client of a cluster whose servers are behind these networks. */
-export function clusterBehind(proxies: readonly Proxy[], servers: readonly PrivateRedis[]): Cluster {
+export function clusterBehind(
+  proxies: readonly Proxy[],
+  servers: readonly Pick<PrivateRedis, 'port'>[],
+): Cluster {
   const ports = proxies.map((proxy) => Number(new URL(proxy.url).port));
   const natMap = Object.fromEntries(
     servers.map((server, index) => [

@@ -1,3 +1,5 @@
+import type { Cluster, Redis } from 'ioredis';
+import type { RedisSourceInput } from 'nestjs-elkmq';
 import { QueueContext } from '../../libs/elkmq/src/context/queue-context.js';
 import { QueueKeys } from '../../libs/elkmq/src/model/keys.js';
 import { COMMAND_TIMEOUT_MS, Connection } from '../../libs/elkmq/src/redis/connection.js';
@@ -8,6 +10,14 @@ import { ReplyInbox } from '../../libs/elkmq/src/requests/reply-inbox.js';
 import { ManualTimers } from './manual-timers.js';
 import { closing, newQueueName, redis, url } from './queue.js';
 
+/** What an inbox needs to know of where it is: a place for replies is one. */
+export interface InboxPlace {
+  /** A client who may do everything. */
+  readonly admin: Redis | Cluster;
+  readonly source: RedisSourceInput;
+  readonly isCluster: boolean;
+}
+
 const CLIENT = 'client';
 
 /**
@@ -16,20 +26,25 @@ const CLIENT = 'client';
  */
 export class InboxOfTest {
   readonly queue = newQueueName();
-  readonly keys = new QueueKeys(this.queue, false);
-  readonly key = this.keys.inbox(CLIENT) as string;
+  readonly keys: QueueKeys;
+  readonly key: string;
   readonly timers = new ManualTimers();
   /** The numbers that came, in the order of the stream of values: one that is too early is dropped. */
   readonly numbers: number[] = [];
   readonly warnings: string[] = [];
   readonly errors: Error[] = [];
   isWaiting = true;
+  /** The connection of the client for everything but its replies. */
+  client: Redis | Cluster | undefined;
   #next = 0;
-  readonly #admin: typeof redis;
+  readonly #place: InboxPlace;
+  readonly #admin: Redis | Cluster;
 
-  /** @param admin a client of the same Redis, who may do everything */
-  constructor(admin = redis) {
-    this.#admin = admin;
+  constructor(place: Partial<InboxPlace> = {}) {
+    this.#place = { admin: redis, source: url, isCluster: false, ...place };
+    this.#admin = this.#place.admin;
+    this.keys = new QueueKeys(this.queue, this.#place.isCluster);
+    this.key = this.keys.inbox(CLIENT) as string;
   }
 
   /** Makes the inbox in Redis, which is there before the first reply. */
@@ -38,7 +53,7 @@ export class InboxOfTest {
   }
 
   /** Takes the replies. @param source of the client */
-  async open(source = url): Promise<void> {
+  async open(source = this.#place.source): Promise<void> {
     await this.create();
     const listener = {
       error: (error: Error) => void this.errors.push(error),
@@ -46,6 +61,7 @@ export class InboxOfTest {
     };
     const redisSource = new RedisSource(source);
     const connection = new Connection(redisSource, COMMAND_TIMEOUT_MS, listener);
+    this.client = connection.client;
     await connection.whenConnected(60_000);
     const context = new QueueContext(connection, this.keys, false);
     const receiver = {
@@ -68,16 +84,28 @@ export class InboxOfTest {
    * Answers with the next number.
    * @param padding makes the reply larger by so many characters
    */
-  async answer(pushes: boolean, padding = 0): Promise<number> {
+  async answer(isPushed: boolean, padding = 0): Promise<number> {
     const number = this.#next++;
     const replies = `[["7",1,${String(number)},0,${String(number)}${' '.repeat(padding)}]]`;
+    const command = this.#place.isCluster ? 'spublish' : 'publish';
+    const pushes = isPushed ? command : '';
     await runScript(this.#admin, scripts.reply({ inbox: this.key }, { replies, pushes }));
     return number;
   }
 
-  /** Whether the client has subscribed. */
-  async isSubscribed(): Promise<boolean> {
-    const [, count] = (await this.#admin.pubsub('NUMSUB', this.key)) as [string, number];
+  /** Publishes any message to the channel of the inbox. */
+  publish(message: string): Promise<unknown> {
+    const command = this.#place.isCluster ? 'spublish' : 'publish';
+    return this.#admin.call(command, this.key, message);
+  }
+
+  /**
+   * Whether the client has subscribed.
+   * @param server at which; on a Cluster of several servers
+   */
+  async isSubscribed(server = this.#admin): Promise<boolean> {
+    const subcommand = this.#place.isCluster ? 'SHARDNUMSUB' : 'NUMSUB';
+    const [, count] = (await server.call('PUBSUB', subcommand, this.key)) as [string, number];
     return count > 0;
   }
 

@@ -14,7 +14,8 @@ export async function startWorker(
   handlers: Record<string, Handler> = {},
   extras: Record<string, unknown> = {},
 ): Promise<ElkMqServer> {
-  const server = new ElkMqServer({ url, lease: LEASE, ...options });
+  const address = options.redis === undefined ? { url } : {};
+  const server = new ElkMqServer({ ...address, lease: LEASE, ...options });
   for (const [pattern, handler] of Object.entries(handlers)) {
     server.addHandler(pattern, handler, pattern.endsWith('event'), extras);
   }

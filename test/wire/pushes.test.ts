@@ -1,7 +1,7 @@
 import { Redis } from 'ioredis';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { QueueKeys } from '../../libs/elkmq/src/model/keys.js';
-import { parsePush } from '../../libs/elkmq/src/model/push.js';
+import { parsePush, type PushCommand } from '../../libs/elkmq/src/model/push.js';
 import * as scripts from '../../libs/elkmq/src/redis/scripts.generated.js';
 import { runScript } from '../../libs/elkmq/src/redis/scripts.js';
 import { clientOf, ownRedis } from '../support/own-redis.js';
@@ -22,7 +22,7 @@ async function listenedInbox(client = redis) {
   });
   await subscriber.subscribe(inbox);
   subscriber.on('message', (_channel: string, message: string) => heard.push(message));
-  const reply = async (replies: string, pushes = true) =>
+  const reply = async (replies: string, pushes: PushCommand = 'publish') =>
     String(await runScript(client, scripts.reply({ inbox }, { replies, pushes })));
   return { keys, inbox, heard, reply };
 }
@@ -62,7 +62,7 @@ describe('a push', () => {
 
   it('is not sent by a process that does not push', async () => {
     const { heard, reply } = await listenedInbox();
-    const first = await reply('[1]', false);
+    const first = await reply('[1]', '');
     const second = await reply('[2]');
     await until(() => heard.length === 1);
     expect(heard).toEqual([`${second} ${first} [2]`]);
@@ -93,7 +93,7 @@ describe('a settlement is whole', () => {
     const id = String(await client.xadd(stream, '*', 'event', '{}', 'reply_to', 'client'));
     await client.xreadgroup('GROUP', GROUP, 'w.1.60000', 'STREAMS', stream, '>');
     const endings = [{ inbox: 1, replies: '[1]', ids: [id] }];
-    const args = { group: GROUP, first: '', stop: '', endings, pushes: true };
+    const args = { group: GROUP, first: '', stop: '', endings, pushes: 'publish' };
     const lost = await runScript(client, scripts.settle({ eventStream: stream, inboxes: [inbox] }, args));
     return { lost, left: await client.xlen(stream) };
   }

@@ -55,7 +55,7 @@ export class LaneCalls {
       legacyConsumers: false,
       keptLonger: 1_000,
       after: number - 1,
-      pushes: false,
+      pushes: '',
       events,
     });
     return async () => String(await this.run(call)).split(',');
@@ -71,7 +71,7 @@ export class LaneCalls {
       first: isRange ? first : '',
       stop: isRange ? stop : '',
       endings: [{ inbox: 0, replies: '', ids: held.map(({ id }) => id) }],
-      pushes: false,
+      pushes: '',
     };
     const keys = Object.assign({ inboxes: [] }, this.keys);
     if (keyed.length === 0) return (await this.run(scripts.settle(keys, args))) as string[];
@@ -97,7 +97,7 @@ export class LaneCalls {
         waiters: isCancelled ? '' : requester,
         requester,
         inboxNumbers: isCancelled ? '' : '0',
-        pushes: false,
+        pushes: '',
         replies: ['1,0,1,null]'],
       },
     );
@@ -143,7 +143,7 @@ export class LaneCalls {
       minIdle: 0,
       isListed: false,
       replies: '',
-      pushes: false,
+      pushes: '',
     });
     return ((await this.run(call)) as number[]).length > 0;
   }

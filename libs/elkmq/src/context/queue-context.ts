@@ -1,6 +1,7 @@
 import { RedisClock } from '../redis/clock.js';
 import type { Connection } from '../redis/connection.js';
 import type { QueueKeys } from '../model/keys.js';
+import type { PushCommand } from '../model/push.js';
 import { LegacyBridge } from '../legacy/bridge.js';
 import { RateCounter } from './rate-counter.js';
 
@@ -12,11 +13,10 @@ export class QueueContext {
   /** Counts what this process does with the messages of the queue. */
   readonly rates = new RateCounter();
   /**
-   * Whether replies are pushed to their clients. A push that Redis refuses does no harm. So replies are pushed
-   * until a trial of the rights has shown that it is in vain. Redis Cluster would send each push to all
-   * nodes.
+   * The command that pushes replies to their clients. A push that Redis refuses does no harm. So replies are
+   * pushed until a trial of the rights has shown that it is in vain.
    */
-  pushes: boolean;
+  pushes: PushCommand;
 
   /**
    * @param connection for everything but blocking reads
@@ -27,7 +27,7 @@ export class QueueContext {
     readonly keys: QueueKeys,
     legacyConsumers: boolean,
   ) {
-    this.pushes = !connection.client.isCluster;
+    this.pushes = connection.client.isCluster ? 'spublish' : 'publish';
     this.legacy = new LegacyBridge(connection, keys, legacyConsumers);
   }
 }

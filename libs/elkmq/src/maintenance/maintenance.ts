@@ -82,7 +82,7 @@ export class Maintenance {
       concurrency: upkept.concurrency,
       since: Math.floor(clock.now()),
       lease,
-      features: featuresOf(!context.legacy.hasConsumers, context.pushes),
+      features: featuresOf(!context.legacy.hasConsumers, context.pushes !== ''),
     };
     const describe = () => {
       const waitsFor = upkept.waitsFor();

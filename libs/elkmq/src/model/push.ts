@@ -1,4 +1,10 @@
 /**
+ * The command by which a script pushes replies; '' when it pushes none. PUBLISH on Redis Cluster would go to all
+ * nodes, SPUBLISH stays with those that have the slot. Redis has it since version 7.
+ */
+export type PushCommand = '' | 'publish' | 'spublish';
+
+/**
  * A push: the announcement of one entry of an inbox, see `push_replies.lua`. On the wire it is the id of the
  * entry, the id of the one before it, and the replies, with a blank between them; or the id alone.
  */

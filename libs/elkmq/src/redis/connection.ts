@@ -11,10 +11,10 @@ import {
   whyOf,
   withoutCommand,
 } from './connection-failure.js';
+import type { Credentials } from './credentials.js';
 import { ConnectionLogin } from './login.js';
 import { connectWithoutInfo } from './ready-check.js';
 import { isLoginRefused } from './redis-errors.js';
-import type { RedisSource } from './redis-source.js';
 import { withinTime } from './within-time.js';
 
 /** `connecting` until the first connection stands; `closed` for good. */
@@ -34,6 +34,12 @@ const MISLED_PAUSE_MS = 1_000;
 /** The longest wait for the end of a client that has been told to disconnect. */
 const END_PATIENCE_MS = 2_000;
 
+/** Makes the client of a connection: a `RedisSource`, or a source of connections to one server. */
+export interface ConnectionSource {
+  readonly credentials: Credentials;
+  make(commandTimeout: number): Redis | Cluster;
+}
+
 /** Is notified by a connection. It hears of an outage once, not at every attempt to reconnect. */
 export interface ConnectionListener {
   status?(status: ConnectionStatus): void;
@@ -49,7 +55,7 @@ export interface ConnectionListener {
  */
 export class Connection {
   readonly client: Redis | Cluster;
-  readonly #source: RedisSource;
+  readonly #source: ConnectionSource;
   readonly #others = new Set<Connection>();
   readonly #listener: ConnectionListener;
   readonly #login: ConnectionLogin;
@@ -76,7 +82,7 @@ export class Connection {
 
   /** @param commandTimeout time that a command may take, ms; then it fails, and the connection is replaced */
   constructor(
-    source: RedisSource,
+    source: ConnectionSource,
     readonly commandTimeout: number,
     listener: ConnectionListener = {},
   ) {

@@ -5,12 +5,32 @@ const EVALSHA: Need = {
   cost: 'each call carries the text of its script, which is slower',
 };
 
+const COST_OF_NO_PUSHES =
+  'replies are not pushed, so clients wait for them in blocking reads, which cost more';
+
 /** The channel of an inbox has its name. Channels have rules of their own since Redis 6.2. */
-export const PUSHING: Need = {
+const PUSHING: Need = {
   commands: ['publish'],
-  cost: 'replies are not pushed, so clients wait for them in blocking reads, which cost more',
-  rules: (key) => `+publish +subscribe &${key.slice(0, key.lastIndexOf('('))}(*`,
+  cost: COST_OF_NO_PUSHES,
+  rules: (key) => `+publish +subscribe ${channelsOf(key)}`,
 };
+
+const PUSHING_ON_CLUSTER: Need = {
+  commands: ['spublish'],
+  cost: COST_OF_NO_PUSHES,
+  rules: (key) => `+spublish +ssubscribe ${channelsOf(key)}`,
+  isNewer: true,
+};
+
+export function pushingNeed(isCluster: boolean): Need {
+  return isCluster ? PUSHING_ON_CLUSTER : PUSHING;
+}
+
+/** The ACL rule for the channels of a queue. Those of all its partitions come under one rule. */
+function channelsOf(key: string): string {
+  const queue = key.slice(0, key.lastIndexOf('('));
+  return `&${queue.replace(/#\d+\.\d+\}/, '#*}')}(*`;
+}
 
 /** Without one of these, only messages without an ordering key are served. */
 const ORDERING: Need = {
@@ -38,7 +58,7 @@ const LEGACY: Need = {
  * @param isCluster whether this is Redis Cluster, where no read is unblocked
  * @param pushes whether it pushes replies
  */
-export function needsOfWorker(isCluster: boolean, pushes = !isCluster): Need[] {
+export function needsOfWorker(isCluster: boolean, pushes = true): Need[] {
   return [
     {
       isEssential: true,
@@ -90,7 +110,7 @@ export function needsOfWorker(isCluster: boolean, pushes = !isCluster): Need[] {
       cost: 'an ordering key whose message was deleted by hand stays blocked',
     },
     { commands: commandsOf('countRates'), cost: 'what this worker does is not in the rates of the queue' },
-    ...(pushes ? [PUSHING] : []),
+    ...(pushes ? [pushingNeed(isCluster)] : []),
     { commands: ['xtrim'], cost: 'messages that are done are removed one by one, which is slower' },
     { commands: commandsOf('queueState'), cost: 'state() and the health check fail' },
     LEGACY,
@@ -136,10 +156,7 @@ export interface NeedsOfClient {
   readonly minReplicas: number;
 }
 
-/**
- * The commands that a client needs, the most important first.
- * @param isCluster whether this is Redis Cluster, where no reply is pushed
- */
+/** The commands that a client needs, the most important first. */
 export function needsOfClient({ legacyConsumers, minReplicas }: NeedsOfClient, isCluster: boolean): Need[] {
   return [
     {
@@ -161,7 +178,7 @@ export function needsOfClient({ legacyConsumers, minReplicas }: NeedsOfClient, i
       commands: commandsOf('cancel', 'leaveRequest'),
       cost: 'requests that nobody waits for any more are handled all the same',
     },
-    ...(isCluster ? [] : [PUSHING]),
+    pushingNeed(isCluster),
     { commands: commandsOf('countRates'), cost: 'what is sent is not in the rates of the queue' },
     { commands: commandsOf('queueState'), cost: 'state() and the health check fail' },
     {

@@ -62,6 +62,16 @@ export function isForbidden(error: unknown, command: string): boolean {
   );
 }
 
+/** Whether Redis says that it has no such command: it is too old for it, or the command has another name. */
+export function isUnknown(answer: string): boolean {
+  return /unknown (?:sub)?command/i.test(answer);
+}
+
+/** Whether the slot of a key or of a channel is with another server of a Cluster. */
+export function isElsewhere(error: unknown): boolean {
+  return isReplyError(error) && /^(?:MOVED|ASK)\b/.test(error.message);
+}
+
 /** Whether the user has no right to a channel. */
 export function isChannelForbidden(error: unknown): error is Error {
   return isReplyError(error) && /no permissions to access .*channel/i.test(error.message);

@@ -3,6 +3,7 @@ import { InvalidOptionError } from '../model/errors.js';
 import { formatValue } from '../model/options.js';
 import { checkCluster, checkOptions, checkUrl } from './check-source.js';
 import { Credentials, type Login } from './credentials.js';
+import { reconnectPause } from './reconnect-pause.js';
 
 /**
  * The address of Redis: a URL (`redis://`, `rediss://`, `unix://`), the options of ioredis, an ioredis
@@ -138,13 +139,9 @@ function loginOf(template: Template): Login {
   return { username, password };
 }
 
-/**
- * The pause before the next try: 50 ms, doubling up to 2 s. Half of each pause is random. So a fleet does not
- * come back all at once.
- */
+/** The pause before the next try of ioredis to connect. */
 function backOff(attempt: number): number {
-  const full = Math.min(50 * 2 ** Math.min(attempt - 1, 10), 2_000);
-  return full / 2 + (Math.random() * full) / 2;
+  return reconnectPause(attempt, 2_000);
 }
 
 function optionsOf(template: RedisOptions | Redis): RedisOptions {

@@ -1,5 +1,5 @@
 import type { Cluster, ClusterOptions, Redis, RedisOptions } from 'ioredis';
-import { isChannelForbidden, isForbidden, isReplyError } from './redis-errors.js';
+import { isChannelForbidden, isForbidden, isReplyError, isUnknown } from './redis-errors.js';
 import { send, type ScriptName } from './scripts.js';
 import { SCRIPTS } from './scripts.generated.js';
 
@@ -12,6 +12,8 @@ export interface Need {
   readonly isEssential?: boolean;
   /** The ACL rules that allow it, when more than its commands are needed. */
   readonly rules?: (key: string) => string;
+  /** Whether earlier versions of Redis do not have its commands. Nobody is told then: no rule would help. */
+  readonly isNewer?: boolean;
 }
 
 /** The commands that a user of Redis may not use. */
@@ -24,10 +26,12 @@ export interface Refusals {
   readonly commands: ReadonlySet<string>;
 }
 
+const PUSH_COMMANDS = ['publish', 'spublish'];
+
 /** All commands that scripts need. They push replies only if they may, so that is a need of its own. */
 export function commandsOf(...scripts: ScriptName[]): string[] {
   const all = scripts.flatMap((name): string[] => SCRIPTS[name].commands.split(' '));
-  return [...new Set(all)].filter((command) => command !== 'publish');
+  return [...new Set(all)].filter((command) => !PUSH_COMMANDS.includes(command));
 }
 
 /**
@@ -62,6 +66,7 @@ export async function findRefusals(
     const reason = String(refused.get(missing[0] as string));
     const sentence = refusalSentence(client, key, need, missing, reason);
     for (const command of missing) refused.delete(command);
+    if (need.isNewer && isUnknown(reason)) continue;
     if (need.isEssential) essential ??= sentence;
     else warnings.push(sentence);
   }
@@ -139,6 +144,7 @@ const TRIAL: Readonly<Record<string, (key: string) => (string | number)[]>> = {
   publish: (key) => [key, NONE],
   rpush: (key) => [key, NONE],
   set: (key) => [key, 'value', NONE],
+  spublish: (key) => [key, NONE],
   time: () => [],
   unlink: (key) => [key],
   wait: () => [0, 1],

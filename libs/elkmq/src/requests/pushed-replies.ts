@@ -1,11 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parsePush } from '../model/push.js';
 import { entriesOfReply, isAfter, type StreamEntry } from '../model/stream-entries.js';
+import { ChannelSubscriber } from '../redis/channel-subscriber.js';
 import type { Connection } from '../redis/connection.js';
 import { PeriodicTask, type Timers } from '../redis/periodic-task.js';
 import { isReplyError } from '../redis/redis-errors.js';
 import type { RedisSource } from '../redis/redis-source.js';
-import { Subscriber } from '../redis/subscriber.js';
+import { ShardSubscriber } from '../redis/shard-subscriber.js';
+import type { Subscriber } from '../redis/subscription.js';
 import type { InboxLog } from './inbox-log.js';
 import type { ReplyReader, ReplyTroubles } from './reply-reader.js';
 
@@ -63,7 +65,8 @@ export class PushedReplies implements ReplyReader {
     this.#session = connection.session;
     this.#log = log;
     this.#listener = listener;
-    this.#subscriber = new Subscriber(
+    const SubscriberClass = source.isCluster ? ShardSubscriber : ChannelSubscriber;
+    this.#subscriber = new SubscriberClass(
       source,
       log.key,
       {
@@ -103,7 +106,7 @@ export class PushedReplies implements ReplyReader {
     else if (this.#log.isNext(push)) this.#log.takePush(id, replies);
     else if (this.#isBehind) this.#isReadStale = true;
     // Pushes come in the order of the entries, so the entry before this one was not pushed.
-    else this.#listener.unannounced();
+    else this.#missed();
   }
 
   #readFromStart(): void {
@@ -186,6 +189,11 @@ export class PushedReplies implements ReplyReader {
 
   /** Waits until the pushes of all entries that were read must have come. */
   async #awaitPushes(): Promise<void> {
-    if ((await this.#subscriber.catchUp()) && this.#unannounced.size > 0) this.#listener.unannounced();
+    if ((await this.#subscriber.catchUp()) && this.#unannounced.size > 0) this.#missed();
+  }
+
+  /** An entry was not pushed. On Cluster that may be because the slot of the inbox moves. */
+  #missed(): void {
+    if (!this.#subscriber.renewSubscription()) this.#listener.unannounced();
   }
 }

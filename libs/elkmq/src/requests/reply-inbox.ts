@@ -3,9 +3,9 @@ import { ConnectionError } from '../model/errors.js';
 import { PUSHED_REPLIES } from '../model/features.js';
 import type { ReplyFrame } from '../model/reply-frame.js';
 import type { ConnectionListener } from '../redis/connection.js';
-import { PUSHING } from '../redis/needs.js';
+import { pushingNeed } from '../redis/needs.js';
 import { systemTimers, type Timers } from '../redis/periodic-task.js';
-import { isChannelForbidden, isForbidden } from '../redis/redis-errors.js';
+import { isChannelForbidden, isForbidden, isUnknown } from '../redis/redis-errors.js';
 import type { RedisSource } from '../redis/redis-source.js';
 import { refusalSentence } from '../redis/rights.js';
 import { BlockingReplies } from './blocking-replies.js';
@@ -63,7 +63,7 @@ export class ReplyInbox {
     this.#log = new InboxLog(context.connection, key, (frame, id) => {
       receiver.receive(frame, id);
     });
-    if (context.pushes) {
+    if (context.pushes !== '') {
       this.#reader = this.#openPushed();
       void this.#lookAtWorkers();
     } else this.#reader = this.#openBlocking();
@@ -118,7 +118,7 @@ export class ReplyInbox {
 
   /** Whether all workers of the registry push replies, as far as it is known. */
   async #doAllPush(): Promise<boolean> {
-    if (!this.#context.pushes) return false;
+    if (this.#context.pushes === '') return false;
     try {
       return (await workersWithout(this.#context, PUSHED_REPLIES)).length === 0;
     } catch {
@@ -154,9 +154,12 @@ export class ReplyInbox {
 
   #warnOnce(error: Error): void {
     if (this.#isRefusalTold || !(isForbidden(error, 'subscribe') || isChannelForbidden(error))) return;
+    const { isCluster } = this.#source;
+    const need = pushingNeed(isCluster);
+    if (need.isNewer && isUnknown(error.message)) return;
     this.#isRefusalTold = true;
     const { connection, keys } = this.#context;
-    const sentence = refusalSentence(connection.client, keys.rights, PUSHING, ['subscribe'], error.message);
-    this.#listener.warned?.(sentence);
+    const missing = [isCluster ? 'ssubscribe' : 'subscribe'];
+    this.#listener.warned?.(refusalSentence(connection.client, keys.rights, need, missing, error.message));
   }
 }

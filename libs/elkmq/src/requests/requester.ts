@@ -92,7 +92,7 @@ export class Requester implements ReplyReceiver {
     const needs = needsOfClient(options, source.isCluster);
     const owner = `queue '${keys.queue}'`;
     const checkQueue = (client: Connection['client']) => {
-      if (this.#check.isRefused('publish')) this.context.pushes = false;
+      if (this.#check.isRefused(this.context.pushes)) this.context.pushes = '';
       return this.#checkPartitions(client);
     };
     this.#check = new SenderCheck(this.connection, owner, keys.rights, needs, listener, checkQueue);

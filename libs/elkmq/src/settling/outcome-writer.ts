@@ -121,7 +121,7 @@ export class OutcomeWriter {
   #deleteEntry({ id, origin, orderingKey }: EndingEntry): Promise<boolean> {
     const keyed = orderingKey === undefined ? [] : [id, orderingKey, origin];
     const endings = [{ inbox: 0, replies: '', ids: [id] }];
-    const args = { group: GROUP, first: '', stop: '', endings, pushes: false };
+    const args = { group: GROUP, first: '', stop: '', endings, pushes: '' };
     const call = settleCall(this.#context.keys, [], args, keyed);
     return this.#endAttempt(call, (lost) => (lost as string[]).length === 0);
   }

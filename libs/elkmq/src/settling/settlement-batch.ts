@@ -1,6 +1,7 @@
 import type { QueueContext } from '../context/queue-context.js';
 import type { QueuedEvent } from '../model/entry.js';
 import { GROUP, type QueueKeys } from '../model/keys.js';
+import type { PushCommand } from '../model/push.js';
 import * as scripts from '../redis/scripts.generated.js';
 import type { ScriptCall } from '../redis/scripts.js';
 import { nextId, type Read } from '../consumer/session.js';
@@ -69,7 +70,7 @@ export class SettlementBatch {
   /** The size in characters of replies. */
   size = 0;
   readonly #queueKeys: QueueKeys;
-  readonly #pushes: boolean;
+  readonly #pushes: PushCommand;
   readonly #most: number;
   readonly #inboxes: string[] = [];
   /** The number of each client's inbox among the inboxes, from 1. */

@@ -84,7 +84,7 @@ export class Worker {
     this.#context = new QueueContext(this.connection, keys, options.legacyConsumers);
     const { subscription } = options;
     // A topic takes no requests.
-    if (subscription) this.#context.pushes = false;
+    if (subscription) this.#context.pushes = '';
     this.#keeper = subscription && new SubscriptionKeeper(this.#context, subscription, listener);
     this.#trims = new TrimReport((tooMany, tooOld, freedKeys) => {
       listener.trimmed(tooMany, tooOld, freedKeys);
@@ -249,12 +249,12 @@ export class Worker {
   async #join(client: Connection['client']): Promise<Refusals> {
     const { keys, clock } = this.#context;
     const warnings = await checkRedis(client);
-    const needs = needsOfWorker(client.isCluster, this.#context.pushes);
+    const needs = needsOfWorker(client.isCluster, this.#context.pushes !== '');
     if (this.#keeper) needs.unshift(...needsOfSubscriber());
     const refusals = await findRefusals(client, keys.rights, needs);
     warnings.push(...refusals.warnings);
     if (refusals.essential !== undefined) return refusals;
-    if (refusals.commands.has('publish')) this.#context.pushes = false;
+    if (refusals.commands.has(this.#context.pushes)) this.#context.pushes = '';
     await (this.#number ? this.#number.checkNumber(client) : refusePartitions(client, keys));
     await this.#joinGroup(this.connection);
     await clock.synchronise(client, keys);

@@ -2,7 +2,7 @@ import { QueueKeys } from '../../model/keys.js';
 import { checkRedis } from '../../redis/check.js';
 import type { Connection } from '../../redis/connection.js';
 import { ConnectionError } from '../../model/errors.js';
-import { needsOfClient, needsOfWorker, PUSHING } from '../../redis/needs.js';
+import { needsOfClient, needsOfWorker, pushingNeed } from '../../redis/needs.js';
 import { isReplyError } from '../../redis/redis-errors.js';
 import { findRefusals } from '../../redis/rights.js';
 import { send } from '../../redis/scripts.js';
@@ -151,7 +151,7 @@ async function rightsFindings(connection: Connection, queue: string | undefined)
   const found: Finding[] = [];
   for (const all of [needsOfClient(options, isCluster), needsOfWorker(isCluster)]) {
     // A user who may use the channels of some queues is refused that of any other.
-    const needs = queue === undefined ? all.filter((need) => need !== PUSHING) : all;
+    const needs = queue === undefined ? all.filter((need) => need !== pushingNeed(isCluster)) : all;
     const { essential, warnings } = await findRefusals(connection.client, rights, needs);
     if (essential !== undefined) found.push(findingOf('error', 'rights', essential));
     found.push(...warnings.map((warning) => findingOf('warning', 'rights', warning)));

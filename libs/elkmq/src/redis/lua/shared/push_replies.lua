@@ -3,7 +3,7 @@
 -- push is the id of the entry, the id of the entry before it ('' for none), and the replies, with a blank
 -- between them.
 -- ARGV
---   pushes: boolean   whether replies are pushed
+--   pushes            by what replies are pushed: publish, spublish (the form for Redis Cluster), '' for not
 
 -- Larger replies are only announced, by the id of their entry. A client that is slow to read would else fill
 -- its output buffer, and Redis would cut off its connection.
@@ -11,17 +11,22 @@ local PUSHED_BYTES = 16 * 1024
 
 -- Returns the id of the entry, or the error of XADD on a key of another type. Then nothing has changed.
 local function push_replies(inbox, replies)
-  local is_whole = pushes and #replies < PUSHED_BYTES
+  local is_whole = pushes ~= '' and #replies < PUSHED_BYTES
   local before = ''
   if is_whole then
     local latest = redis.pcall('XREVRANGE', inbox, '+', '-', 'COUNT', 1)[1]
     before = latest and latest[1] or ''
   end
   local id = redis.pcall('XADD', inbox, '*', 'replies', replies)
-  if not pushes or type(id) ~= 'string' then return id end
+  if pushes == '' or type(id) ~= 'string' then return id end
+  local push = is_whole and id .. ' ' .. before .. ' ' .. replies or id
+  if pushes == 'spublish' then
+    redis.pcall('SPUBLISH', inbox, push)
+    return id
+  end
   -- Clients subscribe to the master, so its replicas need no copy.
   if redis.set_repl then redis.set_repl(redis.REPL_NONE) end
-  redis.pcall('PUBLISH', inbox, is_whole and id .. ' ' .. before .. ' ' .. replies or id)
+  redis.pcall('PUBLISH', inbox, push)
   if redis.set_repl then redis.set_repl(redis.REPL_ALL) end
   return id
 end
