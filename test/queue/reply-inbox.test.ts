@@ -37,8 +37,13 @@ async function lookUntil(inbox: InboxOfTest, condition: () => boolean | Promise<
 async function missUntilBlocking(inbox: InboxOfTest, { isCluster, admin }: ReplyPlace): Promise<void> {
   const isThrough = () => inbox.numbers.length === inbox.answered.length;
   if (!isCluster) {
-    await inbox.answer(false);
-    await lookUntil(inbox, async () => !(await inbox.isSubscribed()));
+    // The first one may still be taken by the read that a subscription begins with, and is not missed then.
+    await until(async () => {
+      if (!(await inbox.isSubscribed())) return true;
+      await inbox.answer(false);
+      await inbox.timers.advance(LOOK_MS);
+      return false;
+    });
     return;
   }
   // No other client of this Cluster reads. Its client subscribes anew before it goes over.
