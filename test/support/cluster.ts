@@ -1,5 +1,6 @@
+import { connect, type Socket } from 'node:net';
 import keySlot from 'cluster-key-slot';
-import { Cluster, type ClusterOptions } from 'ioredis';
+import { AbstractConnector, Cluster, type ClusterOptions, type RedisOptions } from 'ioredis';
 import { onTestFinished } from 'vitest';
 import {
   asAdmin,
@@ -13,6 +14,8 @@ import { Proxy } from './proxy.js';
 import { closing, until } from './queue.js';
 import { startTestRedis } from './test-redis.js';
 
+/** The time after which a connection that is closed is destroyed, ms: the default of ioredis. */
+const DISCONNECT_TIMEOUT_MS = 2_000;
 const SERVER_ARGS = [...CLUSTER_ARGS, '--cluster-node-timeout', '2000'];
 
 /**
@@ -81,13 +84,17 @@ export async function joinServer(member: PrivateRedis): Promise<PrivateRedis> {
 }
 
 /** @param urls of the servers that it may ask for the others */
-function clientOf(urls: readonly string[], options: ClusterOptions = {}): Cluster {
+function clientOf(
+  urls: readonly string[],
+  options: ClusterOptions = {},
+  redisOptions: RedisOptions = {},
+): Cluster {
   const { username, password } = new URL(urls[0] as string);
   const nodes = urls.map((url) => ({ host: CLUSTER_HOST, port: Number(new URL(url).port) }));
   // Dozens of connections begin at once here; on a busy machine a server needs more than the usual second for all of them.
   const cluster = new Cluster(nodes, {
     slotsRefreshTimeout: 60_000,
-    redisOptions: username ? { username, password } : {},
+    redisOptions: { ...redisOptions, ...(username && { username, password }) },
     ...options,
   });
   cluster.on('error', () => undefined);
@@ -137,6 +144,35 @@ export function clusterBehind(
     ]),
   );
   return clientOf(urlsOf(proxies), { natMap });
+}
+
+/**
+ * A client as that of `clusterBehind`, which knows the servers by their own addresses. With a `natMap` an answer MOVED
+ * leads ioredis to any server, also to one that is cut off, until it has fetched the list of all slots.
+ */
+export function clusterThrough(
+  proxies: readonly Proxy[],
+  servers: readonly PrivateRedis[],
+  options: ClusterOptions = {},
+): Cluster {
+  const ports = new Map(
+    servers.map(({ port }, index) => [port, Number(new URL(String(proxies[index]?.url)).port)]),
+  );
+  class ProxyConnector extends AbstractConnector {
+    readonly #port: number;
+
+    constructor(given: unknown) {
+      super(DISCONNECT_TIMEOUT_MS);
+      const { port } = given as { port: number };
+      this.#port = ports.get(port) ?? port;
+    }
+
+    override connect(): Promise<Socket> {
+      this.stream = connect(this.#port, CLUSTER_HOST);
+      return Promise.resolve(this.stream);
+    }
+  }
+  return clientOf(urlsOf(servers), options, { Connector: ProxyConnector });
 }
 
 /** A cluster of so many masters, each behind a network of its own. */
