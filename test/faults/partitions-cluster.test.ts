@@ -1,6 +1,6 @@
 import keySlot from 'cluster-key-slot';
 import type { Cluster } from 'ioredis';
-import { ElkMqRecordBuilder, type ElkMqClient, type ElkMqContext } from 'nestjs-elkmq';
+import { ElkMqRecordBuilder, type ElkMqContext } from 'nestjs-elkmq';
 import { lastValueFrom } from 'rxjs';
 import { beforeAll, beforeEach, expect, it } from 'vitest';
 import { partitionNames, partitionOf } from '../../libs/elkmq/src/model/partitions.js';
@@ -16,16 +16,19 @@ import {
 } from '../support/cluster.js';
 import { events, logs, moduleOf, requests, startApp, startClient } from '../support/nest.js';
 import { clientOf } from '../support/own-redis.js';
+import {
+  expectAllHandled,
+  KEYS,
+  PARTITIONS,
+  partitionsOf,
+  pickShard,
+  Seen,
+  Senders,
+  setFullCoverage,
+} from '../support/partition-load.js';
 import { newQueueName, rejection, until } from '../support/queue.js';
 import { hasReceived } from '../support/replicas.js';
 import { mayRun } from '../support/test-redis.js';
-
-const PARTITIONS = 8;
-const KEYS = Array.from({ length: 16 }, (_, n) => `customer-${String(n)}`);
-
-function emitted(client: ElkMqClient, pattern: string, data: unknown): Promise<unknown> {
-  return lastValueFrom(client.emit(pattern, data), { defaultValue: undefined });
-}
 
 /** Three masters, each with a replica. They change their roles from test to test. */
 let servers: PrivateRedis[];
@@ -36,105 +39,8 @@ beforeAll(async () => {
   };
 });
 
-/** The partitions that have their master there. */
-async function partitionsOf(server: PrivateRedis, queue: string): Promise<number[]> {
-  const names = partitionNames(queue, PARTITIONS);
-  const masters = await Promise.all(names.map(async (name) => (await shardOf(servers, `{${name}}`)).master));
-  return names.flatMap((_, index) => (masters[index] === server ? [index] : []));
-}
-
-/** What handlers have seen: the numbers of each ordering key, in the order of their first attempts. */
-class Seen {
-  readonly ofKey = new Map<string, number[]>();
-  readonly plain = new Set<number>();
-  readonly overlaps: string[] = [];
-  readonly #running = new Map<string, number>();
-
-  /** @param mayRepeat whether a message may come again: it counts the first time */
-  async note(n: number, context: ElkMqContext): Promise<void> {
-    const key = context.getOrderingKey();
-    if (key === undefined) {
-      this.plain.add(n);
-      return;
-    }
-    if (this.#running.has(key) && this.#running.get(key) !== n) this.overlaps.push(key);
-    this.#running.set(key, n);
-    await new Promise((resolve) => setImmediate(resolve));
-    this.#running.delete(key);
-    const numbers = this.ofKey.get(key) ?? [];
-    if (!numbers.includes(n)) this.ofKey.set(key, [...numbers, n]);
-  }
-}
-
-/** Sends events with each key one after the other, and events without a key, until it is told to stop. */
-class Senders {
-  /** The events that were stored. */
-  readonly stored = new Map<string, number[]>(KEYS.map((key) => [key, []]));
-  readonly plain: number[] = [];
-  readonly failures: unknown[] = [];
-  readonly keyedFailures: string[] = [];
-  #isOver = false;
-  readonly #all: Promise<void>[];
-
-  constructor(private readonly client: ElkMqClient) {
-    this.#all = [...KEYS.map((key) => this.#sendKeyed(key)), this.#sendPlain()];
-  }
-
-  count(): number {
-    return this.plain.length + [...this.stored.values()].flat().length;
-  }
-
-  async stores(count: number): Promise<void> {
-    const before = this.count();
-    await until(() => this.count() >= before + count);
-  }
-
-  /** Waits until so many more events of each of these keys are stored. */
-  async storesOf(keys: readonly string[], count: number): Promise<void> {
-    const counts = new Map(keys.map((key) => [key, this.stored.get(key)?.length ?? 0]));
-    await until(() =>
-      keys.every((key) => (this.stored.get(key)?.length ?? 0) >= Number(counts.get(key)) + count),
-    );
-  }
-
-  async end(): Promise<void> {
-    this.#isOver = true;
-    await Promise.all(this.#all);
-  }
-
-  async #sendKeyed(key: string): Promise<void> {
-    for (let n = 0; !this.#isOver; n++) {
-      try {
-        await emitted(this.client, 'note', new ElkMqRecordBuilder(n).setOrderingKey(key).build());
-        this.stored.get(key)?.push(n);
-      } catch {
-        this.keyedFailures.push(key);
-      }
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
-  }
-
-  async #sendPlain(): Promise<void> {
-    for (let n = 0; !this.#isOver; n++) {
-      try {
-        await emitted(this.client, 'note', n);
-        this.plain.push(n);
-      } catch (error) {
-        this.failures.push(error);
-      }
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
-  }
-}
-
-async function setFullCoverage(value: 'yes' | 'no'): Promise<void> {
-  await Promise.all(
-    servers.map((server) => clientOf(server).config('SET', 'cluster-require-full-coverage', value)),
-  );
-}
-
 // A server that was restarted has forgotten it.
-beforeEach(() => setFullCoverage('no'));
+beforeEach(() => setFullCoverage(servers, 'no'));
 
 /** A worker and a client of a queue with partitions. */
 async function start(redis: Cluster, options: object = {}, enqueueTimeout = 60_000) {
@@ -151,35 +57,15 @@ async function start(redis: Cluster, options: object = {}, enqueueTimeout = 60_0
   return { queue, seen, client, senders: new Senders(client) };
 }
 
-/** The master of partition 0, its replica, and the keys of all its partitions. */
-async function pickShard(queue: string) {
-  const { master, replica } = await shardOf(servers, `{${queue}}`);
-  const partitions = await partitionsOf(master, queue);
-  const isThere = (key: string): boolean => partitions.includes(partitionOf(key, PARTITIONS));
-  const [keys, others] = [KEYS.filter(isThere), KEYS.filter((key) => !isThere(key))];
-  expect(keys.length).toBeGreaterThan(0);
-  expect(others.length).toBeGreaterThan(0);
-  return { master, replica: replica as PrivateRedis, partitions, keys, others };
-}
-
-/** Everything that was to be stored was stored, and was handled in the order of its key. */
-async function expectAllHandled(seen: Seen, senders: Senders): Promise<void> {
-  expect([...senders.failures, ...senders.keyedFailures]).toEqual([]);
-  await until(() => senders.plain.every((n) => seen.plain.has(n)));
-  await until(() => KEYS.every((key) => seen.ofKey.get(key)?.length === senders.stored.get(key)?.length));
-  for (const key of KEYS) expect(seen.ofKey.get(key)).toEqual(senders.stored.get(key));
-  expect(seen.overlaps).toEqual([]);
-}
-
 it('partitions are on all masters, and one worker and one client serve them', async () => {
-  await setFullCoverage('yes');
+  await setFullCoverage(servers, 'yes');
   const { queue, seen, client, senders } = await start(clusterOf(servers));
   await senders.stores(200);
   await senders.end();
   await expectAllHandled(seen, senders);
   const answers = Array.from({ length: 10 }, (_, n) => lastValueFrom(client.send<number>('double', n)));
   expect(await Promise.all(answers)).toEqual(Array.from({ length: 10 }, (_, n) => n * 2));
-  const masters = await Promise.all(servers.map((server) => partitionsOf(server, queue)));
+  const masters = await Promise.all(servers.map((server) => partitionsOf(servers, server, queue)));
   expect(masters.map(({ length }) => length).toSorted()).toEqual([0, 0, 0, 2, 3, 3]);
   const warnings = logs.filter(
     (line) => line.includes(queue) && line.includes('cluster-require-full-coverage'),
@@ -192,7 +78,7 @@ it('partitions are on all masters, and one worker and one client serve them', as
 it('slots are moved under load: everything is handled once, and each key keeps its order', async () => {
   const { queue, seen, senders } = await start(clusterOf(servers));
   await senders.stores(100);
-  const { master, partitions } = await pickShard(queue);
+  const { master, partitions } = await pickShard(servers, queue);
   const names = partitionNames(queue, PARTITIONS);
   const owners = await Promise.all(names.map(async (name) => (await shardOf(servers, `{${name}}`)).master));
   const target = owners.find((owner) => owner !== master) as PrivateRedis;
@@ -200,7 +86,7 @@ it('slots are moved under load: everything is handled once, and each key keeps i
     await moveSlot(keySlot(`{${String(names[partition])}}`), master, target, owners);
     await senders.stores(100);
   }
-  expect(await partitionsOf(master, queue)).toEqual([]);
+  expect(await partitionsOf(servers, master, queue)).toEqual([]);
   await senders.end();
   await expectAllHandled(seen, senders);
 });
@@ -208,7 +94,7 @@ it('slots are moved under load: everything is handled once, and each key keeps i
 it('a replica takes over at CLUSTER FAILOVER under load: everything is handled once, and each key keeps its order', async () => {
   const { queue, seen, senders } = await start(clusterOf(servers));
   await senders.stores(100);
-  const { replica, keys } = await pickShard(queue);
+  const { replica, keys } = await pickShard(servers, queue);
   await clientOf(replica).call('CLUSTER', 'FAILOVER');
   await until(async () => /role:master/.test(await clientOf(replica).info('replication')));
   await senders.storesOf(keys, 5);
@@ -221,7 +107,7 @@ it('the network to one master is cut without a word: everything is handled once,
   const proxies = await proxiesBefore(servers);
   const { queue, seen, senders } = await start(clusterBehind(proxies, servers));
   await senders.stores(100);
-  const { master, keys } = await pickShard(queue);
+  const { master, keys } = await pickShard(servers, queue);
   proxies[servers.indexOf(master)]?.silence();
   await senders.storesOf(keys, 5);
   await senders.end();
@@ -233,7 +119,7 @@ it.each(['once', 'at-least-once'] as const)(
   async (delivery) => {
     const { queue, seen, senders } = await start(clusterOf(servers), { delivery }, 5_000);
     await senders.stores(100);
-    const { master, replica, keys, others } = await pickShard(queue);
+    const { master, replica, keys, others } = await pickShard(servers, queue);
     // Replication is asynchronous: what is stored last may be lost.
     await hasReceived(master, replica);
     await master.kill();
@@ -257,7 +143,7 @@ it.each(['once', 'at-least-once'] as const)(
 it('a master without a replica is killed: only messages with its keys fail, and the rest goes on', async () => {
   const { queue, seen, client, senders } = await start(clusterOf(servers), {}, 5_000);
   await senders.stores(100);
-  const { master, replica, keys: lost, others: kept } = await pickShard(queue);
+  const { master, replica, keys: lost, others: kept } = await pickShard(servers, queue);
   const partition = partitionOf(String(lost[0]), PARTITIONS);
   const delayed = new ElkMqRecordBuilder(1).setOrderingKey(String(lost[0])).setDelay(3_600_000).build();
   const unanswered = rejection(lastValueFrom(client.send('double', delayed)));

@@ -1,34 +1,25 @@
 import type { Cluster } from 'ioredis';
 import { Topic } from 'elkmq';
-import { ElkMqRecordBuilder, type ElkMqClient } from 'nestjs-elkmq';
-import { lastValueFrom } from 'rxjs';
+import { ElkMqRecordBuilder } from 'nestjs-elkmq';
 import { beforeAll, expect, it } from 'vitest';
 import { partitionNames, partitionOf } from '../../libs/elkmq/src/model/partitions.js';
-import { asAdmin } from '../../scripts/redis-cluster.js';
 import type { PrivateRedis } from '../../scripts/redis.js';
 import { clusterOf, launchServers, shardOf } from '../support/cluster.js';
 import { healthOf } from '../support/health.js';
 import { events, logs, moduleOf, startApp, startClient } from '../support/nest.js';
+import { emitted, KEYS, PARTITIONS, setFullCoverage } from '../support/partition-load.js';
 import { closing, newQueueName, rejection, until } from '../support/queue.js';
 import { event } from '../support/topics.js';
-
-const PARTITIONS = 8;
-const KEYS = Array.from({ length: 16 }, (_, n) => `customer-${String(n)}`);
 
 /** Three masters without a replica. */
 let servers: PrivateRedis[];
 beforeAll(async () => {
   servers = await launchServers(3, 0);
-  for (const server of servers)
-    await asAdmin(server, (admin) => admin.config('SET', 'cluster-require-full-coverage', 'no'));
+  await setFullCoverage(servers, 'no');
   return async () => {
     await Promise.all(servers.map((server) => server.stop()));
   };
 });
-
-function emitted(client: ElkMqClient, pattern: string, data: unknown): Promise<unknown> {
-  return lastValueFrom(client.emit(pattern, data), { defaultValue: undefined });
-}
 
 function keyed(data: unknown, key: string) {
   return new ElkMqRecordBuilder(data).setOrderingKey(key).build();

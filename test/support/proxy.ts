@@ -37,6 +37,7 @@ export class Proxy {
   readonly #server: Server;
   readonly #pairs = new Set<Pair>();
   #loss: Loss | undefined;
+  #swallows = false;
 
   private constructor(redisUrl: string) {
     this.#redisUrl = redisUrl;
@@ -98,6 +99,17 @@ export class Proxy {
     for (const pair of this.#pairs) pair.silent ||= matches.test(pair.latest);
   }
 
+  /** As `silence`, and new connections are open and silent too, until `pass`. */
+  swallow(): void {
+    this.#swallows = true;
+    this.silence();
+  }
+
+  /** New connections are as usual again. Those that are silent stay so. */
+  pass(): void {
+    this.#swallows = false;
+  }
+
   /** Delays what Redis sends on connections whose latest request matches, by so many ms more. */
   delayAnswers(matches: RegExp, delay: number): void {
     for (const pair of this.#pairs) if (matches.test(pair.latest)) pair.delay = delay;
@@ -125,7 +137,7 @@ export class Proxy {
 
   #accept(client: Socket): void {
     const redis = connect(this.#redisPort, '127.0.0.1').setNoDelay();
-    const pair: Pair = { client, redis, latest: '', silent: false, delay: 0, doomed: false };
+    const pair: Pair = { client, redis, latest: '', silent: this.#swallows, delay: 0, doomed: false };
     this.#pairs.add(pair);
     client.on('data', (data) => this.#request(pair, data));
     let answered = Promise.resolve();
