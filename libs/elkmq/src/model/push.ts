@@ -1,6 +1,6 @@
 /**
- * The command by which a script pushes replies; '' when it pushes none. PUBLISH on Redis Cluster would go to all
- * nodes, SPUBLISH stays with those that have the slot. Redis has it since version 7.
+ * The command by which a script pushes replies; '' when it pushes none. PUBLISH on Redis Cluster would go to
+ * all nodes, SPUBLISH stays with those that have the slot. Redis has it since version 7.
  */
 export type PushCommand = '' | 'publish' | 'spublish';
 

@@ -2,9 +2,9 @@
 const MOST_WAITING = 8;
 
 /**
- * Hands out the messages of a subscription, one in each turn of the event loop, so that what is sent in answer to
- * it is one batch. Two messages in one turn would make one batch of two, and they would stay together from then
- * on: see "Replies that are pushed" in docs/performance.md.
+ * Hands out the messages of a subscription, one in each turn of the event loop, so that what is sent in
+ * answer to it is one batch. Two messages in one turn would make one batch of two, and they would stay
+ * together from then on: see "Replies that are pushed" in docs/performance.md.
  */
 export class MessageTurns {
   readonly #received: (message: string) => void;

@@ -13,15 +13,16 @@ const LONGEST_PAUSE_MS = 500;
 /** The longest wait for the connection beside this before this looks whether it is closed, ms. */
 const CONNECT_PATIENCE_MS = 5_000;
 /**
- * So often a missed message is put down to a slot on its way, as long as the subscription stays at one server. It
- * can be missed when the script was run at the server that is to have the slot, before the slot was its own.
+ * So often a missed message is put down to a slot on its way, as long as the subscription stays at one
+ * server. It can be missed when the script was run at the server that is to have the slot, before the slot
+ * was its own.
  */
 const RENEWALS_AT_ONE_SERVER = 3;
 
 /**
- * Subscribes to one channel of Redis Cluster 7, at the master of its slot. ioredis would do that by connections that
- * this package can neither log in again nor watch. Whenever a subscription ends, or the table of slots names another
- * master, there is a new one at the master that the table names then.
+ * Subscribes to one channel of Redis Cluster 7, at the master of its slot. ioredis would do that by
+ * connections that this package can neither log in again nor watch. Whenever a subscription ends, or the
+ * table of slots names another master, there is a new one at the master that the table names then.
  */
 export class ShardSubscriber implements Subscriber {
   readonly #source: RedisSource;
@@ -106,7 +107,9 @@ export class ShardSubscriber implements Subscriber {
     if (!this.#isOver()) await this.#table.refreshTable();
   }
 
-  /** A replica would subscribe too, but later than its master. So the table decides, and not the subscription. */
+  /**
+   * A replica would subscribe too, but later than its master. So the table decides, and not the subscription.
+   */
   #follow(): void {
     const master = this.#table.masterOf(this.#slot);
     if (master && this.#current && master.name !== this.#current.server) void this.#current.endSubscription();

@@ -8,8 +8,9 @@ import type { SlotMaster } from './slot-table.js';
 import type { Subscription } from './subscription.js';
 
 /**
- * One connection that subscribes to a channel at one server of Redis Cluster. It ends for good when it breaks, and
- * when the server has lost the slot of the channel: Redis then ends the subscription, or refuses a new one.
+ * One connection that subscribes to a channel at one server of Redis Cluster. It ends for good when it
+ * breaks, and when the server has lost the slot of the channel: Redis then ends the subscription, or refuses
+ * a new one.
  */
 export class ShardSubscription {
   /** The name of the server. */
@@ -104,7 +105,9 @@ export class ShardSubscription {
   }
 }
 
-/** A source of connections to one server. They do not come back when they break: the slot may be elsewhere. */
+/**
+ * A source of connections to one server. They do not come back when they break: the slot may be elsewhere.
+ */
 function sourceAt(node: Redis, credentials: Credentials): ConnectionSource {
   return {
     credentials,

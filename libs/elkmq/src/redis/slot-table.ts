@@ -14,7 +14,10 @@ export interface SlotMaster {
 
 const tables = new WeakMap<Cluster, SlotTable>();
 
-/** The table of slots that a Cluster client of ioredis keeps. The client fetches it anew when a slot has moved. */
+/**
+ * The table of slots that a Cluster client of ioredis keeps. The client fetches it anew when a slot has
+ * moved.
+ */
 export class SlotTable {
   readonly #cluster: Cluster;
   readonly #listeners = new Set<() => void>();

@@ -12,7 +12,9 @@ export interface Line {
   readonly name: string;
   /** The name of its colour in the style sheet: `--line-1`. */
   readonly colour: string;
-  /** The lengths of its dashes and gaps, so that the line is known without its colour. Default: a whole line. */
+  /**
+   * The lengths of its dashes and gaps, so that the line is known without its colour. Default: a whole line.
+   */
   readonly dash?: readonly number[];
   /** A value for each time; `null` where there is none. */
   readonly values: readonly (number | null)[];

@@ -4,10 +4,10 @@
 --                     delayed_bodies, lanes, lane_bodies. After them the records of deduplication keys
 -- ARGV
 --   events...         per event: json, routes, delay: number, record: number, window: number, fields...
---                     `routes` are the numbers of its subscriptions, joined by blanks. `delay` is in ms, 0 for
---                     an event that is due now. `record` is the place of its record among the keys, 0 without
---                     a deduplication key, and `window` is for how long it is known, ms. `fields` are further
---                     fields, name and value in turn; the ordering key is the first
+--                     `routes` are the numbers of its subscriptions, joined by blanks. `delay` is in ms, 0
+--                     for an event that is due now. `record` is the place of its record among the keys, 0
+--                     without a deduplication key, and `window` is for how long it is known, ms. `fields` are
+--                     further fields, name and value in turn; the ordering key is the first
 -- Returns the number of copies of each event, joined by commas: for a duplicate, those of the first event.
 -- Returns the table, names and values in turn, when its version is another one: nothing is stored then. Error
 -- STALE: a later batch is stored.
