@@ -14,6 +14,9 @@ export interface ApiAddress {
   readonly url: string;
 }
 
+/** Longer than any pause of a run. */
+const KEEP_ALIVE_MS = 3_600_000;
+
 Logger.overrideLogger(['error', 'fatal']);
 const { transport, url } = await transportOfThisProcess();
 const client = transport.apiClient?.(url);
@@ -40,6 +43,8 @@ class ApiModule {}
 
 const app = await NestFactory.create<NestExpressApplication>(ApiModule);
 await client.connect();
+// A request that is sent while its connection is closed for being idle would fail. Between two turns it is idle for long.
+app.getHttpServer().keepAliveTimeout = KEEP_ALIVE_MS;
 await app.listen(0, '127.0.0.1');
 const address: ApiAddress = { url: await app.getUrl() };
 

@@ -2,14 +2,22 @@ import type { Cluster, Redis } from 'ioredis';
 
 /** The time that the client may stay between two states, ms. */
 const STUCK_MS = 1_000;
+/**
+ * The time that the client may stay in one state without a connection, ms. It is longer than ioredis takes
+ * to ask several servers in vain for the table of slots.
+ */
+const IDLE_MS = 20_000;
+/** The states of a Cluster client that wants a connection. Each change is an event of that name. */
+const STATES = ['connecting', 'connect', 'ready', 'reconnecting', 'disconnecting', 'close'] as const;
 
 /**
- * Makes a Cluster client of ioredis connect again when it has stopped trying. It stops in two cases: the last
- * connection of an attempt ends after the next attempt has begun, or it is to reconnect while it has no
- * connection.
+ * Makes a Cluster client of ioredis connect again when it has stopped trying. It stops for good when the last
+ * connection of an attempt ends after the next attempt has begun, or when it is to reconnect while it has no
+ * connection. It was also seen without a connection, and trying nothing, for a minute and a half. Why is not
+ * known, so one that changes nothing for `idleMs` begins anew.
  * @param isWanted whether the client is still to connect
  */
-export function reviveWhenStuck(client: Cluster, isWanted: () => boolean): void {
+export function reviveWhenStuck(client: Cluster, isWanted: () => boolean, idleMs = IDLE_MS): void {
   const look = (): void => {
     setTimeout(() => {
       const isStuck = client.status === 'close' || client.status === 'disconnecting';
@@ -18,6 +26,18 @@ export function reviveWhenStuck(client: Cluster, isWanted: () => boolean): void 
   };
   client.on('close', look);
   client.on('disconnecting', look);
+
+  let idle: NodeJS.Timeout | undefined;
+  const beginAnew = (): void => {
+    const isUseless = client.status !== 'ready' && client.status !== 'end';
+    if (isUseless && isWanted()) client.disconnect(true);
+  };
+  for (const state of STATES) {
+    client.on(state, () => {
+      clearTimeout(idle);
+      idle = setTimeout(beginAnew, idleMs).unref();
+    });
+  }
 }
 
 /**
