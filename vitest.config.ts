@@ -14,7 +14,7 @@ export default defineConfig({
     setupFiles: ['reflect-metadata'],
     pool: 'forks',
     // Most tests wait for Redis, not for a processor.
-    maxWorkers: 4,
+    maxWorkers: 8,
     // Guards against hanging only: no test fails because its machine is busy.
     testTimeout: 180_000,
     hookTimeout: 180_000,
