@@ -136,6 +136,8 @@ function succeeds(call: Promise<unknown>): Promise<boolean> {
 /** Runs `use` with a connection that no password concerns. */
 export async function asAdmin<T>({ adminUrl }: PrivateRedis, use: (admin: Redis) => Promise<T>): Promise<T> {
   const admin = new Redis(adminUrl);
+  // A call to a server that is away fails by itself. Without a listener ioredis would print each attempt.
+  admin.on('error', () => undefined);
   try {
     return await use(admin);
   } finally {
