@@ -27,6 +27,7 @@ const SEED = 1;
 const PAGE_PAUSE_MS = 2_000;
 const LOOKS = 10;
 const SLOW_LOG_US = 500;
+const SLOW_LOG_LENGTH = 10_000;
 const VIEWS = [
   'queues',
   `queue?queue=${QUEUE}`,
@@ -83,32 +84,56 @@ function isMet({ is, target, isLeast, interval: [low, high] = [is, is] }: Figure
   return isLeast ? low >= target : high <= target;
 }
 
-/** What the views and a search cost. */
+interface SlowCommand {
+  readonly ms: number;
+  readonly name: string;
+}
+
+/** No command was long enough for the slow log. */
+const NONE: SlowCommand = { ms: SLOW_LOG_US / 1_000, name: 'none took so long' };
+
+/**
+ * What the views and a search cost. One look is all views and a search of about a thousand commands. The slow
+ * log has the time during which the system took the processor from Redis, so each look has a figure.
+ */
 async function looksOf(redis: Redis, url: string): Promise<Figure[]> {
   const page = await openConsole(url);
   try {
     await look(page.api);
     await redis.config('SET', 'slowlog-log-slower-than', SLOW_LOG_US);
-    await redis.config('SET', 'slowlog-max-len', 10_000);
-    await redis.call('SLOWLOG', 'RESET');
+    await redis.config('SET', 'slowlog-max-len', SLOW_LOG_LENGTH);
     const times: number[] = [];
-    for (let n = 0; n < LOOKS; n++) times.push(...(await look(page.api)));
-    const searched = performance.now();
-    await ask(`${page.api}${SEARCH}`);
-    const searchS = (performance.now() - searched) / 1_000;
-    const slow = (await redis.call('SLOWLOG', 'GET', 10_000)) as [number, number, number, string[]][];
+    const searchTimes: number[] = [];
+    const longest: SlowCommand[] = [];
+    for (let n = 0; n < LOOKS; n++) {
+      await redis.call('SLOWLOG', 'RESET');
+      times.push(...(await look(page.api)));
+      const started = performance.now();
+      await ask(`${page.api}${SEARCH}`);
+      searchTimes.push((performance.now() - started) / 1_000);
+      longest.push(await longestOf(redis));
+    }
     await redis.config('SET', 'slowlog-log-slower-than', -1);
-    const slowest = slow.toSorted(([, , one], [, , other]) => other - one)[0];
-    console.log(`the longest command at Redis: ${slowest ? nameOf(slowest[3]) : 'none took so long'}`);
+    const each = longest.map(({ ms }) => ms);
+    const [{ ms, name } = NONE] = longest.toSorted((one, other) => other.ms - one.ms);
+    console.log(`the longest command of all ${String(LOOKS)} looks: ${ms.toFixed(2)} ms, ${name}`);
+    const interval = medianInterval(each);
     return [
-      { what: 'longest command at Redis, ms', is: (slowest?.[2] ?? SLOW_LOG_US) / 1_000, target: 5 },
-      { what: 'search of the newest 100,000, s', is: searchS, target: 10 },
+      { what: 'longest command of a look, ms', is: median(each), interval, target: 5 },
+      { what: 'slowest search of the newest 100,000, s', is: Math.max(...searchTimes), target: 10 },
       { what: `slowest of ${times.length} answers, ms`, is: Math.max(...times), target: 300 },
       { what: 'median answer, ms', is: median(times), target: 300 },
     ];
   } finally {
     await page.close();
   }
+}
+
+/** The longest command since the slow log was emptied. */
+async function longestOf(redis: Redis): Promise<SlowCommand> {
+  const slow = (await redis.call('SLOWLOG', 'GET', SLOW_LOG_LENGTH)) as [number, number, number, string[]][];
+  const [first] = slow.toSorted(([, , one], [, , other]) => other - one);
+  return first ? { ms: first[2] / 1_000, name: nameOf(first[3]) } : NONE;
 }
 
 /** The command with its first arguments. A script has its name in place of its digest. */
