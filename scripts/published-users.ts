@@ -11,7 +11,21 @@ export interface PublishedUser {
 
 /** The users of Redis that the guide shows: one with all rights that the package uses, and one without those that hosts refuse. */
 export function publishedUsers(root: string): PublishedUser[] {
-  const guide = readFileSync(join(root, 'docs/guides/redis.md'), 'utf8');
-  const lines = guide.matchAll(/^ACL SETUSER orders on >secret (~\S+) (?:(&\S+) )?(.+)$/gm);
+  const lines = guideOf(root).matchAll(/^ACL SETUSER orders on >secret (~\S+) (?:(&\S+) )?(.+)$/gm);
   return [...lines].map(([, keys = '', channels = '', rules = '']) => ({ keys, channels, rules }));
+}
+
+/**
+ * The rules for keys and channels that the guide shows. Each is under its purpose: `a topic with partitions` →
+ * `~{orders}* ~{orders#*}*`.
+ */
+export function publishedKeys(root: string): Record<string, string> {
+  const lines = guideOf(root).matchAll(/^- (a (?:queue|topic)\b.*): `(~[^`]+)`$/gm);
+  return Object.fromEntries(
+    [...lines].map(([, purpose = '', rules = '']) => [purpose.replace(/\[(.+)\]\(.+\)/, '$1'), rules]),
+  );
+}
+
+function guideOf(root: string): string {
+  return readFileSync(join(root, 'docs/guides/redis.md'), 'utf8');
 }

@@ -105,11 +105,11 @@ function clientOf(
 }
 
 /** A client of the cluster that these servers are. */
-export function clusterOf(servers: readonly PrivateRedis[]): Cluster {
+export function clusterOf(servers: readonly Pick<PrivateRedis, 'url'>[]): Cluster {
   return clientOf(urlsOf(servers));
 }
 
-function urlsOf(servers: readonly { readonly url: string }[]): string[] {
+function urlsOf(servers: readonly Pick<PrivateRedis, 'url'>[]): string[] {
   return servers.map(({ url }) => url);
 }
 

@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { needsOfClient, needsOfWorker } from '../../libs/elkmq/src/redis/needs.js';
 import { commandsOf, type Need } from '../../libs/elkmq/src/redis/rights.js';
 import { SCRIPTS } from '../../libs/elkmq/src/redis/scripts.generated.js';
-import { publishedUsers } from '../../scripts/published-users.js';
+import { publishedKeys, publishedUsers } from '../../scripts/published-users.js';
 import { clientOf, type PrivateRedis } from './own-redis.js';
 import { redisMajor } from './queue.js';
 import type { ScriptName } from '../../libs/elkmq/src/redis/scripts.js';
@@ -32,8 +32,13 @@ export function commandsUsed(): string[] {
   ].sort();
 }
 
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+
 /** The users that the guide shows. */
-export const PUBLISHED_USERS = publishedUsers(fileURLToPath(new URL('../..', import.meta.url)));
+export const PUBLISHED_USERS = publishedUsers(ROOT);
+
+/** The rules for keys and channels that the guide shows, by purpose. */
+export const PUBLISHED_KEYS = publishedKeys(ROOT);
 
 /**
  * Makes a user of a server who may do everything but what the rules take away.

@@ -21,11 +21,13 @@ export class QueueContext {
   /**
    * @param connection for everything but blocking reads
    * @param legacyConsumers whether legacy consumers read the queue too
+   * @param hasPartitions whether this is a partition of the queue
    */
   constructor(
     readonly connection: Connection,
     readonly keys: QueueKeys,
     legacyConsumers: boolean,
+    readonly hasPartitions = false,
   ) {
     this.pushes = connection.client.isCluster ? 'spublish' : 'publish';
     this.legacy = new LegacyBridge(connection, keys, legacyConsumers);

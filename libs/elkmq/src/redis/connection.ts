@@ -89,7 +89,7 @@ export class Connection {
     this.#source = source;
     this.#listener = listener;
     this.client = source.make(commandTimeout);
-    if (!this.client.isCluster) connectWithoutInfo(this.client as Redis);
+    if (!('nodes' in this.client)) connectWithoutInfo(this.client);
     this.client.on('ready', () => {
       if (!this.#isMisled) this.#stands();
       else setTimeout(this.#reconnect, MISLED_PAUSE_MS);
@@ -98,6 +98,7 @@ export class Connection {
       if (this.#status === 'connected') this.session++;
     };
     if ('nodes' in this.client) {
+      this.client.on('+node', connectWithoutInfo);
       this.client.on('+node', oneHasChanged);
       this.client.on('-node', oneHasChanged);
       ignoreFailuresOfAsking(this.client);

@@ -22,14 +22,24 @@ const PUSHING_ON_CLUSTER: Need = {
   isNewer: true,
 };
 
-export function pushingNeed(isCluster: boolean): Need {
-  return isCluster ? PUSHING_ON_CLUSTER : PUSHING;
+/** Each partition gives the rules for all of them, so the log has one line. */
+const PUSHING_IN_PARTITIONS: Need = {
+  ...PUSHING_ON_CLUSTER,
+  rules: (key) => {
+    const first = channelsOf(key).replace(/#\d+\.\d+\}/, '}');
+    return `+spublish +ssubscribe ${first} ${first.replace('}', '#*}')}`;
+  },
+};
+
+/** @param hasPartitions whether the queue has partitions */
+export function pushingNeed(isCluster: boolean, hasPartitions = false): Need {
+  if (!isCluster) return PUSHING;
+  return hasPartitions ? PUSHING_IN_PARTITIONS : PUSHING_ON_CLUSTER;
 }
 
-/** The ACL rule for the channels of a queue. Those of all its partitions come under one rule. */
+/** The ACL rule for the channels of a queue, or of a partition of it. */
 function channelsOf(key: string): string {
-  const queue = key.slice(0, key.lastIndexOf('('));
-  return `&${queue.replace(/#\d+\.\d+\}/, '#*}')}(*`;
+  return `&${key.slice(0, key.lastIndexOf('('))}(*`;
 }
 
 /** Without one of these, only messages without an ordering key are served. */
@@ -53,12 +63,21 @@ const LEGACY: Need = {
   cost: 'legacy clients are not served, and what they leave behind stays',
 };
 
+export interface NeedsOfWorker {
+  /** Whether it pushes replies. Default true. */
+  readonly pushes?: boolean;
+  /** Whether its queue has partitions. Default false. */
+  readonly hasPartitions?: boolean;
+}
+
 /**
  * The commands that a worker needs, the most important first.
  * @param isCluster whether this is Redis Cluster, where no read is unblocked
- * @param pushes whether it pushes replies
  */
-export function needsOfWorker(isCluster: boolean, pushes = true): Need[] {
+export function needsOfWorker(
+  isCluster: boolean,
+  { pushes = true, hasPartitions = false }: NeedsOfWorker = {},
+): Need[] {
   return [
     {
       isEssential: true,
@@ -110,7 +129,7 @@ export function needsOfWorker(isCluster: boolean, pushes = true): Need[] {
       cost: 'an ordering key whose message was deleted by hand stays blocked',
     },
     { commands: commandsOf('countRates'), cost: 'what this worker does is not in the rates of the queue' },
-    ...(pushes ? [pushingNeed(isCluster)] : []),
+    ...(pushes ? [pushingNeed(isCluster, hasPartitions)] : []),
     { commands: ['xtrim'], cost: 'messages that are done are removed one by one, which is slower' },
     { commands: commandsOf('queueState'), cost: 'state() and the health check fail' },
     LEGACY,
@@ -154,10 +173,15 @@ export function needsOfPublisher(minReplicas: number): Need[] {
 export interface NeedsOfClient {
   readonly legacyConsumers: boolean;
   readonly minReplicas: number;
+  /** Whether its queue has partitions. Default false. */
+  readonly hasPartitions?: boolean;
 }
 
 /** The commands that a client needs, the most important first. */
-export function needsOfClient({ legacyConsumers, minReplicas }: NeedsOfClient, isCluster: boolean): Need[] {
+export function needsOfClient(
+  { legacyConsumers, minReplicas, hasPartitions }: NeedsOfClient,
+  isCluster: boolean,
+): Need[] {
   return [
     {
       isEssential: true,
@@ -178,7 +202,7 @@ export function needsOfClient({ legacyConsumers, minReplicas }: NeedsOfClient, i
       commands: commandsOf('cancel', 'leaveRequest'),
       cost: 'requests that nobody waits for any more are handled all the same',
     },
-    pushingNeed(isCluster),
+    pushingNeed(isCluster, hasPartitions),
     { commands: commandsOf('countRates'), cost: 'what is sent is not in the rates of the queue' },
     { commands: commandsOf('queueState'), cost: 'state() and the health check fail' },
     {

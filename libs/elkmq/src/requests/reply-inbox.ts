@@ -155,10 +155,10 @@ export class ReplyInbox {
   #warnOnce(error: Error): void {
     if (this.#isRefusalTold || !(isForbidden(error, 'subscribe') || isChannelForbidden(error))) return;
     const { isCluster } = this.#source;
-    const need = pushingNeed(isCluster);
+    const { connection, keys, hasPartitions } = this.#context;
+    const need = pushingNeed(isCluster, hasPartitions);
     if (need.isNewer && isUnknown(error.message)) return;
     this.#isRefusalTold = true;
-    const { connection, keys } = this.#context;
     const missing = [isCluster ? 'ssubscribe' : 'subscribe'];
     this.#listener.warned?.(refusalSentence(connection.client, keys.rights, need, missing, error.message));
   }

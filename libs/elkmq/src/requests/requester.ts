@@ -86,10 +86,11 @@ export class Requester implements ReplyReceiver {
     this.#number = parts?.number;
     this.#watch = parts?.watch;
     this.connection = parts?.connection ?? new Connection(source, COMMAND_TIMEOUT_MS, listener);
-    this.context = new QueueContext(this.connection, keys, options.legacyConsumers);
+    const hasPartitions = parts !== undefined;
+    this.context = new QueueContext(this.connection, keys, options.legacyConsumers, hasPartitions);
     this.#withdrawals = new RequestCanceller(this.context);
     this.#olderWorkers = new OlderWorkers(this.context, (error) => this.#listener.error?.(error));
-    const needs = needsOfClient(options, source.isCluster);
+    const needs = needsOfClient({ ...options, hasPartitions }, source.isCluster);
     const owner = `queue '${keys.queue}'`;
     const checkQueue = (client: Connection['client']) => {
       if (this.#check.isRefused(this.context.pushes)) this.context.pushes = '';

@@ -81,7 +81,7 @@ export class Worker {
     this.#number = shared?.number;
     this.#ownsConnection = shared === undefined;
     this.connection = shared?.connection ?? this.#newConnection();
-    this.#context = new QueueContext(this.connection, keys, options.legacyConsumers);
+    this.#context = new QueueContext(this.connection, keys, options.legacyConsumers, shared !== undefined);
     const { subscription } = options;
     // A topic takes no requests.
     if (subscription) this.#context.pushes = '';
@@ -247,14 +247,14 @@ export class Worker {
    * @returns the faults of Redis; nothing has been joined when one is essential
    */
   async #join(client: Connection['client']): Promise<Refusals> {
-    const { keys, clock } = this.#context;
+    const { keys, clock, pushes, hasPartitions } = this.#context;
     const warnings = await checkRedis(client);
-    const needs = needsOfWorker(client.isCluster, this.#context.pushes !== '');
+    const needs = needsOfWorker(client.isCluster, { pushes: pushes !== '', hasPartitions });
     if (this.#keeper) needs.unshift(...needsOfSubscriber());
     const refusals = await findRefusals(client, keys.rights, needs);
     warnings.push(...refusals.warnings);
     if (refusals.essential !== undefined) return refusals;
-    if (refusals.commands.has(this.#context.pushes)) this.#context.pushes = '';
+    if (refusals.commands.has(pushes)) this.#context.pushes = '';
     await (this.#number ? this.#number.checkNumber(client) : refusePartitions(client, keys));
     await this.#joinGroup(this.connection);
     await clock.synchronise(client, keys);
