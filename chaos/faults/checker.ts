@@ -106,12 +106,13 @@ export class Checker {
     return executions.length === 0 || (this.delivery === 'at-least-once' && hasLeft);
   }
 
-  #executions(number: number, { executions }: Facts): void {
+  #executions(number: number, facts: Facts): void {
+    const { executions } = facts;
     let isTwice = false;
     for (const [place, execution] of executions.entries()) {
       const before = executions[place - 1];
       if (!before || this.#isRetry(before, execution)) continue;
-      if (this.setbacks?.isRepeated(number, before.at, execution.at)) {
+      if (this.setbacks?.isRepeated(number, facts, before, execution)) {
         this.verdict.repeatedByRedis++;
         continue;
       }

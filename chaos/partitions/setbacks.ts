@@ -1,5 +1,5 @@
 import { partitionOf } from 'elkmq/internal';
-import type { Facts } from '../faults/facts.js';
+import type { Execution, Facts } from '../faults/facts.js';
 import { AFTERMATH } from '../faults/lives.js';
 import type { Load } from '../faults/load.js';
 
@@ -56,13 +56,17 @@ export class Setbacks {
     );
   }
 
-  /** Whether a message was handed out, and a replica that did not know it took over before it was handed out again. */
-  isRepeated(number: number, firstAt: number, secondAt: number): boolean {
-    return this.#of(number).some(
-      ({ tookOverAt, messages }) =>
-        // A worker may start late what it has read.
-        firstAt <= tookOverAt + AFTERMATH && secondAt >= tookOverAt && messages.get(number) === 'waiting',
-    );
+  /**
+   * Whether a message was handed out, and a replica that did not know it took over before it was handed out again. A
+   * replica that did not have the message at all got it from its client: nobody had told the client that it was stored.
+   */
+  isRepeated(number: number, { sentAt }: Facts, first: Execution, second: Execution): boolean {
+    return this.#of(number).some(({ killedAt, tookOverAt, messages }) => {
+      // A worker may start late what it has read.
+      if (first.at > tookOverAt + AFTERMATH || second.at < tookOverAt) return false;
+      if (messages.has(number)) return messages.get(number) === 'waiting';
+      return sentAt <= killedAt && sentAt >= killedAt - LAG_MS && second.attempt === 1;
+    });
   }
 
   #isSetBack(number: number, { executions }: Facts): boolean {

@@ -8,7 +8,7 @@ import * as scripts from '../../libs/elkmq/src/redis/scripts.generated.js';
 import { runScript } from '../../libs/elkmq/src/redis/scripts.js';
 import { ReplyInbox } from '../../libs/elkmq/src/requests/reply-inbox.js';
 import { ManualTimers } from './manual-timers.js';
-import { closing, newQueueName, redis, url } from './queue.js';
+import { closing, newQueueName, redis, redisMajor, url } from './queue.js';
 
 /** What an inbox needs to know of where it is: a place for replies is one. */
 export interface InboxPlace {
@@ -104,7 +104,9 @@ export class InboxOfTest {
    * @param server at which; on a Cluster of several servers
    */
   async isSubscribed(server = this.#admin): Promise<boolean> {
-    const subcommand = this.#place.isCluster ? 'SHARDNUMSUB' : 'NUMSUB';
+    // Shard channels came with Redis 7.
+    const hasShardChannels = this.#place.isCluster && redisMajor >= 7;
+    const subcommand = hasShardChannels ? 'SHARDNUMSUB' : 'NUMSUB';
     const [, count] = (await server.call('PUBSUB', subcommand, this.key)) as [string, number];
     return count > 0;
   }
