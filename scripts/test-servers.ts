@@ -12,7 +12,7 @@ const NEWEST = DEBIAN_SERVERS.at(-1) as DebianServer;
 const [least, reduced] = publishedUsers(root);
 
 /** The guide adds these for other databases and for Cluster. */
-const FOR_TESTS = '+select +cluster|slots +cluster|info';
+const FOR_TESTS = '+select +asking +cluster|slots +cluster|info';
 /** The guide adds these for replies that are pushed on Cluster. */
 const FOR_PUSHES = '+spublish +ssubscribe';
 

@@ -304,6 +304,16 @@ it.runIf(canPush)(
   },
 );
 
+it('a user who may not run ASKING is told once what slots that move need', async () => {
+  const queue = newQueueName();
+  const redis = await clusterAs('stuck', [...rulesFor(QUEUE, queue, LEAST), '-asking']);
+  const { client, close } = await startQueue(queue, redis);
+  await ask(client);
+  await close();
+  expect(refusalsTold(queue)).toEqual(['ElkMqClient: ASKING', 'ElkMqServer: ASKING']);
+  for (const line of told(queue)) expect(line).toContain('Allow it with ACL SETUSER stuck +asking');
+});
+
 it('a user who may not run INFO gets no line of ioredis for each connection to a server', async () => {
   const warned = vi.spyOn(console, 'warn').mockImplementation(() => undefined);
   const topic = newQueueName();

@@ -1,6 +1,9 @@
 import { Redis } from 'ioredis';
 import { range } from 'rxjs';
 import { describe, expect, it } from 'vitest';
+import { ChannelSubscriber } from '../../libs/elkmq/src/redis/channel-subscriber.js';
+import { COMMAND_TIMEOUT_MS, Connection } from '../../libs/elkmq/src/redis/connection.js';
+import { RedisSource } from '../../libs/elkmq/src/redis/redis-source.js';
 import { logs, startClient, valuesOf } from '../support/nest.js';
 import { clientOf, ownRedis, type PrivateRedis } from '../support/own-redis.js';
 import { Proxy } from '../support/proxy.js';
@@ -43,6 +46,32 @@ describe('replies that are pushed are all there', () => {
     }
     // It has not gone over to blocking reads, which would be for a minute.
     await until(async () => (await subscribers(admin, queue)) === 1, 30_000);
+  });
+
+  it('and a subscription that Redis has cut has caught up with nothing before it stands again', async () => {
+    const server = await ownRedis();
+    const source = new RedisSource(server.url);
+    let subscribed = 0;
+    const ignore = (): void => undefined;
+    const subscription = {
+      subscribed: () => subscribed++,
+      received: ignore,
+      refused: ignore,
+      disconnected: ignore,
+    };
+    const beside = new Connection(source, COMMAND_TIMEOUT_MS);
+    closing({ close: () => beside.closeConnection() });
+    const subscriber = new ChannelSubscriber(source, 'channel', subscription, beside);
+    closing({ close: () => subscriber.closeSubscriber() });
+    for (let cuts = 0; cuts < 20; cuts++) {
+      await until(() => subscribed === cuts + 1);
+      await clientOf(server).client('KILL', 'TYPE', 'pubsub');
+      while (subscribed === cuts + 1) {
+        const hasCaughtUp = await subscriber.catchUp();
+        if (subscribed === cuts + 1) expect(hasCaughtUp).toBe(false);
+        await new Promise(setImmediate);
+      }
+    }
   });
 
   it('when a burst is more than the output buffer of the client takes', async () => {

@@ -13,8 +13,11 @@ import type { ScriptName } from '../../libs/elkmq/src/redis/scripts.js';
  */
 const ASKED = ['info', 'config|get', 'subscribe'];
 
-/** The commands that the user needs on Cluster as well: ioredis asks for the servers, and replies are pushed. */
-export const ON_CLUSTER = ['cluster|info', 'cluster|slots', 'spublish', 'ssubscribe'];
+/**
+ * The commands that the user needs on Cluster as well: ioredis asks for the servers and for slots on their way, and
+ * replies are pushed.
+ */
+export const ON_CLUSTER = ['asking', 'cluster|info', 'cluster|slots', 'spublish', 'ssubscribe'];
 
 /** The rule for all channels. Redis has such rules since 6.2, and a new user has no channel since 7.0. */
 export const ALL_CHANNELS: readonly string[] = redisMajor < 7 ? [] : ['&*'];

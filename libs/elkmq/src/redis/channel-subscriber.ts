@@ -41,6 +41,8 @@ export class ChannelSubscriber implements Subscriber {
   }
 
   async catchUp(): Promise<boolean> {
+    // While it connects, ioredis sends this command at once, and the answer comes before the new session does.
+    if (!this.#connection.isConnected) return false;
     const { session } = this.#connection;
     try {
       // Redis confirms a subscription that stands, behind the messages before. PING would need another right.

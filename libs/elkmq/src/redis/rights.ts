@@ -26,6 +26,12 @@ export interface Refusals {
   readonly commands: ReadonlySet<string>;
 }
 
+/** A Cluster client sends it before each command for a slot that is on its way to another server. */
+const ASKING: Need = {
+  commands: ['asking'],
+  cost: 'while a slot moves to another server, what has moved already cannot be reached',
+};
+
 const PUSH_COMMANDS = ['publish', 'spublish'];
 
 /** All commands that scripts need. They push replies only if they may, so that is a need of its own. */
@@ -45,7 +51,8 @@ export async function findRefusals(
   key: string,
   needs: readonly Need[],
 ): Promise<Refusals> {
-  const all = [...new Set(needs.flatMap(({ commands }) => commands))];
+  const allNeeds = client.isCluster ? [...needs, ASKING] : needs;
+  const all = [...new Set(allNeeds.flatMap(({ commands }) => commands))];
   const refused = new Map<string, string>();
   const test = async (command: string): Promise<void> => {
     const refusal = await refusalOf(client, key, command);
@@ -60,7 +67,7 @@ export async function findRefusals(
   const allRefused = new Set(refused.keys());
   let essential: string | undefined;
   const warnings: string[] = [];
-  for (const need of needs) {
+  for (const need of allNeeds) {
     const missing = need.commands.filter((command) => refused.has(command));
     if (missing.length === 0) continue;
     const reason = String(refused.get(missing[0] as string));
@@ -117,6 +124,7 @@ const NONE = 'none';
  * Redis Cluster.
  */
 const TRIAL: Readonly<Record<string, (key: string) => (string | number)[]>> = {
+  asking: () => [],
   'client|id': () => [],
   'client|unblock': () => [0],
   del: (key) => [key],
