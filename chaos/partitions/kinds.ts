@@ -38,8 +38,7 @@ export const CLUSTER_FAULTS: Readonly<Record<string, Fault<ClusterTargets>>> = {
   },
   'master: SIGSTOP for longer than a command may take': async (targets) => {
     const { master } = await pickShard(targets);
-    // After a command without an answer a Cluster client connects anew to all masters. That may take longer than the
-    // short lease of this run.
+    // It stops for longer than the short lease of this run.
     const healed = targets.workers.map((worker) => worker.disturb('master stopped'));
     process.kill(master.server.pid, 'SIGSTOP');
     await sleep(targets.random.between(SILENT_MS.least, SILENT_MS.most));

@@ -1,6 +1,7 @@
 import { Command, type Cluster, type Redis } from 'ioredis';
 import { Deadline } from './deadline.js';
 import { hasTimedOut, isForbidden, isReadOnly, TIMED_OUT } from './redis-errors.js';
+import { replaceConnection } from './replace-connection.js';
 import type { SCRIPTS } from './scripts.generated.js';
 
 export type ScriptName = keyof typeof SCRIPTS;
@@ -107,7 +108,7 @@ export function send(
     },
     (error: unknown) => {
       sent.stopTimeout();
-      replaceWhenUseless(client, error);
+      if (hasTimedOut(error) || isReadOnly(error)) replaceConnection(client, sent);
     },
   );
   return answer;
@@ -130,18 +131,4 @@ class PatientCommand extends Command {
   stopTimeout(): void {
     this.#timeout?.stop();
   }
-}
-
-/** Connections that `replaceWhenUseless` has ended. ioredis adds a listener to one each time it ends it. */
-const endedStreams = new WeakSet<object>();
-
-/** Many commands may fail on one connection. It is ended once. */
-function replaceWhenUseless(client: Redis | Cluster, error: unknown): void {
-  if (!hasTimedOut(error) && !isReadOnly(error)) return;
-  const stream = 'stream' in client ? (client.stream as object | undefined) : undefined;
-  if (stream) {
-    if (endedStreams.has(stream)) return;
-    endedStreams.add(stream);
-  }
-  client.disconnect(true);
 }
