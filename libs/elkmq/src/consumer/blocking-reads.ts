@@ -5,7 +5,13 @@ import { BlockingReader } from '../redis/blocking-reader.js';
 import type { Connection } from '../redis/connection.js';
 import type { RedisSource } from '../redis/redis-source.js';
 import { send } from '../redis/scripts.js';
-import { recordArrival, type BrokenSessions, type ConsumerSession, type Read } from './session.js';
+import {
+  askWhetherReachable,
+  recordArrival,
+  type BrokenSessions,
+  type ConsumerSession,
+  type Read,
+} from './session.js';
 
 /** The consumer whose reads these are. */
 export interface ReadsOwner {
@@ -121,13 +127,13 @@ export class BlockingReads {
     this.#owner.takeEntries(entries, asked, read);
   }
 
-  #connected(): Promise<void> {
+  async #connected(): Promise<void> {
     if (this.#hasRead) {
+      await askWhetherReachable(this.#context, this.connection.client);
       this.#broken.endSession(this.#session);
       this.#session = this.#newSession();
     }
     this.#hasRead = true;
-    return Promise.resolve();
   }
 
   #read(client: Connection['client']): Promise<unknown> | undefined {

@@ -1,14 +1,19 @@
+import type { QueueContext } from '../context/queue-context.js';
 import { entriesOfReply, type StreamEntry } from '../model/stream-entries.js';
 import { isReplyError } from '../redis/redis-errors.js';
-import { recordArrival, type BrokenSessions, type ConsumerSession } from './session.js';
+import { askWhetherReachable, recordArrival, type BrokenSessions, type ConsumerSession } from './session.js';
 
 /** The session of the reads that do not block. They go over the connection for scripts. */
 export class DirectReads {
+  readonly #context: QueueContext;
   readonly #newSession: () => ConsumerSession;
   readonly #broken: BrokenSessions;
   #session: ConsumerSession;
+  /** Whether the latest read broke. */
+  #hasBroken = false;
 
-  constructor(newSession: () => ConsumerSession, broken: BrokenSessions) {
+  constructor(context: QueueContext, newSession: () => ConsumerSession, broken: BrokenSessions) {
+    this.#context = context;
     this.#newSession = newSession;
     this.#broken = broken;
     this.#session = newSession();
@@ -27,6 +32,8 @@ export class DirectReads {
   async readEntries(
     read: (consumer: string) => Promise<unknown>,
   ): Promise<{ readonly consumer: string; readonly entries: StreamEntry[] }> {
+    if (this.#hasBroken) await askWhetherReachable(this.#context, this.#context.connection.client);
+    this.#hasBroken = false;
     const session = this.#session;
     try {
       const entries = entriesOfReply(await read(session.name));
@@ -34,6 +41,7 @@ export class DirectReads {
       return { consumer: session.name, entries };
     } catch (error) {
       if (!isReplyError(error) && session === this.#session) {
+        this.#hasBroken = true;
         this.#session = this.#newSession();
         this.#broken.endSession(session);
       }

@@ -76,7 +76,7 @@ export class GroupConsumer {
     this.#context = context;
     this.#lease = lease;
     this.#broken = new BrokenSessions(context);
-    this.#direct = new DirectReads(this.#newSession, this.#broken);
+    this.#direct = new DirectReads(context, this.#newSession, this.#broken);
   }
 
   /** Begins to read for `intake`, on a connection of its own. */

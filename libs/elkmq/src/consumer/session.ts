@@ -7,6 +7,7 @@ import { BLOCK_MS } from '../redis/blocking-reader.js';
 import type { StreamEntry } from '../model/stream-entries.js';
 import { GROUP } from '../model/keys.js';
 import type { DescribedError } from '../model/thrown.js';
+import type { Connection } from '../redis/connection.js';
 import { callReliably } from '../redis/reliable-call.js';
 import * as scripts from '../redis/scripts.generated.js';
 import { isReplyError, isTransient } from '../redis/redis-errors.js';
@@ -182,6 +183,17 @@ export async function requeue(
     });
     left = left.slice((await callReliably(connection, call, patience)) as number);
   }
+}
+
+/**
+ * Fails while Redis cannot be reached. After a read that broke, this comes before the next one: a read that
+ * is sent in vain would begin a session that has to be ended, and an outage has thousands of them.
+ */
+export async function askWhetherReachable(
+  { keys }: QueueContext,
+  client: Connection['client'],
+): Promise<void> {
+  await send(client, 'exists', [keys.rights]);
 }
 
 /** Remembers the last id that has arrived in `session`. */

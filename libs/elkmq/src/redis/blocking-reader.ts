@@ -15,8 +15,10 @@ export const BLOCK_MS = 5_000;
 const BLOCK_TO_THE_END = 1_000;
 /** The time that the answer may take beyond BLOCK_MS, ms. */
 const GRACE_MS = 5_000;
-/** The pause after an error that is not the connection's, ms. */
+/** The pause after an error, ms. */
 const RETRY_PAUSE_MS = 200;
+/** The pause after the first read that broke with its connection, ms. */
+const CUT_PAUSE_MS = 10;
 
 export interface Reads {
   /**
@@ -61,6 +63,8 @@ export class BlockingReader {
    */
   #session = 0;
   #clientId: string | undefined;
+  /** The number of reads that have broken in a row. */
+  #failures = 0;
   /** The read that was sent ahead. */
   #ahead: Promise<unknown> | undefined;
   readonly #loop: Promise<void>;
@@ -170,6 +174,7 @@ export class BlockingReader {
     } finally {
       this.#isReading = false;
     }
+    this.#failures = 0;
     const entries = entriesOfReply(reply);
     const isMoreLikely = this.#reads.entries(entries, () => {
       this.#ahead = this.#send();
@@ -196,8 +201,9 @@ export class BlockingReader {
     if (!isReplyError(error)) {
       // The entries of that read are lost. On Cluster other connections of the client may still stand.
       this.#session = 0;
-      // A connection that is being cut still counts as one for a moment.
-      if (this.connection.isConnected) await sleep(10);
+      // A connection that is being cut still counts as one for a moment. On Cluster a master may be away for
+      // longer.
+      if (this.connection.isConnected) await sleep(this.#failures++ === 0 ? CUT_PAUSE_MS : RETRY_PAUSE_MS);
       return;
     }
     try {
