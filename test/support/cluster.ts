@@ -16,7 +16,12 @@ import { startTestRedis } from './test-redis.js';
 
 /** The time after which a connection that is closed is destroyed, ms: the default of ioredis. */
 const DISCONNECT_TIMEOUT_MS = 2_000;
-const SERVER_ARGS = [...CLUSTER_ARGS, '--cluster-node-timeout', '2000'];
+const SERVER_ARGS = [
+  ...CLUSTER_ARGS,
+  ...['--cluster-node-timeout', '2000'],
+  // A busy machine can miss several elections. By default a replica gives up after half a minute.
+  ...['--cluster-replica-validity-factor', '0'],
+];
 
 /**
  * Servers of a cluster: masters, and for each of them as many replicas. Each master has one block of slots: clients fetch
