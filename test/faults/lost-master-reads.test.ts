@@ -12,10 +12,13 @@ import { closing, newQueueName, until } from '../support/queue.js';
 import type { Proxy } from '../support/proxy.js';
 import { startWorker } from '../support/workers.js';
 
-/** A worker that read in vain so often has been without the master for a while. */
-const TRIES = 30;
-/** The sessions of a reader: the first one, and those of reads that broke with the connection. */
-const MOST_SESSIONS = 4;
+/** The packets of a worker that has been without the master for a while. */
+const PACKETS = 250;
+/**
+ * The first sessions of both readers, and those of reads that broke with the connection. With a session for each try
+ * there would be more.
+ */
+const MOST_SESSIONS = 8;
 
 it.each([
   ['by blocking reads', false],
@@ -48,7 +51,7 @@ it.each([
   const proxy = proxies[servers.indexOf(master)] as Proxy;
   await master.kill();
   const before = proxy.requests;
-  await until(() => proxy.requests >= before + TRIES);
+  await until(() => proxy.requests >= before + PACKETS);
   await master.restart();
   await emit(2);
   await until(() => seen.length === 2);
