@@ -41,7 +41,7 @@ export class ChannelSubscriber implements Subscriber {
   }
 
   async catchUp(): Promise<boolean> {
-    // While it connects, ioredis sends this command at once, and the answer comes before the new session does.
+    // While it connects, ioredis sends this command at once. The answer comes before the new session does.
     if (!this.#connection.isConnected) return false;
     const { session } = this.#connection;
     try {

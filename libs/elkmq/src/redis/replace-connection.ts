@@ -5,8 +5,8 @@ import { SlotTable } from './slot-table.js';
 const ended = new WeakSet<object>();
 
 /**
- * Replaces the connection over which a command has failed. A Cluster client loses its connection to one server
- * only, because the others may be well: it makes a new one for the next command that needs it.
+ * Replaces the connection over which a command has failed. A Cluster client loses its connection to one
+ * server only, because the others may be well: it makes a new one for the next command that needs it.
  */
 export function replaceConnection(client: Redis | Cluster, command: Command): void {
   if (!client.isCluster) {
