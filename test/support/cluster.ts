@@ -1,6 +1,6 @@
 import { connect, type Socket } from 'node:net';
 import keySlot from 'cluster-key-slot';
-import { AbstractConnector, Cluster, type ClusterOptions, type RedisOptions } from 'ioredis';
+import { AbstractConnector, Cluster, type ClusterOptions, type Redis, type RedisOptions } from 'ioredis';
 import { onTestFinished } from 'vitest';
 import {
   asAdmin,
@@ -53,22 +53,29 @@ export async function launchServers(
   return servers;
 }
 
+/** Slots with their servers, the master first. */
+type SlotRange = [from: number, to: number, ...owners: [host: string, port: number][]];
+
+function slotRanges(admin: Redis): Promise<SlotRange[]> {
+  return admin.call('CLUSTER', 'SLOTS') as Promise<SlotRange[]>;
+}
+
 /** The servers that have the slot of a key, as the first server that answers knows it. */
 export async function shardOf(
   servers: readonly PrivateRedis[],
   key: string,
 ): Promise<{ master: PrivateRedis; replica: PrivateRedis | undefined }> {
   const slot = keySlot(key);
-  type Range = [from: number, to: number, ...owners: [host: string, port: number][]];
-  const ranges = await Promise.any(
-    servers.map((server) => asAdmin(server, (admin) => admin.call('CLUSTER', 'SLOTS') as Promise<Range[]>)),
-  );
-  const [, , ...owners] = ranges.find(([from, to]) => slot >= from && slot <= to) as Range;
+  const ranges = await Promise.any(servers.map((server) => asAdmin(server, slotRanges)));
+  const [, , ...owners] = ranges.find(([from, to]) => slot >= from && slot <= to) as SlotRange;
   const [master, replica] = owners.map(([, port]) => servers.find((server) => server.port === port));
   return { master: master as PrivateRedis, replica };
 }
 
-/** Resolves when each server is a master or a replica that is connected to its master, and all take each other as healthy. */
+/**
+ * Resolves when each server is a master or a replica that is connected to its master, and all take each other as healthy
+ * and know the replica of each master.
+ */
 export async function whenReplicated(servers: readonly PrivateRedis[]): Promise<void> {
   for (const server of servers) {
     await asAdmin(server, async (admin) => {
@@ -76,6 +83,7 @@ export async function whenReplicated(servers: readonly PrivateRedis[]): Promise<
         /connected_slaves:1|master_link_status:up/.test(await admin.info('replication')),
       );
       await until(async () => !/,fail\?? /.test(String(await admin.call('CLUSTER', 'NODES'))));
+      await until(async () => (await slotRanges(admin)).every(([, , , replica]) => replica !== undefined));
     });
   }
 }
