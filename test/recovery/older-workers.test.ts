@@ -162,6 +162,21 @@ it('a worker of an earlier version is an error of the client that sends keys, an
   });
 });
 
+it('a worker of an earlier version is an error of the client of a queue with partitions', async () => {
+  const queue = newQueueName();
+  await new OlderWorker(queue).join();
+  const client = startClient({ queue, partitions: 4, partitionsForTests: true });
+  const errors: Error[] = [];
+  client.on('error', (error) => errors.push(error));
+  // Events without a key take turns, so one of four is for the partition of that worker.
+  for (let n = 0; n < 4; n++) await valuesOf(client.emit('note', n));
+  await until(() => errors.length > 0);
+  expect(errors).toEqual([expect.any(OlderWorkerError)]);
+  expect(errors[0]?.message).toBe(
+    `the worker on old-host, pid 7, version 0.0.1, knows no partitions: it takes messages of partition 0 only. Upgrade all workers of the queue '${queue}' before it gets partitions`,
+  );
+});
+
 describe('an EventQueue that sends keys reports a worker of an earlier version', () => {
   const event = () => new ServiceEvent(60, 'step', '1');
 

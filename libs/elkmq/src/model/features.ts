@@ -3,6 +3,9 @@
  */
 export const ORDERING_KEYS = 'ordering_keys';
 
+/** A feature of a worker: it looks whether its queue has partitions. */
+export const PARTITIONS = 'partitions';
+
 /** A feature of a worker: it takes nothing while its queue is paused. */
 export const PAUSE = 'pause';
 
@@ -18,5 +21,6 @@ export const PUSHED_REPLIES = 'pushed_replies';
  * @param pushes whether it pushes replies
  */
 export function featuresOf(keepsLimits: boolean, pushes: boolean): readonly string[] {
-  return [...(keepsLimits ? [LIMITS] : []), ORDERING_KEYS, PAUSE, ...(pushes ? [PUSHED_REPLIES] : [])];
+  const always = [ORDERING_KEYS, PARTITIONS, PAUSE];
+  return [...(keepsLimits ? [LIMITS] : []), ...always, ...(pushes ? [PUSHED_REPLIES] : [])];
 }

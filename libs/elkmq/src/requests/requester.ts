@@ -128,7 +128,7 @@ export class Requester implements ReplyReceiver {
   ): void {
     const json = this.encode(event);
     const all = withOrderingKey(orderingKey, fields);
-    if (orderingKey !== undefined) this.#olderWorkers.notice();
+    this.#olderWorkers.notice(orderingKey);
     this.#producer.produce(new PlainEvent(event.requestId, json, all, delay, deduplication, stored, failed));
   }
 
@@ -151,7 +151,7 @@ export class Requester implements ReplyReceiver {
     // This field tells the worker that other callers may wait too.
     if (deduplication) fields = [...fields, 'deduplication', deduplication.key];
     fields = withOrderingKey(options.orderingKey, fields);
-    if (options.orderingKey !== undefined) this.#olderWorkers.notice();
+    this.#olderWorkers.notice(options.orderingKey);
     if (this.#waiting.get(event.requestId)) {
       throw new InvalidEventError(`a response to the event ${event.requestId} is being awaited already`);
     }
