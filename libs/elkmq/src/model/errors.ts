@@ -130,8 +130,8 @@ export class RejectedError extends EventQueueError {
 }
 
 /**
- * A worker of an earlier version takes messages that it cannot handle in order. A client reports it, and goes
- * on.
+ * A worker of an earlier version takes messages that it cannot handle in order, or serves one partition of
+ * the queue only. A client reports it, and goes on.
  */
 export class OlderWorkerError extends EventQueueError {
   override readonly name: string = 'OlderWorkerError';
