@@ -109,14 +109,14 @@ describe('replies that are pushed are all there', () => {
     await inbox.answer(true);
     await until(() => inbox.numbers.length === 1);
     proxy.silence(/subscribe/i);
-    await inbox.answer(true);
+    // The read that begins with a subscription may find replies that were not pushed. A later look has to find one.
     await until(async () => {
+      await inbox.answer(true);
       await inbox.timers.advance(LOOK_MS);
-      return inbox.numbers.length === 2;
+      return proxy.latest(/subscribe/i) === 1;
     });
-    await until(() => proxy.latest(/subscribe/i) === 1);
     await inbox.answer(true);
-    await until(() => inbox.numbers.length === 3);
+    await until(() => inbox.numbers.length === inbox.answered.length);
     expect(inbox.numbers).toEqual(inbox.answered);
   });
 
