@@ -9,6 +9,7 @@ import { startRedis } from '../scripts/redis.js';
 import { fillQueue, openConsole } from './console-rig.js';
 import { Random } from '../chaos/random.js';
 import { shuffled } from './rounds.js';
+import { withoutPreemption } from './priority.js';
 import { median, medianInterval, ratios, type Interval } from './statistics.js';
 
 /** The console on a large queue: what it costs Redis, how fast it answers, and what it takes from the workers. */
@@ -26,6 +27,9 @@ const SEED = 1;
 /** The pause of the page between two reads. */
 const PAGE_PAUSE_MS = 2_000;
 const LOOKS = 10;
+const ALONE = 'During the looks no usual process took the processor from Redis (chrt --fifo).';
+const NOT_ALONE =
+  'The machine does not let Redis keep the processor (chrt --fifo, as root). The longest command may have waited for it.';
 const SLOW_LOG_US = 500;
 const SLOW_LOG_LENGTH = 10_000;
 const VIEWS = [
@@ -64,9 +68,11 @@ await runCommand(async () => {
   const redis = new Redis(server.url);
   try {
     await fillQueue(redis, QUEUE, messages, letters);
-    const figures = [...(await looksOf(redis, server.url)), await shareOf(server.url, count, roundMs)];
+    const looks = await withoutPreemption(server.pid, () => looksOf(redis, server.url));
+    console.log(looks.isAlone ? ALONE : NOT_ALONE);
+    const figures = [...looks.result, await shareOf(server.url, count, roundMs)];
     for (const figure of figures) console.log(describe(figure));
-    writeJson(file, { waiting: messages, dead: letters, figures });
+    writeJson(file, { waiting: messages, dead: letters, isAlone: looks.isAlone, figures });
     return figures.every(isMet);
   } finally {
     redis.disconnect();
@@ -94,7 +100,7 @@ const NONE: SlowCommand = { ms: SLOW_LOG_US / 1_000, name: 'none took so long' }
 
 /**
  * What the views and a search cost. One look is all views and a search of about a thousand commands. The slow
- * log has the time during which the system took the processor from Redis, so each look has a figure.
+ * log has the time during which the system took the processor from Redis. So Redis must not lose it meanwhile.
  */
 async function looksOf(redis: Redis, url: string): Promise<Figure[]> {
   const page = await openConsole(url);
