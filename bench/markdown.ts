@@ -1,6 +1,6 @@
 import { growthChartFile, type GrowthReport } from './growth-report.js';
 import { ORIGINAL_AS_TEXT } from './original.js';
-import { levelAt, type LevelResult, type Report, type TransportResult } from './report.js';
+import { levelAt, type LevelResult, type Report, type RunTargets, type TransportResult } from './report.js';
 import { deviation, median, medianInterval, ratios } from './statistics.js';
 import { short } from './svg.js';
 import { describeAbsent, intervalsAsText, whole } from './table.js';
@@ -51,7 +51,7 @@ export function results(report: Report): string {
   const ours = requestReply.find(({ transport }) => transport === OURS);
   const packages = Object.entries(versions.packages).map(([name, version]) => `${name} ${version}`);
   return [
-    `${settings.rounds} rounds of ${settings.measureMs} ms for each transport and level; ${describeRun(report)}.`,
+    `${settings.rounds} rounds of ${settings.measureMs} ms for each transport and level${inRuns(report)}; ${describeRun(report)}.`,
     intervalsAsText(settings.rounds),
     `${versions.brokers.join(', ')};\n${packages.join(', ')}.`,
     '![Requests per second](throughput.svg)',
@@ -84,6 +84,7 @@ export function results(report: Report): string {
     ...(report.notes ?? []),
     ORIGINAL_AS_TEXT,
     targetTable(targetsOf(report)),
+    ...(report.runs === undefined ? [] : [runTable(report.runs)]),
   ].join('\n\n');
 }
 
@@ -133,6 +134,22 @@ function targetTable(targets: readonly Target[]): string {
   return `Figures and targets:\n\n${table(['', 'is', 'interval', 'target', ''], rows)}`;
 }
 
+/** The same figures of each run, with their intervals. */
+function runTable(runs: readonly RunTargets[]): string {
+  const [first] = runs as [RunTargets];
+  const rows = first.targets.map(({ what }) => [
+    what,
+    ...runs.map(({ targets }) => {
+      const target = targets.find((each) => each.what === what);
+      if (target === undefined) return '';
+      const [value, interval] = targetFigures(target);
+      return interval === '' ? value : `${value} (${interval})`;
+    }),
+  ]);
+  const headings = ['', ...runs.map((_, run) => `run ${run + 1}`)];
+  return `The same figures in each of the ${runs.length} runs:\n\n${table(headings, rows)}`;
+}
+
 function at(result: TransportResult, inFlight: number, cell: (level: LevelResult) => string): string {
   const level = levelAt(result, inFlight);
   return level === undefined ? '' : cell(level);
@@ -170,6 +187,10 @@ function times(ours: readonly number[], theirs: readonly number[]): string {
 /** Reports of before do not have the rounds of it. */
 function cpuTimes(ours: readonly number[] | undefined, theirs: readonly number[] | undefined): string {
   return ours === undefined || theirs === undefined ? '' : times(ours, theirs);
+}
+
+function inRuns({ runs }: Report): string {
+  return runs === undefined ? '' : `, in ${runs.length} runs`;
 }
 
 function describeRun(report: Report): string {

@@ -3,6 +3,7 @@ import type { Settings } from './options.js';
 import type { Emission, Level, Participant } from './processes.js';
 import type { Turn } from './rounds.js';
 import { median } from './statistics.js';
+import type { Target } from './targets.js';
 import { oursFor, type TransportName } from './transports/index.js';
 import { totalCpu, type Usage } from './usage.js';
 
@@ -27,6 +28,14 @@ export interface Report extends Start {
   readonly requestReply: TransportResult[];
   /** What the brokers say at the end, a sentence each. Reports of before have none. */
   readonly notes?: string[];
+  /** The runs of which this is made, see `joinReports`. Absent in the report of one run. */
+  readonly runs?: readonly RunTargets[];
+}
+
+/** What one run had of the figures that have a target. */
+export interface RunTargets {
+  readonly startedAt: string;
+  readonly targets: readonly Target[];
 }
 
 export interface Skipped {
@@ -176,11 +185,11 @@ function usageOf(turns: readonly { readonly usage: Usage }[]): { usage: Usage; c
   return { usage: middleUsage(usages), ...(cpuRoundsUs.length > 0 && { cpuRoundsUs }) };
 }
 
-function spread(rounds: number[]): { rounds: number[]; median: number; min: number; max: number } {
+export function spread(rounds: number[]): { rounds: number[]; median: number; min: number; max: number } {
   return { rounds, median: median(rounds), min: Math.min(...rounds), max: Math.max(...rounds) };
 }
 
-function middleUsage(usages: Usage[]): Usage {
+export function middleUsage(usages: readonly Usage[]): Usage {
   const names = Object.keys(usages[0] ?? {}) as (keyof Usage)[];
   return Object.fromEntries(
     names.map((name) => [name, median(usages.flatMap((usage) => usage[name] ?? []))]),
