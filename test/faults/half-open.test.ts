@@ -11,7 +11,7 @@ it('calls notice that nothing comes through any more, and get another connection
   const proxy = closing(await Proxy.before(url));
   const producer = new EventQueue(newQueueName(), proxy.url, IN_TIME);
   const consumer = new EventQueue(newQueueName(), proxy.url, IN_TIME);
-  const impatient = new EventQueue(newQueueName(), proxy.url, { enqueueTimeout: 400 });
+  const impatient = new EventQueue(newQueueName(), proxy.url, { enqueueTimeout: 3_000 });
   const queues = [producer, consumer, impatient].map(closing);
   for (const queue of queues) {
     await queue.enqueue(new ServiceEvent(60, 'a', 'before'));
@@ -26,7 +26,7 @@ it('calls notice that nothing comes through any more, and get another connection
   void dequeued.then(() => ended.push('consumer'));
   expect(await failure).toMatchObject({
     code: 'CONNECTION_FAILED',
-    message: 'Redis did not answer within 400 ms',
+    message: 'Redis did not answer within 3000 ms',
   });
   await dequeued;
   await enqueued;

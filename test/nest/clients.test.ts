@@ -158,6 +158,7 @@ describe('a client', () => {
     const logged = () => logs.filter((line) => /ElkMqClient.*is not there \(connect ECONNREFUSED/.test(line));
     const before = logged().length;
     expect(await rejection(lastValueFrom(client.send('echo', 1)))).toBeInstanceOf(ConnectionError);
+    await until(() => errors.length > 0);
     expect(errors).toMatchObject([{ code: 'ECONNREFUSED' }]);
     expect(logged()).toHaveLength(before + 1);
   });

@@ -6,7 +6,7 @@ import { ConnectionError } from 'nestjs-elkmq';
 import { describe, expect, it } from 'vitest';
 import { deadLettersOf, events, logs, moduleOf, requests } from '../support/nest.js';
 import { startApp, startClient, unsettled } from '../support/nest.js';
-import { keysOf, newQueueName, rejection, until } from '../support/queue.js';
+import { failureWith, keysOf, newQueueName, rejection, until } from '../support/queue.js';
 
 interface Order {
   id: number;
@@ -46,9 +46,8 @@ describe('emit', () => {
 
   it('fails with a ConnectionError when Redis cannot be reached within enqueueTimeout', async () => {
     const client = startClient({ queue: newQueueName(), url: NOWHERE, enqueueTimeout: 100 });
-    const error = await rejection(lastValueFrom(client.emit('order.placed', {})));
+    const error = await failureWith(/ECONNREFUSED/, () => lastValueFrom(client.emit('order.placed', {})));
     expect(error).toBeInstanceOf(ConnectionError);
-    expect(error).toMatchObject({ message: expect.stringContaining('ECONNREFUSED') as unknown });
   });
 
   it('that fails is logged when nobody has subscribed to it, and only then', async () => {
