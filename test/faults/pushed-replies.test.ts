@@ -50,7 +50,7 @@ describe('replies that are pushed are all there', () => {
 
   it('and a subscription that Redis has cut has caught up with nothing before it stands again', async () => {
     const server = await ownRedis();
-    const source = new RedisSource(server.url);
+    const source = new RedisSource(server.adminUrl);
     let subscribed = 0;
     const ignore = (): void => undefined;
     const subscription = {
