@@ -11,6 +11,9 @@ interface Loss {
   seen: number;
 }
 
+/** Other answers may come in the same packet. */
+const ONLY_MISSING_SCRIPT = /^-NOSCRIPT[^\r]*\r\n$/;
+
 interface Pair {
   readonly client: Socket;
   readonly redis: Socket;
@@ -177,7 +180,7 @@ export class Proxy {
     const delay = due - performance.now();
     if (delay > 0) await sleep(delay);
     if (pair.silent) return;
-    if (pair.doomed && !data.toString('latin1').startsWith('-NOSCRIPT')) {
+    if (pair.doomed && !ONLY_MISSING_SCRIPT.test(data.toString('latin1'))) {
       this.lost++;
       end(pair);
     } else pair.client.write(data);
