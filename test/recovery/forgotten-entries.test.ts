@@ -1,3 +1,4 @@
+import type { Redis } from 'ioredis';
 import { ServiceEvent } from 'nestjs-elkmq';
 import { describe, expect, it } from 'vitest';
 import { newQueue } from '../support/event-queue.js';
@@ -54,7 +55,7 @@ describe('an entry that is pending for a worker that lives, and that does not ru
     const queue = newQueueName();
     let finish: (() => void) | undefined;
     const note: Handler = () => new Promise((resolve) => (finish = () => resolve(1)));
-    await startWorker({ queue, url: proxy.url, lease: 300 }, { 'note event': note });
+    const worker = await startWorker({ queue, url: proxy.url, lease: 300 }, { 'note event': note });
     startClient({ queue, url: master.url }).emit('note event', 1);
     await until(() => finish !== undefined);
     const [before, after] = [clientOf(master), clientOf(replica)];
@@ -64,6 +65,8 @@ describe('an entry that is pending for a worker that lives, and that does not ru
     await after.replicaof('NO', 'ONE');
     finish?.();
     await until(async () => (await before.xlen(stream)) === 0);
+    // The worker has the answer when it has that of a later command: else it would settle once more, at the replica.
+    await worker.unwrap<Redis>().xlen(stream);
     proxy.leadTo(replica.url);
     proxy.cut();
     await until(async () => (await after.hlen(`${queue}(dead_letter_bodies)`)) === 1);
