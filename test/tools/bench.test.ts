@@ -252,8 +252,11 @@ test('what to expect is at most ten lines, and each figure is a range', async ()
   expect(lines.length).toBeGreaterThan(5);
   expect(lines.length).toBeLessThanOrEqual(10);
   for (const line of lines.slice(0, -1)) expect(line).toMatch(/[\d.,]+ to [\d.,]+ /);
-  expect(expectations(report)).toContain('the lowest to the highest of 5 rounds, which are too few for more');
+  const few = { ...structuredClone(report), settings: { ...report.settings, rounds: 5 } };
+  few.requestReply[0]?.emit?.rounds.splice(5);
+  expect(expectations(few)).toContain('the lowest to the highest of 5 rounds, which are too few for more');
   // With enough rounds it is the interval, which leaves out the furthest of them.
+  expect(expectations(report)).toContain('A range has the true median with a chance of 95 %.');
   const more = structuredClone(report);
   const [ours] = more.requestReply;
   const level = ours?.levels.find(({ inFlight }) => inFlight === 64);
