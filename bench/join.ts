@@ -7,11 +7,22 @@ import type { Report } from './report.js';
 
 const USAGE = 'npm run bench:join -- JOINED.json RUN.json RUN.json …';
 
+function readReport(file: string): Report {
+  let report: Partial<Report>;
+  try {
+    report = JSON.parse(readFileSync(file, 'utf8')) as Partial<Report>;
+  } catch (error) {
+    throw new UsageError(`${file} cannot be read as JSON: ${(error as Error).message}`);
+  }
+  if (report.requestReply === undefined)
+    throw new UsageError(`${file} is no file of npm run bench -- --json FILE`);
+  return report as Report;
+}
+
 function main(): Promise<boolean> {
   const [joined, ...runs] = process.argv.slice(2);
   if (joined === undefined || runs.length < 2) throw new UsageError(USAGE);
-  const reports = runs.map((file) => JSON.parse(readFileSync(file, 'utf8')) as Report);
-  writeJson(joined, joinReports(reports));
+  writeJson(joined, joinReports(runs.map(readReport)));
   return Promise.resolve(true);
 }
 

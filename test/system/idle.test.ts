@@ -58,7 +58,9 @@ it('workers without work and a client that waits send Redis next to nothing', as
   expect(take('xread', 'xreadgroup')).toBeLessThanOrEqual(looks * 4);
   // Every five seconds each announces itself, looks for workers that have gone, and tells its rates: 13 commands, measured.
   const others = [...sent.values()].reduce((sum, calls) => sum + calls, 0);
-  expect(others, JSON.stringify([...sent].filter(([, calls]) => calls > 0))).toBeLessThanOrEqual(rounds * 3 * 15);
+  expect(others, JSON.stringify([...sent].filter(([, calls]) => calls > 0))).toBeLessThanOrEqual(
+    rounds * 3 * 15,
+  );
   waiting.next(1);
   waiting.complete();
   expect(await answer).toBe(1);
