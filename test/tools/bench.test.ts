@@ -444,3 +444,16 @@ describe('a flag that cannot be followed is refused with its name', () => {
     expect((refusal as Refusal).stderr).toContain(message);
   });
 });
+
+test('a file that is no report is not joined, and is named', async () => {
+  const file = join(folder, 'no-report.json');
+  await writeFile(file, '{}');
+  for (const [given, message] of [
+    [file, `${file} is no file of npm run bench -- --json FILE`],
+    [join(folder, 'missing.json'), 'missing.json cannot be read as JSON: ENOENT'],
+  ] as const) {
+    const refusal = await refusalOf(run('join', [join(folder, 'joined.json'), given, given]));
+    expect(refusal).toHaveProperty('code', 2);
+    expect((refusal as Refusal).stderr).toContain(message);
+  }
+});
