@@ -57,7 +57,7 @@ await runCommand(async () => {
   const text = { type: 'string' } as const;
   const flags = { waiting: text, dead: text, rounds: text, seconds: text, json: text };
   const command = new CommandLine(process.argv.slice(2), flags, USAGE);
-  const { waiting = '1000000', dead = '10000', rounds = '12', seconds = '6', json } = command.flags;
+  const { waiting = '1000000', dead = '10000', rounds = '30', seconds = '6', json } = command.flags;
   const file = command.outputFile('json', json);
   const messages = command.wholeNumber('waiting', waiting, 1_000, 10_000_000);
   const letters = command.wholeNumber('dead', dead, 0, 100_000);
