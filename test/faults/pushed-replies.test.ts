@@ -90,8 +90,7 @@ describe('replies that are pushed are all there', () => {
     for (let n = 1; n <= 400; n++) {
       const replies = `[["7",1,${String(n)},0,${String(n)}${' '.repeat(10_000)}]]`;
       answers.xadd(inbox.key, `99999999${String(100_000 + n)}-0`, 'replies', replies);
-      const before = n === 1 ? '' : `99999999${String(100_000 + n - 1)}-0`;
-      answers.publish(inbox.key, `99999999${String(100_000 + n)}-0 ${before} ${replies}`);
+      answers.publish(inbox.key, `99999999${String(100_000 + n)}-0  ${replies}`);
     }
     await answers.exec();
     await until(() => inbox.numbers.length === 401);

@@ -156,6 +156,20 @@ describe.each(PUSHING_PLACES)('an inbox whose replies are pushed, on %s,', (_whe
     expect(inbox.numbers).toEqual(inbox.answered);
   });
 
+  it('is read by blocking reads once a reply was not pushed, although a later one to another request was', async () => {
+    const place = placeOf();
+    if (place.isCluster) return;
+    const inbox = await subscribedInbox(place);
+    await inbox.answer(false);
+    await inbox.answerOther(true);
+    await until(() => inbox.others === 1);
+    expect(inbox.numbers).toEqual([0]);
+    await lookUntil(inbox, async () => inbox.numbers.length === 2 && !(await inbox.isSubscribed()));
+    await inbox.answer(false);
+    await until(() => inbox.numbers.length === 3);
+    expect(inbox.numbers).toEqual(inbox.answered);
+  });
+
   it('is read by blocking reads once a reply was not pushed, so the next ones do not wait for a look', async () => {
     const inbox = await subscribedInbox(placeOf());
     await missUntilBlocking(inbox, placeOf());

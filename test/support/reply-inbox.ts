@@ -19,6 +19,9 @@ export interface InboxPlace {
 }
 
 const CLIENT = 'client';
+/** The ids of the request with the numbers, and of another one. */
+const REQUEST = '7';
+const OTHER = '8';
 
 /**
  * The inbox of a client whose clock the test moves, and a worker that answers its one request with numbers. The frames are
@@ -31,6 +34,8 @@ export class InboxOfTest {
   readonly timers = new ManualTimers();
   /** The numbers that came, in the order of the stream of values: one that is too early is dropped. */
   readonly numbers: number[] = [];
+  /** How many replies to another request came. */
+  others = 0;
   readonly warnings: string[] = [];
   readonly errors: Error[] = [];
   isWaiting = true;
@@ -66,7 +71,12 @@ export class InboxOfTest {
     const context = new QueueContext(connection, this.keys, false);
     const receiver = {
       receive: (frame: unknown[]) => {
+        if (frame[0] === OTHER) {
+          this.others++;
+          return true;
+        }
         if (frame[2] === this.numbers.length) this.numbers.push(Number(frame[4]));
+        return Number(frame[2]) < this.numbers.length;
       },
       isWaiting: () => this.isWaiting,
     };
@@ -86,11 +96,22 @@ export class InboxOfTest {
    */
   async answer(isPushed: boolean, padding = 0): Promise<number> {
     const number = this.#next++;
-    const replies = `[["7",1,${String(number)},0,${String(number)}${' '.repeat(padding)}]]`;
+    await this.#reply(
+      `[["${REQUEST}",1,${String(number)},0,${String(number)}${' '.repeat(padding)}]]`,
+      isPushed,
+    );
+    return number;
+  }
+
+  /** Answers another request. */
+  answerOther(isPushed: boolean): Promise<void> {
+    return this.#reply(`[["${OTHER}",1,0,1,0]]`, isPushed);
+  }
+
+  async #reply(replies: string, isPushed: boolean): Promise<void> {
     const command = this.#place.isCluster ? 'spublish' : 'publish';
     const pushes = isPushed ? command : '';
     await runScript(this.#admin, scripts.reply({ inbox: this.key }, { replies, pushes }));
-    return number;
   }
 
   /** Publishes any message to the channel of the inbox. */

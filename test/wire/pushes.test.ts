@@ -28,18 +28,18 @@ async function listenedInbox(client = redis) {
 }
 
 describe('a push', () => {
-  it('is the id of the entry, the id of the one before it, and the replies', async () => {
+  it('is the id of the entry, two blanks, and the replies', async () => {
     const { inbox, heard, reply } = await listenedInbox();
     const first = await reply('["one"]');
     const second = await reply('["two words"]');
     await redis.xdel(inbox, first, second);
     const third = await reply('[3]');
     await until(() => heard.length === 3);
-    expect(heard).toEqual([`${first}  ["one"]`, `${second} ${first} ["two words"]`, `${third}  [3]`]);
+    expect(heard).toEqual([`${first}  ["one"]`, `${second}  ["two words"]`, `${third}  [3]`]);
     expect(heard.map(parsePush)).toEqual([
-      { id: first, before: '', replies: '["one"]' },
-      { id: second, before: first, replies: '["two words"]' },
-      { id: third, before: '', replies: '[3]' },
+      { id: first, replies: '["one"]' },
+      { id: second, replies: '["two words"]' },
+      { id: third, replies: '[3]' },
     ]);
     expect((await redis.xrange(inbox, '-', '+')).map(([id]) => id)).toEqual([third]);
   });
@@ -52,20 +52,24 @@ describe('a push', () => {
       (ids[0]?.length as number) + 2 + 16_383,
       ids[1]?.length,
     ]);
-    expect(parsePush(heard[1] as string)).toEqual({ id: ids[1], before: '', replies: undefined });
+    expect(parsePush(heard[1] as string)).toEqual({ id: ids[1], replies: undefined });
   });
 
   it('of another form is none', () => {
-    const odd = ['', ' ', 'x', '1', '1-1-1', '5-1 ', '5-1 6-1', 'a-1  []', '5-1 b []', '-1  []'];
+    const odd = ['', ' ', 'x', '1', '1-1-1', '5-1 ', '5-1 6-1', 'a-1  []', '-1  []'];
     expect(odd.map(parsePush)).toEqual(odd.map(() => undefined));
+  });
+
+  it('of an earlier version names the entry before its own, which nobody needs any more', () => {
+    expect(parsePush('5-1 4-1 ["two words"]')).toEqual({ id: '5-1', replies: '["two words"]' });
   });
 
   it('is not sent by a process that does not push', async () => {
     const { heard, reply } = await listenedInbox();
-    const first = await reply('[1]', '');
+    await reply('[1]', '');
     const second = await reply('[2]');
     await until(() => heard.length === 1);
-    expect(heard).toEqual([`${second} ${first} [2]`]);
+    expect(heard).toEqual([`${second}  [2]`]);
   });
 
   it('comes of every script that adds replies to an inbox', () => {

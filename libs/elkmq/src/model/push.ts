@@ -6,13 +6,11 @@ export type PushCommand = '' | 'publish' | 'spublish';
 
 /**
  * A push: the announcement of one entry of an inbox, see `push_replies.lua`. On the wire it is the id of the
- * entry, the id of the one before it, and the replies, with a blank between them; or the id alone.
+ * entry, a field that is not used any more, and the replies, with a blank between them; or the id alone.
  */
 export interface Push {
   /** The id of the entry. */
   readonly id: string;
-  /** The id of the entry that was the last one then; '' when there was none. */
-  readonly before: string;
   /** The JSON array of the replies; `undefined` when they are only in the entry. */
   readonly replies: string | undefined;
 }
@@ -20,12 +18,11 @@ export interface Push {
 /** @returns `undefined` when a push has another form */
 export function parsePush(message: string): Push | undefined {
   const endOfId = message.indexOf(' ');
-  if (endOfId < 0) return isEntryId(message) ? { id: message, before: '', replies: undefined } : undefined;
-  const endOfBefore = message.indexOf(' ', endOfId + 1);
+  if (endOfId < 0) return isEntryId(message) ? { id: message, replies: undefined } : undefined;
+  const endOfUnused = message.indexOf(' ', endOfId + 1);
   const id = message.slice(0, endOfId);
-  const before = message.slice(endOfId + 1, endOfBefore);
-  if (endOfBefore < 0 || !isEntryId(id) || (before !== '' && !isEntryId(before))) return undefined;
-  return { id, before, replies: message.slice(endOfBefore + 1) };
+  if (endOfUnused < 0 || !isEntryId(id)) return undefined;
+  return { id, replies: message.slice(endOfUnused + 1) };
 }
 
 function isEntryId(text: string): boolean {

@@ -1,4 +1,3 @@
-import type { Push } from '../model/push.js';
 import { isFrame, type ReplyFrame } from '../model/reply-frame.js';
 import { isAfter, type StreamEntry } from '../model/stream-entries.js';
 import type { Connection } from '../redis/connection.js';
@@ -22,7 +21,7 @@ const START = '0-0';
 export class InboxLog {
   readonly key: string;
   readonly #connection: Connection;
-  readonly #receive: (frame: ReplyFrame, id: string) => void;
+  readonly #receive: (frame: ReplyFrame, id: string) => boolean;
   readonly #size = new ReadSize();
   #last = START;
   /** The entries that have been taken and not been deleted yet, and their characters. */
@@ -30,8 +29,11 @@ export class InboxLog {
   #takenSize = 0;
   #deletion: NodeJS.Timeout | undefined;
 
-  /** @param receive gets each frame, with the id of the entry that has it */
-  constructor(connection: Connection, key: string, receive: (frame: ReplyFrame, id: string) => void) {
+  /**
+   * @param receive gets each frame, with the id of the entry that has it; it returns false for one that comes
+   * too early
+   */
+  constructor(connection: Connection, key: string, receive: (frame: ReplyFrame, id: string) => boolean) {
     this.#connection = connection;
     this.key = key;
     this.#receive = receive;
@@ -64,18 +66,23 @@ export class InboxLog {
     let count = 0;
     for (const [id, fields] of entries) {
       const replies = fields?.[0] === 'replies' ? (fields[1] ?? '') : '';
-      count += this.#take(id, replies);
+      const frames = unpack(replies);
+      for (const frame of frames) this.#receive(frame, id);
+      this.#noteTaken(id, replies);
+      count += frames.length;
     }
     return count;
   }
 
-  /** Whether a push is of the next entry: the one before it was taken, or is gone. */
-  isNext({ before }: Push): boolean {
-    return before === '' || before === this.#last || isAfter(this.#last, before);
-  }
-
-  takePush(id: string, replies: string): void {
-    this.#take(id, replies);
+  /**
+   * Takes the entry of a push, unless one of its replies comes too early.
+   * @returns whether it was taken
+   */
+  takePush(id: string, replies: string): boolean {
+    let areInOrder = true;
+    for (const frame of unpack(replies)) if (!this.#receive(frame, id)) areInOrder = false;
+    if (areInOrder) this.#noteTaken(id, replies);
+    return areInOrder;
   }
 
   /** Deletes what was taken. */
@@ -96,16 +103,13 @@ export class InboxLog {
     this.#taken = [];
   }
 
-  #take(id: string, replies: string): number {
+  #noteTaken(id: string, replies: string): void {
     if (isAfter(id, this.#last)) this.#last = id;
-    const frames = unpack(replies);
-    for (const frame of frames) this.#receive(frame, id);
     this.#taken.push(id);
     this.#takenSize += replies.length;
     if (this.#taken.length >= DELETE_AFTER_ENTRIES || this.#takenSize >= DELETE_AFTER_CHARACTERS)
       this.deleteTaken();
     else this.#deletion ??= setTimeout(this.deleteTaken, DELETE_AFTER_MS).unref();
-    return frames.length;
   }
 }
 

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parsePush } from '../model/push.js';
-import { entriesOfReply, isAfter, type StreamEntry } from '../model/stream-entries.js';
+import { entriesOfReply, type StreamEntry } from '../model/stream-entries.js';
 import { ChannelSubscriber } from '../redis/channel-subscriber.js';
 import type { Connection } from '../redis/connection.js';
 import { PeriodicTask, type Timers } from '../redis/periodic-task.js';
@@ -29,12 +29,15 @@ export interface PushListener extends ReplyTroubles {
 }
 
 /**
- * Subscribes to the pushes of an inbox. A push tells which entry came before its own. So the replies in it
- * are taken only when nothing is missing. The inbox itself is read, without blocking, in three cases:
+ * Subscribes to the pushes of an inbox. Pushes come in the order of the entries. The inbox itself is read,
+ * without blocking, in three cases:
  * - after each subscription, from the beginning, because replies may have come before it;
  * - when a push has no replies in it, because they are large;
  * - once a second while requests wait, because the worker may not push. The entries of that read must have
  *   been pushed by the time that the subscription has caught up.
+ *
+ * A reply that comes too early shows that the one before it was not pushed. It is left in the inbox, which is
+ * then read in its order.
  */
 export class PushedReplies implements ReplyReader {
   readonly #connection: Connection;
@@ -43,13 +46,13 @@ export class PushedReplies implements ReplyReader {
   readonly #subscriber: Subscriber;
   readonly #lookTask: PeriodicTask;
   #isClosed = false;
-  /** Whether the inbox is to be read to its end before a push can be the next entry for certain. */
+  /** Whether the inbox is being read to its end. What is pushed meanwhile comes with that read, in its order. */
   #isBehind = false;
   #isReading = false;
   /** Whether the read that is under way may have come too early. */
   #isReadStale = false;
-  /** The entries that were read, and whose push has not come yet. */
-  readonly #unannounced = new Set<string>();
+  /** The entries that were pushed since the look that is under way has begun. */
+  #pushed: Set<string> | undefined;
   /** The session of the connection in which the inbox was read. */
   #session: number;
 
@@ -101,19 +104,17 @@ export class PushedReplies implements ReplyReader {
     const push = parsePush(message);
     if (!push) return;
     const { id, replies } = push;
-    if (this.#unannounced.size > 0) this.#unannounced.delete(id);
-    if (replies === undefined) this.#readOn();
-    else if (this.#log.isNext(push)) this.#log.takePush(id, replies);
-    else if (this.#isBehind) this.#isReadStale = true;
-    // Pushes come in the order of the entries, so the entry before this one was not pushed.
-    else this.#missed();
+    this.#pushed?.add(id);
+    if (this.#isBehind) this.#isReadStale = true;
+    else if (replies === undefined) this.#readOn();
+    else if (!this.#log.takePush(id, replies)) this.#missed();
   }
 
   #readFromStart(): void {
     this.#session = this.#connection.session;
     this.#log.readAgain();
-    // Without a subscription nothing was pushed.
-    this.#unannounced.clear();
+    // Without a subscription nothing was pushed, so a look that is under way proves nothing.
+    this.#pushed = undefined;
     this.#readOn();
   }
 
@@ -140,12 +141,11 @@ export class PushedReplies implements ReplyReader {
   }
 
   /** @returns the entries that come after `from`; they have been taken */
-  async #readOnce(from: string, isNew?: (id: string) => void): Promise<StreamEntry[]> {
+  async #readOnce(from: string): Promise<StreamEntry[]> {
     const entries = entriesOfReply(await this.#log.read(this.#connection.client, from));
     // Another reader takes them.
     if (this.#isClosed) return [];
     this.#listener.recovered();
-    if (isNew) for (const [id] of entries) if (isAfter(id, this.#log.last)) isNew(id);
     this.#log.takeEntries(entries);
     return entries;
   }
@@ -165,31 +165,32 @@ export class PushedReplies implements ReplyReader {
 
   /** Looks for entries that were not pushed. */
   async #look(): Promise<void> {
+    this.#pushed = undefined;
     if (!this.#listener.isWaiting() || this.#isBehind) return;
     if (this.#session !== this.#connection.session) {
       // The connection before may have led to another server, whose ids say nothing of this one.
       this.#readFromStart();
       return;
     }
-    // The entries that are left then were not taken yet, or were pushed meanwhile.
+    const pushed = new Set<string>();
+    this.#pushed = pushed;
+    // The entries that are left then were not pushed yet, or never will be.
     this.#log.deleteTaken();
-    const note = (id: string): void => {
-      // A read to the end, which a push has begun meanwhile, takes entries whether they were pushed or not.
-      if (!this.#isBehind) this.#unannounced.add(id);
-    };
-    let latest = '0-0';
-    for (;;) {
-      const entries = await this.#readOnce(latest, note);
-      if (entries.length === 0) break;
-      [latest] = entries.at(-1) as StreamEntry;
-    }
-    if (this.#unannounced.size > 0) await this.#awaitPushes();
-    this.#unannounced.clear();
+    const read = await this.#readAll();
+    const areAllPushed = (): boolean => read.every((id) => pushed.has(id));
+    const hasCaughtUp = areAllPushed() || (await this.#subscriber.catchUp());
+    if (hasCaughtUp && this.#pushed === pushed && !areAllPushed()) this.#missed();
+    this.#pushed = undefined;
   }
 
-  /** Waits until the pushes of all entries that were read must have come. */
-  async #awaitPushes(): Promise<void> {
-    if ((await this.#subscriber.catchUp()) && this.#unannounced.size > 0) this.#missed();
+  /** @returns the ids of all entries of the inbox */
+  async #readAll(): Promise<string[]> {
+    const ids: string[] = [];
+    for (;;) {
+      const entries = await this.#readOnce(ids.at(-1) ?? '0-0');
+      if (entries.length === 0) return ids;
+      for (const [id] of entries) ids.push(id);
+    }
   }
 
   /** An entry was not pushed. On Cluster that may be because the slot of the inbox moves. */

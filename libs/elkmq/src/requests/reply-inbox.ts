@@ -22,8 +22,11 @@ const LONGEST_BLOCKING_MS = 60 * 60_000;
 
 /** The client whose replies an inbox takes. */
 export interface ReplyReceiver {
-  /** @param id of the entry that has the frame */
-  receive(frame: ReplyFrame, id: string): void;
+  /**
+   * @param id of the entry that has the frame
+   * @returns false when the reply comes too early: one to the same request, before it, has not come
+   */
+  receive(frame: ReplyFrame, id: string): boolean;
   isWaiting(): boolean;
 }
 
@@ -60,9 +63,7 @@ export class ReplyInbox {
     this.#receiver = receiver;
     this.#listener = listener;
     this.#timers = timers;
-    this.#log = new InboxLog(context.connection, key, (frame, id) => {
-      receiver.receive(frame, id);
-    });
+    this.#log = new InboxLog(context.connection, key, (frame, id) => receiver.receive(frame, id));
     if (context.pushes !== '') {
       this.#reader = this.#openPushed();
       void this.#lookAtWorkers();

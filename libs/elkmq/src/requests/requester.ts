@@ -240,11 +240,16 @@ export class Requester implements ReplyReceiver {
     return this.#waiting.size > 0;
   }
 
-  /** Hands a reply to its caller. */
-  receive([requestId, attempt, number, last, body]: ReplyFrame, id: string): void {
+  /**
+   * Hands a reply to its caller.
+   * @returns false when it comes too early
+   */
+  receive([requestId, attempt, number, last, body]: ReplyFrame, id: string): boolean {
     const request = this.#waiting.get(requestId);
-    if (last === 2) request?.failed(failureOf(body));
-    else request?.receive(attempt, number, last === 1, body, id);
+    if (!request) return true;
+    if (last !== 2) return request.receive(attempt, number, last === 1, body, id);
+    request.failed(failureOf(body));
+    return true;
   }
 
   #checkPartitions(client: Connection['client']): Promise<void> {

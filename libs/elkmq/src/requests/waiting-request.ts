@@ -97,15 +97,18 @@ export class WaitingRequest implements OutgoingEvent, Identified {
    * Takes a reply. Only the next reply of one attempt counts, because the same entry may be read twice.
    * Another attempt starts anew. When this attempt has answered in part and another one answers, the record
    * of the partial answer was deleted from Redis.
+   * @returns false when the reply comes too early: one before it has not come
    */
-  receive(attempt: number, number: number, last: boolean, body: unknown, id: string): void {
+  receive(attempt: number, number: number, last: boolean, body: unknown, id: string): boolean {
     if (this.#nextNumber === 0) this.#attempt = attempt;
     if (attempt > this.#attempt)
       this.failed(new AbandonedError(`'${this.#action}' had answered in part, and was run again`));
-    if (attempt !== this.#attempt || number !== this.#nextNumber) return;
+    if (attempt !== this.#attempt || number < this.#nextNumber) return true;
+    if (number > this.#nextNumber) return false;
     this.#nextNumber++;
     if (last) this.#end();
     this.#listener.reply(body, last, id);
+    return true;
   }
 
   /**

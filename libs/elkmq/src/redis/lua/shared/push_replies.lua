@@ -1,7 +1,7 @@
 -- Puts replies, a JSON array, into an inbox, and pushes them to the client, which has subscribed to the
 -- channel with the name of the inbox. The inbox is the log: a push that is lost or refused loses nothing. A
--- push is the id of the entry, the id of the entry before it ('' for none), and the replies, with a blank
--- between them.
+-- push is the id of the entry, two blanks, and the replies. Earlier versions had the id of the entry before it
+-- between the blanks.
 -- ARGV
 --   pushes            by what replies are pushed: publish, spublish (the form for Redis Cluster), '' for not
 
@@ -11,15 +11,9 @@ local PUSHED_BYTES = 16 * 1024
 
 -- Returns the id of the entry, or the error of XADD on a key of another type. Then nothing has changed.
 local function push_replies(inbox, replies)
-  local is_whole = pushes ~= '' and #replies < PUSHED_BYTES
-  local before = ''
-  if is_whole then
-    local latest = redis.pcall('XREVRANGE', inbox, '+', '-', 'COUNT', 1)[1]
-    before = latest and latest[1] or ''
-  end
   local id = redis.pcall('XADD', inbox, '*', 'replies', replies)
   if pushes == '' or type(id) ~= 'string' then return id end
-  local push = is_whole and id .. ' ' .. before .. ' ' .. replies or id
+  local push = #replies < PUSHED_BYTES and id .. '  ' .. replies or id
   if pushes == 'spublish' then
     redis.pcall('SPUBLISH', inbox, push)
     return id
