@@ -1,5 +1,8 @@
-/** When more messages wait, all are received at once: none is to wait for as many turns. */
-const MOST_WAITING = 8;
+/**
+ * When more messages wait, all are received at once. Then there is enough for the other side to do while this
+ * one goes on, and one large batch costs less than several small ones.
+ */
+const MOST_WAITING = 2;
 
 /**
  * Hands out the messages of a subscription, one in each turn of the event loop, so that what is sent in
