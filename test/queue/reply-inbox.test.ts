@@ -221,6 +221,21 @@ describe.each(PUSHING_PLACES)('an inbox whose replies are pushed, on %s,', (_whe
     expect(await inbox.isSubscribed()).toBe(true);
   });
 
+  it('takes pushes that name the entry before, as a worker of the last version sends them', async () => {
+    const place = placeOf();
+    const inbox = await subscribedInbox(place);
+    let before = '';
+    for (let n = 1; n <= 3; n++) {
+      const replies = `[["7",1,${String(n)},0,${String(n)}]]`;
+      const id = String(await place.admin.xadd(inbox.key, '*', 'replies', replies));
+      // The client does not look by itself: its clock stands still.
+      await inbox.publish(`${id} ${before} ${replies}`);
+      before = id;
+    }
+    await until(() => inbox.numbers.length === 4);
+    expect(inbox.numbers).toEqual([0, 1, 2, 3]);
+  });
+
   it('ignores pushes of another form', async () => {
     const inbox = await subscribedInbox(placeOf());
     const odd = [
