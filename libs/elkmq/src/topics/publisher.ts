@@ -20,7 +20,7 @@ import { Router } from './router.js';
 import { newUnroutedSummary, type PublisherOptions, type PublisherParts } from './publisher-options.js';
 import { NO_TABLE, tableOf, type SubscriptionTable } from './table.js';
 import { requestRefused, unroutedError } from './topic-errors.js';
-import { countBatch, publishCall, type TopicEvent } from './topic-batch.js';
+import { countBatch, publishCall, TopicEvent } from './topic-batch.js';
 import { TopicRates } from './topic-rates.js';
 
 /** The time for which the script remembers its answer after the publisher has given up, ms. */
@@ -165,9 +165,10 @@ export class TopicPublisher {
       return;
     }
     const all = withOrderingKey(orderingKey, fields);
-    const since = attentiveNow();
-    const outgoing = { requestId, action, json, fields: all, replyWithin: 0, delay, deduplication, since };
-    this.#waiting.push({ ...outgoing, stored, failed });
+    const now = attentiveNow();
+    this.#waiting.push(
+      new TopicEvent(requestId, action, json, all, delay, deduplication, stored, failed, now),
+    );
     if (this.#isScheduled || this.#isPublishing) return;
     this.#isScheduled = true;
     scheduleFlush(true, () => {

@@ -1,4 +1,5 @@
-import { isLarge, MAX_CHARACTERS, MAX_EVENTS, type OutgoingEvent } from '../producer/batch.js';
+import type { Deduplication } from '../model/deduplication.js';
+import { isLarge, MAX_CHARACTERS, MAX_EVENTS, PlainEvent, type OutgoingEvent } from '../producer/batch.js';
 import { isKeyed } from '../model/ordering-key.js';
 import type { TopicKeys } from '../model/topic-keys.js';
 import * as scripts from '../redis/scripts.generated.js';
@@ -7,10 +8,21 @@ import type { Router } from './router.js';
 import type { SubscriptionTable } from './table.js';
 
 /** An event on its way to a topic. */
-export interface TopicEvent extends OutgoingEvent {
-  readonly action: string;
-  /** The `attentiveNow()` from which its patience counts. */
-  readonly since: number;
+export class TopicEvent extends PlainEvent {
+  /** @param since the `attentiveNow()` from which its patience counts */
+  constructor(
+    requestId: string,
+    readonly action: string,
+    json: string,
+    fields: readonly string[],
+    delay: number,
+    deduplication: Deduplication | undefined,
+    stored: (copies: string) => void,
+    failed: (error: Error) => void,
+    readonly since: number,
+  ) {
+    super(requestId, json, fields, delay, deduplication, stored, failed);
+  }
 }
 
 /** The most copies of one call: about two milliseconds of Redis. One event is never divided. */
