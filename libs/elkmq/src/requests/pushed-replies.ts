@@ -46,7 +46,7 @@ export class PushedReplies implements ReplyReader {
   readonly #subscriber: Subscriber;
   readonly #lookTask: PeriodicTask;
   #isClosed = false;
-  /** Whether the inbox is being read to its end. What is pushed meanwhile comes with that read, in its order. */
+  /** Whether the inbox is being read to its end. That read brings what is pushed meanwhile, in its order. */
   #isBehind = false;
   #isReading = false;
   /** Whether the read that is under way may have come too early. */

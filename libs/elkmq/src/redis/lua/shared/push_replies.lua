@@ -1,7 +1,7 @@
 -- Puts replies, a JSON array, into an inbox, and pushes them to the client, which has subscribed to the
 -- channel with the name of the inbox. The inbox is the log: a push that is lost or refused loses nothing. A
--- push is the id of the entry, two blanks, and the replies. Earlier versions had the id of the entry before it
--- between the blanks.
+-- push is the id of the entry, two blanks, and the replies. Earlier versions had the id of the entry before
+-- it between the blanks.
 -- ARGV
 --   pushes            by what replies are pushed: publish, spublish (the form for Redis Cluster), '' for not
 
