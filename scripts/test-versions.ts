@@ -42,12 +42,20 @@ const TESTS = [
   ...['system/trace-across-processes', 'repo/published-types', 'console/nest'],
 ].map((name) => `test/${name}.test.ts`);
 
+const asked = process.argv[2] ?? '';
+const names = [...COMBINATIONS.map(({ name }) => name), ...NODE_LINES.map((line) => `node-${line}`)];
+if (!names.some((name) => name.startsWith(asked))) {
+  console.error(
+    `npm run test:versions: no name begins with ${JSON.stringify(asked)}; known: ${names.join(', ')}`,
+  );
+  process.exit(2);
+}
+
 const folder = mkdtempSync(join(tmpdir(), 'elkmq-versions-'));
 process.on('exit', () => {
   rmSync(folder, { recursive: true, force: true });
 });
 const tarballs = pack(folder);
-const asked = process.argv[2] ?? '';
 const rows: SuiteRow[] = [];
 for (const combination of COMBINATIONS) {
   if (combination.name.startsWith(asked)) rows.push(testCombination(combination));
