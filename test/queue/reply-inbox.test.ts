@@ -128,7 +128,17 @@ describe.each(PUSHING_PLACES)('an inbox whose replies are pushed, on %s,', (_whe
     await lookUntil(inbox, () => inbox.numbers.length === 2);
   });
 
-  it('is not looked at while nobody waits', async () => {
+  it('is looked at once more after the last push, so nothing stays in it that was not pushed', async () => {
+    const place = await ownPlace(placeOf());
+    const inbox = await subscribedInbox(place);
+    inbox.isWaiting = false;
+    await place.admin.xadd(inbox.key, '*', 'replies', '[]');
+    await inbox.answer(true);
+    await until(() => inbox.numbers.length === 2);
+    await lookUntil(inbox, async () => (await place.admin.xlen(inbox.key)) === 0);
+  });
+
+  it('is not looked at while nobody waits and no push comes', async () => {
     const place = await ownPlace(placeOf());
     const { admin } = place;
     const inbox = new InboxOfTest(place);
@@ -141,6 +151,8 @@ describe.each(PUSHING_PLACES)('an inbox whose replies are pushed, on %s,', (_whe
     await inbox.timers.advance(LOOK_MS);
     await inbox.answer(true);
     await until(() => inbox.numbers.length === 2);
+    // The look after that push.
+    await inbox.timers.advance(LOOK_MS);
     const reads = await calls('xread', admin);
     await inbox.timers.advance(20 * LOOK_MS);
     await inbox.answer(true);

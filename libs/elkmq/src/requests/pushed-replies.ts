@@ -33,8 +33,8 @@ export interface PushListener extends ReplyTroubles {
  * without blocking, in three cases:
  * - after each subscription, from the beginning, because replies may have come before it;
  * - when a push has no replies in it, because they are large;
- * - once a second while requests wait, because the worker may not push. The entries of that read must have
- *   been pushed by the time that the subscription has caught up.
+ * - once a second while requests wait or pushes come, because the worker may not push. The entries of that
+ *   read must have been pushed by the time that the subscription has caught up.
  *
  * A reply that comes too early shows that the one before it was not pushed. It is left in the inbox, which is
  * then read in its order.
@@ -51,6 +51,8 @@ export class PushedReplies implements ReplyReader {
   #isReading = false;
   /** Whether the read that is under way may have come too early. */
   #isReadStale = false;
+  /** Whether a push has come since the last look. An entry before it may not have been pushed. */
+  #hasReceived = false;
   /** The entries that were pushed since the look that is under way has begun. */
   #pushed: Set<string> | undefined;
   /** The session of the connection in which the inbox was read. */
@@ -104,6 +106,7 @@ export class PushedReplies implements ReplyReader {
     const push = parsePush(message);
     if (!push) return;
     const { id, replies } = push;
+    this.#hasReceived = true;
     this.#pushed?.add(id);
     if (this.#isBehind) this.#isReadStale = true;
     else if (replies === undefined) this.#readOn();
@@ -166,7 +169,8 @@ export class PushedReplies implements ReplyReader {
   /** Looks for entries that were not pushed. */
   async #look(): Promise<void> {
     this.#pushed = undefined;
-    if (!this.#listener.isWaiting() || this.#isBehind) return;
+    if (this.#isBehind || !(this.#hasReceived || this.#listener.isWaiting())) return;
+    this.#hasReceived = false;
     if (this.#session !== this.#connection.session) {
       // The connection before may have led to another server, whose ids say nothing of this one.
       this.#readFromStart();
