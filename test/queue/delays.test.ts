@@ -1,7 +1,7 @@
 import { ElkMqRecordBuilder, type ElkMqContext } from 'nestjs-elkmq';
 import { lastValueFrom } from 'rxjs';
 import { describe, expect, it } from 'vitest';
-import { eventsOf } from '../support/entries.js';
+import { entriesOf, eventsOf } from '../support/entries.js';
 import { newQueue } from '../support/event-queue.js';
 import { deadLettersOf, events, moduleOf, requests } from '../support/nest.js';
 import { startApp, startClient, unsettled } from '../support/nest.js';
@@ -93,6 +93,40 @@ describe('a delayed message comes when it is due', () => {
     startClient({ queue }).emit('note', delayed(1, 20).setHeaders({ tenant: 'blue' }).build());
     await until(() => headers.length === 1);
     expect(headers).toEqual([{ tenant: 'blue' }]);
+  });
+});
+
+describe('delayed messages are announced to the workers', () => {
+  /** Sends all in one batch. @returns what the stream has then: due times less that of the first message, ms */
+  async function announced(delays: readonly number[]): Promise<number[]> {
+    const queue = newQueueName();
+    const client = startClient({ queue });
+    await client.connect();
+    await Promise.all(
+      delays.map((delay) =>
+        lastValueFrom(client.emit('note', delayed(delay, delay).build()), { defaultValue: 0 }),
+      ),
+    );
+    const bodies = Object.entries(await redis.hgetall(`${queue}(delayed_bodies)`));
+    expect(new Set(bodies.map(([id]) => id)).size).toBe(delays.length);
+    const dues = bodies.map(([, json]) => Number(/"due","(\d+)"/.exec(json)?.[1]));
+    const first = Math.min(...dues) - Math.min(...delays);
+    return (await entriesOf(`${queue}(event_stream)`)).map(({ fields: [name, due] }) => {
+      expect(name).toBe('due');
+      return Number(due) - first;
+    });
+  }
+
+  it('by one entry for all that become due at once', async () => {
+    expect(await announced(Array<number>(200).fill(1_000))).toEqual([1_000]);
+  });
+
+  it('by one entry for each that comes before those that are there already', async () => {
+    expect(await announced([2_000, 1_000, 1_500, 500])).toEqual([2_000, 1_000, 500]);
+  });
+
+  it('by none when workers notice in time', async () => {
+    expect(await announced([60_000, 50_000])).toEqual([]);
   });
 });
 

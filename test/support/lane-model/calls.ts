@@ -108,8 +108,9 @@ export class LaneCalls {
 
   async delay({ id, message: { origin, key }, fields, attempt }: Held, delay: number): Promise<boolean> {
     const next = JSON.stringify(fieldsOfNext(fields, origin, attempt + 1));
-    const args = { group: GROUP, id, origin, orderingKey: key, delay, fields: next };
-    return (await this.run(scripts.delay(this.keys, args))) === 1;
+    const attempts = [{ id, origin, orderingKey: key, delay, fields: next }];
+    const lost = (await this.run(scripts.delay(this.keys, { group: GROUP, attempts }))) as string[];
+    return lost.length === 0;
   }
 
   async promote(): Promise<void> {

@@ -33,25 +33,30 @@ const SURE_MESSAGE_CHARACTERS = 80;
 /**
  * Describes what an attempt has thrown.
  * @param at ms since 1970
+ * @returns an `AttemptError` as JSON
  */
-export function attemptErrorOf(thrown: unknown, attempt: number, at: number): AttemptError {
+export function describeAttemptError(thrown: unknown, attempt: number, at: number): string {
   const described = describeThrown(thrown);
   const name = cut(described.name, MAX_NAME_CHARACTERS);
   const common = { attempt, at: Math.floor(at), name };
   const brief = { ...common, message: cut(described.message, MAX_MESSAGE_CHARACTERS) };
   const stack = placesOf(described.stack);
-  const whole = stack === undefined ? brief : { ...brief, stack };
-  if (fits(whole)) return whole;
-  return fits(brief) ? brief : { ...common, message: cut(described.message, SURE_MESSAGE_CHARACTERS) };
+  return (
+    jsonThatFits(stack === undefined ? brief : { ...brief, stack }) ??
+    jsonThatFits(brief) ??
+    JSON.stringify({ ...common, message: cut(described.message, SURE_MESSAGE_CHARACTERS) })
+  );
 }
 
 /**
  * Adds an error to those of the attempts before.
  * @param before the value of the field, if the entry has it
+ * @param error an `AttemptError` as JSON
  * @returns the value of the field for the next entry
  */
-export function withAttemptError(before: string | undefined, error: AttemptError): string {
-  return JSON.stringify([...readAttemptErrors(before), error].slice(-MAX_ERRORS));
+export function withAttemptError(before: string | undefined, error: string): string {
+  const kept = readAttemptErrors(before).slice(1 - MAX_ERRORS);
+  return `[${[...kept.map((each) => JSON.stringify(each)), error].join(',')}]`;
 }
 
 /** Reads the field. It passes over what something else has written. */
@@ -83,8 +88,9 @@ function placesOf(stack: string | undefined): string | undefined {
   return end > 0 ? places.slice(0, end) : undefined;
 }
 
-function fits(error: AttemptError): boolean {
-  return Buffer.byteLength(JSON.stringify(error)) <= MAX_ERROR_BYTES;
+function jsonThatFits(error: AttemptError): string | undefined {
+  const json = JSON.stringify(error);
+  return Buffer.byteLength(json) <= MAX_ERROR_BYTES ? json : undefined;
 }
 
 function cut(text: string, characters: number): string {

@@ -1,4 +1,4 @@
-import { ERRORS_FIELD, withAttemptError, type AttemptError } from './attempt-errors.js';
+import { ERRORS_FIELD, withAttemptError } from './attempt-errors.js';
 import { decodeEvent } from './codec.js';
 import type { StreamEntry } from './stream-entries.js';
 import { JsonParseError } from './errors.js';
@@ -52,21 +52,33 @@ export function nudgeOf([, fields]: StreamEntry): number | undefined {
   return fields?.[0] === 'due' ? Number(fields[1]) : undefined;
 }
 
+/** The fields that the entry for the next attempt does not take over. */
+const NOT_KEPT: ReadonlySet<string | undefined> = new Set([
+  // The message has been won: legacy consumers do not compete for it any more.
+  'listed',
+  'origin',
+  'attempt',
+]);
+
 /**
  * The fields of the entry for the next attempt at a message.
- * @param error of the attempt that ends
+ * @param error of the attempt that ends, an `AttemptError` as JSON
  */
 export function fieldsOfNext(
   { fields, origin, attempt }: Pick<QueuedEvent, 'fields' | 'origin' | 'attempt'>,
-  error?: AttemptError,
+  error?: string,
 ): string[] {
-  const next = new Map<string, string>();
-  for (let i = 0; i < fields.length; i += 2) next.set(fields[i] as string, fields[i + 1] as string);
-  // The message has been won: legacy consumers do not compete for it any more.
-  next.delete('listed');
-  next.set('origin', origin).set('attempt', String(attempt + 1));
-  if (error) next.set(ERRORS_FIELD, withAttemptError(next.get(ERRORS_FIELD), error));
-  return [...next].flat();
+  const next: string[] = [];
+  let errors: string | undefined;
+  for (let i = 0; i < fields.length; i += 2) {
+    const value = fields[i + 1] as string;
+    if (fields[i] === ERRORS_FIELD) errors = value;
+    else if (!NOT_KEPT.has(fields[i])) next.push(fields[i] as string, value);
+  }
+  next.push('origin', origin, 'attempt', String(attempt + 1));
+  if (error !== undefined) errors = withAttemptError(errors, error);
+  if (errors !== undefined) next.push(ERRORS_FIELD, errors);
+  return next;
 }
 
 /**

@@ -1,14 +1,10 @@
 import type { QueueContext } from '../context/queue-context.js';
 import { GROUP, type QueueKeys } from '../model/keys.js';
 import { withoutId } from '../model/reply-frame.js';
-import { LARGE_CHARACTERS } from '../redis/call-apart.js';
 import * as scripts from '../redis/scripts.generated.js';
 import type { ScriptCall } from '../redis/scripts.js';
 import type { Delivery } from './delivery.js';
-import { BATCH_CHARACTERS, type Settlement } from './settlement-batch.js';
-
-/** The largest number of attempts in one call. */
-const MAX_ATTEMPTS = 64;
+import type { Settlement } from './settlement-batch.js';
 
 /** An attempt at a deduplicated request, with the settlement that ends it. */
 export interface EndedAttempt {
@@ -44,26 +40,9 @@ export class Addresses {
   }
 }
 
-/** Puts attempts into batches of which each is one call. An attempt with a large reply is alone. */
-export function batchesOf(ended: readonly EndedAttempt[]): EndedAttempt[][] {
-  const batches: EndedAttempt[][] = [];
-  let latest: EndedAttempt[] = [];
-  let size = 0;
-  for (const each of ended) {
-    const characters = each.settlement.replies.reduce((sum, { length }) => sum + length, 0);
-    if (characters >= LARGE_CHARACTERS) {
-      batches.push([each]);
-      continue;
-    }
-    if (latest.length === 0 || latest.length >= MAX_ATTEMPTS || size + characters > BATCH_CHARACTERS) {
-      latest = [];
-      size = 0;
-      batches.push(latest);
-    }
-    latest.push(each);
-    size += characters;
-  }
-  return batches;
+/** The characters of its replies. */
+export function charactersOf({ settlement }: EndedAttempt): number {
+  return settlement.replies.reduce((sum, { length }) => sum + length, 0);
 }
 
 /** Makes the call that ends the attempts, when nobody but the caller that its entry names waits for each. */

@@ -9,7 +9,8 @@ import { callReliably, type Doubt } from '../redis/reliable-call.js';
 import * as scripts from '../redis/scripts.generated.js';
 import { failureFrame, withoutId } from '../model/reply-frame.js';
 import type { ServiceEvent, DeduplicatedReply } from '../model/service-event.js';
-import { Addresses, batchCall, batchesOf, type EndedAttempt } from './deduplicated-batch.js';
+import { batchesOf } from './batches.js';
+import { Addresses, batchCall, charactersOf, type EndedAttempt } from './deduplicated-batch.js';
 import { BATCH_CHARACTERS, type SettlementResult, type Settlement } from './settlement-batch.js';
 
 /** The data that identify a deduplicated request. */
@@ -98,7 +99,7 @@ export class DeduplicatedRequests {
       if (settlement.finished) ended.push({ attempt, settlement });
       else void this.#settle(attempt, settlement);
     }
-    for (const batch of batchesOf(ended)) {
+    for (const batch of batchesOf(ended, charactersOf)) {
       const [{ attempt, settlement }] = batch as [EndedAttempt];
       if (batch.length === 1) void this.#settle(attempt, settlement);
       else void this.#settleBatch(batch);

@@ -8,7 +8,7 @@ import {
 } from '../dead-letters/dead-letter.js';
 import type { TrimReport } from '../dead-letters/trim-report.js';
 import type { QueueContext } from '../context/queue-context.js';
-import { attemptErrorOf } from '../model/attempt-errors.js';
+import { describeAttemptError } from '../model/attempt-errors.js';
 import { fieldsOfNext } from '../model/entry.js';
 import { GROUP } from '../model/keys.js';
 import { DEFAULTS } from '../model/options.js';
@@ -21,6 +21,7 @@ import * as scripts from '../redis/scripts.generated.js';
 import type { ScriptCall } from '../redis/scripts.js';
 import { DeduplicatedRequests } from './deduplicated-requests.js';
 import type { BecomeDeadLetter, Outcome, Requeue, Retry } from './outcome.js';
+import { RetryQueue } from './retry-queue.js';
 import { settleCall } from './settlement-batch.js';
 
 export interface OutcomeWriterOptions {
@@ -38,11 +39,12 @@ export interface OutcomeWriterOptions {
  * Writes the outcome of an entry to Redis, with one call of a script. All outcomes of all entries go through
  * `writeOutcome`. There are two exceptions. Acknowledged and dropped deliveries of a worker are settled many
  * at a time, together with their replies (see `SettlementQueue`). Those at deduplicated requests go to
- * `DeduplicatedRequests`.
+ * `DeduplicatedRequests`. Retries of one tick share a call too (see `RetryQueue`).
  */
 export class OutcomeWriter {
   /** The outcomes of requests for which several callers may wait. */
   readonly deduplicated: DeduplicatedRequests;
+  readonly #retries: RetryQueue;
   readonly #context: QueueContext;
   readonly #timeoutMs: number;
   readonly #cap: DeadLetterCap;
@@ -54,6 +56,7 @@ export class OutcomeWriter {
     { timeoutMs, deadLetters = DEFAULTS.deadLetters, trims, holdsKey = () => false }: OutcomeWriterOptions,
   ) {
     this.deduplicated = new DeduplicatedRequests(context, timeoutMs);
+    this.#retries = new RetryQueue(context, timeoutMs);
     this.#context = context;
     this.#timeoutMs = timeoutMs;
     this.#cap = deadLetters;
@@ -129,11 +132,10 @@ export class OutcomeWriter {
   /** The time until the next attempt is rounded up. */
   #delay(entry: EndingEntry, { delayMs, failure }: Retry): Promise<boolean> {
     const { id, origin, attempt, orderingKey = '' } = entry;
-    const error = failure && attemptErrorOf(failure.error, attempt, this.#context.clock.now());
+    const error = failure && describeAttemptError(failure.error, attempt, this.#context.clock.now());
     const fields = JSON.stringify(fieldsOfNext(entry, error));
     const delay = Math.ceil(delayMs);
-    const call = scripts.delay(this.#context.keys, { group: GROUP, id, origin, orderingKey, delay, fields });
-    return this.#endAttempt(call, (done) => done === 1);
+    return this.#retries.delayMessage({ id, origin, orderingKey, delay, fields });
   }
 
   /** @param response the response to the legacy client, if one is due */

@@ -19,6 +19,7 @@ for i = origins_at, #ARGV do
   if body then
     bytes = bytes + #body
     promote_message(origin, body)
+    forget_delayed({ origin })
     count = count + 1
   end
 end

@@ -12,17 +12,17 @@
 -- include shared/promote_message.lua
 
 local now = now_ms()
-local bytes = 0
+local origins, bytes = {}, 0
 for _, origin in ipairs(redis.call('ZRANGEBYSCORE', delayed, '-inf', now, 'LIMIT', 0, limit)) do
   local body = redis.call('HGET', delayed_bodies, origin)
   if body then
     bytes = bytes + #body
     if bytes > max_bytes and bytes > #body then break end
     promote_message(origin, body)
-  else
-    redis.call('ZREM', delayed, origin)
   end
+  origins[#origins + 1] = origin
 end
+if #origins > 0 then forget_delayed(origins) end
 
 local first = redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')
 if #first == 0 then return -1 end

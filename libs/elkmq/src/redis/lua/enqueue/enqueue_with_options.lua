@@ -85,7 +85,12 @@ local function store_deduplicated_request(fields, options)
   return id
 end
 
-local function store_with_options(fields, options)
+-- Messages of one batch often have the same options, so each text is read once.
+local known_options = {}
+
+local function store_with_options(fields, text)
+  local options = known_options[text] or cjson.decode(text)
+  known_options[text] = options
   if options.record == 0 then return store(fields, options.delay, legacy_consumers) end
   if options.request == '' then return store_deduplicated_event(fields, options) end
   return store_deduplicated_request(fields, options)
@@ -98,7 +103,7 @@ while i <= #ARGV do
   local id
   if options ~= '' then
     local fields = { 'event', json, 'reply_to', reply_to, unpack(ARGV, i + 4, last) }
-    id = store_with_options(fields, cjson.decode(options))
+    id = store_with_options(fields, options)
   elseif legacy_consumers or ARGV[i + 4] == 'ordering_key' then
     id = store({ 'event', json, 'reply_to', reply_to, unpack(ARGV, i + 4, last) }, 0, legacy_consumers)
   elseif room <= 0 then

@@ -1,14 +1,17 @@
--- Puts one delayed message into the queue.
+-- Puts delayed messages into the queue.
 -- KEYS
 --   event_stream
 --   delayed
 --   delayed_bodies
 --   lanes
 --   lane_bodies
---   lane_ids
 
 -- include shared/fields.lua
 -- include shared/lanes/add.lua
+
+-- These reads fail on a key of another type, before the script has written anything.
+redis.call('HLEN', lanes)
+redis.call('HLEN', lane_bodies)
 
 -- A message that cannot be read is put into the queue too. The worker that takes it finds it malformed.
 local function promote_message(origin, body)
@@ -18,6 +21,10 @@ local function promote_message(origin, body)
   local key = get_field(fields, 'ordering_key')
   if key then add_to_lane(key, fields, origin)
   else redis.call('XADD', event_stream, '*', unpack(fields)) end
-  redis.call('ZREM', delayed, origin)
-  redis.call('HDEL', delayed_bodies, origin)
+end
+
+-- Messages that were put into the queue are no longer delayed.
+local function forget_delayed(origins)
+  redis.call('ZREM', delayed, unpack(origins))
+  redis.call('HDEL', delayed_bodies, unpack(origins))
 end

@@ -38,13 +38,9 @@ local function join_request(record, wait, request)
   return first
 end
 
--- The time is read once: each read is a command.
-local stored_at
-
 local function remember_request(record, id, window, wait, request)
-  stored_at = stored_at or now_ms()
   -- The begun millisecond counts, so that no window is short.
-  local ends = string.format('%.0f', stored_at + 1 + window)
+  local ends = string.format('%.0f', now_ms() + 1 + window)
   redis.call('HSET', record, 'origin', id, 'ends', ends, 'waiters', client .. ' ' .. request)
   redis.call('PEXPIRE', record, math.max(window, wait))
 end

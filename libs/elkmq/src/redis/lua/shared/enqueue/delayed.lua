@@ -1,24 +1,35 @@
--- Stores a message with a delay. It gets its id from an entry that is deleted at once. Workers wait for
--- entries, and look only now and then for delayed messages. When they would notice this one late, the entry
--- stays, and holds only the due time: the worker that takes it learns of the delayed message.
+-- Stores a message with a delay. Workers wait for entries, and look only now and then for delayed messages.
+-- When they would notice this one late, an entry announces it: a nudge. It holds only the due time, and its id is
+-- that of the message. The worker that takes it learns of the delayed message.
 -- KEYS
 --   event_stream
 --   delayed
 --   delayed_bodies
 
--- include shared/now_ms.lua
+-- include shared/make_id.lua
 
 -- Workers notice a message in time that is due later than this, ms.
 local SOON_MS = 2500
 
--- `due` is in ms, as text.
+-- The due time of the first delayed message of a queue, by the key of its delayed messages.
+local first_due = {}
+
+-- Announces a message that is the first to be due. A worker that puts a message into the queue learns when the
+-- next one is due. Returns the id of the entry, or nil. `due` is in ms, as text.
+local function announce(due)
+  local earliest = first_due[delayed] or redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')[2]
+  local is_first = not earliest or tonumber(due) < tonumber(earliest)
+  first_due[delayed] = is_first and due or earliest
+  if not is_first or tonumber(due) > now_ms() + SOON_MS then return nil end
+  return redis.call('XADD', event_stream, '*', 'due', due)
+end
+
+-- Returns the id of the message.
 local function store_due(fields, due)
-  local id = redis.call('XADD', event_stream, '*', 'due', due)
+  local id = announce(due) or make_id()
   redis.call('ZADD', delayed, due, id)
   fields[#fields + 1], fields[#fields + 2] = 'origin', id
   redis.call('HSET', delayed_bodies, id, cjson.encode(fields))
-  local is_first = redis.call('ZRANGE', delayed, 0, 0)[1] == id
-  if tonumber(due) > now_ms() + SOON_MS or not is_first then redis.call('XDEL', event_stream, id) end
   return id
 end
 

@@ -2,25 +2,9 @@
 -- KEYS
 --   event_stream
 --   lane_bodies       hash: 'NUMBER KEY' -> fields of a message that waits, packed by cmsgpack
---   lane_ids          string with a TTL: counts the calls that make ids
 
 -- include shared/lanes/lane.lua
--- include shared/now_ms.lua
-
-local LANE_IDS_TTL_MS = 60000
-local IDS_PER_NUMBER = 999
-local id_number, ids_made = nil, IDS_PER_NUMBER
-
--- Returns an id that the stream never makes. An entry that is added and deleted would cost more than all the
--- rest of the script.
-local function make_id()
-  if ids_made == IDS_PER_NUMBER then
-    id_number, ids_made = redis.call('INCRBY', lane_ids, 1), 0
-    redis.call('PEXPIRE', lane_ids, LANE_IDS_TTL_MS)
-  end
-  ids_made = ids_made + 1
-  return string.format('%.0f-1%011.0f%03.0f', now_ms(), id_number % 1e11, ids_made)
-end
+-- include shared/make_id.lua
 
 -- Stores a message: in the stream when it is the head, else behind those that wait. `origin` is the id that
 -- the message has already, nil when it has none. Returns its id.
