@@ -32,24 +32,43 @@ local function take(id)
   return (not near or near[id]) and redis.call('LREM', message_queue, -1, id) == 1
 end
 
-local results = {}
+-- Entries of one read follow each other, so one look finds all of them. The number of deliveries of each, by its
+-- id.
+local found = {}
+local first, last = entries_at, #ARGV - 1
+local count = (last - first) / 2 + 1
+for _, pending in ipairs(redis.call('XPENDING', event_stream, group, ARGV[first], ARGV[last], count, consumer)) do
+  found[pending[1]] = pending[4]
+end
+
+-- Returns how often the entry was delivered, or nil when it is not pending for the consumer.
+local function deliveries_of(id)
+  if found[id] then return found[id] end
+  return (redis.call('XPENDING', event_stream, group, id, id, 1, consumer)[1] or {})[4]
+end
+
+local results, won = {}, {}
 for i = entries_at, #ARGV, 2 do
   local id, deletable = ARGV[i], ARGV[i + 1]
-  local pending = redis.call('XPENDING', event_stream, group, id, id, 1)[1]
+  local deliveries = deliveries_of(id)
   local result = 0
-  if not pending or pending[2] ~= consumer then
+  if not deliveries then
     result = -1
-  elseif pending[4] >= WON then
+  elseif deliveries >= WON then
     -- An earlier call has won it, and its answer was lost.
     result = 1
   elseif take(id) then
-    redis.call('XCLAIM', event_stream, group, consumer, 0, id, 'RETRYCOUNT', WON, 'JUSTID')
-    redis.call('ZREM', leftovers, id)
+    won[#won + 1] = id
     result = 1
   elseif deletable ~= '' then
     redis.call('ZADD', leftovers, deletable, id)
     acknowledge_attempt(event_stream, group, id)
   end
   results[#results + 1] = result
+end
+if #won > 0 then
+  redis.call('ZREM', leftovers, unpack(won))
+  won[#won + 1], won[#won + 2], won[#won + 3] = 'RETRYCOUNT', WON, 'JUSTID'
+  redis.call('XCLAIM', event_stream, group, consumer, 0, unpack(won))
 end
 return results
