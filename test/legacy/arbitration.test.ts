@@ -2,13 +2,14 @@ import { expect, it } from 'vitest';
 import { GROUP, QueueKeys } from '../../libs/elkmq/src/model/keys.js';
 import * as scripts from '../../libs/elkmq/src/redis/scripts.generated.js';
 import { runScript } from '../../libs/elkmq/src/redis/scripts.js';
-import { newQueueName, redis } from '../support/queue.js';
+import { clientOf, ownRedis } from '../support/own-redis.js';
+import { newQueueName, redis as shared, rejection } from '../support/queue.js';
 
 const MINE = 'mine';
 const DELETABLE = '1';
 
 /** Entries that are pending for `MINE`, and whose ids are in the list of legacy consumers. */
-async function contested(count: number) {
+async function contested(count: number, redis = shared) {
   const keys = new QueueKeys(newQueueName(), false);
   await redis.xgroup('CREATE', keys.eventStream, GROUP, '0', 'MKSTREAM');
   const ids: string[] = [];
@@ -36,11 +37,11 @@ async function contested(count: number) {
     ][];
     return all.map(([id, consumer, , deliveries]) => [id, consumer, deliveries]);
   };
-  return { keys, ids, decide, pending };
+  return { redis, keys, ids, decide, pending };
 }
 
 it('a worker wins the entries whose ids are in the list, and says so again when it is asked again', async () => {
-  const { keys, ids, decide, pending } = await contested(5);
+  const { redis, keys, ids, decide, pending } = await contested(5);
   expect(await decide(ids)).toEqual([1, 1, 1, 1, 1]);
   expect(await pending()).toEqual(ids.map((id) => [id, MINE, 2]));
   expect(await redis.llen(keys.messageQueue)).toBe(0);
@@ -49,7 +50,7 @@ it('a worker wins the entries whose ids are in the list, and says so again when 
 });
 
 it('each entry of one look is decided for itself', async () => {
-  const { keys, ids, decide, pending } = await contested(5);
+  const { redis, keys, ids, decide, pending } = await contested(5);
   const [won, taken, elsewhere, settled, last] = ids as [string, string, string, string, string];
   await redis.lrem(keys.messageQueue, 0, taken);
   await redis.xclaim(keys.eventStream, GROUP, 'theirs', 0, elsewhere);
@@ -68,4 +69,25 @@ it('entries that do not follow each other are found too', async () => {
   expect(await decide([first, second, last])).toEqual([1, 1, 1]);
   // In another order than that of the stream.
   expect(await decide([last, tenth, first])).toEqual([1, 1, 1]);
+});
+
+it('a list that is empty is not looked at again', async () => {
+  const own = clientOf(await ownRedis());
+  const { keys, ids, decide } = await contested(4, own);
+  const [, second] = ids as [string, string];
+  await own.del(keys.messageQueue);
+  await own.lpush(keys.messageQueue, second);
+  expect(await decide(ids)).toEqual([0, 1, 0, 0]);
+  // For the first entry, and for the one that was there.
+  expect(/cmdstat_lrem:calls=(\d+)/.exec(await own.info('commandstats'))?.[1]).toBe('2');
+});
+
+it('entries are won, whatever is refused afterwards', async () => {
+  const own = clientOf(await ownRedis());
+  const { ids, decide, pending } = await contested(2, own);
+  await own.call('ACL', 'SETUSER', 'default', '-zrem');
+  expect(String(await rejection(decide(ids)))).toMatch(/no permissions|NOPERM|can't run/i);
+  await own.call('ACL', 'SETUSER', 'default', '+zrem');
+  expect(await pending()).toEqual(ids.map((id) => [id, MINE, 2]));
+  expect(await decide(ids)).toEqual([1, 1]);
 });

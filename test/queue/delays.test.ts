@@ -1,6 +1,9 @@
 import { ElkMqRecordBuilder, type ElkMqContext } from 'nestjs-elkmq';
 import { lastValueFrom } from 'rxjs';
 import { describe, expect, it } from 'vitest';
+import { QueueKeys } from '../../libs/elkmq/src/model/keys.js';
+import * as scripts from '../../libs/elkmq/src/redis/scripts.generated.js';
+import { runScript } from '../../libs/elkmq/src/redis/scripts.js';
 import { entriesOf, eventsOf } from '../support/entries.js';
 import { newQueue } from '../support/event-queue.js';
 import { deadLettersOf, events, moduleOf, requests } from '../support/nest.js';
@@ -193,6 +196,24 @@ describe('a delayed message is safe', () => {
     await until(async () => (await deadLettersOf(queue)).length === 1);
     expect(await deadLettersOf(queue)).toMatchObject([{ reason: 'malformed' }]);
   });
+});
+
+it('a delayed message that cannot be put into the queue does not make those before it come twice', async () => {
+  const keys = new QueueKeys(newQueueName(), false);
+  const fields = (origin: string, ...more: string[]) =>
+    JSON.stringify(['event', '{}', 'reply_to', '', ...more, 'origin', origin]);
+  await redis.zadd(keys.delayed, 1, '1-1', 2, '2-2');
+  await redis.hset(keys.delayedBodies, '1-1', fields('1-1'), '2-2', fields('2-2', 'ordering_key', 'k'));
+  // The second one would be the first to wait for its key, and the count of such keys is no number.
+  await redis.hset(keys.lanes, { k: '9-9', '': 'no number' });
+  const promote = () => runScript(redis, scripts.promote(keys, { limit: 10, maxBytes: 1_000 }));
+  for (let run = 0; run < 3; run++) expect(String(await rejection(promote()))).toContain('not an integer');
+  expect(await redis.xlen(keys.eventStream)).toBe(1);
+  expect(await redis.zrange(keys.delayed, 0, -1)).toEqual(['2-2']);
+  await redis.hdel(keys.lanes, '');
+  await promote();
+  expect(await redis.hlen(keys.laneBodies)).toBe(1);
+  expect(await redis.zcard(keys.delayed)).toBe(0);
 });
 
 it('a time before all times holds up no delayed message', async () => {

@@ -142,6 +142,17 @@ describe('messages that are moved to another queue', () => {
     expect(await from.admin.state()).toMatchObject({ waiting: 0, delayed: 0 });
   });
 
+  it('keep their delay, many together', async () => {
+    const { from, to } = newScene();
+    for (const payload of [1, 2, 3]) await from.admin.enqueue(eventWith(payload), { delay: HOUR });
+    const ids = idsOf((await from.admin.messages('delayed')).messages);
+    expect(await from.admin.move(ids, to.queue)).toMatchObject({ count: 3 });
+    const moved = (await to.admin.messages('delayed')).messages;
+    expect(moved.map(({ payload }) => payload).sort()).toEqual([1, 2, 3]);
+    expect(new Set(idsOf(moved)).size).toBe(3);
+    expect(await to.admin.state()).toMatchObject({ waiting: 0, delayed: 3 });
+  });
+
   it('stay when a worker has them, or a caller waits for them', async () => {
     const { from, to } = newScene();
     await storeEach(from, [1, 2]);

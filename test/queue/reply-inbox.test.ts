@@ -138,6 +138,25 @@ describe.each(PUSHING_PLACES)('an inbox whose replies are pushed, on %s,', (_whe
     await lookUntil(inbox, async () => (await place.admin.xlen(inbox.key)) === 0);
   });
 
+  it('is looked at again when a look after the last push has failed', async () => {
+    const place = await ownPlace(placeOf());
+    const { admin } = place;
+    const inbox = await subscribedInbox(place);
+    inbox.isWaiting = false;
+    await lookUntil(inbox, async () => (await admin.xlen(inbox.key)) === 0);
+    await inbox.answer(true);
+    await until(() => inbox.numbers.length === 2);
+    await admin.rename(inbox.key, `${inbox.key}:away`);
+    await admin.set(inbox.key, 'no inbox');
+    const reads = await calls('xread', admin);
+    await inbox.timers.advance(LOOK_MS);
+    await until(async () => (await calls('xread', admin)) > reads);
+    await admin.del(inbox.key);
+    await admin.rename(`${inbox.key}:away`, inbox.key);
+    await admin.xadd(inbox.key, '*', 'replies', '[]');
+    await lookUntil(inbox, async () => (await admin.xlen(inbox.key)) === 0);
+  });
+
   it('is not looked at while nobody waits and no push comes', async () => {
     const place = await ownPlace(placeOf());
     const { admin } = place;

@@ -24,8 +24,8 @@ async function attemptsInHand(count: number, { admin = redis, address = url } = 
   await connection.whenConnected(TIMEOUT_MS);
   const retries = new RetryQueue(new QueueContext(connection, keys, false), TIMEOUT_MS);
   const fields = (id: string) => JSON.stringify(['event', '{}', 'origin', id]);
-  const retry = (id: string) =>
-    retries.delayMessage({ id, origin: id, orderingKey: '', delay: HOUR_MS, fields: fields(id) });
+  const retry = (id: string, { orderingKey = '' } = {}) =>
+    retries.delayMessage({ id, origin: id, orderingKey, delay: HOUR_MS, fields: fields(id) });
   const delayed = () => admin.zrange(keys.delayed, 0, -1);
   return { keys, ids, fields, retry, delayed };
 }
@@ -35,7 +35,7 @@ it('attempts that fail in one tick are delayed by one call', async () => {
   const admin = clientOf(server);
   const { keys, ids, fields, retry, delayed } = await attemptsInHand(10, { admin, address: server.adminUrl });
   const before = Date.now();
-  expect(await Promise.all(ids.map(retry))).toEqual(ids.map(() => true));
+  expect(await Promise.all(ids.map((id) => retry(id)))).toEqual(ids.map(() => true));
   expect(await delayed()).toEqual(ids);
   for (const id of ids) {
     expect(await admin.hget(keys.delayedBodies, id)).toBe(fields(id));
@@ -52,7 +52,7 @@ it('an attempt that others have ended is told so, and those beside it are delaye
   const [first, second, third] = ids as [string, string, string];
   await redis.xack(keys.eventStream, GROUP, second);
   await redis.xdel(keys.eventStream, second);
-  expect(await Promise.all(ids.map(retry))).toEqual([true, false, true]);
+  expect(await Promise.all(ids.map((id) => retry(id)))).toEqual([true, false, true]);
   expect(await delayed()).toEqual([first, third]);
 });
 
@@ -60,9 +60,30 @@ it('attempts whose answer was lost are delayed once, and count as delayed', asyn
   const proxy = closing(await Proxy.before(url));
   const { ids, retry, delayed } = await attemptsInHand(3, { address: proxy.url });
   proxy.loseAnswers(new RegExp(SCRIPTS.delay.sha1));
-  expect(await Promise.all(ids.map(retry))).toEqual([true, true, true]);
+  expect(await Promise.all(ids.map((id) => retry(id)))).toEqual([true, true, true]);
   expect(proxy.lost).toBe(1);
   expect(await delayed()).toEqual(ids);
+});
+
+it('attempts with and without an ordering key go in one call, and the lane knows that its head is delayed', async () => {
+  const { keys, ids, retry, delayed } = await attemptsInHand(3);
+  const [first, second, third] = ids as [string, string, string];
+  await redis.hset(keys.lanes, 'k', second);
+  const outcomes = [retry(first), retry(second, { orderingKey: 'k' }), retry(third)];
+  expect(await Promise.all(outcomes)).toEqual([true, true, true]);
+  expect(await delayed()).toEqual(ids);
+  expect(await redis.hget(keys.lanes, 'k')).toBe(`${second} d 1 0`);
+});
+
+it('a call that fails in its middle holds up none of its attempts', async () => {
+  const { keys, ids, retry, delayed } = await attemptsInHand(3);
+  const [first, second, third] = ids as [string, string, string];
+  // The script looks there after it has delayed the second one.
+  await redis.set(keys.lanes, 'no lanes');
+  const outcomes = [retry(first), retry(second, { orderingKey: 'k' }), retry(third)];
+  expect(await Promise.all(outcomes)).toEqual([true, true, true]);
+  expect(await delayed()).toEqual(ids);
+  expect(await redis.xlen(keys.eventStream)).toBe(0);
 });
 
 it('a refusal is told to each attempt, and ends none', async () => {

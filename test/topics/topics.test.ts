@@ -124,6 +124,21 @@ describe('an event of a topic', () => {
     expect(await waitingFor(topic, 'b')).toEqual([]);
   });
 
+  it('is delayed for all subscriptions or for none', async () => {
+    const topic = newTopic();
+    for (const name of ['a', 'b']) await topic.subscribe(name, { patterns: ['x'] });
+    const delayedFor = (name: string) => redis.zcard(`${queueOf(topic, name)}(delayed)`);
+    const copies = Array.from({ length: 5 }, () => topic.publish(event('x'), { delay: 60_000 }));
+    expect(await Promise.all(copies)).toEqual([2, 2, 2, 2, 2]);
+    expect([await delayedFor('a'), await delayedFor('b')]).toEqual([5, 5]);
+    const ids = `{${topic.name}}(lane_ids)`;
+    await redis.del(ids);
+    await redis.hset(ids, 'no', 'text');
+    expect(String(await rejection(topic.publish(event('x'), { delay: 1_000 })))).toContain('WRONGTYPE');
+    expect([await delayedFor('a'), await delayedFor('b')]).toEqual([5, 5]);
+    expect(await waitingFor(topic, 'a')).toEqual([]);
+  });
+
   it('goes to each of 200 subscriptions, and many at once go in several calls', async () => {
     const topic = newTopic();
     for (let n = 0; n < 200; n++) await topic.subscribe(`s${String(n)}`, { patterns: ['a'] });

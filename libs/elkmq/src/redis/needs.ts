@@ -42,7 +42,7 @@ function channelsOf(key: string): string {
   return `&${key.slice(0, key.lastIndexOf('('))}(*`;
 }
 
-/** Without one of these, only messages without an ordering key are served. */
+/** Without one of these, messages with an ordering key are not served. */
 const ORDERING: Need = {
   commands: ['hincrby', 'incrby', ...commandsOf('settleKeyed')],
   cost: 'no message with an ordering key can be sent or settled',
@@ -192,7 +192,10 @@ export function needsOfClient(
       ? [{ isEssential: true, commands: ['wait'], cost: 'minReplicas cannot be kept' }]
       : []),
     EVALSHA,
-    { ...ORDERING, commands: ['hincrby', 'incrby'] },
+    {
+      commands: ['hincrby', 'incrby'],
+      cost: 'no message with an ordering key, and hardly any with a delay, can be sent',
+    },
     { commands: ['xread'], cost: 'no reply to a request can be read' },
     {
       commands: commandsOf('enqueueWithOptions').filter((command) => command !== 'lpush'),

@@ -170,7 +170,6 @@ export class PushedReplies implements ReplyReader {
   async #look(): Promise<void> {
     this.#pushed = undefined;
     if (this.#isBehind || !(this.#hasReceived || this.#listener.isWaiting())) return;
-    this.#hasReceived = false;
     if (this.#session !== this.#connection.session) {
       // The connection before may have led to another server, whose ids say nothing of this one.
       this.#readFromStart();
@@ -184,6 +183,7 @@ export class PushedReplies implements ReplyReader {
     const areAllPushed = (): boolean => read.every((id) => pushed.has(id));
     const hasCaughtUp = areAllPushed() || (await this.#subscriber.catchUp());
     if (hasCaughtUp && this.#pushed === pushed && !areAllPushed()) this.#missed();
+    this.#hasReceived = pushed.size > 0;
     this.#pushed = undefined;
   }
 

@@ -39,7 +39,7 @@ export interface OutcomeWriterOptions {
  * Writes the outcome of an entry to Redis, with one call of a script. All outcomes of all entries go through
  * `writeOutcome`. There are two exceptions. Acknowledged and dropped deliveries of a worker are settled many
  * at a time, together with their replies (see `SettlementQueue`). Those at deduplicated requests go to
- * `DeduplicatedRequests`. Retries of one tick share a call too (see `RetryQueue`).
+ * `DeduplicatedRequests`. Retries of one tick share a call (see `RetryQueue`).
  */
 export class OutcomeWriter {
   /** The outcomes of requests for which several callers may wait. */

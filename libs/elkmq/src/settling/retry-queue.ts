@@ -1,5 +1,6 @@
 import type { QueueContext } from '../context/queue-context.js';
 import { GROUP } from '../model/keys.js';
+import { isReplyError } from '../redis/redis-errors.js';
 import { callReliably } from '../redis/reliable-call.js';
 import * as scripts from '../redis/scripts.generated.js';
 import { batchesOf } from './batches.js';
@@ -38,16 +39,21 @@ export class RetryQueue {
     for (const batch of batchesOf(waiting, ({ attempt }) => attempt.fields.length)) void this.#send(batch);
   };
 
-  async #send(batch: readonly Waiting[]): Promise<void> {
+  /**
+   * Sends one call. When Redis refuses it, its attempts go one by one, because one of them may be to blame.
+   * The refused call may have ended some of them: it can have failed in its middle.
+   */
+  async #send(batch: readonly Waiting[], doubt = { isInDoubt: false }): Promise<void> {
     const attempts = batch.map(({ attempt }) => attempt);
     const call = scripts.delay(this.#context.keys, { group: GROUP, attempts });
-    const doubt = { isInDoubt: false };
     try {
       const lost = (await callReliably(this.#context.connection, call, this.#timeoutMs, doubt)) as string[];
       // An attempt that is gone after a call in doubt was ended by that call, whose answer was lost.
       for (const { attempt, resolve } of batch) resolve(doubt.isInDoubt || !lost.includes(attempt.id));
     } catch (error) {
-      for (const { reject } of batch) reject(error);
+      if (batch.length > 1 && isReplyError(error))
+        for (const each of batch) void this.#send([each], { isInDoubt: true });
+      else for (const { reject } of batch) reject(error);
     }
   }
 }

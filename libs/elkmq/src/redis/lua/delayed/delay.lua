@@ -19,7 +19,6 @@
 -- These reads fail on a key of another type, before the script has written anything.
 redis.call('ZCARD', delayed)
 redis.call('HLEN', delayed_bodies)
-redis.call('HLEN', lanes)
 local lost = {}
 for i = attempts_at, #ARGV, 5 do
   local id, origin, ordering_key, delay, fields = unpack(ARGV, i, i + 4)

@@ -18,7 +18,12 @@ for _, origin in ipairs(redis.call('ZRANGEBYSCORE', delayed, '-inf', now, 'LIMIT
   if body then
     bytes = bytes + #body
     if bytes > max_bytes and bytes > #body then break end
-    promote_message(origin, body)
+    local is_promoted, failure = pcall(promote_message, origin, body)
+    if not is_promoted then
+      -- Those before it must not come again.
+      if #origins > 0 then forget_delayed(origins) end
+      error(failure, 0)
+    end
   end
   origins[#origins + 1] = origin
 end

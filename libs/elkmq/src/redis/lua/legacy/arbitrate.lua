@@ -24,12 +24,17 @@ redis.call('ZCARD', leftovers)
 -- further away is found when it comes near the tail, see clean_list.
 local NEAR = 1000
 local near
-if redis.call('LLEN', message_queue) > NEAR then
+local left = redis.call('LLEN', message_queue)
+if left > NEAR then
   near = {}
   for _, id in ipairs(redis.call('LRANGE', message_queue, -NEAR, -1)) do near[id] = true end
 end
+-- A list that is empty now is not looked at. On Cluster, a key that has gone may make its slot move on, and the
+-- script would fail before the entries are claimed.
 local function take(id)
-  return (not near or near[id]) and redis.call('LREM', message_queue, -1, id) == 1
+  if left == 0 or (near and not near[id]) or redis.call('LREM', message_queue, -1, id) == 0 then return false end
+  left = left - 1
+  return true
 end
 
 -- Entries of one read follow each other, so one look finds all of them. The number of deliveries of each, by its
@@ -67,8 +72,9 @@ for i = entries_at, #ARGV, 2 do
   results[#results + 1] = result
 end
 if #won > 0 then
+  local claim = { unpack(won) }
+  claim[#claim + 1], claim[#claim + 2], claim[#claim + 3] = 'RETRYCOUNT', WON, 'JUSTID'
+  redis.call('XCLAIM', event_stream, group, consumer, 0, unpack(claim))
   redis.call('ZREM', leftovers, unpack(won))
-  won[#won + 1], won[#won + 2], won[#won + 3] = 'RETRYCOUNT', WON, 'JUSTID'
-  redis.call('XCLAIM', event_stream, group, consumer, 0, unpack(won))
 end
 return results

@@ -39,7 +39,7 @@ local deleted, marks = 0, {}
 for i = requests_at, #ARGV, 3 do
   local id, ordering_key, deadline = unpack(ARGV, i, i + 2)
   local is_gone = delete_waiting(id, ordering_key)
-  -- The id is also the origin. It is the id of the nudge of a delayed request too.
+  -- The id is also the origin. It is that of the nudge too, if a delayed request has one.
   if redis.call('ZREM', delayed, id) == 1 then
     redis.call('HDEL', delayed_bodies, id)
     is_gone = true

@@ -30,7 +30,7 @@ end
 redis.call('HSET', record, 'waiters', table.concat(others, ' '))
 if #others > 0 then return 0 end
 local is_gone = delete_untaken(event_stream, group, origin)
--- The origin is also the id of the nudge of a delayed request.
+-- The origin is also the id of the nudge, if a delayed request has one.
 if redis.call('ZREM', delayed, origin) == 1 then
   redis.call('HDEL', delayed_bodies, origin)
   is_gone = true

@@ -1,5 +1,5 @@
 -- Deletes the entry of a request, unless a worker has taken it. Returns whether the request was deleted.
--- The entry of a delayed request is a nudge, see shared/enqueue/delayed.lua. The nudge may still be there
+-- A delayed request may have a nudge with its id, see shared/enqueue/delayed.lua. The nudge may still be there
 -- when the request has been put into the queue as another entry. So a nudge is deleted, but it is no
 -- request.
 local function delete_untaken(stream, group, id)

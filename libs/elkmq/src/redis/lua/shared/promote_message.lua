@@ -9,10 +9,6 @@
 -- include shared/fields.lua
 -- include shared/lanes/add.lua
 
--- These reads fail on a key of another type, before the script has written anything.
-redis.call('HLEN', lanes)
-redis.call('HLEN', lane_bodies)
-
 -- A message that cannot be read is put into the queue too. The worker that takes it finds it malformed.
 local function promote_message(origin, body)
   local is_json, fields = pcall(cjson.decode, body)

@@ -42,6 +42,7 @@ local function first_copies(record)
 end
 
 -- These reads fail on a key of another type, before the script has written anything.
+redis.call('GET', lane_ids)
 local checked = {}
 local i = events_at
 while i <= #ARGV do

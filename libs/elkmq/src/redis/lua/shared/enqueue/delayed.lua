@@ -14,8 +14,8 @@ local SOON_MS = 2500
 -- The due time of the first delayed message of a queue, by the key of its delayed messages.
 local first_due = {}
 
--- Announces a message that is the first to be due. A worker that puts a message into the queue learns when the
--- next one is due. Returns the id of the entry, or nil. `due` is in ms, as text.
+-- Announces a message that is the first to be due. Later ones need no nudge: a worker that promotes a message
+-- learns when the next one is due. Returns the id of the nudge, or nil. `due` is in ms, as text.
 local function announce(due)
   local earliest = first_due[delayed] or redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')[2]
   local is_first = not earliest or tonumber(due) < tonumber(earliest)
