@@ -1,11 +1,12 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { parse } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { format, resolveConfig } from 'prettier';
 import { CommandLine, runCommand, UsageError } from '../scripts/command-line.js';
 import { drawCharts } from './charts.js';
 import { expectations } from './expectations.js';
 import { drawGrowthCharts, type GrowthReport } from './growth-report.js';
-import { growth, results, summary } from './markdown.js';
+import { growth, otherRun, results, summary } from './markdown.js';
 import type { Report } from './report.js';
 
 /** Writes what the pages show of the reports, and the charts, so that nobody types a figure. */
@@ -16,6 +17,9 @@ const USAGE = `npm run bench:docs -- [--check]
 
 const FOLDER = 'docs/benchmarks';
 const PAGE = `${FOLDER}/README.md`;
+/** The runs under other conditions. Each has its report in this folder, and a section of the page. */
+const OTHER_RUNS = `${FOLDER}/other-runs`;
+const OTHER_RUNS_PAGE = `${OTHER_RUNS}/README.md`;
 
 const pathOf = (file: string) => fileURLToPath(new URL(`../../../${file}`, import.meta.url));
 const read = (file: string) => readFileSync(pathOf(file), 'utf8');
@@ -45,6 +49,11 @@ async function filesToWrite(): Promise<Map<string, string>> {
   if (grown !== undefined) {
     await show(PAGE, 'growth', growth(grown));
     addCharts(drawGrowthCharts(grown));
+  }
+  for (const file of readdirSync(pathOf(OTHER_RUNS)).sort()) {
+    const { name, ext } = parse(file);
+    if (ext === '.json')
+      await show(OTHER_RUNS_PAGE, name, otherRun(readReport(`${OTHER_RUNS}/${file}`) as Report));
   }
   return files;
 }

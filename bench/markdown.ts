@@ -1,6 +1,13 @@
 import { growthChartFile, type GrowthReport } from './growth-report.js';
 import { ORIGINAL_AS_TEXT } from './original.js';
-import { levelAt, type LevelResult, type Report, type RunTargets, type TransportResult } from './report.js';
+import {
+  levelAt,
+  oursBeside,
+  type LevelResult,
+  type Report,
+  type RunTargets,
+  type TransportResult,
+} from './report.js';
 import { deviation, median, medianInterval, ratios } from './statistics.js';
 import { short } from './svg.js';
 import { describeAbsent, intervalsAsText, whole } from './table.js';
@@ -85,6 +92,49 @@ export function results(report: Report): string {
     ORIGINAL_AS_TEXT,
     targetTable(targetsOf(report)),
     ...(report.runs === undefined ? [] : [runTable(report.runs)]),
+  ].join('\n\n');
+}
+
+/** For the page of the runs under other conditions: what one of them came to. */
+export function otherRun(report: Report): string {
+  const { requestReply, settings, surroundings = [] } = report;
+  const levels = settings.levels.filter((level) => requestReply.some((result) => levelAt(result, level)));
+  const hasEvents = requestReply.some(({ emit }) => emit !== undefined);
+  const headings = ['', ...levels.map(String), ...(hasEvents ? ['events'] : [])];
+  const rows = (cell: (level: LevelResult, own?: LevelResult) => string, ofEvents: typeof events) =>
+    requestReply.map((result) => [
+      result.title,
+      ...levels.map((inFlight) => {
+        const ours = oursBeside(report, result);
+        return at(result, inFlight, (level) => cell(level, ours && levelAt(ours, inFlight)));
+      }),
+      ...(hasEvents ? [ofEvents(result)] : []),
+    ]);
+  const eventsToOurs = (result: TransportResult): string => {
+    const ours = oursBeside(report, result)?.emit;
+    return ours && result.emit ? times(result.emit.rounds, ours.rounds) : '';
+  };
+  const targets = targetsOf(report);
+  return [
+    `${[...surroundings, `${settings.rounds} rounds of ${settings.measureMs} ms`].join(', ')}; ${describeRun(report)}.`,
+    'Requests per second by how many are in flight, and events per second: medians, and their intervals.',
+    table(headings, rows(withSpread, events)),
+    'The same as a ratio to ElkMQ, round by round.',
+    table(
+      headings,
+      rows((level, own) => (own ? times(level.rounds, own.rounds) : ''), eventsToOurs),
+    ),
+    'Time until the reply in ms, p50 / p99, and CPU for an event in µs: client, worker, broker.',
+    table(
+      headings,
+      rows(
+        ({ p50Ms, p99Ms }) => `${short(p50Ms)} / ${short(p99Ms)}`,
+        ({ emit }) => (emit === undefined ? '' : cpuOf(emit)),
+      ),
+    ),
+    ...describeAbsent(report),
+    ...(report.notes ?? []),
+    ...(targets.length === 0 ? [] : [targetTable(targets)]),
   ].join('\n\n');
 }
 
@@ -176,6 +226,12 @@ function usage(result: TransportResult): string[] {
   return [clientCpu, workerCpu, brokerCpu, commands, bytes].map((figure) =>
     figure === undefined ? '' : short(figure),
   );
+}
+
+function cpuOf({ usage: { clientCpu, workerCpu, brokerCpu } }: Pick<LevelResult, 'usage'>): string {
+  return [clientCpu, workerCpu, brokerCpu]
+    .flatMap((figure) => (figure === undefined ? [] : short(figure)))
+    .join(', ');
 }
 
 function times(ours: readonly number[], theirs: readonly number[]): string {

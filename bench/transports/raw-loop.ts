@@ -86,26 +86,33 @@ async function startWorker(url: string, handled: (event: object) => void): Promi
       const entries = found?.[0]?.[1] ?? [];
       ahead = entries.length === COUNT ? ask() : undefined;
       for (let i = 0; i < entries.length; i += EARLY) {
-        let inboxes: string[] = [];
-        const ids: string[] = [];
-        const replies: string[] = [];
-        for (const [id, [, json = '', , replyTo = '']] of entries.slice(i, i + EARLY)) {
+        const part = entries.slice(i, i + EARLY);
+        const inboxes: string[] = [];
+        // Events, and those that are answered into each inbox.
+        const endings = [{ replies: [] as string[], ids: [] as string[] }];
+        for (const [id, [, json = '', , replyTo = '']] of part) {
           const event = JSON.parse(json) as { action: string; payload: string };
           const requestId = /\d+/.exec(json)?.[0] ?? '';
-          ids.push(id);
           if (event.action === EVENT) {
+            endings[0]?.ids.push(id);
             handled(event);
             continue;
           }
-          // There is one client, which sends either requests or events.
-          inboxes = [`bench(inbox):${replyTo}`];
+          const inbox = `bench(inbox):${replyTo}`;
+          const number = inboxes.indexOf(inbox) + 1 || inboxes.push(inbox);
+          const ending = (endings[number] ??= { replies: [], ids: [] });
           const response = JSON.stringify({ response: JSON.parse(event.payload) as unknown });
-          replies.push(`["${requestId}",1,0,1,${response}]`);
+          ending.replies.push(`["${requestId}",1,0,1,${response}]`);
+          ending.ids.push(id);
         }
-        const told = replies.length > 0 ? `[${replies.join('\n,')}]` : '';
-        const [first = '', stop] = [ids[0], after(ids.at(-1) ?? '')];
-        const endings = [{ inbox: inboxes.length, replies: told, ids }];
-        const call = settle({ eventStream: STREAM, inboxes }, { group: GROUP, first, stop, endings });
+        const [first = '', stop] = [part[0]?.[0], after(part.at(-1)?.[0] ?? '')];
+        const told = endings.map(({ replies, ids }, inbox) => {
+          return { inbox, replies: inbox === 0 ? '' : `[${replies.join('\n,')}]`, ids };
+        });
+        const call = settle(
+          { eventStream: STREAM, inboxes },
+          { group: GROUP, first, stop, endings: told.filter(({ ids }) => ids.length > 0) },
+        );
         run(redis, call).catch(() => undefined);
       }
     }

@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { timer } from 'rxjs';
 import { applyLoad } from '../../bench/load.js';
 import { expectations } from '../../bench/expectations.js';
-import { results, summary } from '../../bench/markdown.js';
+import { otherRun, results, summary } from '../../bench/markdown.js';
 import type { Report } from '../../bench/report.js';
 import type { CallReport } from '../../bench/strace.js';
 import { parseSummary, whyNoSystemCalls } from '../../bench/system-calls.js';
@@ -98,6 +98,11 @@ test('prints a table and writes a report that are complete', async () => {
     expect(summary(report)).toMatch(new RegExp(`^${title}: ${speed}[.;]$`, 'm'));
   }
   expect(results(report)).toMatch(/^\| req\/s at 64, ElkMQ \/ BullMQ \| [\d.]+ \| {2}\| ≥ 7 \| open \|$/m);
+  const rate = String.raw`[\d,]+ ± \d+ %`;
+  const rates = new RegExp(String.raw`^\| Nest TCP( \| ${rate}){4} \|$`, 'm');
+  expect(otherRun(report)).toMatch(rates);
+  expect(otherRun(report)).toMatch(/^\| Nest TCP( \| \d+\.\d\d){4} \|$/m);
+  expect(otherRun(report)).toMatch(/^\| ElkMQ( \| [\d.]+ \/ [\d.]+){3} \| [\d.]+, [\d.]+, [\d.]+ \|$/m);
 
   await writeFile(join(folder, 'slower.json'), JSON.stringify(slowed(report)));
   expect((await compare(file, file)).stdout).toBe('Nothing changed by more than the noise.\n');
