@@ -7,9 +7,9 @@
 -- ARGV
 --   group
 --   attempts...       per attempt: id, origin, ordering_key, delay: number, fields
---                     `id` is that of its entry. `ordering_key` is '' when the message has none. `delay` is the
---                     time until the next attempt, ms. `fields` is a JSON array of the fields of the next
---                     entry, name and value in turn
+--                     `id` is that of its entry. `ordering_key` is '' when the message has none. `delay` is
+--                     the time until the next attempt, ms. `fields` is a JSON array of the fields of the
+--                     next entry, name and value in turn
 -- Returns the ids of the attempts whose worker does not own the entry any more.
 
 -- include shared/end_attempt.lua

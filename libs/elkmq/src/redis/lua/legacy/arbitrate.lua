@@ -29,16 +29,16 @@ if left > NEAR then
   near = {}
   for _, id in ipairs(redis.call('LRANGE', message_queue, -NEAR, -1)) do near[id] = true end
 end
--- A list that is empty now is not looked at. On Cluster, a key that has gone may make its slot move on, and the
--- script would fail before the entries are claimed.
+-- A list that is empty now is not looked at. On Cluster, a key that has gone may make its slot move on, and
+-- the script would fail before the entries are claimed.
 local function take(id)
   if left == 0 or (near and not near[id]) or redis.call('LREM', message_queue, -1, id) == 0 then return false end
   left = left - 1
   return true
 end
 
--- Entries of one read follow each other, so one look finds all of them. The number of deliveries of each, by its
--- id.
+-- Entries of one read follow each other, so one look finds all of them. The number of deliveries of each,
+-- by its id.
 local found = {}
 local first, last = entries_at, #ARGV - 1
 local count = (last - first) / 2 + 1

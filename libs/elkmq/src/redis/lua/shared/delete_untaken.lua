@@ -1,6 +1,6 @@
 -- Deletes the entry of a request, unless a worker has taken it. Returns whether the request was deleted.
--- A delayed request may have a nudge with its id, see shared/enqueue/delayed.lua. The nudge may still be there
--- when the request has been put into the queue as another entry. So a nudge is deleted, but it is no
+-- A delayed request may have a nudge with its id, see shared/enqueue/delayed.lua. The nudge may still be
+-- there when the request has been put into the queue as another entry. So a nudge is deleted, but it is no
 -- request.
 local function delete_untaken(stream, group, id)
   local pending = redis.pcall('XPENDING', stream, group, id, id, 1)

@@ -1,6 +1,6 @@
 -- Stores a message with a delay. Workers wait for entries, and look only now and then for delayed messages.
--- When they would notice this one late, an entry announces it: a nudge. It holds only the due time, and its id is
--- that of the message. The worker that takes it learns of the delayed message.
+-- When they would notice this one late, an entry announces it: a nudge. It holds only the due time, and its
+-- id is that of the message. The worker that takes it learns of the delayed message.
 -- KEYS
 --   event_stream
 --   delayed
