@@ -45,6 +45,7 @@ async function visitAll(page: Page, address: string, look: (view: string) => Pro
 describe.each([
   ['in light colours', {}],
   ['in dark colours', { colorScheme: 'dark' }],
+  ['on the narrowest screen that has tables', { viewport: { width: 833, height: 540 } }],
   ['on a screen of 360 pixels', { viewport: { width: 360, height: 640 } }],
 ] as const)('the console %s', (_what, options) => {
   it('has no barrier that axe knows, in any view', async () => {
