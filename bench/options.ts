@@ -9,7 +9,7 @@ import { isTransportName, type TransportName } from './transports/index.js';
 export interface Settings {
   readonly rounds: number;
   readonly levels: readonly number[];
-  /** Per pair of processes, with many in flight, then with few, then with events, each for so long. */
+  /** For each client and worker, with many in flight, then with few, then with events, each for so long. */
   readonly warmUpMs: number;
   /** Not measured at the begin of each turn; at least until each place has had an answer. */
   readonly leadInMs: number;

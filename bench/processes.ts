@@ -158,8 +158,10 @@ export class Processes {
   }
 
   private async warmUp(): Promise<void> {
-    const { levels, warmUpMs } = this.settings;
+    const { levels } = this.settings;
     const { loads } = this;
+    // Many processes share the messages, and each has to compile the same code.
+    const warmUpMs = this.settings.warmUpMs * this.clients.length;
     // Many in flight compile what runs for each message, few what runs for each packet. More than 256 do not: some
     // transports are slow there to begin with.
     const numbers = [Math.min(Math.max(...levels), 256), Math.min(...levels)];

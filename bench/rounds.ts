@@ -26,7 +26,7 @@ const SEED = 1;
 export function expectedMs(participants: number, settings: Settings, processes: number): number {
   const { rounds, levels, leadInMs, measureMs, warmUpMs } = settings;
   const round = levels.length * (leadInMs + measureMs + ANSWER_MS) + measureMs + ANSWER_MS;
-  return participants * (processes * START_MS + 3 * warmUpMs + rounds * round);
+  return participants * (processes * (START_MS + 3 * warmUpMs) + rounds * round);
 }
 
 /**
