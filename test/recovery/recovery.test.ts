@@ -158,7 +158,8 @@ describe("with delivery 'at-least-once', when a worker is killed in the middle",
     await startWorker({ queue, delivery: 'at-least-once', maxDeliveries: 1 });
     doomed.kill('SIGKILL');
     expect(await outcome).toMatchObject({ code: 'ABANDONED' });
-    expect(await deadLettersOf(queue)).toMatchObject([{ reason: 'exhausted', attempts: 1 }]);
+    const error = { message: 'its worker went away in attempt 1, and maxDeliveries is 1' };
+    expect(await deadLettersOf(queue)).toMatchObject([{ reason: 'exhausted', attempts: 1, error }]);
   });
 });
 

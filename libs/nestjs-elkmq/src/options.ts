@@ -51,7 +51,10 @@ export interface ElkMqServerSettings extends ElkMqOptions {
    * thirds of a lease. Default 10,000, at least 100.
    */
   lease?: number;
-  /** The greatest number of times that a message is handed out with `at-least-once`. Default 5. */
+  /**
+   * With `at-least-once` a message whose worker died is tried again while its attempt is below this number.
+   * Attempts that failed count too. It does not bound `retry`. Default 5.
+   */
   maxDeliveries?: number;
   /**
    * The limits of the dead letters. When a new one is added, those beyond the limits are removed, and the log

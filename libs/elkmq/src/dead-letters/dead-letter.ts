@@ -23,7 +23,7 @@ export const DEAD_LETTER_REASONS = [
  * - `unhandled`: no handler has its pattern.
  * - `expired`: its time was over before a worker took it.
  * - `abandoned`: its worker died.
- * - `exhausted`: as many workers died as `maxDeliveries` says.
+ * - `exhausted`: its worker died in attempt `maxDeliveries` or later.
  * - `malformed`: it is no event.
  */
 export type DeadLetterReason = (typeof DEAD_LETTER_REASONS)[number];

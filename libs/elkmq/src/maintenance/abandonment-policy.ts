@@ -73,8 +73,8 @@ export class AbandonmentPolicy {
     if (mayBeTriedAgain && attempt < this.#maxDeliveries) {
       await this.#end(queued, { kind: 'requeue', isAttempt: true, error }, guard);
     } else if (mayBeTriedAgain) {
-      const tries = `it was handed out ${String(attempt)} times, and each time its worker went away`;
-      await this.#bury(queued, 'exhausted', new AbandonedError(tries), guard);
+      const why = `its worker went away in attempt ${String(attempt)}, and maxDeliveries is ${String(this.#maxDeliveries)}`;
+      await this.#bury(queued, 'exhausted', new AbandonedError(why), guard);
     } else {
       await this.#bury(queued, 'abandoned', error, guard);
     }
