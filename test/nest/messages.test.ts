@@ -3,6 +3,7 @@ import { Ctx, MessagePattern, Payload } from '@nestjs/microservices';
 import { lastValueFrom } from 'rxjs';
 import { ElkMqClient, ElkMqContext, ElkMqRecord, ElkMqRecordBuilder, ServiceEvent } from 'nestjs-elkmq';
 import { describe, expect, it } from 'vitest';
+import { messageOf } from '../support/calls.js';
 import { moduleOf, requests, startApp, startClient } from '../support/nest.js';
 import { newQueueName, redis, rejection } from '../support/queue.js';
 
@@ -116,6 +117,27 @@ describe('the context', () => {
       headers: {},
       lifetime: 30_000,
     });
+  });
+
+  it.each([
+    [[{ a: 1 }], 'header "a" must be a string, got 1'],
+    [[undefined, 0], 'timeout must be a number of milliseconds from 1 to 65535000, got 0'],
+    [
+      [undefined, undefined, Infinity],
+      'delay must be a number of milliseconds from 0 to 2000000000, got Infinity',
+    ],
+    [[undefined, undefined, undefined, null], 'deduplication must be { key, window }, got null'],
+    [
+      [undefined, undefined, undefined, { key: '', window: 1 }],
+      'key must be a string of 1 to 256 characters of well-formed Unicode, got ""',
+    ],
+    [
+      [undefined, undefined, undefined, undefined, ''],
+      'orderingKey must be a string of 1 to 256 bytes of well-formed Unicode, got ""',
+    ],
+  ])('a record that is made without the builder is checked as well: %j', (options, expected) => {
+    const make = () => Reflect.construct(ElkMqRecord, ['data', ...options]) as unknown;
+    expect(messageOf('INVALID_OPTION', make)).toBe(expected);
   });
 
   // Nest 12.1 has it.

@@ -137,6 +137,22 @@ describe('messages of one ordering key', () => {
     expect(seen).toEqual(['first', 'second', 'third']);
   });
 
+  it('may have a key with NUL, blanks and line breaks', async () => {
+    const queue = newQueueName();
+    const keys = ['tenant\u00001', 'tenant\u00002', 'tenant 1', 'tenant\n1', '\u0000', ' '];
+    const client = startClient({ queue });
+    const sent = keys.flatMap((key) => [1, 2, 3].map((number) => ({ key, number })));
+    for (const message of sent) client.emit('step', keyed(message.key, message).build());
+    await until(async () => (await redis.hlen(`${queue}(lane_bodies)`)) === 2 * keys.length);
+    const admin = closing(new QueueAdmin(queue, url));
+    expect((await admin.messages('ordered')).messages).toHaveLength(2 * keys.length);
+    const handled = new Map(keys.map((key) => [key, [] as number[]]));
+    const step = ({ key, number }: (typeof sent)[number]): void => void handled.get(key)?.push(number);
+    await startApp(moduleOf(events({ step })), { queue });
+    await until(async () => (await redis.exists(`${queue}(lanes)`, `${queue}(lane_bodies)`)) === 0);
+    for (const key of keys) expect(handled.get(key)).toEqual([1, 2, 3]);
+  });
+
   it('get their place when they are due, if they are sent with a delay', async () => {
     const queue = newQueueName();
     const { opened, open } = gate();
@@ -288,6 +304,26 @@ it.each([
   });
   expect(String(error)).toContain(got);
   expect(() => new ElkMqRecordBuilder(1).setOrderingKey(orderingKey)).toThrow(accepted);
+});
+
+it('an empty ordering key of a raw client is a dead letter, and harms no other key', async () => {
+  const queue = newQueueName();
+  const client = startClient({ queue });
+  for (const number of [1, 2, 3]) client.emit('step', keyed('k', number).build());
+  await until(async () => (await redis.hlen(`${queue}(lane_bodies)`)) === 2);
+  const event = '{"request_uuid":7,"timeout":60,"action":"step","payload":"4"}';
+  const fields = ['event', event, 'reply_to', '', 'ordering_key', '', 'origin', '1-1'];
+  await redis
+    .multi()
+    .zadd(`${queue}(delayed)`, 1, '1-1')
+    .hset(`${queue}(delayed_bodies)`, '1-1', JSON.stringify(fields))
+    .exec();
+  const handled: number[] = [];
+  await startApp(moduleOf(events({ step: (number: number) => void handled.push(number) })), { queue });
+  await until(async () => (await deadLettersOf(queue)).length === 1);
+  await until(() => handled.length === 3);
+  expect(handled).toEqual([1, 2, 3]);
+  expect(await deadLettersOf(queue)).toMatchObject([{ reason: 'malformed', origin: '1-1' }]);
 });
 
 it('an option of enqueue that there is not is refused, because a misspelt key would keep no order', async () => {

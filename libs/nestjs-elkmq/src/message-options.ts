@@ -1,33 +1,62 @@
 import { RECORD } from './brands.js';
-import { headersOf, parseDeduplication, parseOrderingKey, type Deduplication } from 'elkmq/internal';
+import { InvalidOptionError } from 'elkmq';
+import {
+  formatValue,
+  headersOf,
+  parseDeduplication,
+  parseOrderingKey,
+  type Deduplication,
+} from 'elkmq/internal';
 import { messageDelay, requestTimeout } from './parsed-options.js';
 
 /** A payload with its own options. `ElkMqRecordBuilder` makes it; it is sent in place of the payload. */
 export class ElkMqRecord<T = unknown> {
+  /** Strings that travel beside the payload. */
+  readonly headers: Readonly<Record<string, string>> | undefined;
+  /** The time that a request waits for its last response, or that an event is worth handling, ms. */
+  readonly timeout: number | undefined;
+  /** The time from sending until the message is due, ms. */
+  readonly delay: number | undefined;
+  /**
+   * Only the first message with this `key` is stored. `window` is the time from that message for which the
+   * key is known, ms.
+   */
+  readonly deduplication: { readonly key: string; readonly window: number } | undefined;
+  /** Messages with one key are handled one at a time, in order. */
+  readonly orderingKey: string | undefined;
+
+  /**
+   * The options are those of `ElkMqRecordBuilder`, which has a method for each.
+   * @param data the payload that the handler gets
+   * @throws {InvalidOptionError}
+   */
   constructor(
-    /** The payload that the handler gets. */
     readonly data: T,
-    /** Strings that travel beside the payload. */
-    readonly headers?: Readonly<Record<string, string>>,
-    /** The time that a request waits for its last response, or that an event is worth handling, ms. */
-    readonly timeout?: number,
-    /** The time from sending until the message is due, ms. */
-    readonly delay?: number,
-    /** Only the first message with this key is stored. */
-    readonly deduplication?: {
-      /** The key, of up to 256 characters. */
-      readonly key: string;
-      /** The time from the first message for which the key is known, ms. */
-      readonly window: number;
-    },
-    /** Messages with one key are handled one at a time, in order. */
-    readonly orderingKey?: string,
-  ) {}
+    headers?: Readonly<Record<string, string>>,
+    timeout?: number,
+    delay?: number,
+    deduplication?: { readonly key: string; readonly window?: number },
+    orderingKey?: string,
+  ) {
+    this.headers = headers === undefined ? undefined : headersOf(headers);
+    this.timeout = timeout === undefined ? undefined : requestTimeout(timeout, timeout);
+    this.delay = delay === undefined ? undefined : messageDelay(delay);
+    this.deduplication = deduplication === undefined ? undefined : deduplicationOf(deduplication);
+    this.orderingKey = orderingKey === undefined ? undefined : parseOrderingKey(orderingKey);
+  }
 
   /** @internal */
   get [RECORD](): true {
     return true;
   }
+}
+
+function deduplicationOf(given: unknown): Deduplication {
+  if (typeof given !== 'object' || given === null) {
+    throw new InvalidOptionError(`deduplication must be { key, window }, got ${formatValue(given)}`);
+  }
+  const { key, window } = given as Record<string, unknown>;
+  return parseDeduplication(key, window);
 }
 
 /**

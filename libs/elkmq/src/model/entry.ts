@@ -143,6 +143,7 @@ export function readEntry([id, fields]: StreamEntry): QueuedEvent | undefined {
     throw new JsonParseError(`entry ${id} has an origin that is no id: ${origin}`);
   if (!(attempt >= 1)) throw new JsonParseError(`entry ${id} has an attempt that is no number`);
   if (Number.isNaN(due)) throw new JsonParseError(`entry ${id} has a due time that is no number`);
+  if (orderingKey === '') throw new JsonParseError(`entry ${id} has an ordering key that is empty`);
   const timestamp = timestampOf(origin);
   return {
     id,

@@ -10,6 +10,7 @@
 -- Returns two values: the number of deleted messages, and the number of messages that were looked at.
 
 -- include shared/fields.lua
+-- include shared/lanes/field_of.lua
 -- include shared/lanes/lane.lua
 
 -- One call passes over so many numbers without a message, of all keys. It takes about a millisecond.
@@ -18,7 +19,7 @@ local passed = 0
 
 -- Returns whether there is no message with this number.
 local function is_free(key, number)
-  local field = string.format('%.0f %s', number, key)
+  local field = field_of(key, number)
   if passed >= MAX_PASSED or redis.call('HSTRLEN', lane_bodies, field) > 0 then return false end
   passed = passed + 1
   return true

@@ -5,6 +5,7 @@
 --   cancelled
 
 -- include shared/fields.lua
+-- include shared/lanes/field_of.lua
 -- include shared/lanes/lane.lua
 -- include shared/now_ms.lua
 
@@ -34,7 +35,7 @@ local function release(key, origin)
     return true
   end
   for number = first, last do
-    local field = string.format('%.0f %s', number, key)
+    local field = field_of(key, number)
     local body = redis.call('HGET', lane_bodies, field)
     if body then
       local fields = cmsgpack.unpack(body)
