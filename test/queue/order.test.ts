@@ -195,7 +195,13 @@ describe('messages of one ordering key', () => {
     expect(seen).toEqual(['bad', 'second', 'third', 'bad']);
   });
 
-  it('are not handled when their caller has gone before it was their turn', async () => {
+  it.each([
+    ['', <T>(record: ElkMqRecordBuilder<T>) => record],
+    [
+      ', also with a deduplication key',
+      <T>(record: ElkMqRecordBuilder<T>) => record.setDeduplicationKey('d'),
+    ],
+  ])('are not handled when their caller has gone before it was their turn%s', async (_also, configure) => {
     const queue = newQueueName();
     const seen: string[] = [];
     const { opened, open } = gate();
@@ -212,15 +218,41 @@ describe('messages of one ordering key', () => {
     ];
     const answer = firstValueFrom(first);
     await until(() => seen.length === 1);
-    const second = client.send('ask', keyed('k', 'second').build()).subscribe();
+    const second = client.send('ask', configure(keyed('k', 'second')).build()).subscribe();
     await until(async () => (await redis.hlen(`${queue}(lane_bodies)`)) === 1);
     second.unsubscribe();
     await until(async () => (await redis.zcard(`${queue}(cancelled)`)) === 1);
+    expect(Object.keys(await keysOf(queue)).filter((key) => key.includes('deduplication'))).toEqual([]);
     const last = firstValueFrom(third);
     await until(async () => (await redis.hlen(`${queue}(lane_bodies)`)) === 2);
     open();
     expect(await Promise.all([answer, last])).toEqual(['first', 'third']);
     expect(seen).toEqual(['first', 'third']);
+  });
+
+  it('are not handled after their caller was told that its time is over', async () => {
+    const queue = newQueueName();
+    const seen: string[] = [];
+    const { opened, open } = gate();
+    const ask = async (name: string): Promise<string> => {
+      seen.push(name);
+      if (name === 'first') await opened;
+      return name;
+    };
+    await startApp(moduleOf(requests({ ask })), { queue, concurrency: 10 });
+    const client = startClient({ queue });
+    const first = firstValueFrom(client.send('ask', keyed('k', 'first').build()));
+    await until(() => seen.length === 1);
+    // The wire has whole seconds, so the request itself expires 400 ms later.
+    const other = startClient({ queue });
+    const second = firstValueFrom(other.send('ask', keyed('k', 'second').setTimeout(1_600).build()));
+    expect(await rejection(second)).toMatchObject({ code: 'TIMEOUT_EXPIRED' });
+    // Closing waits until the request was cancelled.
+    await other.close();
+    open();
+    await first;
+    await until(async () => (await redis.exists(`${queue}(lanes)`)) === 0);
+    expect(seen).toEqual(['first']);
   });
 
   it('have a token that rises with each start, with retries too', async () => {

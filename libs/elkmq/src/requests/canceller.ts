@@ -16,7 +16,7 @@ export interface StoredRequest {
   readonly id: string;
   /** Empty when it has none. */
   readonly orderingKey: string;
-  /** The time at which nobody would wait for it anyway, ms since 1970 on the clock of Redis. */
+  /** The time at which it expires, ms since 1970 on the clock of Redis. */
   readonly deadline: number;
 }
 

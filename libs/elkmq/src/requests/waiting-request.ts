@@ -25,7 +25,7 @@ export interface RequestCallbacks {
   /**
    * Cancels a request that is in the queue, unless others wait for it too. A worker that runs it already is
    * notified.
-   * @param deadline time at which nobody would wait for it anyway, ms since 1970 on the clock of Redis
+   * @param deadline the time at which the request expires, ms since 1970 on the clock of Redis
    */
   cancelStored(request: WaitingRequest, id: string, deadline: number): void;
 }
@@ -46,6 +46,8 @@ export class WaitingRequest implements OutgoingEvent, Identified {
    * The time that the reply can take, ms, with the delay. Redis counts it from the storing of the request.
    */
   readonly replyWithin: number;
+  /** The time from the storing until the request expires, ms. On the wire a timeout has whole seconds. */
+  readonly #expiresWithin: number;
   #ended = false;
   #id: string | undefined;
   #withdrawOnceStored = false;
@@ -67,6 +69,7 @@ export class WaitingRequest implements OutgoingEvent, Identified {
     this.#listener = listener;
     this.#table = table;
     this.replyWithin = delay + timeout;
+    this.#expiresWithin = delay + event.timeout * 1_000;
   }
 
   /** Starts the timeout: `replyWithin` counts from now on in this process. */
@@ -137,7 +140,7 @@ export class WaitingRequest implements OutgoingEvent, Identified {
   }
 
   #withdraw(id: string): void {
-    this.#table.cancelStored(this, id, timestampOf(id) + this.replyWithin);
+    this.#table.cancelStored(this, id, timestampOf(id) + this.#expiresWithin);
   }
 
   #end(): boolean {

@@ -22,7 +22,8 @@
 -- include shared/lanes/release.lua
 -- include shared/now_ms.lua
 
--- A request gets no mark when its deadline is nearer than this. Its handler is notified at the deadline.
+-- A request gets no mark when its deadline is nearer than this. Its handler is notified at the deadline. One
+-- with an ordering key may not run yet, and the mark tells that it need not.
 local SOON_MS = 500
 local MAX_MARKS = 10000
 
@@ -47,7 +48,7 @@ for i = requests_at, #ARGV, 3 do
   if is_gone then
     deleted = deleted + 1
     if ordering_key ~= '' then release(ordering_key, id) end
-  elseif tonumber(deadline) > now + SOON_MS then
+  elseif tonumber(deadline) > now + (ordering_key == '' and SOON_MS or 0) then
     marks[#marks + 1], marks[#marks + 2] = deadline, id
   end
 end

@@ -13,14 +13,16 @@
 local MAX_DROPPED = 100
 local dropped = 0
 
--- Returns whether a request that waits has expired, or has been cancelled. Other callers may wait for a
--- deduplicated request, so it always goes to a worker.
+-- Returns whether a request that waits has expired, or has been cancelled. The callers of a deduplicated
+-- request may wait for longer than the first one, so it does not expire here. It is cancelled when the last
+-- one has gone.
 local function is_useless(fields, origin)
   local reply_to = get_field(fields, 'reply_to')
-  if not reply_to or reply_to == '' or get_field(fields, 'deduplication') then return false end
+  if not reply_to or reply_to == '' then return false end
   local timeout = string.match(fields[2], '"timeout":%s*(%d+)')
   local due = tonumber(get_field(fields, 'due') or string.match(origin, '^%d+'))
-  if timeout and due and due + timeout * 1000 <= now_ms() then return true end
+  local is_shared = get_field(fields, 'deduplication')
+  if not is_shared and timeout and due and due + timeout * 1000 <= now_ms() then return true end
   return redis.call('ZREM', cancelled, origin) == 1
 end
 
