@@ -2,6 +2,7 @@ import { Redis } from 'ioredis';
 import { lastValueFrom, Subject, timeout, TimeoutError } from 'rxjs';
 import { ConnectionError, ElkMqRecordBuilder, type ElkMqContext } from 'nestjs-elkmq';
 import { describe, expect, it } from 'vitest';
+import { payloadsOf } from '../support/entries.js';
 import {
   deadLettersOf,
   events,
@@ -170,6 +171,26 @@ describe('a client', () => {
     expect(await client.unwrap<Redis>().time()).toHaveLength(2);
     await client.close();
     expect(() => client.unwrap()).toThrow('Not connected. Call "connect" first.');
+  });
+
+  it('can be closed while the application goes on to emit', async () => {
+    const queue = newQueueName();
+    const client = startClient({ queue });
+    let isClosed = false;
+    let emitted = 0;
+    const emitOn = (): void => {
+      client.emit('told', ++emitted);
+      if (!isClosed) setImmediate(emitOn);
+    };
+    emitOn();
+    await lastValueFrom(client.emit('told', 'first'));
+    const before = emitted;
+    await client.close();
+    isClosed = true;
+    expect(await payloadsOf(queue)).toEqual(
+      expect.arrayContaining(Array.from({ length: before }, (_, n) => String(n + 1))),
+    );
+    await client.close();
   });
 
   it('needs no connect, connects again after a close, and can be closed twice, also before it was used', async () => {

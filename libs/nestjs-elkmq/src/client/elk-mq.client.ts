@@ -21,6 +21,7 @@ import type { ElkMqClientOptions } from '../options.js';
 import { clientOptions, type ClientSettings } from '../parsed-options.js';
 import { OutgoingMessages, type RequesterLike } from './outgoing-messages.js';
 import { safeLog } from '../safe-log.js';
+import { UnstoredEvents } from './unstored-events.js';
 
 type CreatePacket = (pattern: unknown, data: unknown) => ReadPacket;
 
@@ -38,9 +39,10 @@ export class ElkMqClient extends ClientProxy<ElkMqEvents> {
   readonly #outgoing: OutgoingMessages;
   readonly #events: ConnectionEvents;
   #requester: RequesterLike | undefined;
-  /** The number of events that are not in Redis yet. The callbacks below wait for the last of them. */
-  #emitting = 0;
-  readonly #emitted: (() => void)[] = [];
+  /** The events since the last call of `close`. */
+  #unstored = new UnstoredEvents();
+  /** Resolves when the events before the last call of `close` are stored. */
+  #stored: Promise<unknown> = Promise.resolve();
 
   /** @throws {InvalidOptionError} */
   constructor(options: ElkMqClientOptions) {
@@ -84,10 +86,14 @@ export class ElkMqClient extends ClientProxy<ElkMqEvents> {
 
   /**
    * Stores the events that are not in Redis yet, fails the requests that still wait, and closes the
-   * connections.
+   * connections. It does not wait for events that are emitted after the call. A `send` or `emit`
+   * afterwards opens new connections.
    */
   async close(): Promise<void> {
-    if (this.#emitting > 0) await new Promise<void>((resolve) => this.#emitted.push(resolve));
+    const unstored = this.#unstored;
+    this.#unstored = new UnstoredEvents();
+    this.#stored = Promise.all([this.#stored, unstored.drained()]);
+    await this.#stored;
     this.#lost.report();
     const requester = this.#requester;
     this.#requester = undefined;
@@ -142,14 +148,15 @@ export class ElkMqClient extends ClientProxy<ElkMqEvents> {
   /** Works like Nest's `emit`. A failure is logged when nobody has subscribed. */
   override emit<TResult = unknown, TInput = unknown>(pattern: unknown, data: TInput): Observable<TResult> {
     const emission = new Emission<TResult>();
-    this.#emitting++;
+    const unstored = this.#unstored;
+    unstored.begin();
     this.#dispatch<TResult>(pattern, data).then(
       (value) => {
-        this.#hasEmitted();
+        unstored.end();
         emission.succeeded(value);
       },
       (error: unknown) => {
-        this.#hasEmitted();
+        unstored.end();
         if (!emission.isWatched) this.#lost.add(error);
         emission.failed(error);
       },
@@ -157,11 +164,6 @@ export class ElkMqClient extends ClientProxy<ElkMqEvents> {
     return new Observable((observer) => {
       emission.watch(observer);
     });
-  }
-
-  #hasEmitted(): void {
-    if (--this.#emitting > 0) return;
-    for (const wake of this.#emitted.splice(0)) wake();
   }
 
   #dispatch<T>(pattern: unknown, data: unknown): Promise<T> {
