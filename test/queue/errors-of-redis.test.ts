@@ -3,7 +3,7 @@ import { ElkMqServer, ServiceEvent } from 'nestjs-elkmq';
 import { describe, expect, it } from 'vitest';
 import { eventsOf } from '../support/entries.js';
 import { event, failuresOf } from '../support/calls.js';
-import { hastyQueue } from '../support/event-queue.js';
+import { hastyQueue, newQueue } from '../support/event-queue.js';
 import { clientOf, ownRedis } from '../support/own-redis.js';
 import { listening } from '../support/nest.js';
 import { keysOf, newQueueName, redis, rejection, url } from '../support/queue.js';
@@ -32,6 +32,31 @@ describe('what Redis refuses', () => {
     await redis.del(`${queue.name}(event_stream)`);
     await queue.enqueue(event);
     expect((await queue.dequeueBlocking(10))[1].uuid).toBe(event.uuid);
+  });
+
+  it('of one message: the others of the same batch are stored', async () => {
+    const queue = newQueue();
+    await redis.set(`${queue.name}(lanes)`, 'text');
+    const send = (action: string, options?: { orderingKey: string }): Promise<unknown> =>
+      queue.enqueue(new ServiceEvent(60, action), options);
+    const results = await Promise.allSettled([
+      send('first'),
+      send('keyed', { orderingKey: 'k' }),
+      send('second'),
+    ]);
+    expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+    expect((results[1] as PromiseRejectedResult).reason).toMatchObject({
+      code: 'ENQUEUE_FAILED',
+      message: expect.stringMatching(/^Redis refused to store the event: .*WRONGTYPE/) as string,
+    });
+    const stored = (await eventsOf(queue.name)).map(
+      ({ fields }) => (JSON.parse(fields[1] ?? '') as { action: string }).action,
+    );
+    expect(stored).toEqual(['first', 'second']);
+    expect(await rejection(send('keyed', { orderingKey: 'k' }))).toMatchObject({
+      code: 'ENQUEUE_FAILED',
+      message: expect.stringMatching(/^Redis refused to store the event: .*WRONGTYPE/) as string,
+    });
   });
 
   it('and a server says so of its queue when it listens', async () => {

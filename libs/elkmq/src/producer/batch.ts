@@ -44,6 +44,8 @@ export class PlainEvent implements OutgoingEvent {
 
 /** The answer of the script for an event when the queue is full. It stands in the place of the id. */
 export const QUEUE_IS_FULL = 'FULL';
+/** The beginning of its answer for an event that Redis refuses while it stores others. The reason follows. */
+export const IS_REFUSED = 'REFUSED ';
 
 /**
  * The largest batch, in events and in characters. A large event gets a batch of its own, because Redis may

@@ -1,5 +1,5 @@
 import type { QueueContext } from '../context/queue-context.js';
-import { Batch, QUEUE_IS_FULL, type BatchWatch, type OutgoingEvent } from './batch.js';
+import { Batch, IS_REFUSED, QUEUE_IS_FULL, type BatchWatch, type OutgoingEvent } from './batch.js';
 import { enqueueCall, type Sender } from './enqueue-call.js';
 import { SendBuffer } from './send-buffer.js';
 import { SenderOrder } from './sender-order.js';
@@ -149,8 +149,7 @@ export class Producer {
       let stored = 0;
       for (let n = 0; n < events.length; n++) {
         const id = each[n] as string;
-        if (id !== QUEUE_IS_FULL) stored++;
-        this.#answered(events[n] as OutgoingEvent, id, batch);
+        if (this.#answered(events[n] as OutgoingEvent, id, batch)) stored++;
       }
       this.#context.rates.countStored(stored);
     } catch (error) {
@@ -166,12 +165,20 @@ export class Producer {
     }
   }
 
-  #answered(event: OutgoingEvent, id: string, { unconfirmed }: Batch): void {
+  /** Returns whether the event is in the queue. */
+  #answered(event: OutgoingEvent, id: string, { unconfirmed }: Batch): boolean {
     if (id === QUEUE_IS_FULL) {
       const limit = `maxQueueLength is ${String(this.#sender.maxQueueLength)}`;
       event.failed(new QueueFullError(`the queue '${this.#context.keys.queue}' is full: ${limit}`));
-    } else if (unconfirmed) event.failed(unconfirmed);
+      return false;
+    }
+    if (id.startsWith(IS_REFUSED)) {
+      event.failed(new EnqueueError(`Redis refused to store the event: ${id.slice(IS_REFUSED.length)}`));
+      return false;
+    }
+    if (unconfirmed) event.failed(unconfirmed);
     else event.stored(id);
+    return true;
   }
 
   async #call(batch: Batch, number: number): Promise<string> {

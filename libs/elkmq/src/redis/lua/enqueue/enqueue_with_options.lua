@@ -30,7 +30,8 @@
 --                     wait: for how long the caller waits, ms, 0 for an event without a reply;
 --                     request: uuid of the request, '' for an event without a reply
 -- Returns the ids, joined by commas: the id of the first message for a duplicate, 'FULL' for a message that
--- did not fit. Error STALE: a later batch has the slot, or one with ordering keys is stored. Error EARLY: the
+-- did not fit, 'REFUSED' and the reason for a message that Redis refuses. Error: Redis refuses all messages.
+-- Error STALE: a later batch has the slot, or one with ordering keys is stored. Error EARLY: the
 -- batch `after` is not stored yet.
 
 -- include shared/known_batch.lua
@@ -96,26 +97,37 @@ local function store_with_options(fields, text)
   return store_deduplicated_request(fields, options)
 end
 
-local ids, i = {}, events_at
+-- A message that Redis refuses must not take others with it, since some may be stored already.
+local ids, is_any_done, first_refusal, i = {}, false, nil, events_at
 while i <= #ARGV do
   local json, reply_to, options, length = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
   local last = i + 3 + length
-  local id
+  local is_done, id = true, 'FULL'
   if options ~= '' then
     local fields = { 'event', json, 'reply_to', reply_to, unpack(ARGV, i + 4, last) }
-    id = store_with_options(fields, options)
+    is_done, id = pcall(store_with_options, fields, options)
   elseif legacy_consumers or ARGV[i + 4] == 'ordering_key' then
-    id = store({ 'event', json, 'reply_to', reply_to, unpack(ARGV, i + 4, last) }, 0, legacy_consumers)
-  elseif room <= 0 then
-    id = 'FULL'
-  else
+    local fields = { 'event', json, 'reply_to', reply_to, unpack(ARGV, i + 4, last) }
+    is_done, id = pcall(store, fields, 0, legacy_consumers)
+  elseif room > 0 then
     -- This is the usual message, so it does without a table.
-    id = redis.call('XADD', event_stream, '*', 'event', json, 'reply_to', reply_to, unpack(ARGV, i + 4, last))
+    id = redis.pcall('XADD', event_stream, '*', 'event', json, 'reply_to', reply_to, unpack(ARGV, i + 4, last))
+    is_done = type(id) == 'string'
     room = room - 1
+  end
+  if is_done then
+    is_any_done = true
+  else
+    first_refusal = first_refusal or id
+    local reason = type(id) == 'table' and id.err or id
+    -- The slot is moving. The client sends the batch again.
+    if string.find(reason, 'non local key', 1, true) then error(id, 0) end
+    id = 'REFUSED ' .. string.gsub(reason, ',', ';')
   end
   ids[#ids + 1] = id
   i = last + 1
 end
+if not is_any_done then error(first_refusal, 0) end
 
 if after >= 0 then redis.call('HSET', producer, 'ordered', batch) end
 
