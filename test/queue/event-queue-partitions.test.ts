@@ -101,9 +101,9 @@ describe('an EventQueue with partitions', () => {
     );
     const dequeuer = new PartitionedDequeuer(source, queue.name, requester.partitions, writers);
     requester.partitions[0]?.watch.attemptFailed(new Error('Connection is closed.'));
-    expect(await rejection(dequeuer.takeNow())).toMatchObject({ code: 'CONNECTION_FAILED' });
+    expect(await rejection(dequeuer.dequeueNow())).toMatchObject({ code: 'CONNECTION_FAILED' });
     for (let n = 0; n < 8; n++) {
-      const waiting = dequeuer.takeBy(Infinity);
+      const waiting = dequeuer.dequeueBy(Infinity);
       await queue.enqueue(eventOf(n), { orderingKey: `key-${String(n)}` });
       expect((await waiting)?.[1].payload).toBe(String(n));
     }

@@ -1,6 +1,6 @@
 import { type DeadLetterQueue } from '../dead-letters/dead-letter-queue.js';
 import { ConnectionError, InvalidEventError, InvalidOptionError, OlderWorkerError } from '../model/errors.js';
-import type { EventTaker } from './event-taker.js';
+import type { Dequeuer } from './dequeuer.js';
 import { openParts, type QueueParts } from './queue-parts.js';
 import { parseQueueName, formatValue, refuseUnknown } from '../model/options.js';
 import { parseOrderingKey } from '../model/ordering-key.js';
@@ -49,7 +49,7 @@ export class EventQueue {
   readonly #parts: QueueParts;
   readonly #requester: QueueParts['requester'];
   readonly #patience: number;
-  readonly #taker: EventTaker;
+  readonly #dequeuer: Dequeuer;
   #closed: Promise<void> | undefined;
 
   /**
@@ -77,7 +77,7 @@ export class EventQueue {
       error: errorListener(options.onError),
     });
     this.#requester = this.#parts.requester;
-    this.#taker = this.#parts.taker;
+    this.#dequeuer = this.#parts.dequeuer;
     this.deadLetters = this.#parts.deadLetters;
   }
 
@@ -111,7 +111,7 @@ export class EventQueue {
    * @throws {ConnectionError}
    */
   async dequeue(): Promise<TimestampedEvent> {
-    return this.#take(() => this.#taker.takeNow());
+    return this.#take(() => this.#dequeuer.dequeueNow());
   }
 
   /**
@@ -125,7 +125,7 @@ export class EventQueue {
       );
     }
     const deadline = seconds === 0 ? Infinity : performance.now() + seconds * 1_000;
-    return this.#take(() => this.#taker.takeBy(deadline));
+    return this.#take(() => this.#dequeuer.dequeueBy(deadline));
   }
 
   /**
@@ -190,12 +190,12 @@ export class EventQueue {
   #ended(): void {
     // It rejects with the reason.
     this.#requester.connect().catch((error: unknown) => {
-      this.#taker.giveUp(error as Error);
+      this.#dequeuer.giveUp(error as Error);
     });
   }
 
   async #close(): Promise<void> {
-    await this.#taker.closeDequeuer();
+    await this.#dequeuer.closeDequeuer();
     await this.#requester.close(new ConnectionError(`the queue ${formatValue(this.name)} was closed`));
   }
 

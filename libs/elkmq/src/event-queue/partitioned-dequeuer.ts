@@ -7,12 +7,13 @@ import type { RedisSource } from '../redis/redis-source.js';
 import { withinTime } from '../redis/within-time.js';
 import type { RequesterPartition } from '../requests/partitioned-requester.js';
 import type { OutcomeWriter } from '../settling/outcome-writer.js';
-import { EventDequeuer, type EventTaker } from './event-taker.js';
+import type { Dequeuer } from './dequeuer.js';
+import { QueueDequeuer } from './queue-dequeuer.js';
 import { Waiters } from './waiters.js';
 
 /** One of the partitions, and who takes its events. */
 interface Part {
-  readonly dequeuer: EventDequeuer;
+  readonly dequeuer: QueueDequeuer;
   readonly partition: RequesterPartition;
 }
 
@@ -20,7 +21,7 @@ interface Part {
  * Takes events out of a queue with partitions, one by one. The partitions are asked in turn, from another one
  * each time. When all are empty, a call waits for the first event of any of them.
  */
-export class PartitionedDequeuer implements EventTaker {
+export class PartitionedDequeuer implements Dequeuer {
   readonly #queue: string;
   readonly #waiters = new Waiters();
   readonly #parts: readonly Part[];
@@ -41,7 +42,7 @@ export class PartitionedDequeuer implements EventTaker {
     this.#parts = partitions.map((partition, index) => {
       const { context } = partition.requester;
       const writer = writers[index] as OutcomeWriter;
-      const dequeuer = new EventDequeuer(source, context, writer, { waiters: this.#waiters, index });
+      const dequeuer = new QueueDequeuer(source, context, writer, { waiters: this.#waiters, index });
       return { partition, dequeuer };
     });
   }
@@ -50,7 +51,7 @@ export class PartitionedDequeuer implements EventTaker {
    * Takes the next event. A partition that does not answer does not stop the others.
    * @throws {ConnectionError} when no other partition has an event
    */
-  async takeNow(): Promise<TimestampedEvent | undefined> {
+  async dequeueNow(): Promise<TimestampedEvent | undefined> {
     const { length } = this.#parts;
     const start = this.#turn++;
     let failure: Error | undefined;
@@ -61,7 +62,7 @@ export class PartitionedDequeuer implements EventTaker {
         continue;
       }
       try {
-        return await dequeuer.takeNow();
+        return await dequeuer.dequeueNow();
       } catch (error) {
         if (error instanceof EmptyQueueError) continue;
         const { cause } = error as Error;
@@ -74,17 +75,17 @@ export class PartitionedDequeuer implements EventTaker {
   }
 
   /** Takes the next event, and waits for one. A read of a partition waits in each of them meanwhile. */
-  async takeBy(deadline: number): Promise<TimestampedEvent | undefined> {
+  async dequeueBy(deadline: number): Promise<TimestampedEvent | undefined> {
     // Reads that wait would all bring an event where many are there, and all but one would have to go back.
     try {
-      return await this.takeNow();
+      return await this.dequeueNow();
     } catch (error) {
       const isWorthWaiting = error instanceof EmptyQueueError || error instanceof ConnectionError;
       if (!isWorthWaiting || this.#isClosed()) throw error;
     }
     for (const { dequeuer } of this.#parts) dequeuer.join();
-    const { entry, reader } = await this.#waiters.next(deadline, () => this.#isAnyAway());
-    return (this.#parts[reader] as Part).dequeuer.takeEntry(entry);
+    const { entry, partition } = await this.#waiters.next(deadline, () => this.#isAnyAway());
+    return (this.#parts[partition] as Part).dequeuer.dequeueEntry(entry);
   }
 
   giveUp(error: Error): void {

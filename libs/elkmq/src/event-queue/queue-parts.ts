@@ -7,7 +7,8 @@ import { PartitionedRequester } from '../requests/partitioned-requester.js';
 import { Requester } from '../requests/requester.js';
 import type { RequesterOptions } from '../requests/requester-options.js';
 import { OutcomeWriter } from '../settling/outcome-writer.js';
-import { EventDequeuer, type EventTaker } from './event-taker.js';
+import type { Dequeuer } from './dequeuer.js';
+import { QueueDequeuer } from './queue-dequeuer.js';
 import { PartitionedDequeuer } from './partitioned-dequeuer.js';
 import { PartitionedLetters } from './partitioned-letters.js';
 import { Responder } from './responder.js';
@@ -17,7 +18,7 @@ export interface QueueParts {
   /** The keys of each partition. Without partitions: those of the queue. */
   readonly keys: readonly QueueKeys[];
   readonly requester: Requester | PartitionedRequester;
-  readonly taker: EventTaker;
+  readonly dequeuer: Dequeuer;
   readonly deadLetters: DeadLetterQueue;
   /**
    * Stores a response.
@@ -44,7 +45,7 @@ export function openParts(
     return {
       keys: [keys],
       requester,
-      taker: new EventDequeuer(source, context, writer),
+      dequeuer: new QueueDequeuer(source, context, writer),
       deadLetters: new DeadLetterQueue(context.connection, keys, patience),
       respond: (response, json) => responder.respond(response, json),
     };
@@ -59,7 +60,7 @@ export function openParts(
   return {
     keys,
     requester,
-    taker: new PartitionedDequeuer(source, queue, requester.partitions, writers),
+    dequeuer: new PartitionedDequeuer(source, queue, requester.partitions, writers),
     deadLetters: new PartitionedLetters(requester.connection, keys, patience),
     respond: (response, json) => {
       // A request that is not of this queue names no partition. The original looks in partition 0.

@@ -6,14 +6,14 @@ import { Deadline } from '../redis/deadline.js';
 interface Waiter {
   /** The `performance.now()` at which it gives up. */
   readonly deadline: number;
-  take(entry: ReadEntry): void;
+  take(entry: ServedEntry): void;
   fail(error: Error): void;
 }
 
-/** An entry, and the number that its reader has given: that of its partition. */
-export interface ReadEntry {
+/** An entry, and the number of its partition. Without partitions: 0. */
+export interface ServedEntry {
   readonly entry: StreamEntry;
-  readonly reader: number;
+  readonly partition: number;
 }
 
 /**
@@ -53,7 +53,7 @@ export class Waiters {
    * @throws {ConnectionError} when Redis is away by then
    * @throws the error of `failAll`
    */
-  async next(deadline: number, isAway: () => boolean): Promise<ReadEntry> {
+  async next(deadline: number, isAway: () => boolean): Promise<ServedEntry> {
     return new Promise((resolve, reject) => {
       const patience = deadline - performance.now();
       const timeout = patience === Infinity ? undefined : new Deadline(Math.max(patience, 1), giveUp);
@@ -84,13 +84,13 @@ export class Waiters {
 
   /**
    * Ends calls, each with an entry.
-   * @param reader the number that the reader gives
+   * @param partition the number of their partition
    * @returns the entries for which there is no call
    */
-  serve(entries: readonly StreamEntry[], reader: number): StreamEntry[] {
+  serve(entries: readonly StreamEntry[], partition: number): StreamEntry[] {
     const served = this.#waiting.splice(0, entries.length);
     for (const [index, waiter] of served.entries()) {
-      waiter.take({ entry: entries[index] as StreamEntry, reader });
+      waiter.take({ entry: entries[index] as StreamEntry, partition });
     }
     return entries.slice(served.length);
   }

@@ -12,19 +12,19 @@ import { Waiters } from './waiters.js';
  * Takes entries one by one, at once or as soon as one comes. Calls that wait share one blocking read. The
  * dequeuers of all partitions of a queue share the calls.
  */
-export class Dequeuer {
+export class EntryReader {
   readonly #context: QueueContext;
   readonly #consumer: GroupConsumer;
   readonly #cleaning: Cleaning;
   readonly #contest: Contest;
   readonly #waiters: Waiters;
   /** The number of its partition, 0 when there are none. Dequeuers begin to read in any order. */
-  readonly #reader: number;
+  readonly #partition: number;
 
-  constructor(source: RedisSource, context: QueueContext, waiters = new Waiters(), reader = 0) {
+  constructor(source: RedisSource, context: QueueContext, waiters = new Waiters(), partition = 0) {
     this.#context = context;
     this.#waiters = waiters;
-    this.#reader = reader;
+    this.#partition = partition;
     waiters.addReader(() => {
       this.#consumer.wakeReader();
     });
@@ -113,6 +113,6 @@ export class Dequeuer {
 
   #serve(entries: StreamEntry[]): void {
     // The callers of the remaining entries have given up meanwhile, or another partition has served them.
-    void this.#consumer.handBack(this.#waiters.serve(entries, this.#reader));
+    void this.#consumer.handBack(this.#waiters.serve(entries, this.#partition));
   }
 }

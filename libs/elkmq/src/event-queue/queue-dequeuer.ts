@@ -3,7 +3,7 @@ import { describeEntry } from '../dead-letters/dead-letter.js';
 import { ConnectionError, DequeueError, EmptyQueueError, EventQueueError } from '../model/errors.js';
 import { ACKNOWLEDGE, DROP, LEAVE_TO_LEGACY } from '../settling/outcome.js';
 import type { OutcomeWriter } from '../settling/outcome-writer.js';
-import { Dequeuer } from './queue-reader.js';
+import { EntryReader } from './entry-reader.js';
 import { DEFAULTS, formatValue } from '../model/options.js';
 import { Recoverer } from '../maintenance/recoverer.js';
 import { AbandonmentPolicy } from '../maintenance/abandonment-policy.js';
@@ -11,27 +11,9 @@ import { isReplyError } from '../redis/redis-errors.js';
 import type { RedisSource } from '../redis/redis-source.js';
 import type { StreamEntry } from '../model/stream-entries.js';
 import { ServiceEvent, type TimestampedEvent } from '../model/service-event.js';
+import type { Dequeuer } from './dequeuer.js';
 import type { Waiters } from './waiters.js';
 import { nudgeOf, readEntry, type QueuedEvent } from '../model/entry.js';
-
-/** Takes events out of a queue. A call that returns `undefined` has found no event, and is made again. */
-export interface EventTaker {
-  /**
-   * Takes the next event, if one is waiting.
-   * @throws {EmptyQueueError} when none is waiting
-   */
-  takeNow(): Promise<TimestampedEvent | undefined>;
-  /**
-   * Takes the next event, and waits for one.
-   * @param deadline `performance.now()` at which to give up; `Infinity` for never
-   * @throws {EmptyQueueError} when none has come by then
-   */
-  takeBy(deadline: number): Promise<TimestampedEvent | undefined>;
-  /** Fails the calls that wait. */
-  giveUp(error: Error): void;
-  /** Ends the calls that wait. */
-  closeDequeuer(): Promise<void>;
-}
 
 /** The place of a dequeuer among those of all partitions. */
 export interface DequeuerOfPartition {
@@ -44,14 +26,14 @@ export interface DequeuerOfPartition {
  * Takes events out of the queue for good, one by one. The first call joins the consumer group. From then on
  * it looks for messages of dequeuers and workers that have gone.
  */
-export class EventDequeuer implements EventTaker {
+export class QueueDequeuer implements Dequeuer {
   readonly #context: QueueContext;
   readonly #source: RedisSource;
   readonly #writer: OutcomeWriter;
   readonly #partition: DequeuerOfPartition | undefined;
   /** The ids of the entries that are being taken out of the queue. */
   readonly #inHand = new Set<string>();
-  #reader: Dequeuer | undefined;
+  #entries: EntryReader | undefined;
   #recoverer: Recoverer | undefined;
 
   constructor(
@@ -66,7 +48,7 @@ export class EventDequeuer implements EventTaker {
     this.#writer = writer;
   }
 
-  async takeNow(): Promise<TimestampedEvent | undefined> {
+  async dequeueNow(): Promise<TimestampedEvent | undefined> {
     return this.#dequeueEvent(async (reader) => {
       const entry = await reader.next();
       if (entry) return entry;
@@ -74,18 +56,18 @@ export class EventDequeuer implements EventTaker {
     });
   }
 
-  async takeBy(deadline: number): Promise<TimestampedEvent | undefined> {
+  async dequeueBy(deadline: number): Promise<TimestampedEvent | undefined> {
     return this.#dequeueEvent((reader) => reader.nextBy(deadline));
   }
 
   /** Takes the event of an entry that its reader has read. */
-  async takeEntry(entry: StreamEntry): Promise<TimestampedEvent | undefined> {
+  async dequeueEntry(entry: StreamEntry): Promise<TimestampedEvent | undefined> {
     return this.#dequeueEvent(() => Promise.resolve(entry));
   }
 
   /** Joins the consumer group, so that the reader reads for calls that wait. */
   join(): void {
-    this.#reader ??= this.#join();
+    this.#entries ??= this.#join();
   }
 
   /**
@@ -96,14 +78,14 @@ export class EventDequeuer implements EventTaker {
    * @throws {ConnectionError}
    */
   async #dequeueEvent(
-    ask: (reader: Dequeuer) => Promise<StreamEntry>,
+    ask: (reader: EntryReader) => Promise<StreamEntry>,
   ): Promise<TimestampedEvent | undefined> {
-    this.#reader ??= this.#join();
+    this.#entries ??= this.#join();
     try {
-      const entry = await ask(this.#reader);
+      const entry = await ask(this.#entries);
       const [id] = entry;
       this.#inHand.add(id);
-      return await this.#accept(entry, this.#reader.worker).finally(() => this.#inHand.delete(id));
+      return await this.#accept(entry, this.#entries.worker).finally(() => this.#inHand.delete(id));
     } catch (error) {
       if (error instanceof EventQueueError) throw error;
       const { message } = error as Error;
@@ -117,16 +99,16 @@ export class EventDequeuer implements EventTaker {
   }
 
   giveUp(error: Error): void {
-    this.#reader?.giveUp(error);
+    this.#entries?.giveUp(error);
   }
 
   async closeDequeuer(): Promise<void> {
     this.#recoverer?.stopAll();
-    await this.#reader?.closeReader();
+    await this.#entries?.closeReader();
   }
 
-  #join(): Dequeuer {
-    const reader = new Dequeuer(
+  #join(): EntryReader {
+    const reader = new EntryReader(
       this.#source,
       this.#context,
       this.#partition?.waiters,
