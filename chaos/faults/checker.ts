@@ -98,7 +98,7 @@ export class Checker {
     }
   }
 
-  /** A request that is in the queue, for the first time or again, may be withdrawn or expire when its caller has left. */
+  /** A request that is in the queue, for the first time or again, may be cancelled or expire when its caller has left. */
   #nobodyWaits(kind: Kind, { executions, outcomes }: Facts): boolean {
     if (!isRequest(kind)) return false;
     // CONNECTION_FAILED: its client was closed, or Redis was away for too long.

@@ -89,7 +89,7 @@ describe('a request', () => {
     await until(async () => (await deadLettersOf(queue)).length === 1);
   });
 
-  it('that nobody waits for any more is withdrawn', async () => {
+  it('that nobody waits for any more is cancelled', async () => {
     const queue = newQueueName();
     const client = startClient({ queue });
     const kept = lastValueFrom(client.send('echo', 'kept'));

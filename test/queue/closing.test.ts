@@ -84,7 +84,7 @@ describe('closing a queue', () => {
     },
   );
 
-  it('ends the calls that wait for a response, and withdraws their requests', async () => {
+  it('ends the calls that wait for a response, and cancels their requests', async () => {
     const queue = briefQueue();
     const early = rejection(queue.awaitResponse(new ServiceEvent(60, 'stored')));
     await expect.poll(() => eventsOf(queue.name)).toHaveLength(1);

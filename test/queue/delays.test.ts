@@ -229,7 +229,7 @@ it('a time before all times holds up no delayed message', async () => {
   expect(await delayedCount(queue)).toBe(0);
 });
 
-describe('a delayed request that nobody waits for any more is withdrawn', () => {
+describe('a delayed request that nobody waits for any more is cancelled', () => {
   it.each([
     ['soon', 2_000],
     ['much later', 60_000],

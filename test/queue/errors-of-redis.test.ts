@@ -113,7 +113,7 @@ describe('a user of Redis', () => {
     await worker.enqueueResponse(new ServiceEvent(1, 'as the original does'));
     await admin.xadd('orders(event_stream)', '*', 'event', 'malformed');
     expect(await rejection(worker.dequeue())).toMatchObject({ code: 'JSON_PARSE_FAILED' });
-    expect(await rejection(client.awaitResponse(new ServiceEvent(1, 'withdrawn')))).toMatchObject({
+    expect(await rejection(client.awaitResponse(new ServiceEvent(1, 'cancelled')))).toMatchObject({
       code: 'TIMEOUT_EXPIRED',
     });
     await Promise.all([client.close(), worker.close()]);

@@ -130,7 +130,7 @@ describe.each(FORMS)('replies %s, on %s:', (form, _where, placeOf) => {
   });
 
   describe('a request that nobody answers in time', () => {
-    it('ends with a TimeoutExpiredError, and is withdrawn when nobody has taken it', async () => {
+    it('ends with a TimeoutExpiredError, and is cancelled when nobody has taken it', async () => {
       const queue = newQueue();
       const start = performance.now();
       const error = await rejection(queue.awaitResponse(new ServiceEvent(1, 'ask')));
@@ -143,9 +143,9 @@ describe.each(FORMS)('replies %s, on %s:', (form, _where, placeOf) => {
       expect(await rejection(queue.dequeue())).toMatchObject({ code: 'QUEUE_EMPTY' });
     });
 
-    it('is withdrawn alone: what others enqueued stays', async () => {
+    it('is cancelled alone: what others enqueued stays', async () => {
       const queue = newQueue();
-      const asked = rejection(queue.awaitResponse(new ServiceEvent(1, 'withdrawn')));
+      const asked = rejection(queue.awaitResponse(new ServiceEvent(1, 'cancelled')));
       await queue.enqueue(new ServiceEvent(1, 'stays'));
       await asked;
       await until(async () => (await eventsOf(queue.name)).length === 1);

@@ -152,7 +152,7 @@ describe('what is in Redis', () => {
     }
     await Promise.all([...requests, ...enqueued]);
     expect(await unanswered).toMatchObject({ code: 'TIMEOUT_EXPIRED' });
-    // It may be the last in the queue: then it is withdrawn a moment later.
+    // It may be the last in the queue: then it is cancelled a moment later.
     await until(async () => (await eventsOf(name)).length === 0);
     await rejection(worker.dequeueBlocking(0.01));
     await Promise.all(queues.map((queue) => queue.close()));

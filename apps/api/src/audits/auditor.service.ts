@@ -34,7 +34,7 @@ export interface AuditReport {
 /** Has the installed packages inspected, and announces every finding. */
 @Injectable()
 export class Auditor implements OnModuleDestroy {
-  /** Fails at shutdown. What is subscribed to a client's answers by then withdraws its requests. */
+  /** Fails at shutdown. What is subscribed to a client's answers by then cancels its requests. */
   private readonly shutdown = new Subject<never>();
 
   constructor(

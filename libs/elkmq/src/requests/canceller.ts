@@ -36,7 +36,7 @@ export class RequestCanceller {
   /** Cancels a request. Requests that are cancelled in one tick go together. */
   cancelRequest(request: StoredRequest): void {
     this.#waiting.push(request);
-    if (this.#waiting.length === 1) this.#track(this.#withdrawAll());
+    if (this.#waiting.length === 1) this.#track(this.#cancelAll());
   }
 
   /**
@@ -61,7 +61,7 @@ export class RequestCanceller {
     if (isTaken === 1) this.cancelRequest(request);
   }
 
-  async #withdrawAll(): Promise<void> {
+  async #cancelAll(): Promise<void> {
     await immediate();
     const waiting = this.#waiting;
     this.#waiting = [];

@@ -38,7 +38,7 @@ export class Requester implements ReplyReceiver {
   readonly #listener: ConnectionListener;
   readonly #producer: Producer;
   readonly #waiting = new RequestTable<WaitingRequest>();
-  readonly #table: RequestCallbacks = {
+  readonly #callbacks: RequestCallbacks = {
     ended: (request) => {
       this.#waiting.removeRequest(request);
       this.#responses?.forget(request.requestId);
@@ -46,11 +46,11 @@ export class Requester implements ReplyReceiver {
     takeBack: (request) => this.#producer.takeBack(request),
     cancelStored: ({ deduplication, requestId, fields }, id, deadline) => {
       const stored = { id, orderingKey: orderingKeyOf(fields) ?? '', deadline };
-      if (!deduplication) this.#withdrawals.cancelRequest(stored);
-      else this.#withdrawals.leaveRequest(stored, deduplication, `${this.clientId} ${requestId}`);
+      if (!deduplication) this.#canceller.cancelRequest(stored);
+      else this.#canceller.leaveRequest(stored, deduplication, `${this.clientId} ${requestId}`);
     },
   };
-  readonly #withdrawals: RequestCanceller;
+  readonly #canceller: RequestCanceller;
   readonly #olderWorkers: OlderWorkers;
   /** The requests of this tick. Their time begins at the end of the tick, because nothing is sent before. */
   readonly #starting: WaitingRequest[] = [];
@@ -88,7 +88,7 @@ export class Requester implements ReplyReceiver {
     this.connection = parts?.connection ?? new Connection(source, COMMAND_TIMEOUT_MS, listener);
     const hasPartitions = parts !== undefined;
     this.context = new QueueContext(this.connection, keys, options.legacyConsumers, hasPartitions);
-    this.#withdrawals = new RequestCanceller(this.context);
+    this.#canceller = new RequestCanceller(this.context);
     this.#olderWorkers = new OlderWorkers(this.context, (error) => this.#listener.error?.(error));
     const needs = needsOfClient({ ...options, hasPartitions }, source.isCluster);
     const owner = `queue '${keys.queue}'`;
@@ -165,7 +165,7 @@ export class Requester implements ReplyReceiver {
       deduplication,
       timeout,
       listener,
-      this.#table,
+      this.#callbacks,
     );
     this.#waiting.addRequest(request);
     this.#responses.watchRequest(event.requestId);
@@ -220,7 +220,7 @@ export class Requester implements ReplyReceiver {
    * fails.
    */
   async #tidyUp(): Promise<void> {
-    await this.#withdrawals.drained();
+    await this.#canceller.drained();
     await this.#rates.stopFlushing();
     if (!this.connection.isConnected) return;
     const own = [this.#keys.producer(this.clientId)];

@@ -17,7 +17,7 @@ export interface ReplyListener {
   failed(error: Error): void;
 }
 
-/** The table in which a request waits. */
+/** Is called by a waiting request: it takes it out of the table, and cancels it. */
 export interface RequestCallbacks {
   ended(request: WaitingRequest): void;
   /** Takes back a request that has not been sent. Returns whether that was possible. */
@@ -40,7 +40,7 @@ export class WaitingRequest implements OutgoingEvent, Identified {
   next: this | undefined;
   readonly #action: string;
   readonly #listener: ReplyListener;
-  readonly #table: RequestCallbacks;
+  readonly #callbacks: RequestCallbacks;
   #timer: NodeJS.Timeout | undefined;
   /**
    * The time that the reply can take, ms, with the delay. Redis counts it from the storing of the request.
@@ -50,7 +50,7 @@ export class WaitingRequest implements OutgoingEvent, Identified {
   readonly #expiresWithin: number;
   #ended = false;
   #id: string | undefined;
-  #withdrawOnceStored = false;
+  #cancelOnceStored = false;
   #attempt = 0;
   #nextNumber = 0;
 
@@ -62,12 +62,12 @@ export class WaitingRequest implements OutgoingEvent, Identified {
     readonly deduplication: Deduplication | undefined,
     timeout: number,
     listener: ReplyListener,
-    table: RequestCallbacks,
+    callbacks: RequestCallbacks,
   ) {
     this.requestId = event.requestId;
     this.#action = event.action;
     this.#listener = listener;
-    this.#table = table;
+    this.#callbacks = callbacks;
     this.replyWithin = delay + timeout;
     this.#expiresWithin = delay + event.timeout * 1_000;
   }
@@ -89,7 +89,7 @@ export class WaitingRequest implements OutgoingEvent, Identified {
     this.#listener.stored?.(id);
     // The text is not needed any more, and there may be thousands of requests that wait for long.
     this.json = '';
-    if (this.#withdrawOnceStored) this.#withdraw(id);
+    if (this.#cancelOnceStored) this.#cancelStored(id);
   }
 
   failed(error: Error): void {
@@ -129,8 +129,8 @@ export class WaitingRequest implements OutgoingEvent, Identified {
    */
   stopWaiting(error?: Error): void {
     if (!this.#end()) return;
-    if (this.#id !== undefined) this.#withdraw(this.#id);
-    else if (!this.#table.takeBack(this)) this.#withdrawOnceStored = true;
+    if (this.#id !== undefined) this.#cancelStored(this.#id);
+    else if (!this.#callbacks.takeBack(this)) this.#cancelOnceStored = true;
     if (error) this.#listener.failed(error);
   }
 
@@ -139,15 +139,15 @@ export class WaitingRequest implements OutgoingEvent, Identified {
     this.stopWaiting(new TimeoutExpiredError(`no response to '${this.#action}' within ${within}`));
   }
 
-  #withdraw(id: string): void {
-    this.#table.cancelStored(this, id, timestampOf(id) + this.#expiresWithin);
+  #cancelStored(id: string): void {
+    this.#callbacks.cancelStored(this, id, timestampOf(id) + this.#expiresWithin);
   }
 
   #end(): boolean {
     if (this.#ended) return false;
     this.#ended = true;
     clearTimeout(this.#timer);
-    this.#table.ended(this);
+    this.#callbacks.ended(this);
     return true;
   }
 }

@@ -131,7 +131,7 @@ export class MemoryBroker {
     this.#requests.set(event.requestId, { event, listener, deadline, origin });
     listener.stored?.(origin);
     return () => {
-      this.#withdraw(event.requestId);
+      this.#cancelRequest(event.requestId);
     };
   }
 
@@ -235,11 +235,11 @@ export class MemoryBroker {
 
   #fail(requestId: string, error: Error): void {
     const request = this.#requests.get(requestId);
-    this.#withdraw(requestId);
+    this.#cancelRequest(requestId);
     request?.listener.failed(error);
   }
 
-  #withdraw(requestId: string): void {
+  #cancelRequest(requestId: string): void {
     const request = this.#requests.get(requestId);
     if (!request) return;
     this.#requests.delete(requestId);
