@@ -42,7 +42,7 @@ interface Scripts {
       group: string;
       first: string;
       stop: string;
-      endings: { inbox: number; replies: string; ids: string[] }[];
+      inboxSettlements: { inbox: number; replies: string; ids: string[] }[];
     },
   ) => ScriptCall;
 }
@@ -89,29 +89,29 @@ async function startWorker(url: string, handled: (event: object) => void): Promi
         const part = entries.slice(i, i + EARLY);
         const inboxes: string[] = [];
         // Events, and those that are answered into each inbox.
-        const endings = [{ replies: [] as string[], ids: [] as string[] }];
+        const byInbox = [{ replies: [] as string[], ids: [] as string[] }];
         for (const [id, [, json = '', , replyTo = '']] of part) {
           const event = JSON.parse(json) as { action: string; payload: string };
           const requestId = /\d+/.exec(json)?.[0] ?? '';
           if (event.action === EVENT) {
-            endings[0]?.ids.push(id);
+            byInbox[0]?.ids.push(id);
             handled(event);
             continue;
           }
           const inbox = `bench(inbox):${replyTo}`;
           const number = inboxes.indexOf(inbox) + 1 || inboxes.push(inbox);
-          const ending = (endings[number] ??= { replies: [], ids: [] });
+          const settlement = (byInbox[number] ??= { replies: [], ids: [] });
           const response = JSON.stringify({ response: JSON.parse(event.payload) as unknown });
-          ending.replies.push(`["${requestId}",1,0,1,${response}]`);
-          ending.ids.push(id);
+          settlement.replies.push(`["${requestId}",1,0,1,${response}]`);
+          settlement.ids.push(id);
         }
         const [first = '', stop] = [part[0]?.[0], after(part.at(-1)?.[0] ?? '')];
-        const told = endings.map(({ replies, ids }, inbox) => {
+        const settlements = byInbox.map(({ replies, ids }, inbox) => {
           return { inbox, replies: inbox === 0 ? '' : `[${replies.join('\n,')}]`, ids };
         });
         const call = settle(
           { eventStream: STREAM, inboxes },
-          { group: GROUP, first, stop, endings: told.filter(({ ids }) => ids.length > 0) },
+          { group: GROUP, first, stop, inboxSettlements: settlements.filter(({ ids }) => ids.length > 0) },
         );
         run(redis, call).catch(() => undefined);
       }

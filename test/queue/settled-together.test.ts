@@ -122,9 +122,9 @@ describe('requests that are settled together', () => {
     await redis.xdel(inbox, (await redis.xadd(inbox, '*', 'created', '')) as string);
     await redis.xreadgroup('GROUP', GROUP, 'w.1.60000', 'COUNT', 4, 'STREAMS', stream, '>');
     const settled = ids.slice(0, 4);
-    const endings = [{ inbox: 1, replies: '[1\n,2\n,3\n,4]', ids: settled }];
+    const inboxSettlements = [{ inbox: 1, replies: '[1\n,2\n,3\n,4]', ids: settled }];
     const keys = { eventStream: stream, inboxes: [inbox] };
-    const call = scripts.settle(keys, { group: GROUP, first: '', stop: '', endings, pushes: '' });
+    const call = scripts.settle(keys, { group: GROUP, first: '', stop: '', inboxSettlements, pushes: '' });
     const settle = () => runScript(redis, call);
     const replies = async () =>
       (await redis.xrange(inbox, '-', '+')).map(([, [, text = '']]) => JSON.parse(text) as number[]);

@@ -61,8 +61,8 @@ class OlderWorker {
       inboxes: [`${this.queue}(inbox):${field('reply_to')}`],
     };
     const replies = JSON.stringify([[uuid, 1, 0, 1, { response: answer }]]);
-    const endings = [{ inbox: 1, replies, ids: [held.id] }];
-    const args = { group: GROUP, first: '', stop: '', endings, pushes: '' };
+    const inboxSettlements = [{ inbox: 1, replies, ids: [held.id] }];
+    const args = { group: GROUP, first: '', stop: '', inboxSettlements, pushes: '' };
     expect(await runScript(redis, scripts.settle(keys, args))).toEqual([]);
   }
 

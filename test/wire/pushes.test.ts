@@ -96,8 +96,8 @@ describe('a settlement is whole', () => {
   async function settleOne(client: Redis, stream: string, inbox: string) {
     const id = String(await client.xadd(stream, '*', 'event', '{}', 'reply_to', 'client'));
     await client.xreadgroup('GROUP', GROUP, 'w.1.60000', 'STREAMS', stream, '>');
-    const endings = [{ inbox: 1, replies: '[1]', ids: [id] }];
-    const args = { group: GROUP, first: '', stop: '', endings, pushes: 'publish' };
+    const inboxSettlements = [{ inbox: 1, replies: '[1]', ids: [id] }];
+    const args = { group: GROUP, first: '', stop: '', inboxSettlements, pushes: 'publish' };
     const lost = await runScript(client, scripts.settle({ eventStream: stream, inboxes: [inbox] }, args));
     return { lost, left: await client.xlen(stream) };
   }

@@ -70,7 +70,7 @@ export class LaneCalls {
       group: GROUP,
       first: isRange ? first : '',
       stop: isRange ? stop : '',
-      endings: [{ inbox: 0, replies: '', ids: held.map(({ id }) => id) }],
+      inboxSettlements: [{ inbox: 0, replies: '', ids: held.map(({ id }) => id) }],
       pushes: '',
     };
     const keys = Object.assign({ inboxes: [] }, this.keys);

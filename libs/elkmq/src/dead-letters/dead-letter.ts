@@ -1,7 +1,5 @@
-import type { StreamEntry } from '../model/stream-entries.js';
 import { valueOf } from '../model/codec.js';
-import { readEntry, timestampOf, type QueuedEvent } from '../model/entry.js';
-import { orderingKeyOf } from '../model/ordering-key.js';
+import { readEntry, type HandedOutEntry } from '../model/entry.js';
 import { JsonParseError } from '../model/errors.js';
 import { describeThrown, type DescribedError } from '../model/thrown.js';
 import type { ServiceEvent } from '../model/service-event.js';
@@ -75,28 +73,8 @@ export interface DeadLetterCap {
   readonly maxAge: number;
 }
 
-/** An entry whose attempt ends: an event, or an entry that holds none. */
-export type EndingEntry = Omit<QueuedEvent, 'event' | 'due' | 'headers' | 'metadata'> & {
-  readonly event?: ServiceEvent;
-  readonly due?: number;
-};
-
-/** An entry that holds no event, or none that can be read. A legacy client may have written it. */
-export function describeEntry([id, fields]: StreamEntry): EndingEntry {
-  const origin = originOf(id, fields ?? []);
-  const common = { id, origin, attempt: 1, timestamp: timestampOf(origin), isOurs: false };
-  return { ...common, fields: fields ?? [], orderingKey: orderingKeyOf(fields ?? []) };
-}
-
-/** The origin that an entry names, unless it is no id. */
-function originOf(id: string, fields: readonly string[]): string {
-  const index = fields.findIndex((name, i) => i % 2 === 0 && name === 'origin');
-  const origin = fields[index + 1] ?? '';
-  return index >= 0 && /^\d{1,20}-\d{1,20}$/.test(origin) ? origin : id;
-}
-
 export function createLetter(
-  { origin, fields, attempt, timestamp }: EndingEntry,
+  { origin, fields, attempt, timestamp }: HandedOutEntry,
   reason: DeadLetterReason,
   error: unknown,
   consumer: string,

@@ -1,5 +1,4 @@
 import type { QueueContext } from '../context/queue-context.js';
-import { describeEntry } from '../dead-letters/dead-letter.js';
 import { ConnectionError, DequeueError, EmptyQueueError, EventQueueError } from '../model/errors.js';
 import { ACKNOWLEDGE, DROP, LEAVE_TO_LEGACY } from '../settling/outcome.js';
 import type { OutcomeWriter } from '../settling/outcome-writer.js';
@@ -13,7 +12,7 @@ import type { StreamEntry } from '../model/stream-entries.js';
 import { ServiceEvent, type TimestampedEvent } from '../model/service-event.js';
 import type { Dequeuer } from './dequeuer.js';
 import type { Waiters } from './waiters.js';
-import { nudgeOf, readEntry, type QueuedEvent } from '../model/entry.js';
+import { entryWithoutEvent, nudgeOf, readEntry, type QueuedEvent } from '../model/entry.js';
 
 /** The place of a dequeuer among those of all partitions. */
 export interface DequeuerOfPartition {
@@ -133,7 +132,7 @@ export class QueueDequeuer implements Dequeuer {
 
   async #accept(entry: StreamEntry, worker: string): Promise<TimestampedEvent | undefined> {
     if (nudgeOf(entry) !== undefined) {
-      await this.#writer.writeOutcome(describeEntry(entry), DROP, worker);
+      await this.#writer.writeOutcome(entryWithoutEvent(entry), DROP, worker);
       return undefined;
     }
     let queued: QueuedEvent | undefined;
@@ -141,12 +140,12 @@ export class QueueDequeuer implements Dequeuer {
       queued = readEntry(entry);
     } catch (error) {
       const outcome = { kind: 'dead-letter', reason: 'malformed', error } as const;
-      await this.#writer.writeOutcome(describeEntry(entry), outcome, worker);
+      await this.#writer.writeOutcome(entryWithoutEvent(entry), outcome, worker);
       throw error;
     }
     // The entry holds no event: see `readEntry`.
     if (!queued) {
-      await this.#writer.writeOutcome(describeEntry(entry), LEAVE_TO_LEGACY, worker);
+      await this.#writer.writeOutcome(entryWithoutEvent(entry), LEAVE_TO_LEGACY, worker);
       return undefined;
     }
     const isTaken = await this.#writer.writeOutcome(queued, ACKNOWLEDGE, worker);

@@ -1,8 +1,15 @@
-import { nameOfMessage, nudgeOf, readEntry, type QueuedEvent } from '../model/entry.js';
+import {
+  entryWithoutEvent,
+  nameOfMessage,
+  nudgeOf,
+  readEntry,
+  type HandedOutEntry,
+  type QueuedEvent,
+} from '../model/entry.js';
 import { AbandonedError } from '../model/errors.js';
 import type { StreamEntry } from '../model/stream-entries.js';
 import type { OwnerGuard } from '../consumer/session.js';
-import { describeEntry, type EndingEntry, type DeadLetterReason } from '../dead-letters/dead-letter.js';
+import type { DeadLetterReason } from '../dead-letters/dead-letter.js';
 import type { QueueContext } from '../context/queue-context.js';
 import { send } from '../redis/scripts.js';
 import type { Delivery } from '../settling/delivery.js';
@@ -42,23 +49,23 @@ export class AbandonmentPolicy {
     const [entry = [id, null]] = entries as StreamEntry[];
     // Redis 6 keeps an entry pending that was deleted. A nudge has no message.
     if (!entry[1] || nudgeOf(entry) !== undefined) {
-      await this.#end(describeEntry(entry), DROP, guard);
+      await this.#end(entryWithoutEvent(entry), DROP, guard);
       return;
     }
     if (!isWon && legacy.isContested(entry)) {
-      await this.#end(describeEntry(entry), { kind: 'requeue', isAttempt: false }, guard);
+      await this.#end(entryWithoutEvent(entry), { kind: 'requeue', isAttempt: false }, guard);
       return;
     }
     let queued: QueuedEvent | undefined;
     try {
       queued = readEntry(entry);
     } catch (error) {
-      await this.#bury(describeEntry(entry), 'malformed', error as Error, guard);
+      await this.#bury(entryWithoutEvent(entry), 'malformed', error as Error, guard);
       return;
     }
     if (queued) await this.#giveUp(queued, hasAnswered, guard);
     // The entry holds no event: see `readEntry`.
-    else await this.#end(describeEntry(entry), LEAVE_TO_LEGACY, guard);
+    else await this.#end(entryWithoutEvent(entry), LEAVE_TO_LEGACY, guard);
   }
 
   /** Gives up an attempt of this worker. */
@@ -80,7 +87,12 @@ export class AbandonmentPolicy {
     }
   }
 
-  async #bury(dead: EndingEntry, reason: DeadLetterReason, error: Error, guard: OwnerGuard): Promise<void> {
+  async #bury(
+    dead: HandedOutEntry,
+    reason: DeadLetterReason,
+    error: Error,
+    guard: OwnerGuard,
+  ): Promise<void> {
     const errorForCaller = error instanceof AbandonedError ? error : undefined;
     if (await this.#end(dead, { kind: 'dead-letter', reason, error, errorForCaller }, guard)) {
       const { event, origin } = dead;
@@ -89,7 +101,7 @@ export class AbandonmentPolicy {
     }
   }
 
-  #end(entry: EndingEntry, outcome: Outcome, guard: OwnerGuard): Promise<boolean> {
+  #end(entry: HandedOutEntry, outcome: Outcome, guard: OwnerGuard): Promise<boolean> {
     return this.#writer.writeOutcome(entry, outcome, guard.consumer, guard);
   }
 }

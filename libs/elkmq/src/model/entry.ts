@@ -2,6 +2,7 @@ import { ERRORS_FIELD, withAttemptError } from './attempt-errors.js';
 import { decodeEvent } from './codec.js';
 import type { StreamEntry } from './stream-entries.js';
 import { JsonParseError } from './errors.js';
+import { orderingKeyOf } from './ordering-key.js';
 import type { ServiceEvent, Timestamp } from './service-event.js';
 
 /** An entry of the event stream that holds an event. */
@@ -32,6 +33,12 @@ export interface QueuedEvent {
   /** Messages with the same one are handled one at a time, in order. */
   readonly orderingKey?: string | undefined;
 }
+
+/** An entry that was handed out: an event, or an entry that holds none. */
+export type HandedOutEntry = Omit<QueuedEvent, 'event' | 'due' | 'headers' | 'metadata'> & {
+  readonly event?: ServiceEvent;
+  readonly due?: number;
+};
 
 /** The name of a message in a line of the log. The line leads to its dead letter. */
 export function nameOfMessage({ event, origin }: Pick<QueuedEvent, 'event' | 'origin'>): string {
@@ -160,4 +167,18 @@ export function readEntry([id, fields]: StreamEntry): QueuedEvent | undefined {
     deduplication: replyTo ? deduplication : undefined,
     orderingKey,
   };
+}
+
+/** An entry that holds no event, or none that can be read. A legacy client may have written it. */
+export function entryWithoutEvent([id, fields]: StreamEntry): HandedOutEntry {
+  const origin = originOf(id, fields ?? []);
+  const common = { id, origin, attempt: 1, timestamp: timestampOf(origin), isOurs: false };
+  return { ...common, fields: fields ?? [], orderingKey: orderingKeyOf(fields ?? []) };
+}
+
+/** The origin that an entry names, unless it is no id. */
+function originOf(id: string, fields: readonly string[]): string {
+  const index = fields.findIndex((name, i) => i % 2 === 0 && name === 'origin');
+  const origin = fields[index + 1] ?? '';
+  return index >= 0 && /^\d{1,20}-\d{1,20}$/.test(origin) ? origin : id;
 }

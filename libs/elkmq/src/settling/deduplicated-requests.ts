@@ -137,18 +137,18 @@ export class DeduplicatedRequests {
   /** @param known what an earlier call has shown */
   async #settle(attempt: Delivery, settlement: Settlement, known: Known = {}): Promise<void> {
     const { replies, finished } = settlement;
-    let fate: SettlementResult = 'kept';
+    let result: SettlementResult = 'kept';
     let failure: unknown;
     try {
       const guard = { consumer: attempt.read.consumer, minIdleMs: 0 };
       const answer = await this.#call(attempt.queued, finished ? 'end' : 'part', replies, guard, known);
-      if (answer <= IN_DOUBT) fate = answer === IN_DOUBT ? 'in doubt' : 'lost';
+      if (answer <= IN_DOUBT) result = answer === IN_DOUBT ? 'in doubt' : 'lost';
     } catch (error) {
       failure = error;
     }
     const otherwise = isReplyError(failure) && !known.isSubstitute ? attempt.refused(failure) : undefined;
     if (otherwise) return this.#settle(attempt, otherwise, { isSubstitute: true });
-    attempt.onSettled(fate, failure);
+    attempt.onSettled(result, failure);
   }
 
   async #share(

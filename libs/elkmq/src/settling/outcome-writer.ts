@@ -3,13 +3,12 @@ import {
   ABANDONED_LETTER,
   createLetter,
   shortJsonOf,
-  type EndingEntry,
   type DeadLetterCap,
 } from '../dead-letters/dead-letter.js';
 import type { TrimReport } from '../dead-letters/trim-report.js';
 import type { QueueContext } from '../context/queue-context.js';
 import { describeAttemptError } from '../model/attempt-errors.js';
-import { fieldsOfNext } from '../model/entry.js';
+import { fieldsOfNext, type HandedOutEntry } from '../model/entry.js';
 import { GROUP } from '../model/keys.js';
 import { DEFAULTS } from '../model/options.js';
 import { failureFrame } from '../model/reply-frame.js';
@@ -66,13 +65,13 @@ export class OutcomeWriter {
 
   /**
    * Carries out `outcome`.
-   * @param entry an event, or an entry that holds none (see `describeEntry`)
+   * @param entry an event, or an entry that holds none (see `entryWithoutEvent`)
    * @param consumer the one that had the entry last
    * @param guard the owner that the entry must still have, if that is another consumer
    * @returns false when the attempt had been ended before, by others
    */
   async writeOutcome(
-    entry: EndingEntry,
+    entry: HandedOutEntry,
     outcome: Outcome,
     consumer: string,
     guard = ANY_OWNER,
@@ -82,7 +81,7 @@ export class OutcomeWriter {
     return isDone;
   }
 
-  #write(entry: EndingEntry, outcome: Outcome, consumer: string, guard: OwnerGuard): Promise<boolean> {
+  #write(entry: HandedOutEntry, outcome: Outcome, consumer: string, guard: OwnerGuard): Promise<boolean> {
     switch (outcome.kind) {
       case 'acknowledge':
         return entry.isOurs ? this.#deleteEntry(entry) : this.#answerLegacy(entry);
@@ -103,7 +102,7 @@ export class OutcomeWriter {
     }
   }
 
-  #count({ due, timestamp }: EndingEntry, outcome: Outcome): void {
+  #count({ due, timestamp }: HandedOutEntry, outcome: Outcome): void {
     const { rates, clock } = this.#context;
     if (outcome.kind === 'acknowledge' || outcome.kind === 'legacy-response')
       rates.countHandled(due ?? timestamp, clock);
@@ -121,16 +120,16 @@ export class OutcomeWriter {
     );
   }
 
-  #deleteEntry({ id, origin, orderingKey }: EndingEntry): Promise<boolean> {
+  #deleteEntry({ id, origin, orderingKey }: HandedOutEntry): Promise<boolean> {
     const keyed = orderingKey === undefined ? [] : [id, orderingKey, origin];
-    const endings = [{ inbox: 0, replies: '', ids: [id] }];
-    const args = { group: GROUP, first: '', stop: '', endings, pushes: '' };
+    const inboxSettlements = [{ inbox: 0, replies: '', ids: [id] }];
+    const args = { group: GROUP, first: '', stop: '', inboxSettlements, pushes: '' };
     const call = settleCall(this.#context.keys, [], args, keyed);
     return this.#endAttempt(call, (lost) => (lost as string[]).length === 0);
   }
 
   /** The time until the next attempt is rounded up. */
-  #delay(entry: EndingEntry, { delayMs, failure }: Retry): Promise<boolean> {
+  #delay(entry: HandedOutEntry, { delayMs, failure }: Retry): Promise<boolean> {
     const { id, origin, attempt, orderingKey = '' } = entry;
     const error = failure && describeAttemptError(failure.error, attempt, this.#context.clock.now());
     const fields = JSON.stringify(fieldsOfNext(entry, error));
@@ -139,13 +138,13 @@ export class OutcomeWriter {
   }
 
   /** @param response the response to the legacy client, if one is due */
-  #answerLegacy(entry: EndingEntry, response?: ServiceEvent): Promise<boolean> {
+  #answerLegacy(entry: HandedOutEntry, response?: ServiceEvent): Promise<boolean> {
     const call = this.#context.legacy.answerCall(entry, response);
     return this.#endAttempt(call, (done) => done === 1, entry.origin);
   }
 
   async #bury(
-    dead: EndingEntry,
+    dead: HandedOutEntry,
     { reason, error, errorForCaller }: BecomeDeadLetter,
     consumer: string,
     guard: OwnerGuard,
@@ -195,19 +194,19 @@ export class OutcomeWriter {
     return true;
   }
 
-  #expire(entry: EndingEntry): Promise<boolean> {
+  #expire(entry: HandedOutEntry): Promise<boolean> {
     const { event } = entry;
     return event ? this.deduplicated.expireRequest({ ...entry, event }) : Promise.resolve(false);
   }
 
   /** Always answers true: an entry that has another owner is left alone, and nothing tells of it. */
-  async #requeue({ id }: EndingEntry, { isAttempt, error }: Requeue, guard: OwnerGuard): Promise<boolean> {
+  async #requeue({ id }: HandedOutEntry, { isAttempt, error }: Requeue, guard: OwnerGuard): Promise<boolean> {
     const described = error && describeThrown(error);
     await requeue(this.#context, [id], this.#timeoutMs, isAttempt ? 1 : 0, guard, described);
     return true;
   }
 
-  async #leaveToLegacy({ id, fields }: EndingEntry): Promise<boolean> {
+  async #leaveToLegacy({ id, fields }: HandedOutEntry): Promise<boolean> {
     return (await this.#call(this.#context.legacy.leaveCall(id, fields))) === 1;
   }
 

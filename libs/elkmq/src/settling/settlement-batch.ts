@@ -26,7 +26,7 @@ export interface Settlable extends ReadEntry {
    * The settlement that was taken is in Redis, or will never be.
    * @param error why it will not be
    */
-  onSettled(fate: SettlementResult, error?: unknown): void;
+  onSettled(result: SettlementResult, error?: unknown): void;
   /**
    * Redis refuses the settlement that was taken, and always will. The attempt ends with another settlement in
    * its place.
@@ -60,7 +60,7 @@ export interface SettlementCall {
 }
 
 /** The attempts that finish with replies to one inbox. */
-interface Ending {
+interface InboxSettlement {
   readonly replies: string[];
   readonly ids: string[];
 }
@@ -76,14 +76,14 @@ export class SettlementBatch {
   /** The number of each client's inbox among the inboxes, from 1. */
   readonly #inboxNumbers = new Map<string, number>();
   readonly #finished: Settlable[] = [];
-  readonly #lastWords: Settlement[] = [];
+  readonly #finishedSettlements: Settlement[] = [];
   readonly #range = new ContiguousRange();
   /** Those with an ordering key: id, key and origin in turn. */
   readonly #keyed: string[] = [];
   /** The attempts that finish, by the number of the inbox. Inboxes without such attempts have no place. */
-  readonly #endings: Ending[] = [];
+  readonly #byInbox: InboxSettlement[] = [];
   readonly #unfinished: Settlable[] = [];
-  readonly #words: Settlement[] = [];
+  readonly #unfinishedSettlements: Settlement[] = [];
   readonly #parts: { id: string; consumer: string; inbox: number; replies: string }[] = [];
 
   /** @param most the largest number of attempts */
@@ -104,14 +104,14 @@ export class SettlementBatch {
     this.size += joined.length;
     if (finished) {
       this.#finished.push(attempt);
-      this.#lastWords.push(settlement);
+      this.#finishedSettlements.push(settlement);
       this.#range.addEntry(attempt);
-      this.#addEnding(inbox, attempt.id, joined);
+      this.#addToInbox(inbox, attempt.id, joined);
       const { orderingKey, origin } = attempt.queued;
       if (orderingKey !== undefined) this.#keyed.push(attempt.id, orderingKey, origin);
     } else {
       this.#unfinished.push(attempt);
-      this.#words.push(settlement);
+      this.#unfinishedSettlements.push(settlement);
       this.#parts.push({ id: attempt.id, consumer: attempt.read.consumer, inbox, replies: joined });
     }
   }
@@ -122,31 +122,31 @@ export class SettlementBatch {
     if (this.#finished.length > 0) {
       const [first, stop] = this.#range.bounds;
       // Each attempt has a line of its own: JSON has no line break.
-      const endings: Parameters<typeof scripts.settle>[1]['endings'][number][] = [];
-      this.#endings.forEach(({ replies, ids }, inbox) => {
-        endings.push({ inbox, replies: inbox === 0 ? '' : `[${replies.join('\n,')}]`, ids });
+      const inboxSettlements: Parameters<typeof scripts.settle>[1]['inboxSettlements'][number][] = [];
+      this.#byInbox.forEach(({ replies, ids }, inbox) => {
+        inboxSettlements.push({ inbox, replies: inbox === 0 ? '' : `[${replies.join('\n,')}]`, ids });
       });
-      const args = { group: GROUP, first, stop, endings, pushes: this.#pushes };
+      const args = { group: GROUP, first, stop, inboxSettlements, pushes: this.#pushes };
       calls.push({
         call: settleCall(this.#queueKeys, this.#inboxes, args, this.#keyed),
         attempts: this.#finished,
-        settlements: this.#lastWords,
+        settlements: this.#finishedSettlements,
       });
     }
     if (this.#unfinished.length > 0) {
       calls.push({
         call: scripts.answerInPart(keys, { group: GROUP, attempts: this.#parts, pushes: this.#pushes }),
         attempts: this.#unfinished,
-        settlements: this.#words,
+        settlements: this.#unfinishedSettlements,
       });
     }
     return calls;
   }
 
-  #addEnding(inbox: number, id: string, replies: string): void {
-    const ending = (this.#endings[inbox] ??= { replies: [], ids: [] });
-    ending.replies.push(replies);
-    ending.ids.push(id);
+  #addToInbox(inbox: number, id: string, replies: string): void {
+    const settlement = (this.#byInbox[inbox] ??= { replies: [], ids: [] });
+    settlement.replies.push(replies);
+    settlement.ids.push(id);
   }
 
   /** The number of the inbox among the inboxes; 0 when there is none to write to. */

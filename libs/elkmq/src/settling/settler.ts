@@ -1,7 +1,6 @@
 import type { Slots } from '../consumer/slots.js';
-import type { EndingEntry } from '../dead-letters/dead-letter.js';
 import type { QueueContext } from '../context/queue-context.js';
-import { nameOfMessage, type QueuedEvent } from '../model/entry.js';
+import { nameOfMessage, type HandedOutEntry, type QueuedEvent } from '../model/entry.js';
 import { AbandonedError, EnqueueError } from '../model/errors.js';
 import { ServiceEvent } from '../model/service-event.js';
 import { Summary } from '../model/summary.js';
@@ -111,7 +110,7 @@ export class Settler implements DeliverySettler {
    * Ends an entry that is handed to no handler.
    * @param consumer the one that has it
    */
-  endEntry(entry: EndingEntry, outcome: Outcome, consumer: string): void {
+  endEntry(entry: HandedOutEntry, outcome: Outcome, consumer: string): void {
     this.#writer.writeOutcome(entry, outcome, consumer).catch((error: unknown) => {
       this.#listener.error?.(unwritten(`the outcome of entry ${entry.id} (${outcome.kind})`, error));
     });

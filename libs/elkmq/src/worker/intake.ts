@@ -2,10 +2,9 @@ import type { GroupConsumer, Intake } from '../consumer/group-consumer.js';
 import { FlowControl } from '../consumer/flow-control.js';
 import type { InHandCount, Slots, SlotUser } from '../consumer/slots.js';
 import type { Read } from '../consumer/session.js';
-import { describeEntry } from '../dead-letters/dead-letter.js';
 import type { Contest } from '../legacy/bridge.js';
 import type { QueueContext } from '../context/queue-context.js';
-import { nudgeOf, readEntry } from '../model/entry.js';
+import { entryWithoutEvent, nudgeOf, readEntry } from '../model/entry.js';
 import { EnqueueError } from '../model/errors.js';
 import type { StreamEntry } from '../model/stream-entries.js';
 import { Delivery } from '../settling/delivery.js';
@@ -181,7 +180,7 @@ export class WorkerIntake implements Intake, SlotUser {
     const due = nudgeOf(entry);
     if (due !== undefined) {
       this.#dueTimes.expectDue(due);
-      this.#settler.endEntry(describeEntry(entry), DROP, read.consumer);
+      this.#settler.endEntry(entryWithoutEvent(entry), DROP, read.consumer);
       return;
     }
     let queued;
@@ -190,11 +189,11 @@ export class WorkerIntake implements Intake, SlotUser {
     } catch (error) {
       this.#listener.notHandled(`entry ${entry[0]}`, 'malformed', error);
       const outcome = { kind: 'dead-letter', reason: 'malformed', error } as const;
-      this.#settler.endEntry(describeEntry(entry), outcome, read.consumer);
+      this.#settler.endEntry(entryWithoutEvent(entry), outcome, read.consumer);
       return;
     }
     // The entry holds no event: see `readEntry`.
-    if (!queued) this.#settler.endEntry(describeEntry(entry), LEAVE_TO_LEGACY, read.consumer);
+    if (!queued) this.#settler.endEntry(entryWithoutEvent(entry), LEAVE_TO_LEGACY, read.consumer);
     else this.#deliver(new Delivery(queued, read, this.#settler, nth));
   }
 

@@ -10,7 +10,7 @@
 --   first             as in settle
 --   stop
 --   keyed             JSON array of the attempts with an ordering key: id, key and origin of each in turn
---   endings...        per inbox: inbox: number, replies, ids...
+--   inbox_settlements...  per inbox: inbox: number, replies, ids...
 -- Returns the ids of the attempts whose worker does not own the entry any more.
 
 -- include shared/lanes/release.lua

@@ -9,7 +9,7 @@
 --   group
 --   first             id of the first entry, when the entries are a contiguous range of the stream; else ''
 --   stop              least id after the last entry of that range; else ''
---   endings...        per inbox: inbox: number, replies, ids...
+--   inbox_settlements...  per inbox: inbox: number, replies, ids...
 --                     `inbox` is its number among the inboxes, 0 when there are no replies. `replies` is a
 --                     JSON array with a line for each attempt, '' when there are none. `ids` are the entries.
 
@@ -39,7 +39,7 @@ local function trim()
   return type(redis.pcall('XTRIM', event_stream, 'MINID', stop)) == 'number'
 end
 
-local whole, i = {}, endings_at
+local whole, i = {}, inbox_settlements_at
 while i < #ARGV do
   local inbox, replies, length = ARGV[i], ARGV[i + 1], ARGV[i + 2]
   local from, last = i + 3, i + 2 + length
