@@ -66,12 +66,12 @@ export class ConnectionEvents implements ConnectionListener {
 
   status(status: ConnectionStatus): void {
     if (status === 'connecting') return;
-    const told = status === 'closed' ? 'disconnected' : status;
-    this.#isConnected = told === 'connected';
+    const reported = status === 'closed' ? 'disconnected' : status;
+    this.#isConnected = reported === 'connected';
     this.#hasBeenConnected ||= this.#isConnected;
     clearTimeout(this.#awayTimer);
     clearTimeout(this.#backTimer);
-    if (told === 'reconnecting') {
+    if (reported === 'reconnecting') {
       this.#awayTimer = setTimeout(() => {
         this.#away();
       }, UNNOTICED_MS).unref();
@@ -82,8 +82,8 @@ export class ConnectionEvents implements ConnectionListener {
         this.#back();
       }, STABLE).unref();
     }
-    this.#next(told);
-    this.#emit(told);
+    this.#next(reported);
+    this.#emit(reported);
   }
 
   error(error: Error): void {

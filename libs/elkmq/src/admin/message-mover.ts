@@ -21,7 +21,7 @@ interface ChosenMessage {
 }
 
 /** The answers of the calls of `start_move` so far. */
-interface Told {
+interface MoveAnswers {
   /** The messages that stay. */
   readonly stayed: Map<string, StayReason>;
   /** The messages that are neither an entry nor a delayed or dead message. */
@@ -69,30 +69,30 @@ export class MessageMover {
     ids: readonly string[],
     count: (more: number) => void,
   ): Promise<ReadonlyMap<string, StayReason>> {
-    const told: Told = { stayed: new Map(), missing: new Set() };
+    const answers: MoveAnswers = { stayed: new Map(), missing: new Set() };
     const chosen = [...new Set(ids)].sort(compareIds).map((id) => ({ id, orderingKey: '' }));
-    await this.#moveChosen(chosen, told, count);
-    const ordered = await this.#findOrdered(told);
-    for (const { id } of ordered) told.stayed.delete(id);
-    await this.#moveChosen(ordered, told, count);
-    return told.stayed;
+    await this.#moveChosen(chosen, answers, count);
+    const ordered = await this.#findOrdered(answers);
+    for (const { id } of ordered) answers.stayed.delete(id);
+    await this.#moveChosen(ordered, answers, count);
+    return answers.stayed;
   }
 
   async #moveChosen(
     messages: readonly ChosenMessage[],
-    told: Told,
+    answers: MoveAnswers,
     count: (more: number) => void,
   ): Promise<void> {
     let left = messages;
     while (left.length > 0) {
-      const looked = await this.#start(left.slice(0, STEP.messages), told);
+      const looked = await this.#start(left.slice(0, STEP.messages), answers);
       await this.#moving.deliver(count);
       left = left.slice(looked);
     }
   }
 
   /** @returns the number of messages that were looked at */
-  async #start(messages: readonly ChosenMessage[], { stayed, missing }: Told): Promise<number> {
+  async #start(messages: readonly ChosenMessage[], { stayed, missing }: MoveAnswers): Promise<number> {
     const doubt: Doubt = { isInDoubt: false };
     const to = this.#moving.target;
     const args = { group: GROUP, to, floor: this.#moving.floor, budget: STEP.bytes, messages };
@@ -107,7 +107,7 @@ export class MessageMover {
   }
 
   /** Finds those of the missing messages that wait, or did so, behind another one of their ordering key. */
-  async #findOrdered({ missing }: Told): Promise<ChosenMessage[]> {
+  async #findOrdered({ missing }: MoveAnswers): Promise<ChosenMessage[]> {
     if (missing.size === 0) return [];
     const found = await findOrdered(this.#context, [...missing]);
     // The first one of a key goes first.

@@ -36,12 +36,12 @@ export async function setPartitionLimits(
   const count = partitions.length;
   refuseBelow('concurrency', concurrency, count);
   refuseBelow('rate.limit', rate?.limit, count);
-  const shareOf = (value: number, place: number): number =>
-    Math.floor(value / count) + (place < value % count ? 1 : 0);
-  const set = partitions.map((context, place) =>
+  const shareOf = (value: number, partition: number): number =>
+    Math.floor(value / count) + (partition < value % count ? 1 : 0);
+  const set = partitions.map((context, partition) =>
     setQueueLimits(context, {
-      ...(concurrency !== undefined && { concurrency: shareOf(concurrency, place) }),
-      ...(rate && { rate: { limit: shareOf(rate.limit, place), per: rate.per } }),
+      ...(concurrency !== undefined && { concurrency: shareOf(concurrency, partition) }),
+      ...(rate && { rate: { limit: shareOf(rate.limit, partition), per: rate.per } }),
     }),
   );
   await Promise.all(set);

@@ -1,7 +1,7 @@
 import type { QueueContext } from '../context/queue-context.js';
 import type { StreamEntry } from '../model/stream-entries.js';
 import { ConnectionError, DequeueError } from '../model/errors.js';
-import type { Cleaning, Contest } from '../legacy/bridge.js';
+import type { Cleaning, EntryArbiter } from '../legacy/bridge.js';
 import { GroupConsumer, joinGroup, type Intake } from '../consumer/group-consumer.js';
 import { DEFAULTS } from '../model/options.js';
 import { isNoGroup, isTransient } from '../redis/redis-errors.js';
@@ -16,7 +16,7 @@ export class EntryReader {
   readonly #context: QueueContext;
   readonly #consumer: GroupConsumer;
   readonly #cleaning: Cleaning;
-  readonly #contest: Contest;
+  readonly #arbiter: EntryArbiter;
   readonly #waiters: Waiters;
   /** The number of its partition, 0 when there are none. Dequeuers begin to read in any order. */
   readonly #partition: number;
@@ -32,7 +32,7 @@ export class EntryReader {
     this.#consumer = new GroupConsumer(source, context, DEFAULTS.lease);
     // Nobody is there to notify. Everything that is left stays, and is looked at again.
     this.#cleaning = legacy.cleanForConsumer();
-    this.#contest = legacy.openContest({
+    this.#arbiter = legacy.openArbiter({
       won: (entry) => {
         this.#serve([entry]);
       },
@@ -45,11 +45,11 @@ export class EntryReader {
       },
     });
     const intake: Intake = {
-      grantCredit: (arriving) => this.#waiters.share - this.#contest.size - arriving,
+      grantCredit: (arriving) => this.#waiters.share - this.#arbiter.size - arriving,
       maxWaitMs: () => this.#waiters.patienceMs,
       takeEntries: (entries, _asked, { consumer }) => {
         const contested = entries.filter((entry) => legacy.isContested(entry));
-        if (contested.length > 0) this.#contest.decideEntries(contested, consumer);
+        if (contested.length > 0) this.#arbiter.decideEntries(contested, consumer);
         this.#serve(contested.length === 0 ? entries : entries.filter((entry) => !contested.includes(entry)));
       },
       readFailed: (error) => {
@@ -70,7 +70,7 @@ export class EntryReader {
     for (;;) {
       const entry = await this.#readOne();
       if (!entry || !this.#context.legacy.isContested(entry)) return entry;
-      if (await this.#contest.isWon(entry, this.#consumer.directName)) return entry;
+      if (await this.#arbiter.isWon(entry, this.#consumer.directName)) return entry;
     }
   }
 
@@ -91,7 +91,7 @@ export class EntryReader {
     this.giveUp(new ConnectionError('the queue was closed'));
     await this.#cleaning.stopCleaning();
     await this.#consumer.stopReading();
-    await this.#contest.stopDeciding();
+    await this.#arbiter.stopDeciding();
     await this.#consumer.leaveGroup();
     await this.#cleaning.clearList();
   }

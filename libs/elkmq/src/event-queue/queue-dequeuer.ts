@@ -113,7 +113,7 @@ export class QueueDequeuer implements Dequeuer {
       this.#partition?.waiters,
       this.#partition?.index,
     );
-    const recovery = new AbandonmentPolicy(this.#context, this.#writer, 1, {
+    const abandonmentPolicy = new AbandonmentPolicy(this.#context, this.#writer, 1, {
       modeOf: () => 'once',
       holdsKey: () => false,
       // Nobody is there to notify. The dead letter has the reason.
@@ -125,7 +125,7 @@ export class QueueDequeuer implements Dequeuer {
       // Workers come first, because they know which messages may be started again.
       patienceLeases: 2,
       inHand: () => this.#inHand,
-      found: (entry) => recovery.recover(entry),
+      found: (entry) => abandonmentPolicy.recover(entry),
     });
     return reader;
   }
@@ -160,6 +160,6 @@ export class QueueDequeuer implements Dequeuer {
 function eventFor({ event, origin, deduplication }: QueuedEvent, partition?: number): ServiceEvent {
   if (deduplication === undefined && partition === undefined) return event;
   const { timeout, action, payload, requestId, replyTo } = event;
-  const shared = deduplication === undefined ? undefined : { origin, deduplication };
-  return new ServiceEvent(timeout, action, payload, requestId, replyTo, shared, partition);
+  const deduplicatedReply = deduplication === undefined ? undefined : { origin, deduplication };
+  return new ServiceEvent(timeout, action, payload, requestId, replyTo, deduplicatedReply, partition);
 }

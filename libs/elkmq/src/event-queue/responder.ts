@@ -10,13 +10,13 @@ import { timestampOf } from '../model/entry.js';
 /** Stores responses where their callers look for them. */
 export class Responder {
   readonly #context: QueueContext;
-  readonly #sharing: DeduplicatedRequests;
+  readonly #deduplicated: DeduplicatedRequests;
   readonly #patience: number;
 
   /** @param patience time for which each response is tried while Redis is away, ms */
-  constructor(context: QueueContext, sharing: DeduplicatedRequests, patience: number) {
+  constructor(context: QueueContext, deduplicated: DeduplicatedRequests, patience: number) {
     this.#context = context;
-    this.#sharing = sharing;
+    this.#deduplicated = deduplicated;
     this.#patience = patience;
   }
 
@@ -27,9 +27,9 @@ export class Responder {
    */
   async respond(response: ServiceEvent, json: string): Promise<Timestamp> {
     try {
-      const { shared } = response;
-      return shared
-        ? await this.#sharing.respond(response, shared, JSON.stringify(json))
+      const { deduplicatedReply } = response;
+      return deduplicatedReply
+        ? await this.#deduplicated.respond(response, deduplicatedReply, JSON.stringify(json))
         : await this.#toOne(response, json);
     } catch (error) {
       if (error instanceof EventQueueError) throw error;

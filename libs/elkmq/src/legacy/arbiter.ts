@@ -36,17 +36,17 @@ const ARBITRATION_TIMEOUT_MS = 60_000;
 export class Arbiter {
   readonly #connection: Connection;
   readonly #keys: QueueKeys;
-  readonly #contest: ArbiterListener;
+  readonly #listener: ArbiterListener;
   readonly #deciding = new Set<Promise<void>>();
   readonly #stop = new AbortController();
   /** The number of entries that are being decided for the first time. */
   #fresh = 0;
   #doubtful = 0;
 
-  constructor(connection: Connection, keys: QueueKeys, contest: ArbiterListener) {
+  constructor(connection: Connection, keys: QueueKeys, listener: ArbiterListener) {
     this.#connection = connection;
     this.#keys = keys;
-    this.#contest = contest;
+    this.#listener = listener;
   }
 
   /** The number of entries that may become this worker's at any moment. */
@@ -70,7 +70,7 @@ export class Arbiter {
       if (won.length > 0 || doubtful.length === 0) return won.length > 0;
       await this.#sleep(LOOK_PAUSES_MS[look] as number);
       if (!this.#stop.signal.aborted) continue;
-      await this.#contest.putBack(doubtful);
+      await this.#listener.putBack(doubtful);
       return false;
     }
   }
@@ -86,18 +86,18 @@ export class Arbiter {
     const isLastLook = this.#doubtful + entries.length > MAX_DOUBTFUL;
     let { won, doubtful } = await this.#look(entries, consumer, isLastLook);
     this.#fresh -= entries.length;
-    for (const entry of won) this.#contest.won(entry, consumer, false);
-    this.#contest.decided();
+    for (const entry of won) this.#listener.won(entry, consumer, false);
+    this.#listener.decided();
     this.#doubtful += doubtful.length;
     const { length } = doubtful;
     for (let look = 0; look < LOOK_PAUSES_MS.length && doubtful.length > 0; look++) {
       await this.#sleep(LOOK_PAUSES_MS[look] as number);
       if (this.#stop.signal.aborted) break;
       ({ won, doubtful } = await this.#look(doubtful, consumer, look === LOOK_PAUSES_MS.length - 1));
-      for (const entry of won) this.#contest.won(entry, consumer, true);
+      for (const entry of won) this.#listener.won(entry, consumer, true);
     }
     this.#doubtful -= length;
-    if (doubtful.length > 0) await this.#contest.putBack(doubtful);
+    if (doubtful.length > 0) await this.#listener.putBack(doubtful);
   }
 
   /** @param isLast whether entries that are not found are passed over; otherwise they are doubtful */
@@ -133,7 +133,7 @@ export class Arbiter {
       try {
         return (await callReliably(this.#connection, call, ARBITRATION_TIMEOUT_MS)) as number[];
       } catch (error) {
-        this.#contest.failed(error);
+        this.#listener.failed(error);
         await this.#sleep(RETRY_PAUSE_MS);
       }
     }

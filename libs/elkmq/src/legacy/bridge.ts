@@ -18,10 +18,8 @@ const CONSUMER_PACE_MS = 1_000;
 /** The same for a client. There may be no worker that cleans up. */
 const CLIENT_PACE_MS = 5_000;
 
-/** Is notified of the contested entries that this consumer wins. */
-export type ContestListener = ArbiterListener;
 /** Decides on contested entries. */
-export type Contest = Pick<Arbiter, 'size' | 'decideEntries' | 'isWon' | 'stopDeciding'>;
+export type EntryArbiter = Pick<Arbiter, 'size' | 'decideEntries' | 'isWon' | 'stopDeciding'>;
 /** Cleans up after legacy clients. */
 export type Cleaning = Pick<Janitor, 'stopCleaning' | 'clearList'>;
 /** Looks for the responses of legacy consumers. */
@@ -123,8 +121,8 @@ export class LegacyBridge {
     return scripts.respond(this.#keys, { request: hyphenated(requestId), response: json });
   }
 
-  /** Opens the place in which a consumer has contested entries decided. */
-  openContest(listener: ContestListener): Contest {
+  /** Opens the arbiter of a consumer. It decides on contested entries. */
+  openArbiter(listener: ArbiterListener): EntryArbiter {
     return new Arbiter(this.#connection, this.#keys, listener);
   }
 

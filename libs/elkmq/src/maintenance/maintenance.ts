@@ -21,7 +21,7 @@ const CLOCK_INTERVAL_MS = 15_000;
 /** The worker that needs this maintenance. */
 export interface MaintainedWorker {
   /** The first part of the names of its consumers. */
-  readonly worker: string;
+  readonly name: string;
   /** The number of messages that it handles at once. */
   readonly concurrency: number;
   /** The patterns that it has handlers for. */
@@ -29,13 +29,13 @@ export interface MaintainedWorker {
   /** The lease, ms. */
   readonly lease: number;
   readonly running: InFlight<Delivery>;
-  readonly recovery: AbandonmentPolicy;
+  readonly abandonmentPolicy: AbandonmentPolicy;
   /** Whether it takes nothing, because the queue is paused. */
   isPaused(): boolean;
   /** The predecessor that the queue waits for. */
   waitsFor(): string | undefined;
   /** A part of the maintenance is held up for now. */
-  readonly heldUp: TaskRefused;
+  readonly onRefused: TaskRefused;
 }
 
 /**
@@ -53,9 +53,9 @@ export class Maintenance {
   readonly #registration: WorkerRegistration;
   readonly #rates: RateFlush;
 
-  constructor(context: QueueContext, promoter: Promoter, upkept: MaintainedWorker) {
+  constructor(context: QueueContext, promoter: Promoter, maintained: MaintainedWorker) {
     const { connection, keys, clock } = context;
-    const { worker, lease, running, recovery } = upkept;
+    const { name, lease, running, abandonmentPolicy } = maintained;
     // The clock goes on as it was while Redis is away.
     const clockOptions = { name: 'the clock of Redis', intervalMs: CLOCK_INTERVAL_MS, connection };
     this.#clockTask = new PeriodicTask(clockOptions, () => clock.synchronise(connection.client, keys));
@@ -63,33 +63,33 @@ export class Maintenance {
     this.#leases = new LeaseRenewer(context, lease, () => running);
     this.#cancellations = new CancellationPoller(context, () => running);
     this.#recoverer = new Recoverer(context, {
-      worker,
+      worker: name,
       lease,
       patienceLeases: 1,
       inHand: () => idsOf(running),
-      found: (entry) => recovery.recover(entry),
+      found: (entry) => abandonmentPolicy.recover(entry),
     });
     this.#promoter = promoter;
-    this.#cleaning = context.legacy.cleanForConsumer(upkept.heldUp);
-    this.#sweeper = new LaneSweeper(context, worker, lease, upkept.heldUp);
-    this.#rates = new RateFlush(connection, keys, context.rates, upkept.heldUp);
+    this.#cleaning = context.legacy.cleanForConsumer(maintained.onRefused);
+    this.#sweeper = new LaneSweeper(context, name, lease, maintained.onRefused);
+    this.#rates = new RateFlush(connection, keys, context.rates, maintained.onRefused);
     const description = {
       host: hostname(),
       pid: process.pid,
       version: VERSION,
       queue: keys.queue,
-      handlers: [...upkept.handlers].sort(),
-      concurrency: upkept.concurrency,
+      handlers: [...maintained.handlers].sort(),
+      concurrency: maintained.concurrency,
       since: Math.floor(clock.now()),
       lease,
       features: featuresOf(!context.legacy.hasConsumers, context.pushes !== ''),
     };
     const describe = () => {
-      const waitsFor = upkept.waitsFor();
-      const changing = { running: running.size, paused: upkept.isPaused() };
+      const waitsFor = maintained.waitsFor();
+      const changing = { running: running.size, paused: maintained.isPaused() };
       return { ...description, ...changing, ...(waitsFor !== undefined && { waitsFor }) };
     };
-    this.#registration = new WorkerRegistration(context, worker, describe, upkept.heldUp);
+    this.#registration = new WorkerRegistration(context, name, describe, maintained.onRefused);
   }
 
   /**

@@ -40,7 +40,7 @@ export function describeAttemptError(thrown: unknown, attempt: number, at: numbe
   const name = cut(described.name, MAX_NAME_CHARACTERS);
   const common = { attempt, at: Math.floor(at), name };
   const brief = { ...common, message: cut(described.message, MAX_MESSAGE_CHARACTERS) };
-  const stack = placesOf(described.stack);
+  const stack = stackLinesOf(described.stack);
   return (
     jsonThatFits(stack === undefined ? brief : { ...brief, stack }) ??
     jsonThatFits(brief) ??
@@ -79,13 +79,13 @@ function isAttemptError(value: unknown): value is AttemptError {
 }
 
 /** The lines of a stack that name places, as many as there is room for. */
-function placesOf(stack: string | undefined): string | undefined {
+function stackLinesOf(stack: string | undefined): string | undefined {
   const start = stack?.search(/^ +at /m) ?? -1;
   if (stack === undefined || start < 0) return undefined;
-  const places = stack.slice(start, start + MAX_STACK_CHARACTERS);
+  const lines = stack.slice(start, start + MAX_STACK_CHARACTERS);
   // The last line may be cut.
-  const end = start + places.length < stack.length ? places.lastIndexOf('\n') : places.length;
-  return end > 0 ? places.slice(0, end) : undefined;
+  const end = start + lines.length < stack.length ? lines.lastIndexOf('\n') : lines.length;
+  return end > 0 ? lines.slice(0, end) : undefined;
 }
 
 function jsonThatFits(error: AttemptError): string | undefined {

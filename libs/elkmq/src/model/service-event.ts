@@ -54,7 +54,7 @@ export class ServiceEvent {
     payload: string | null = null,
     requestId?: string,
     replyTo?: string,
-    shared?: DeduplicatedReply,
+    deduplicatedReply?: DeduplicatedReply,
     partition?: number,
   ) {
     // The codec has checked an event that brings its id. It accepts a timeout of 0 as well.
@@ -64,7 +64,7 @@ export class ServiceEvent {
     this.payload = payload;
     this.#requestId = requestId ?? nextRequestId();
     this.#replyTo = replyTo;
-    this.#deduplicatedReply = shared;
+    this.#deduplicatedReply = deduplicatedReply;
     this.#partition = partition;
   }
 
@@ -78,8 +78,8 @@ export class ServiceEvent {
     }
     const timeout = Math.max(request.timeout, 1);
     check(timeout, action, payload);
-    const { requestId, replyTo, shared, partition } = request;
-    return new ServiceEvent(timeout, action, payload, requestId, replyTo, shared, partition);
+    const { requestId, replyTo, deduplicatedReply, partition } = request;
+    return new ServiceEvent(timeout, action, payload, requestId, replyTo, deduplicatedReply, partition);
   }
 
   /** The unsigned 128-bit integer that ties a response to its request. */
@@ -100,7 +100,7 @@ export class ServiceEvent {
   }
 
   /** @internal Is there for a request that other callers may wait for as well. */
-  get shared(): DeduplicatedReply | undefined {
+  get deduplicatedReply(): DeduplicatedReply | undefined {
     return this.#deduplicatedReply;
   }
 

@@ -8,23 +8,23 @@ export function isWildcard(words: readonly string[]): boolean {
  * because an action comes from outside and may be long.
  */
 export function matchesWords(pattern: readonly string[], words: readonly string[]): boolean {
-  let places = placesFrom(pattern, 0);
+  let positions = positionsFrom(pattern, 0);
   for (const word of words) {
     const next = new Set<number>();
-    for (const place of places) {
-      const expected = pattern[place];
-      const follows = expected === '#' ? place : place + 1;
+    for (const position of positions) {
+      const expected = pattern[position];
+      const follows = expected === '#' ? position : position + 1;
       if (expected !== '#' && expected !== '*' && expected !== word) continue;
-      for (const later of placesFrom(pattern, follows)) next.add(later);
+      for (const later of positionsFrom(pattern, follows)) next.add(later);
     }
-    places = [...next];
+    positions = [...next];
   }
-  return places.includes(pattern.length);
+  return positions.includes(pattern.length);
 }
 
-/** Returns `place` and the places after it that need no further word, because a `#` may stand for nothing. */
-function placesFrom(pattern: readonly string[], place: number): number[] {
-  const places = [place];
-  while (pattern[place] === '#') places.push(++place);
-  return places;
+/** Returns `position` and the positions after it that need no further word, because a `#` may stand for nothing. */
+function positionsFrom(pattern: readonly string[], position: number): number[] {
+  const positions = [position];
+  while (pattern[position] === '#') positions.push(++position);
+  return positions;
 }

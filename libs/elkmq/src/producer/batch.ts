@@ -84,9 +84,9 @@ export class Batch {
 
   /** Removes an event. Returns whether it was in this batch. */
   removeEvent(event: OutgoingEvent): boolean {
-    const place = this.events.indexOf(event);
-    if (place < 0) return false;
-    this.events.splice(place, 1);
+    const index = this.events.indexOf(event);
+    if (index < 0) return false;
+    this.events.splice(index, 1);
     this.size -= event.json.length;
     return true;
   }

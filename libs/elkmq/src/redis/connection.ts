@@ -62,7 +62,7 @@ export class Connection {
   #status: ConnectionStatus = 'connecting';
   /** The most telling error since the connection stood. The listener hears of one error only. */
   #lastError: Error | undefined;
-  #isTold = false;
+  #hasReported = false;
   /** Redis has refused the database, so commands would end up in another one. */
   #isMisled = false;
   readonly #waiting: (() => void)[] = [];
@@ -190,15 +190,15 @@ export class Connection {
     const ended = new Promise<unknown>((resolve) => client.once('end', resolve));
     // ioredis does not report the end of a client that waits to connect and has no connection.
     const hasNone = 'nodes' in client ? client.nodes('all').length === 0 : client.status === 'reconnecting';
-    const isTold = client.status === 'wait' || !hasNone;
+    const reportsItsEnd = client.status === 'wait' || !hasNone;
     client.disconnect();
     // A Cluster client that is closed while a node is away may never report its end.
-    if (isTold) await withinTime(ended, END_PATIENCE_MS, undefined);
+    if (reportsItsEnd) await withinTime(ended, END_PATIENCE_MS, undefined);
   }
 
   #stands(): void {
     this.#lastError = undefined;
-    this.#isTold = false;
+    this.#hasReported = false;
     this.session++;
     this.outage = performance.now() - this.#disconnectedAt;
     this.#become('connected');
@@ -209,9 +209,9 @@ export class Connection {
     const error = this.#asConnectionError(given);
     this.#lastError = moreTelling(this.#lastError, error);
     // The function of the credentials counts its failures itself.
-    const isToldAlready = this.#isTold && !(given instanceof ConnectionError);
-    if (isToldAlready || isExpected) return;
-    this.#isTold = true;
+    const isReported = this.#hasReported && !(given instanceof ConnectionError);
+    if (isReported || isExpected) return;
+    this.#hasReported = true;
     this.#listener.error?.(error);
   }
 
@@ -255,8 +255,8 @@ export class Connection {
       waiting.push(wake);
       function wake(): void {
         deadline.stop();
-        const place = waiting.indexOf(wake);
-        if (place >= 0) waiting.splice(place, 1);
+        const index = waiting.indexOf(wake);
+        if (index >= 0) waiting.splice(index, 1);
         resolve();
       }
     });

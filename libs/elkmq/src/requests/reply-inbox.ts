@@ -45,8 +45,8 @@ export class ReplyInbox {
   #isBlocking = false;
   #isClosed = false;
   /** Whether the listener knows that no replies come. */
-  #isTold = false;
-  #isRefusalTold = false;
+  #hasReported = false;
+  #hasReportedRefusal = false;
   #blockingMs = FIRST_BLOCKING_MS;
   #cancelTrial: (() => void) | undefined;
 
@@ -136,7 +136,7 @@ export class ReplyInbox {
       this.#tell(new ConnectionError(`Redis has no connection for replies: ${cause.message}`, { cause }));
     },
     recovered: () => {
-      this.#isTold = false;
+      this.#hasReported = false;
     },
     isWaiting: () => this.#receiver.isWaiting(),
     unannounced: () => {
@@ -149,17 +149,17 @@ export class ReplyInbox {
   };
 
   #tell(error: Error): void {
-    if (!this.#isTold) this.#listener.error?.(error);
-    this.#isTold = true;
+    if (!this.#hasReported) this.#listener.error?.(error);
+    this.#hasReported = true;
   }
 
   #warnOnce(error: Error): void {
-    if (this.#isRefusalTold || !(isForbidden(error, 'subscribe') || isChannelForbidden(error))) return;
+    if (this.#hasReportedRefusal || !(isForbidden(error, 'subscribe') || isChannelForbidden(error))) return;
     const { isCluster } = this.#source;
     const { connection, keys, hasPartitions } = this.#context;
     const need = pushingNeed(isCluster, hasPartitions);
     if (need.isNewer && isUnknown(error.message)) return;
-    this.#isRefusalTold = true;
+    this.#hasReportedRefusal = true;
     const missing = [isCluster ? 'ssubscribe' : 'subscribe'];
     this.#listener.warned?.(refusalSentence(connection.client, keys.rights, need, missing, error.message));
   }

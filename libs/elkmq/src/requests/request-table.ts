@@ -32,16 +32,16 @@ export class RequestTable<T extends Identified> {
   }
 
   removeRequest(request: T): void {
-    const place = this.#bucketOf(request.requestId);
+    const bucket = this.#bucketOf(request.requestId);
     let before: T | undefined;
-    let found = this.#buckets[place];
+    let found = this.#buckets[bucket];
     while (found !== undefined && found !== request) {
       before = found;
       found = found.next;
     }
     if (found === undefined) return;
     if (before) before.next = found.next;
-    else this.#buckets[place] = found.next;
+    else this.#buckets[bucket] = found.next;
     // A removed request must not refer to a younger one.
     found.next = undefined;
     this.#size--;
@@ -61,9 +61,9 @@ export class RequestTable<T extends Identified> {
   }
 
   #insert(request: T): void {
-    const place = this.#bucketOf(request.requestId);
-    request.next = this.#buckets[place];
-    this.#buckets[place] = request;
+    const bucket = this.#bucketOf(request.requestId);
+    request.next = this.#buckets[bucket];
+    this.#buckets[bucket] = request;
   }
 
   #grow(): void {

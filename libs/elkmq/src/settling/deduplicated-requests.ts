@@ -65,7 +65,7 @@ export class DeduplicatedRequests {
    */
   failRequest(request: DeduplicatedRequest, error: EventQueueError, guard: OwnerGuard): Promise<boolean> {
     const frame = failureFrame(request.event.requestId, request.attempt, error);
-    return this.#share(request, 'failed', [frame], guard);
+    return this.#notifyCallers(request, 'failed', [frame], guard);
   }
 
   /**
@@ -75,7 +75,7 @@ export class DeduplicatedRequests {
   expireRequest(request: DeduplicatedRequest): Promise<boolean> {
     const error = new TimeoutExpiredError(`'${request.event.action}' was not answered within its timeout`);
     const frame = failureFrame(request.event.requestId, request.attempt, error);
-    return this.#share(request, 'expired', [frame], ANY_OWNER);
+    return this.#notifyCallers(request, 'expired', [frame], ANY_OWNER);
   }
 
   /**
@@ -126,8 +126,8 @@ export class DeduplicatedRequests {
     }
     const [lost, others] = answer;
     for (const { attempt, settlement } of batch) {
-      const place = others.indexOf(attempt.id);
-      const waiters = place < 0 ? undefined : others[place + 1];
+      const index = others.indexOf(attempt.id);
+      const waiters = index < 0 ? undefined : others[index + 1];
       if (waiters !== undefined) void this.#settle(attempt, settlement, { waiters, doubt });
       else if (lost.includes(attempt.id)) attempt.onSettled(doubt.isInDoubt ? 'in doubt' : 'lost');
       else attempt.onSettled('kept');
@@ -151,7 +151,7 @@ export class DeduplicatedRequests {
     attempt.onSettled(result, failure);
   }
 
-  async #share(
+  async #notifyCallers(
     request: Omit<DeduplicatedRequest, 'attempt'>,
     how: How,
     replies: readonly string[],

@@ -80,7 +80,7 @@ export class SettlementBatch {
   readonly #range = new ContiguousRange();
   /** Those with an ordering key: id, key and origin in turn. */
   readonly #keyed: string[] = [];
-  /** The attempts that finish, by the number of the inbox. Inboxes without such attempts have no place. */
+  /** The attempts that finish, by the number of the inbox. Inboxes without such attempts have no element. */
   readonly #byInbox: InboxSettlement[] = [];
   readonly #unfinished: Settlable[] = [];
   readonly #unfinishedSettlements: Settlement[] = [];

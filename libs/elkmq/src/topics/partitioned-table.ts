@@ -1,7 +1,7 @@
 import type { TopicKeys } from '../model/topic-keys.js';
 import {
   changeSubscription,
-  contestedError,
+  changedByOthersError,
   MAX_TRIES,
   removeSubscription,
   writeSubscription,
@@ -49,7 +49,7 @@ export async function followSubscription(
     }
     if ((await writeSubscription(keys, name, text, wanted, true, calls)) === 'OK') return { table, hadIt };
   }
-  throw contestedError(keys, name);
+  throw changedByOthersError(keys, name);
 }
 
 /** Makes the table of a partition that of partition 0. */

@@ -18,7 +18,7 @@ export class Router {
     }
   }
 
-  /** The places of the subscriptions that get an action, in ascending order. */
+  /** The indexes of the subscriptions that get an action, in ascending order. */
   routesOf(action: string): readonly number[] {
     if (this.#wild.length === 0) return this.#exact.get(action) ?? NO_ROUTES;
     const known = this.#known.get(action);

@@ -76,7 +76,7 @@ export async function changeSubscription(
     if (answer === 'OK') return known !== undefined;
     if (answer === 'REMOVED') throw removedError(keys, name, table.removed.get(name));
   }
-  throw contestedError(keys, name);
+  throw changedByOthersError(keys, name);
 }
 
 /**
@@ -138,7 +138,7 @@ function changed(known: Subscription | undefined, { patterns, retention }: Subsc
   };
 }
 
-export function contestedError({ topic }: TopicKeys, name: string): EnqueueError {
+export function changedByOthersError({ topic }: TopicKeys, name: string): EnqueueError {
   return new EnqueueError(
     `the subscription '${name}' of the topic '${topic}' was changed by others ${String(MAX_TRIES)} times in a row`,
   );

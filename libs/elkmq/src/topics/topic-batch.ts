@@ -64,7 +64,7 @@ export function publishCall(
   { clientId, number, memory }: TopicSender,
 ): ScriptCall {
   const used = new Map<number, number>();
-  const routesOf = ({ action }: TopicEvent): string => placesOf(router.routesOf(action), used);
+  const routesOf = ({ action }: TopicEvent): string => queueIndexesOf(router.routesOf(action), used);
   const routes = events.map(routesOf);
   const unrouted = events.filter((_, index) => routes[index] === '');
   const { subscriptions, unrouted: unroutedKey, laneIds } = topicKeys;
@@ -134,12 +134,12 @@ function isCostly({ fields, delay }: OutgoingEvent): boolean {
   return delay > 0 || (fields.length > 0 && isKeyed(fields));
 }
 
-/** The routes as places among the queues that the batch uses, counted from 1. */
-function placesOf(routes: readonly number[], used: Map<number, number>): string {
-  const places = routes.map((route) => {
-    const place = used.get(route) ?? used.size + 1;
-    used.set(route, place);
-    return place;
+/** The routes as indexes among the queues that the batch uses, counted from 1. */
+function queueIndexesOf(routes: readonly number[], used: Map<number, number>): string {
+  const queueIndexes = routes.map((route) => {
+    const queueIndex = used.get(route) ?? used.size + 1;
+    used.set(route, queueIndex);
+    return queueIndex;
   });
-  return places.join(' ');
+  return queueIndexes.join(' ');
 }

@@ -2,7 +2,7 @@ import type { GroupConsumer, Intake } from '../consumer/group-consumer.js';
 import { FlowControl } from '../consumer/flow-control.js';
 import type { InHandCount, Slots, SlotUser } from '../consumer/slots.js';
 import type { Read } from '../consumer/session.js';
-import type { Contest } from '../legacy/bridge.js';
+import type { EntryArbiter } from '../legacy/bridge.js';
 import type { QueueContext } from '../context/queue-context.js';
 import { entryWithoutEvent, nudgeOf, readEntry } from '../model/entry.js';
 import { EnqueueError } from '../model/errors.js';
@@ -24,7 +24,7 @@ interface Fetched {
   readonly entry: StreamEntry;
   readonly read: Read;
   /** Its position in the read. */
-  readonly nth: number;
+  readonly positionInRead: number;
 }
 
 /**
@@ -43,7 +43,7 @@ export class WorkerIntake implements Intake, SlotUser {
   readonly #dueTimes: DueTimes;
   readonly #listener: IntakeListener;
   readonly #credit: FlowControl;
-  readonly #contest: Contest;
+  readonly #arbiter: EntryArbiter;
   readonly #stalls: StallWatch;
   #line: Fetched[] = [];
   #isStarting = false;
@@ -72,12 +72,16 @@ export class WorkerIntake implements Intake, SlotUser {
     this.#listener = listener;
     this.#credit = new FlowControl(slots, lease, this);
     this.#stalls = new StallWatch(lease);
-    this.#contest = context.legacy.openContest({
+    this.#arbiter = context.legacy.openArbiter({
       won: (entry, winner, isLate) => {
         if (isLate && this.#credit.freeSlots <= consumer.asked) void consumer.handBack([entry]);
         else {
           // Others have decided on the entry, so it counts as the entry of a read of its own.
-          this.#line.push({ entry, read: { consumer: winner, sentAt: performance.now() }, nth: 0 });
+          this.#line.push({
+            entry,
+            read: { consumer: winner, sentAt: performance.now() },
+            positionInRead: 0,
+          });
           // The entries that are won in the same callback start with it.
           if (!this.#isStarting) process.nextTick(this.#startLine);
         }
@@ -94,7 +98,7 @@ export class WorkerIntake implements Intake, SlotUser {
 
   countInHand(): InHandCount {
     return {
-      taken: this.#inFlight.size + this.#contest.size + this.#line.length,
+      taken: this.#inFlight.size + this.#arbiter.size + this.#line.length,
       confirming: this.#settler.queue.unconfirmed,
     };
   }
@@ -115,13 +119,13 @@ export class WorkerIntake implements Intake, SlotUser {
     this.#isRefused = false;
     this.#credit.adapt(entries.length, asked);
     const contested: StreamEntry[] = [];
-    let nth = 0;
+    let positionInRead = 0;
     for (const entry of entries) {
       if (this.#context.legacy.isContested(entry)) contested.push(entry);
-      else this.#line.push({ entry, read, nth });
-      nth++;
+      else this.#line.push({ entry, read, positionInRead });
+      positionInRead++;
     }
-    if (contested.length > 0) this.#contest.decideEntries(contested, read.consumer);
+    if (contested.length > 0) this.#arbiter.decideEntries(contested, read.consumer);
     this.#startLine();
   }
 
@@ -133,7 +137,7 @@ export class WorkerIntake implements Intake, SlotUser {
   /** Puts back the entries that are not decided by now. */
   stopIntake(): Promise<void> {
     this.#stalls.stop();
-    return this.#contest.stopDeciding();
+    return this.#arbiter.stopDeciding();
   }
 
   readonly #startLine = (): void => {
@@ -176,7 +180,7 @@ export class WorkerIntake implements Intake, SlotUser {
     return true;
   }
 
-  #start({ entry, read, nth }: Fetched): void {
+  #start({ entry, read, positionInRead }: Fetched): void {
     const due = nudgeOf(entry);
     if (due !== undefined) {
       this.#dueTimes.expectDue(due);
@@ -194,7 +198,7 @@ export class WorkerIntake implements Intake, SlotUser {
     }
     // The entry holds no event: see `readEntry`.
     if (!queued) this.#settler.endEntry(entryWithoutEvent(entry), LEAVE_TO_LEGACY, read.consumer);
-    else this.#deliver(new Delivery(queued, read, this.#settler, nth));
+    else this.#deliver(new Delivery(queued, read, this.#settler, positionInRead));
   }
 
   #deliver(delivery: Delivery): void {

@@ -34,7 +34,7 @@ interface Parts {
   readonly consumer: GroupConsumer;
   readonly settler: Settler;
   readonly intake: WorkerIntake;
-  readonly policy: AbandonmentPolicy;
+  readonly abandonmentPolicy: AbandonmentPolicy;
   readonly maintenance: Maintenance;
   readonly control: ControlWatch;
 }
@@ -171,7 +171,7 @@ export class Worker {
     }
     if (parts && this.connection.isConnected) {
       // This is best effort: a recoverer finds a message that cannot be given up now.
-      const givenUp = Promise.allSettled(running.map((delivery) => parts.policy.giveUp(delivery)));
+      const givenUp = Promise.allSettled(running.map((delivery) => parts.abandonmentPolicy.giveUp(delivery)));
       await Promise.race([givenUp, sleep(COMMAND_TIMEOUT_MS, undefined, { ref: false })]);
     }
     await parts?.consumer.leaveGroup();
@@ -199,10 +199,10 @@ export class Worker {
     const context = this.#context;
     const inFlight = this.#inFlight;
     const listener = this.#listener;
-    const refused = (what: string, error: Error): void => listener.error?.(heldUp(what, error));
+    const onRefused = (what: string, error: Error): void => listener.error?.(heldUp(what, error));
     const join = (connection: Connection): Promise<void> => this.#joinGroup(connection);
     const consumer = new GroupConsumer(this.#source, context, lease, join, this.#name);
-    const promoter = new Promoter(context, refused);
+    const promoter = new Promoter(context, onRefused);
     const writer = new OutcomeWriter(context, {
       timeoutMs: SETTLE_TIMEOUT_MS,
       deadLetters,
@@ -220,21 +220,21 @@ export class Worker {
       lease,
       listener,
     );
-    const policy = new AbandonmentPolicy(context, writer, maxDeliveries, listener);
+    const abandonmentPolicy = new AbandonmentPolicy(context, writer, maxDeliveries, listener);
     const maintenance = new Maintenance(context, promoter, {
-      worker: consumer.worker,
+      name: consumer.worker,
       concurrency,
       handlers,
       lease,
       running: inFlight,
-      recovery: policy,
+      abandonmentPolicy,
       isPaused: () => consumer.isPausedBy('operator'),
       waitsFor: () => this.#waitsFor,
-      heldUp: refused,
+      onRefused,
     });
     const onControl = controlListener(consumer, maintenance, this.#options.legacyConsumers, listener);
-    const control = new ControlWatch(context, onControl, refused);
-    return { consumer, settler, intake, policy, maintenance, control };
+    const control = new ControlWatch(context, onControl, onRefused);
+    return { consumer, settler, intake, abandonmentPolicy, maintenance, control };
   }
 
   /** Makes the group, unless it is there. A subscription looks at the table of its topic first. */

@@ -49,8 +49,8 @@ export class ReplyReader extends AsyncResource implements ReplyListener {
   #tell({ err, response, isDisposed = false }: WritePacket, last: boolean): void {
     const isLast = last || isDisposed;
     if (this.sending && (err !== undefined || isLast)) this.sending.ended(err);
-    const told = { err: err as unknown, response: response as unknown, isDisposed: isLast };
-    this.runInAsyncScope(this.callback, undefined, told);
+    const packet = { err: err as unknown, response: response as unknown, isDisposed: isLast };
+    this.runInAsyncScope(this.callback, undefined, packet);
   }
 }
 

@@ -71,11 +71,11 @@ export class ElkMqOpenTelemetry implements ElkMqTelemetry {
     let receiving: Span | undefined;
     let isStored = false;
     let end: { readonly error: unknown } | undefined;
-    let isTold = false;
-    const told = (error?: unknown): void => {
+    let hasReported = false;
+    const report = (error?: unknown): void => {
       // A request can end before the client knows that it is stored.
-      if (isTold) return;
-      isTold = true;
+      if (hasReported) return;
+      hasReported = true;
       finish(span, error);
       this.#operations.record(secondsSince(start), { ...attributes, ...errorType(error) });
       this.#sent.add(1, { ...attributes, ...errorType(error) });
@@ -85,7 +85,7 @@ export class ElkMqOpenTelemetry implements ElkMqTelemetry {
       stored: (id) => {
         isStored = true;
         span.setAttribute('messaging.message.id', id);
-        told();
+        report();
         if (!isRequest) return;
         const receive = {
           kind: SpanKind.CLIENT,
@@ -99,7 +99,7 @@ export class ElkMqOpenTelemetry implements ElkMqTelemetry {
         if (end) return;
         end = { error };
         if (receiving) finish(receiving, error);
-        else if (!isStored) told(error);
+        else if (!isStored) report(error);
       },
     };
   }

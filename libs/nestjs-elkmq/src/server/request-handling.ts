@@ -95,7 +95,7 @@ export class RequestHandling implements Handling {
         if (writer.hasFailed) stop();
       },
       error: (error: unknown) => {
-        if (isSharedInVain(delivery)) delivery.end(EXPIRE);
+        if (isDeduplicatedAndCancelled(delivery)) delivery.end(EXPIRE);
         else if (hasAnswered || !isRetried(error)) writer.error(error);
         end({ error: originalOf(context, error) });
       },
@@ -125,7 +125,7 @@ export class RequestHandling implements Handling {
  * Whether a deduplicated request was cancelled. Then its error may only say that nobody waits, and a later
  * caller with the same key must not get it.
  */
-function isSharedInVain({ isCancelled, queued }: Delivery): boolean {
+function isDeduplicatedAndCancelled({ isCancelled, queued }: Delivery): boolean {
   return isCancelled && queued.deduplication !== undefined;
 }
 

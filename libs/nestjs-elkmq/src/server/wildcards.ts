@@ -52,7 +52,7 @@ export class Wildcards {
     if (this.#found.size === REMEMBERED) this.#found.clear();
     const words = action.split('.');
     const matching = this.#patterns.filter((pattern) => matchesWords(pattern.words, words));
-    const handler = together(matching.map((pattern) => pattern.handler));
+    const handler = combineHandlers(matching.map((pattern) => pattern.handler));
     this.#found.set(action, handler);
     return handler;
   }
@@ -77,7 +77,7 @@ function nextOf({ next }: MessageHandler): MessageHandler | undefined {
  * Returns a handler that runs all handlers to their end. When one fails, the event has failed. For each
  * extra, the first handler that has it decides.
  */
-function together(handlers: MessageHandler[]): MessageHandler | undefined {
+function combineHandlers(handlers: MessageHandler[]): MessageHandler | undefined {
   if (handlers.length < 2) return handlers[0];
   const run = async (data: unknown, context: unknown): Promise<void> => {
     const ends = await Promise.allSettled(

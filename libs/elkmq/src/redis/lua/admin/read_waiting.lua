@@ -24,20 +24,20 @@ end
 local last = last_taken(event_stream, group)
 local is_forward = order == 'oldest'
 local next_of = is_forward and id_after or id_below
-local place = '+'
+local next_id = '+'
 if is_forward and (seen == '' or is_id_before(seen, last)) then seen = last end
-if seen ~= '' then place = next_of(seen) end
+if seen ~= '' then next_id = next_of(seen) end
 local answer, bytes = { 0 }, 0
 while #answer < 1 + 2 * limit and bytes < budget do
   local entry
-  if is_forward then entry = redis.call('XRANGE', event_stream, place, '+', 'COUNT', 1)[1]
-  elseif place then entry = redis.call('XREVRANGE', event_stream, place, '-', 'COUNT', 1)[1] end
+  if is_forward then entry = redis.call('XRANGE', event_stream, next_id, '+', 'COUNT', 1)[1]
+  elseif next_id then entry = redis.call('XREVRANGE', event_stream, next_id, '-', 'COUNT', 1)[1] end
   if not entry or not is_id_before(last, entry[1]) then
     answer[1] = 1
     return answer
   end
   answer[#answer + 1], answer[#answer + 2] = entry[1], entry[2]
   bytes = bytes + bytes_of(entry[2])
-  place = next_of(entry[1])
+  next_id = next_of(entry[1])
 end
 return answer

@@ -13,14 +13,14 @@
 -- include shared/stream_ids.lua
 
 local answer, bytes = { '' }, 0
-local place = seen == '' and '-' or id_after(seen)
+local next_id = seen == '' and '-' or id_after(seen)
 for _ = 1, limit do
-  local entry = redis.call('XRANGE', moving, place, '+', 'COUNT', 1)[1]
+  local entry = redis.call('XRANGE', moving, next_id, '+', 'COUNT', 1)[1]
   if not entry then
     answer[1] = ''
     return answer
   end
-  answer[1], place = entry[1], id_after(entry[1])
+  answer[1], next_id = entry[1], id_after(entry[1])
   if entry[2][2] == to then
     answer[#answer + 1], answer[#answer + 2] = entry[1], entry[2]
     bytes = bytes + bytes_of(entry[2])

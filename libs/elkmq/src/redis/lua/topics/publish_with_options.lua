@@ -5,7 +5,7 @@
 -- ARGV
 --   events...         per event: json, routes, delay: number, record: number, window: number, fields...
 --                     `routes` are the numbers of its subscriptions, joined by blanks. `delay` is in ms, 0
---                     for an event that is due now. `record` is the place of its record among the keys, 0
+--                     for an event that is due now. `record` is the index of its record among the keys, 0
 --                     without a deduplication key, and `window` is for how long it is known, ms. `fields` are
 --                     further fields, name and value in turn; the ordering key is the first
 -- Returns the number of copies of each event, joined by commas: for a duplicate, those of the first event.
