@@ -29,7 +29,7 @@ export interface ElkMqEvents extends Record<string, (...args: never[]) => void> 
  * After an outage the connection counts as back when it has held this long, ms. During a failover Redis
  * accepts connections, and then refuses the commands.
  */
-const STABLE = 1_000;
+const STABLE_MS = 1_000;
 /**
  * A connection that is back within this time, ms, at the first try, had no outage. A server may close idle
  * connections.
@@ -80,7 +80,7 @@ export class ConnectionEvents implements ConnectionListener {
     if (this.#isConnected && this.#isAway) {
       this.#backTimer = setTimeout(() => {
         this.#back();
-      }, STABLE).unref();
+      }, STABLE_MS).unref();
     }
     this.#next(reported);
     this.#emit(reported);

@@ -64,7 +64,7 @@ const CLIENT = [
   'minReplicas',
   'legacyConsumers',
 ];
-const MAX_TIMEOUT = MAX_TIMEOUT_SECONDS * 1_000;
+const MAX_TIMEOUT_MS = MAX_TIMEOUT_SECONDS * 1_000;
 
 /** @throws {InvalidOptionError} */
 export function serverOptions(given: ElkMqServerOptions) {
@@ -80,7 +80,7 @@ export function serverOptions(given: ElkMqServerOptions) {
     transportId,
     concurrency: concurrencyFor(given.concurrency, common.partitions),
     delivery: deliveryMode(given.delivery),
-    lease: parseInteger('lease', given.lease, DEFAULTS.lease, 100),
+    leaseMs: parseInteger('lease', given.lease, DEFAULTS.lease, 100),
     maxDeliveries: parseInteger('maxDeliveries', given.maxDeliveries, 5, 1),
     deadLetters: deadLetterCap(given.deadLetters),
     retry: retryPolicy(given.retry),
@@ -129,7 +129,7 @@ export function clientOptions(given: ElkMqClientOptions) {
   return {
     ...common,
     timeout: requestTimeout(given.timeout, 30_000),
-    eventTimeout: parseMilliseconds('eventTimeout', given.eventTimeout, MAX_TIMEOUT, MAX_TIMEOUT),
+    eventTimeout: parseMilliseconds('eventTimeout', given.eventTimeout, MAX_TIMEOUT_MS, MAX_TIMEOUT_MS),
     ...sendingTo(given, common.source.isCluster),
   };
 }
@@ -139,7 +139,7 @@ export type ClientSettings = ReturnType<typeof clientOptions>;
 
 /** @throws {InvalidOptionError} */
 export function requestTimeout(given: unknown, fallback: number): number {
-  return parseMilliseconds('timeout', given, fallback, MAX_TIMEOUT);
+  return parseMilliseconds('timeout', given, fallback, MAX_TIMEOUT_MS);
 }
 
 /** @throws {InvalidOptionError} */

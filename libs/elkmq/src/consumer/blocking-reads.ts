@@ -141,8 +141,8 @@ export class BlockingReads {
     if (this.#asked <= 0) return undefined;
     this.#sentAt = performance.now();
     const longest = this.#reader.longestBlock;
-    const patience = Math.max(1, Math.ceil(Math.min(this.#owner.maxWaitMs() ?? longest, longest)));
-    const how = ['COUNT', this.#asked, 'BLOCK', patience];
+    const blockMs = Math.max(1, Math.ceil(Math.min(this.#owner.maxWaitMs() ?? longest, longest)));
+    const how = ['COUNT', this.#asked, 'BLOCK', blockMs];
     const { eventStream } = this.#context.keys;
     const args = ['GROUP', GROUP, this.#session.name, ...how, 'STREAMS', eventStream, '>'];
     return send(client, 'xreadgroup', args, 'bytes');

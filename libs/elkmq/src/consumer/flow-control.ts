@@ -2,7 +2,7 @@ import type { Slots, SlotUser } from './slots.js';
 
 /** A read takes as many entries as `min`, and up to `max` while reads come back full. */
 const PREFETCH = { min: 8, max: 128 };
-/** The handlers of one read keep the processor to themselves when they have it for longer than this. */
+/** The handlers of one read keep the processor to themselves when they have it for longer than this, ms. */
 const SLOW_MS = 20;
 /**
  * The size of a careful read. A worker reads with care until it has seen its handlers, and when they have

@@ -44,7 +44,7 @@ export class GroupConsumer {
   readonly worker: string;
   readonly #context: QueueContext;
   readonly #source: RedisSource;
-  readonly #lease: number;
+  readonly #leaseMs: number;
   readonly #broken: BrokenSessions;
   readonly #rejoin: (connection: Connection) => Promise<void>;
   #intake: Intake | undefined;
@@ -59,14 +59,13 @@ export class GroupConsumer {
   #handingBack: Promise<unknown> = Promise.resolve();
 
   /**
-   * @param lease ms
    * @param rejoin makes the group anew when it is gone
    * @param worker the first part of the names of its sessions
    */
   constructor(
     source: RedisSource,
     context: QueueContext,
-    lease: number,
+    leaseMs: number,
     rejoin = (connection: Connection): Promise<void> => joinGroup(context, connection),
     worker = workerName(),
   ) {
@@ -74,7 +73,7 @@ export class GroupConsumer {
     this.#source = source;
     this.#rejoin = rejoin;
     this.#context = context;
-    this.#lease = lease;
+    this.#leaseMs = leaseMs;
     this.#broken = new BrokenSessions(context);
     this.#direct = new DirectReads(context, this.#newSession, this.#broken);
   }
@@ -190,7 +189,7 @@ export class GroupConsumer {
   }
 
   readonly #newSession = (): ConsumerSession => ({
-    name: consumerName(this.worker, ++this.#sessions, this.#lease),
+    name: consumerName(this.worker, ++this.#sessions, this.#leaseMs),
     arrived: '0-0',
   });
 

@@ -41,8 +41,8 @@ export function workerName(): string {
 }
 
 /** Makes the name of a consumer: `WORKER.SESSION.LEASE`. The length of its lease is a part of it. */
-export function consumerName(worker: string, session: number, lease: number): string {
-  return `${worker}.${String(session)}.${String(lease)}`;
+export function consumerName(worker: string, session: number, leaseMs: number): string {
+  return `${worker}.${String(session)}.${String(leaseMs)}`;
 }
 
 export function leaseOf(consumer: string, fallback: number): number {

@@ -121,7 +121,7 @@ export class QueueDequeuer implements Dequeuer {
     });
     this.#recoverer = new Recoverer(this.#context, {
       worker: reader.worker,
-      lease: DEFAULTS.lease,
+      leaseMs: DEFAULTS.lease,
       // Workers come first, because they know which messages may be started again.
       patienceLeases: 2,
       inHand: () => this.#inHand,

@@ -12,7 +12,7 @@ const ENTRIES_PER_READ = 1_000;
  * The time before the oldest request from which the index is read, ms. The clock of Redis may have been set
  * back.
  */
-const EARLIER = 5_000;
+const CLOCK_MARGIN_MS = 5_000;
 
 /** Watches the legacy index of responses for the responses of legacy consumers. */
 export class ResponseWatch {
@@ -80,7 +80,7 @@ export class ResponseWatch {
     const age = oldest ? performance.now() - oldest.since : 0;
     const { client } = this.#reader.connection;
     const [seconds] = (await runScript(client, scripts.time(this.#keys))) as [string];
-    const from = Math.floor(Number(seconds) * 1_000 - age - EARLIER);
+    const from = Math.floor(Number(seconds) * 1_000 - age - CLOCK_MARGIN_MS);
     this.#last = `${String(Math.max(from, 0))}-0`;
   }
 

@@ -42,8 +42,8 @@ export class AbandonmentPolicy {
   }
 
   /** Takes an entry from a worker that has gone. */
-  async recover({ id, consumer, lease, isWon, hasAnswered }: Unrenewed): Promise<void> {
-    const guard = { consumer, minIdleMs: lease };
+  async recover({ id, consumer, leaseMs, isWon, hasAnswered }: Unrenewed): Promise<void> {
+    const guard = { consumer, minIdleMs: leaseMs };
     const { connection, keys, legacy } = this.#context;
     const entries = await send(connection.client, 'xrange', [keys.eventStream, id, id]);
     const [entry = [id, null]] = entries as StreamEntry[];

@@ -28,7 +28,7 @@ interface SeenLane {
 export class LaneSweeper {
   readonly #context: QueueContext;
   readonly #worker: string;
-  readonly #lease: number;
+  readonly #leaseMs: number;
   readonly #task: PeriodicTask;
   #cursor = '0';
   /** The place in the messages that wait. */
@@ -37,11 +37,11 @@ export class LaneSweeper {
   #before = new Map<string, SeenLane>();
   #seen = new Map<string, SeenLane>();
 
-  /** @param lease of the worker, ms. A lane is left alone until it has not changed for so long */
-  constructor(context: QueueContext, worker: string, lease: number, onRefused: TaskRefused) {
+  /** @param leaseMs of the worker. A lane is left alone until it has not changed for so long */
+  constructor(context: QueueContext, worker: string, leaseMs: number, onRefused: TaskRefused) {
     this.#context = context;
     this.#worker = worker;
-    this.#lease = lease;
+    this.#leaseMs = leaseMs;
     const options = {
       name: 'ordering keys whose message has vanished',
       intervalMs: SWEEP_INTERVAL_MS,
@@ -129,7 +129,7 @@ export class LaneSweeper {
     const isSame = known?.text === text;
     const since = isSame ? known.since : now;
     this.#seen.set(key, { text, since });
-    return isSame && now - since >= this.#lease;
+    return isSame && now - since >= this.#leaseMs;
   }
 
   #send(command: string, args: (string | number)[]): Promise<unknown> {

@@ -21,16 +21,15 @@ const IDS_PER_CALL = 500;
 /** Renews the leases of running attempts, at a third of the lease and as soon as Redis is back. */
 export class LeaseRenewer {
   readonly #context: QueueContext;
-  readonly #lease: number;
+  readonly #leaseMs: number;
   readonly #running: () => Iterable<Leased>;
   readonly #task: PeriodicTask;
 
-  /** @param lease ms */
-  constructor(context: QueueContext, lease: number, running: () => Iterable<Leased>) {
+  constructor(context: QueueContext, leaseMs: number, running: () => Iterable<Leased>) {
     this.#context = context;
-    this.#lease = lease;
+    this.#leaseMs = leaseMs;
     this.#running = running;
-    this.#task = new PeriodicTask({ name: 'leases', intervalMs: lease / 3 }, () => this.#renewAll());
+    this.#task = new PeriodicTask({ name: 'leases', intervalMs: leaseMs / 3 }, () => this.#renewAll());
     this.#task.startTask();
   }
 
@@ -58,7 +57,7 @@ export class LeaseRenewer {
         const ids = some.map(({ id }) => id);
         const call = scripts.renew(this.#context.keys, { group: GROUP, consumer, ids });
         try {
-          const lost = (await callReliably(this.#context.connection, call, this.#lease)) as string[];
+          const lost = (await callReliably(this.#context.connection, call, this.#leaseMs)) as string[];
           if (lost.length === 0) continue;
           // Attempts that have ended meanwhile are among them. Nothing happens to these.
           for (const attempt of some)

@@ -27,7 +27,7 @@ export interface MaintainedWorker {
   /** The patterns that it has handlers for. */
   readonly handlers: readonly string[];
   /** The lease, ms. */
-  readonly lease: number;
+  readonly leaseMs: number;
   readonly running: InFlight<Delivery>;
   readonly abandonmentPolicy: AbandonmentPolicy;
   /** Whether it takes nothing, because the queue is paused. */
@@ -55,23 +55,23 @@ export class Maintenance {
 
   constructor(context: QueueContext, promoter: Promoter, maintained: MaintainedWorker) {
     const { connection, keys, clock } = context;
-    const { name, lease, running, abandonmentPolicy } = maintained;
+    const { name, leaseMs, running, abandonmentPolicy } = maintained;
     // The clock goes on as it was while Redis is away.
     const clockOptions = { name: 'the clock of Redis', intervalMs: CLOCK_INTERVAL_MS, connection };
     this.#clockTask = new PeriodicTask(clockOptions, () => clock.synchronise(connection.client, keys));
     this.#clockTask.startTask();
-    this.#leases = new LeaseRenewer(context, lease, () => running);
+    this.#leases = new LeaseRenewer(context, leaseMs, () => running);
     this.#cancellations = new CancellationPoller(context, () => running);
     this.#recoverer = new Recoverer(context, {
       worker: name,
-      lease,
+      leaseMs,
       patienceLeases: 1,
       inHand: () => idsOf(running),
       found: (entry) => abandonmentPolicy.recover(entry),
     });
     this.#promoter = promoter;
     this.#cleaning = context.legacy.cleanForConsumer(maintained.onRefused);
-    this.#sweeper = new LaneSweeper(context, name, lease, maintained.onRefused);
+    this.#sweeper = new LaneSweeper(context, name, leaseMs, maintained.onRefused);
     this.#rates = new RateFlush(connection, keys, context.rates, maintained.onRefused);
     const description = {
       host: hostname(),
@@ -81,7 +81,7 @@ export class Maintenance {
       handlers: [...maintained.handlers].sort(),
       concurrency: maintained.concurrency,
       since: Math.floor(clock.now()),
-      lease,
+      lease: leaseMs,
       features: featuresOf(!context.legacy.hasConsumers, context.pushes !== ''),
     };
     const describe = () => {

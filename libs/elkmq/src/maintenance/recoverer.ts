@@ -12,7 +12,7 @@ export interface Unrenewed {
   readonly id: string;
   readonly consumer: string;
   /** The lease of that worker, ms. */
-  readonly lease: number;
+  readonly leaseMs: number;
   /** Whether that worker has won it, where legacy consumers compete. */
   readonly isWon: boolean;
   /** Whether a reply to it has gone out already. */
@@ -24,7 +24,7 @@ export interface Finder {
   /** The first part of the names of its consumers. They stay in the group. */
   readonly worker: string;
   /** The lease of its consumers, ms. */
-  readonly lease: number;
+  readonly leaseMs: number;
   /** The number of leases of its worker after which an entry that was not renewed is found. */
   readonly patienceLeases: number;
   /** The ids of the entries that it works on. They are never found. */
@@ -46,7 +46,7 @@ const CONSUMER_IDLE_MS = 60_000;
 /**
  * The longest time until the first sweep, ms. The sweeps of workers that start together are spread over it.
  */
-const SPREAD = 200;
+const SWEEP_SPREAD_MS = 200;
 /** The shortest lease that a worker can have, ms. */
 const SHORTEST_LEASE_MS = 100;
 /** The number of pending entries in one call. */
@@ -71,21 +71,21 @@ export class Recoverer {
   readonly #grace: GracePeriod;
   readonly #task: PeriodicTask;
   #seen = new Map<string, Sighting>();
-  #shortestLease: number;
+  #shortestLeaseMs: number;
 
   constructor(context: QueueContext, finder: Finder) {
     this.#context = context;
     this.#finder = finder;
     this.#grace = new GracePeriod(context.connection);
-    this.#shortestLease = finder.lease;
-    const options = { name: 'recovery', intervalMs: finder.lease / 2 };
+    this.#shortestLeaseMs = finder.leaseMs;
+    const options = { name: 'recovery', intervalMs: finder.leaseMs / 2 };
     this.#task = new PeriodicTask(options, async () => {
       // Redis went away: the next sweep counts anew.
       await this.#sweep().catch(() => undefined);
       return this.#pause();
     });
     // The first sweep comes soon, to learn the leases of others.
-    this.#task.startTask(Math.random() * SPREAD);
+    this.#task.startTask(Math.random() * SWEEP_SPREAD_MS);
   }
 
   /** Stops the sweeps. A sweep that is under way ends with its connection. */
@@ -96,9 +96,9 @@ export class Recoverer {
   /** The time until the next sweep, ms. */
   #pause(): number {
     // The pause is up to a tenth longer. Workers that started together then do not sweep together.
-    const usual = (this.#shortestLease / 2) * (1 + Math.random() / 10);
+    const usual = (this.#shortestLeaseMs / 2) * (1 + Math.random() / 10);
     const { left } = this.#grace;
-    return left > 0 ? Math.min(left + Math.random() * SPREAD, usual) : usual;
+    return left > 0 ? Math.min(left + Math.random() * SWEEP_SPREAD_MS, usual) : usual;
   }
 
   async #sweep(): Promise<void> {
@@ -111,23 +111,23 @@ export class Recoverer {
     }
     const pending = await this.#pending();
     const now = performance.now();
-    const { lease: ownLease, patienceLeases } = this.#finder;
+    const { leaseMs: ownLeaseMs, patienceLeases } = this.#finder;
     const inHand = new Set(this.#finder.inHand());
     const seen = new Map<string, Sighting>();
     for (const [id, consumer, idle, deliveries] of pending) {
       if (inHand.has(id)) continue;
       const before = this.#seen.get(id);
-      const lease = leaseOf(consumer, ownLease);
+      const leaseMs = leaseOf(consumer, ownLeaseMs);
       if (before?.consumer !== consumer || idle <= before.idle) {
         seen.set(id, { consumer, idle, at: now });
-      } else if (idle < patienceLeases * lease || now - before.at < lease / 2) {
+      } else if (idle < patienceLeases * leaseMs || now - before.at < leaseMs / 2) {
         seen.set(id, before);
       } else {
         try {
           await this.#finder.found({
             id,
             consumer,
-            lease,
+            leaseMs,
             isWon: deliveries > 1,
             hasAnswered: deliveries > 2,
           });
@@ -152,15 +152,15 @@ export class Recoverer {
       this.#context.keys.eventStream,
       GROUP,
     ]);
-    const { worker, lease: ownLease } = this.#finder;
-    let shortest = ownLease;
+    const { worker, leaseMs: ownLeaseMs } = this.#finder;
+    let shortestMs = ownLeaseMs;
     for (const consumer of consumers as (string | number)[][]) {
       const { name, pending, idle } = Object.fromEntries(
         Array.from({ length: consumer.length / 2 }, (_, i) => [consumer[2 * i], consumer[2 * i + 1]]),
       ) as { name: string; pending: number; idle: number };
-      const lease = leaseOf(name, ownLease);
-      shortest = Math.min(shortest, lease);
-      const isGone = idle > Math.max(2 * lease, CONSUMER_IDLE_MS);
+      const leaseMs = leaseOf(name, ownLeaseMs);
+      shortestMs = Math.min(shortestMs, leaseMs);
+      const isGone = idle > Math.max(2 * leaseMs, CONSUMER_IDLE_MS);
       if (pending === 0 && isGone && !name.startsWith(`${worker}.`)) {
         const call = scripts.leaveGroup(this.#context.keys, { group: GROUP, consumer: name });
         await runScript(this.#context.connection.client, call);
@@ -168,7 +168,7 @@ export class Recoverer {
     }
     // Others can write any name. Sweeps are no more frequent than for the shortest lease that a worker can
     // have.
-    this.#shortestLease = Math.max(shortest, SHORTEST_LEASE_MS);
+    this.#shortestLeaseMs = Math.max(shortestMs, SHORTEST_LEASE_MS);
   }
 
   async #pending(): Promise<Pending[]> {
@@ -187,7 +187,7 @@ export class Recoverer {
       const asked = performance.now();
       const args = [this.#context.keys.eventStream, GROUP, start, '+', ENTRIES_PER_PAGE];
       const page = (await send(this.#context.connection.client, 'xpending', args)) as Pending[];
-      if (performance.now() - asked > this.#shortestLease / 4) {
+      if (performance.now() - asked > this.#shortestLeaseMs / 4) {
         // Redis stood still, and the leases ran on. Their owners could not renew them, nor come back.
         this.#seen.clear();
         this.#grace.prolong(asked);

@@ -19,7 +19,7 @@ export interface BackoffOptions {
 /** The pause after an attempt, ms. The first attempt is 1. */
 export type Backoff = (attempt: number) => number;
 
-const HOUR = 3_600_000;
+const HOUR_MS = 3_600_000;
 const DEFAULT: BackoffOptions = { type: 'exponential', delay: 1_000 };
 const MEMBERS = ['type', 'delay', 'max', 'jitter'];
 
@@ -41,7 +41,7 @@ export function backoff(name: string, given: unknown): Backoff {
     throw new InvalidOptionError(`${name}.delay must be given, as a number of milliseconds`);
   }
   const first = parseMilliseconds(`${name}.delay`, delay, 0, MAX_DELAY_MS, 0);
-  const longest = parseMilliseconds(`${name}.max`, max, Math.max(HOUR, first), MAX_DELAY_MS, 0);
+  const longest = parseMilliseconds(`${name}.max`, max, Math.max(HOUR_MS, first), MAX_DELAY_MS, 0);
   if (typeof jitter !== 'number' || !(jitter >= 0 && jitter <= 1)) {
     throw new InvalidOptionError(`${name}.jitter must be a number from 0 to 1, got ${formatValue(jitter)}`);
   }

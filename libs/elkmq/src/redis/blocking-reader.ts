@@ -12,7 +12,7 @@ import { entriesOfReply, type StreamEntry } from '../model/stream-entries.js';
  */
 export const BLOCK_MS = 5_000;
 /** The same where a read cannot be unblocked: a reader that stops waits for its end. */
-const BLOCK_TO_THE_END = 1_000;
+const UNINTERRUPTED_BLOCK_MS = 1_000;
 /** The time that the answer may take beyond BLOCK_MS, ms. */
 const GRACE_MS = 5_000;
 /** The pause after an error, ms. */
@@ -81,7 +81,7 @@ export class BlockingReader {
 
   /** The time that a read may wait in Redis, ms. */
   get longestBlock(): number {
-    return this.#clientId === undefined ? BLOCK_TO_THE_END : BLOCK_MS;
+    return this.#clientId === undefined ? UNINTERRUPTED_BLOCK_MS : BLOCK_MS;
   }
 
   /** Asks for a read again, because there may be something to read. */

@@ -31,7 +31,7 @@ export const GAVE_UP = 'its retryStrategy has answered no number, or its client 
 
 /** The pause between two tries with a database that Redis refuses, ms. */
 const MISLED_PAUSE_MS = 1_000;
-/** The longest wait for the end of a client that has been told to disconnect. */
+/** The longest wait for the end of a client that has been told to disconnect, ms. */
 const END_PATIENCE_MS = 2_000;
 
 /** Makes the client of a connection: a `RedisSource`, or a source of connections to one server. */

@@ -50,10 +50,7 @@ export class WorkerIntake implements Intake, SlotUser {
   /** Whether Redis refuses to hand out entries. */
   #isRefused = false;
 
-  /**
-   * @param dueTimes learns when delayed messages are due
-   * @param lease ms
-   */
+  /** @param dueTimes learns when delayed messages are due */
   constructor(
     context: QueueContext,
     consumer: GroupConsumer,
@@ -61,7 +58,7 @@ export class WorkerIntake implements Intake, SlotUser {
     inFlight: InFlight<Delivery>,
     dueTimes: DueTimes,
     slots: Slots,
-    lease: number,
+    leaseMs: number,
     listener: IntakeListener,
   ) {
     this.#context = context;
@@ -70,8 +67,8 @@ export class WorkerIntake implements Intake, SlotUser {
     this.#inFlight = inFlight;
     this.#dueTimes = dueTimes;
     this.#listener = listener;
-    this.#credit = new FlowControl(slots, lease, this);
-    this.#stalls = new StallWatch(lease);
+    this.#credit = new FlowControl(slots, leaseMs, this);
+    this.#stalls = new StallWatch(leaseMs);
     this.#arbiter = context.legacy.openArbiter({
       won: (entry, winner, isLate) => {
         if (isLate && this.#credit.freeSlots <= consumer.asked) void consumer.handBack([entry]);

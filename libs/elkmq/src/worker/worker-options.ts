@@ -12,7 +12,7 @@ export interface WorkerOptions {
   /** The number of messages that are handled at once. */
   readonly concurrency: number;
   /** The time for which a worker that has gone keeps its messages, ms. */
-  readonly lease: number;
+  readonly leaseMs: number;
   /** The largest number of times that a message is handed out, if it is handed out again at all. */
   readonly maxDeliveries: number;
   readonly deadLetters: DeadLetterCap;

@@ -195,13 +195,13 @@ export class Worker {
 
   /** Builds the parts, each after those that it needs. */
   #build(): Parts {
-    const { lease, concurrency, handlers, maxDeliveries, deadLetters } = this.#options;
+    const { leaseMs, concurrency, handlers, maxDeliveries, deadLetters } = this.#options;
     const context = this.#context;
     const inFlight = this.#inFlight;
     const listener = this.#listener;
     const onRefused = (what: string, error: Error): void => listener.error?.(heldUp(what, error));
     const join = (connection: Connection): Promise<void> => this.#joinGroup(connection);
-    const consumer = new GroupConsumer(this.#source, context, lease, join, this.#name);
+    const consumer = new GroupConsumer(this.#source, context, leaseMs, join, this.#name);
     const promoter = new Promoter(context, onRefused);
     const writer = new OutcomeWriter(context, {
       timeoutMs: SETTLE_TIMEOUT_MS,
@@ -217,7 +217,7 @@ export class Worker {
       inFlight,
       promoter,
       this.#slots,
-      lease,
+      leaseMs,
       listener,
     );
     const abandonmentPolicy = new AbandonmentPolicy(context, writer, maxDeliveries, listener);
@@ -225,7 +225,7 @@ export class Worker {
       name: consumer.worker,
       concurrency,
       handlers,
-      lease,
+      leaseMs,
       running: inFlight,
       abandonmentPolicy,
       isPaused: () => consumer.isPausedBy('operator'),

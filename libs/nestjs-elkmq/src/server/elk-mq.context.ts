@@ -5,7 +5,7 @@ import { CONTEXT } from '../brands.js';
 import { messageDelay } from '../parsed-options.js';
 
 /** The delay of `retry` when neither the call nor a policy gives one, ms. */
-const DEFAULT_DELAY = 1_000;
+const DEFAULT_DELAY_MS = 1_000;
 
 /** Gives a handler the facts about the message that it handles: `@Ctx() context: ElkMqContext`. */
 export class ElkMqContext extends BaseRpcContext<[queue: string, event: ServiceEvent]> {
@@ -48,7 +48,7 @@ export class ElkMqContext extends BaseRpcContext<[queue: string, event: ServiceE
    * @throws {AttemptEndedError} when this attempt has ended, or has answered already
    */
   retry(delay?: number): void {
-    const fallback = this.#message.backoff?.(this.getAttempt()) ?? DEFAULT_DELAY;
+    const fallback = this.#message.backoff?.(this.getAttempt()) ?? DEFAULT_DELAY_MS;
     const wait = delay === undefined ? fallback : messageDelay(delay);
     this.#check();
     this.#delivery.end({ kind: 'retry', delayMs: wait });

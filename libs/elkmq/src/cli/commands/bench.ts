@@ -97,8 +97,14 @@ class BenchLoad {
     this.#keys = new QueueKeys(queue, source.isCluster);
     const sending = sendingOptions({ enqueueTimeout: patience }, source.isCluster);
     this.#requester = new Requester(source, this.#keys, sending);
-    const { lease, deadLetters } = DEFAULTS;
-    const common = { concurrency: CONCURRENCY, lease, maxDeliveries: 1, deadLetters, legacyConsumers: false };
+    const { lease: leaseMs, deadLetters } = DEFAULTS;
+    const common = {
+      concurrency: CONCURRENCY,
+      leaseMs,
+      maxDeliveries: 1,
+      deadLetters,
+      legacyConsumers: false,
+    };
     this.#worker = new Worker(
       source,
       this.#keys,
