@@ -29,8 +29,8 @@ interface Scripts {
     keys: { eventStream: string; producer: string; inbox: string },
     args: {
       batch: string;
-      slot: string;
-      memory: string;
+      answerField: string;
+      answerTtlMs: string;
       inboxNeeded: number;
       client: string;
       messages: string[];
@@ -147,7 +147,11 @@ function client(url: string): BenchClient {
       messages = [];
       stored = [];
       inFlight++;
-      const batch = { batch: String(++batchNumber), slot: String(batchNumber % WINDOW), memory: '60000' };
+      const batch = {
+        batch: String(++batchNumber),
+        answerField: String(batchNumber % WINDOW),
+        answerTtlMs: '60000',
+      };
       const call = enqueue(
         { eventStream: STREAM, producer: PRODUCER, inbox: INBOX },
         { ...batch, inboxNeeded: 60_000, client: address, messages: sent },

@@ -2,7 +2,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import { Connection } from '../../libs/elkmq/src/redis/connection.js';
 import { RedisSource } from '../../libs/elkmq/src/redis/redis-source.js';
 import { send } from '../../libs/elkmq/src/redis/scripts.js';
-import { SlotTable } from '../../libs/elkmq/src/redis/slot-table.js';
+import { ClusterSlots } from '../../libs/elkmq/src/redis/cluster-slots.js';
 import keySlot from 'cluster-key-slot';
 import type { Cluster } from 'ioredis';
 import { clusterThrough, proxiesBefore, startServers } from '../support/cluster.js';
@@ -20,7 +20,7 @@ it('Cluster: a master that answers nothing costs its own connection, and not tho
   await connection.whenConnected(60_000);
   const client = connection.client as Cluster;
   const read = (key: string) => send(client, 'exists', [key]);
-  const portOf = (key: string) => SlotTable.of(client).masterOf(keySlot(key))?.node.options.port;
+  const portOf = (key: string) => ClusterSlots.of(client).masterOf(keySlot(key))?.node.options.port;
   const answers = (key: string) =>
     read(key).then(
       () => true,

@@ -108,7 +108,7 @@ describe('while a queue is upgraded', () => {
     let last = '0-0';
     for (let n = 1; n <= 20; n++) {
       const message = `{"request_uuid":${String(n)},"timeout":60,"action":"echo","payload":"${String(n)}"}`;
-      const batch = { client: 'older', batch: String(n), slot: String(n % 8), memory: '60000' };
+      const batch = { client: 'older', batch: String(n), answerField: String(n % 8), answerTtlMs: '60000' };
       const args = { ...batch, inboxNeeded: 60_000, messages: [message] };
       await runScript(redis, scripts.enqueue({ eventStream, producer, inbox }, args));
       const [[, [[id, fields]]]] = (await reading.xread('BLOCK', 0, 'STREAMS', inbox, last)) as [

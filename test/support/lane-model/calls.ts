@@ -46,8 +46,8 @@ export class LaneCalls {
     };
     const call = scripts.enqueueWithOptions(keys, {
       batch: String(number),
-      slot: String(number % 8),
-      memory: '600000',
+      answerField: String(number % 8),
+      answerTtlMs: '600000',
       inboxNeeded: 0,
       group: GROUP,
       client: CLIENT,

@@ -1,6 +1,6 @@
 import { ConnectionError, EmptyQueueError } from '../model/errors.js';
 import type { StreamEntry } from '../model/stream-entries.js';
-import { Deadline } from '../redis/deadline.js';
+import { AnswerTimer } from '../redis/answer-timer.js';
 
 /** A call that waits for an entry. */
 interface Waiter {
@@ -56,15 +56,15 @@ export class Waiters {
   async next(deadline: number, isAway: () => boolean): Promise<ServedEntry> {
     return new Promise((resolve, reject) => {
       const patience = deadline - performance.now();
-      const timeout = patience === Infinity ? undefined : new Deadline(Math.max(patience, 1), giveUp);
+      const timeout = patience === Infinity ? undefined : new AnswerTimer(Math.max(patience, 1), giveUp);
       const waiter: Waiter = {
         deadline,
         take: (entry) => {
-          timeout?.stop();
+          timeout?.stopTimer();
           resolve(entry);
         },
         fail: (error) => {
-          timeout?.stop();
+          timeout?.stopTimer();
           reject(error);
         },
       };

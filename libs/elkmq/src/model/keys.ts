@@ -60,7 +60,7 @@ export class QueueKeys {
    */
   readonly control: string;
   /**
-   * hash with a TTL: what was done in each minute of the last 48 hours, see shared/rate_slots.lua
+   * hash with a TTL: what was done in each minute of the last 48 hours, see shared/rate_minutes.lua
    */
   readonly rates: string;
   /**

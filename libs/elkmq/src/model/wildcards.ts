@@ -22,7 +22,7 @@ export function matchesWords(pattern: readonly string[], words: readonly string[
   return positions.includes(pattern.length);
 }
 
-/** Returns `position` and the positions after it that need no further word, because a `#` may stand for nothing. */
+/** Returns `position` and those after it that need no further word, because a `#` may stand for nothing. */
 function positionsFrom(pattern: readonly string[], position: number): number[] {
   const positions = [position];
   while (pattern[position] === '#') positions.push(++position);

@@ -11,7 +11,7 @@ export interface Sender {
   /** The largest number of batches in flight. Redis remembers the answers to as many. */
   readonly window: number;
   /** The time for which Redis remembers its answers, ms. */
-  readonly memory: number;
+  readonly answerTtlMs: number;
   /** The number of messages that the queue may hold. */
   readonly maxQueueLength: number | undefined;
   /** Where there are legacy consumers, ids go to their list too. */
@@ -35,7 +35,7 @@ export function enqueueCall(
   number: number,
   after: number,
 ): ScriptCall {
-  const { window, memory, clientId, maxQueueLength, legacy } = sender;
+  const { window, answerTtlMs, clientId, maxQueueLength, legacy } = sender;
   let replyWithin = 0;
   let requests = 0;
   for (const event of events) {
@@ -49,8 +49,8 @@ export function enqueueCall(
   const inbox = queueKeys.inbox(clientId) as string;
   const batch = {
     batch: String(number),
-    slot: String(number % window),
-    memory: String(memory),
+    answerField: String(number % window),
+    answerTtlMs: String(answerTtlMs),
     inboxNeeded: requests > 0 ? inboxFor(replyWithin) : 0,
   };
   const isUniform = requests === 0 || requests === events.length;
@@ -59,8 +59,8 @@ export function enqueueCall(
     const args = {
       client: requests > 0 ? clientId : '',
       batch: batch.batch,
-      slot: batch.slot,
-      memory: batch.memory,
+      answerField: batch.answerField,
+      answerTtlMs: batch.answerTtlMs,
       inboxNeeded: batch.inboxNeeded,
       messages: events.map(({ json }) => json),
     };

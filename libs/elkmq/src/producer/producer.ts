@@ -4,7 +4,7 @@ import { enqueueCall, type Sender } from './enqueue-call.js';
 import { SendBuffer } from './send-buffer.js';
 import { SenderOrder } from './sender-order.js';
 import { COMMAND_TIMEOUT_MS, type Connection } from '../redis/connection.js';
-import { attentiveNow } from '../redis/deadline.js';
+import { attentiveNow } from '../redis/answer-timer.js';
 import {
   BufferFullError,
   ConnectionError,
@@ -36,7 +36,7 @@ const BATCHES_IN_FLIGHT = 8;
 /** The delay of Redis when WAIT is out of time, ms: Redis looks ten times a second. */
 const WAIT_PRECISION_MS = 100;
 /** The time for which the script remembers its answers after the producer has given up, ms. */
-const MEMORY_MARGIN_MS = 60_000;
+const ANSWER_TTL_MARGIN_MS = 60_000;
 
 /**
  * Stores events, once each, in batches. Events that are added during one tick go out together. Batches are
@@ -79,8 +79,8 @@ export class Producer {
     const { enqueueTimeout, maxQueueLength, minReplicas } = options;
     this.#prepare = prepare;
     const { legacy } = context;
-    const memory = Math.ceil(enqueueTimeout) + MEMORY_MARGIN_MS;
-    this.#sender = { clientId, window: BATCHES_IN_FLIGHT, memory, maxQueueLength, legacy };
+    const answerTtlMs = Math.ceil(enqueueTimeout) + ANSWER_TTL_MARGIN_MS;
+    this.#sender = { clientId, window: BATCHES_IN_FLIGHT, answerTtlMs, maxQueueLength, legacy };
     this.#patience = enqueueTimeout;
     this.#minReplicas = minReplicas;
     this.#buffer = buffer;

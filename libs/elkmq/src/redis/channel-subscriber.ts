@@ -5,24 +5,24 @@ import { MessageTurns } from './message-turns.js';
 import { isReplyError } from './redis-errors.js';
 import type { RedisSource } from './redis-source.js';
 import { send } from './scripts.js';
-import type { Subscriber, Subscription } from './subscription.js';
+import type { Subscriber, ChannelListener } from './channel-listener.js';
 
 /** Subscribes to one channel of a Redis that is no Cluster. */
 export class ChannelSubscriber implements Subscriber {
   readonly #connection: Connection;
   readonly #channel: string;
-  readonly #subscription: Subscription;
+  readonly #listener: ChannelListener;
   readonly #turns: MessageTurns;
   #isClosed = false;
   /** Whether the user knows that this connection has subscribed. */
   #isSubscribed = false;
 
   /** @param beside another connection to the same Redis, which is no Cluster */
-  constructor(source: RedisSource, channel: string, subscription: Subscription, beside: Connection) {
+  constructor(source: RedisSource, channel: string, listener: ChannelListener, beside: Connection) {
     this.#channel = channel;
-    this.#subscription = subscription;
+    this.#listener = listener;
     this.#turns = new MessageTurns((message) => {
-      if (!this.#isClosed) subscription.received(message);
+      if (!this.#isClosed) listener.received(message);
     });
     this.#connection = connectBeside(source, COMMAND_TIMEOUT_MS, beside, {
       isClosing: () => this.#isClosed,
@@ -32,7 +32,7 @@ export class ChannelSubscriber implements Subscriber {
         void this.#subscribe();
       },
       disconnected: (error) => {
-        subscription.disconnected(error);
+        listener.disconnected(error);
       },
     });
     (this.#connection.client as Redis).on('message', (_channel: string, message: string) => {
@@ -48,7 +48,7 @@ export class ChannelSubscriber implements Subscriber {
       // Redis confirms a subscription that stands, behind the messages before. PING would need another right.
       await send(this.#connection.client, 'subscribe', [this.#channel]);
     } catch (error) {
-      if (isReplyError(error) && !this.#isClosed) this.#subscription.refused(error);
+      if (isReplyError(error) && !this.#isClosed) this.#listener.refused(error);
       return false;
     }
     await this.#turns.whenReceived();
@@ -68,6 +68,6 @@ export class ChannelSubscriber implements Subscriber {
   async #subscribe(): Promise<void> {
     if (!(await this.catchUp())) return;
     this.#isSubscribed = true;
-    this.#subscription.subscribed();
+    this.#listener.subscribed();
   }
 }

@@ -1,5 +1,5 @@
 import type { Cluster, Redis } from 'ioredis';
-import { Deadline } from './deadline.js';
+import { AnswerTimer } from './answer-timer.js';
 import { ConnectionError } from '../model/errors.js';
 import { ignoreFailuresOfAsking, reviveWhenStuck } from './cluster-revival.js';
 import {
@@ -250,11 +250,11 @@ export class Connection {
   /** Resolves when connected or closed, after `timeout` ms at the latest. */
   #change(timeout: number): Promise<void> {
     return new Promise((resolve) => {
-      const deadline = new Deadline(timeout, wake);
+      const timer = new AnswerTimer(timeout, wake);
       const waiting = this.#waiting;
       waiting.push(wake);
       function wake(): void {
-        deadline.stop();
+        timer.stopTimer();
         const index = waiting.indexOf(wake);
         if (index >= 0) waiting.splice(index, 1);
         resolve();

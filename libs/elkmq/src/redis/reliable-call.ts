@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { callApart, LARGE_CHARACTERS } from './call-apart.js';
 import type { Connection } from './connection.js';
-import { attentiveNow, Deadline } from './deadline.js';
+import { attentiveNow, AnswerTimer } from './answer-timer.js';
 import { ConnectionError, EventQueueError } from '../model/errors.js';
 import { isCutOff, isReplyError, isTransient } from './redis-errors.js';
 import { runScript, type ScriptCall } from './scripts.js';
@@ -85,11 +85,11 @@ function outOfTime(patience: number, cause?: unknown): ConnectionError {
 
 async function within<T>(left: number, answer: Promise<T>, late: () => Error): Promise<T> {
   return new Promise((resolve, reject) => {
-    const deadline = new Deadline(left, () => {
+    const timer = new AnswerTimer(left, () => {
       reject(late());
     });
     answer.then(resolve, reject).finally(() => {
-      deadline.stop();
+      timer.stopTimer();
     });
   });
 }

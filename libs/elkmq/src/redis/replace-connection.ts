@@ -1,5 +1,5 @@
 import type { Cluster, Command, Redis } from 'ioredis';
-import { SlotTable } from './slot-table.js';
+import { ClusterSlots } from './cluster-slots.js';
 
 /** Connections that this has ended. ioredis adds a listener to one each time it ends it. */
 const ended = new WeakSet<object>();
@@ -17,7 +17,7 @@ export function replaceConnection(client: Redis | Cluster, command: Command): vo
   // A command without a key can have gone to any server.
   if (slot === null) client.disconnect(true);
   else {
-    const master = SlotTable.of(client as Cluster).masterOf(slot);
+    const master = ClusterSlots.of(client as Cluster).masterOf(slot);
     if (master) endOnce(master.node, false);
   }
 }

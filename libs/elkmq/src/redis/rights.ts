@@ -116,7 +116,7 @@ async function refusalOf(client: Redis | Cluster, key: string, command: string):
 /** Commands that have no arguments with which they would change nothing. */
 const ADDING: readonly string[] = ['lpush', 'rpush'];
 
-const GROUP = 'g';
+const TRIAL_GROUP = 'g';
 /** No id, no number, and no option. */
 const NONE = 'none';
 /**
@@ -156,19 +156,19 @@ const TRIAL: Readonly<Record<string, (key: string) => (string | number)[]>> = {
   time: () => [],
   unlink: (key) => [key],
   wait: () => [0, 1],
-  xack: (key) => [key, GROUP, NONE],
+  xack: (key) => [key, TRIAL_GROUP, NONE],
   xadd: (key) => [key, NONE, 'field', 'value'],
-  xclaim: (key) => [key, GROUP, 'consumer', 0, NONE],
+  xclaim: (key) => [key, TRIAL_GROUP, 'consumer', 0, NONE],
   xdel: (key) => [key, NONE],
-  'xgroup|create': (key) => [key, GROUP, NONE],
-  'xgroup|delconsumer': (key) => [key, GROUP, 'consumer'],
-  'xinfo|consumers': (key) => [key, GROUP],
+  'xgroup|create': (key) => [key, TRIAL_GROUP, NONE],
+  'xgroup|delconsumer': (key) => [key, TRIAL_GROUP, 'consumer'],
+  'xinfo|consumers': (key) => [key, TRIAL_GROUP],
   'xinfo|groups': (key) => [key],
   xlen: (key) => [key],
-  xpending: (key) => [key, GROUP],
+  xpending: (key) => [key, TRIAL_GROUP],
   xrange: (key) => [key, '-', '+', 'COUNT', 1],
   xread: (key) => ['STREAMS', key, NONE],
-  xreadgroup: (key) => ['GROUP', GROUP, 'consumer', 'STREAMS', key, NONE],
+  xreadgroup: (key) => ['GROUP', TRIAL_GROUP, 'consumer', 'STREAMS', key, NONE],
   xrevrange: (key) => [key, '+', '-', 'COUNT', 1],
   xtrim: (key) => [key, 'MAXLEN', NONE],
   zadd: (key) => [key, NONE, 'member'],

@@ -1,5 +1,5 @@
 import { Command, type Cluster, type Redis } from 'ioredis';
-import { Deadline } from './deadline.js';
+import { AnswerTimer } from './answer-timer.js';
 import { hasTimedOut, isForbidden, isReadOnly, TIMED_OUT } from './redis-errors.js';
 import { replaceConnection } from './replace-connection.js';
 import type { SCRIPTS } from './scripts.generated.js';
@@ -115,20 +115,20 @@ export function send(
 }
 
 /**
- * A command whose timeout is a `Deadline`. The timeout of ioredis takes a busy process for a Redis that is
- * away.
+ * A command whose timeout is an `AnswerTimer`. The timeout of ioredis takes a busy process for a Redis that
+ * is away.
  */
 class PatientCommand extends Command {
-  #timeout: Deadline | undefined;
+  #timeout: AnswerTimer | undefined;
 
   /** ioredis calls this with its `commandTimeout`. A Cluster calls it again when it is redirected. */
   override setTimeout(milliseconds: number): void {
-    this.#timeout ??= new Deadline(milliseconds, () => {
+    this.#timeout ??= new AnswerTimer(milliseconds, () => {
       this.reject(new Error(TIMED_OUT));
     });
   }
 
   stopTimeout(): void {
-    this.#timeout?.stop();
+    this.#timeout?.stopTimer();
   }
 }

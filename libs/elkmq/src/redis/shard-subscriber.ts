@@ -4,9 +4,9 @@ import type { Cluster } from 'ioredis';
 import type { Connection } from './connection.js';
 import { reconnectPause } from './reconnect-pause.js';
 import type { RedisSource } from './redis-source.js';
-import { ShardSubscription } from './shard-subscription.js';
-import { SlotTable, type SlotMaster } from './slot-table.js';
-import type { Subscriber, Subscription } from './subscription.js';
+import { ShardConnection } from './shard-connection.js';
+import { ClusterSlots, type ClusterSlotMaster } from './cluster-slots.js';
+import type { Subscriber, ChannelListener } from './channel-listener.js';
 
 /** The longest pause between two tries to subscribe, ms. */
 const LONGEST_PAUSE_MS = 500;
@@ -22,31 +22,31 @@ const RENEWALS_AT_ONE_SERVER = 3;
 /**
  * Subscribes to one channel of Redis Cluster 7, at the master of its slot. ioredis would do that by
  * connections that this package can neither log in again nor watch. Whenever a subscription ends, or the
- * table of slots names another master, there is a new one at the master that the table names then.
+ * client learns of another master, there is a new one at the master that the client knows then.
  */
 export class ShardSubscriber implements Subscriber {
   readonly #source: RedisSource;
   readonly #channel: string;
-  readonly #subscription: Subscription;
+  readonly #listener: ChannelListener;
   readonly #beside: Connection;
-  readonly #table: SlotTable;
+  readonly #clusterSlots: ClusterSlots;
   readonly #slot: number;
   readonly #stopFollowing: () => void;
-  #current: ShardSubscription | undefined;
+  #current: ShardConnection | undefined;
   #isClosed = false;
   /** The server at which the subscription was made anew because of missed messages, and how often. */
   #renewedAt = '';
   #renewals = 0;
 
   /** @param beside a connection to the same Cluster */
-  constructor(source: RedisSource, channel: string, subscription: Subscription, beside: Connection) {
+  constructor(source: RedisSource, channel: string, listener: ChannelListener, beside: Connection) {
     this.#source = source;
     this.#channel = channel;
-    this.#subscription = subscription;
+    this.#listener = listener;
     this.#beside = beside;
-    this.#table = SlotTable.of(beside.client as Cluster);
+    this.#clusterSlots = ClusterSlots.of(beside.client as Cluster);
     this.#slot = keySlot(channel);
-    this.#stopFollowing = this.#table.onRefresh(() => {
+    this.#stopFollowing = this.#clusterSlots.onRefresh(() => {
       this.#follow();
     });
     void this.#run();
@@ -75,7 +75,7 @@ export class ShardSubscriber implements Subscriber {
   async #run(): Promise<void> {
     let failures = 0;
     while (!this.#isOver()) {
-      const master = this.#beside.isConnected ? this.#table.masterOf(this.#slot) : undefined;
+      const master = this.#beside.isConnected ? this.#clusterSlots.masterOf(this.#slot) : undefined;
       const hasSubscribed = master !== undefined && (await this.#subscribeAt(master));
       failures = hasSubscribed ? 0 : failures + 1;
       await this.#prepareNext(failures);
@@ -86,9 +86,9 @@ export class ShardSubscriber implements Subscriber {
    * Resolves when the subscription has ended.
    * @returns whether there was one
    */
-  async #subscribeAt(master: SlotMaster): Promise<boolean> {
+  async #subscribeAt(master: ClusterSlotMaster): Promise<boolean> {
     const { credentials } = this.#source;
-    this.#current = new ShardSubscription(master, credentials, this.#channel, this.#subscription);
+    this.#current = new ShardConnection(master, credentials, this.#channel, this.#listener);
     await this.#current.ended;
     const { hasSubscribed, error } = this.#current;
     this.#current = undefined;
@@ -96,7 +96,7 @@ export class ShardSubscriber implements Subscriber {
     return hasSubscribed;
   }
 
-  /** Pauses, and fetches the table. */
+  /** Pauses, and fetches the slots. */
   async #prepareNext(failures: number): Promise<void> {
     if (this.#isOver()) return;
     if (!this.#beside.isConnected) {
@@ -104,22 +104,22 @@ export class ShardSubscriber implements Subscriber {
       return;
     }
     await sleep(reconnectPause(failures + 1, LONGEST_PAUSE_MS), undefined, { ref: false });
-    if (!this.#isOver()) await this.#table.refreshTable();
+    if (!this.#isOver()) await this.#clusterSlots.refreshSlots();
   }
 
   /**
-   * A replica would subscribe too, but later than its master. So the table decides, and not the subscription.
+   * A replica would subscribe too, but later than its master. So the slots decide, and not the subscription.
    */
   #follow(): void {
-    const master = this.#table.masterOf(this.#slot);
+    const master = this.#clusterSlots.masterOf(this.#slot);
     if (master && this.#current && master.name !== this.#current.server) void this.#current.endSubscription();
   }
 
   /** Reports that there is no connection, unless the other connection has none to that server either. */
   #tellWhenAlone(error: Error): void {
     this.#beside.whenSteady(() => {
-      const isThere = this.#table.masterOf(this.#slot)?.node.status === 'ready';
-      if (isThere && !this.#isOver() && !this.#current?.isSubscribed) this.#subscription.disconnected(error);
+      const isThere = this.#clusterSlots.masterOf(this.#slot)?.node.status === 'ready';
+      if (isThere && !this.#isOver() && !this.#current?.isSubscribed) this.#listener.disconnected(error);
     });
   }
 

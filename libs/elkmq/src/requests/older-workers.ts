@@ -1,7 +1,7 @@
 import type { QueueContext } from '../context/queue-context.js';
 import { OlderWorkerError } from '../model/errors.js';
 import { ORDERING_KEYS, PARTITIONS } from '../model/features.js';
-import { attentiveNow } from '../redis/deadline.js';
+import { attentiveNow } from '../redis/answer-timer.js';
 import { workersWithout } from './worker-descriptions.js';
 
 const LOOK_INTERVAL_MS = 60_000;

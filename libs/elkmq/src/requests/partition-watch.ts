@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { QueueKeys } from '../model/keys.js';
 import type { BatchWatch } from '../producer/batch.js';
 import type { Connection } from '../redis/connection.js';
-import { attentiveNow } from '../redis/deadline.js';
+import { attentiveNow } from '../redis/answer-timer.js';
 import { isTransient } from '../redis/redis-errors.js';
 import { send } from '../redis/scripts.js';
 

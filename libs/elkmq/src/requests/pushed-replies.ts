@@ -7,7 +7,7 @@ import { PeriodicTask, type Timers } from '../redis/periodic-task.js';
 import { isReplyError } from '../redis/redis-errors.js';
 import type { RedisSource } from '../redis/redis-source.js';
 import { ShardSubscriber } from '../redis/shard-subscriber.js';
-import type { Subscriber } from '../redis/subscription.js';
+import type { Subscriber } from '../redis/channel-listener.js';
 import type { InboxLog } from './inbox-log.js';
 import type { ReplyReader, ReplyTroubles } from './reply-reader.js';
 

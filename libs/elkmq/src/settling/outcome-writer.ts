@@ -5,7 +5,7 @@ import {
   shortJsonOf,
   type DeadLetterCap,
 } from '../dead-letters/dead-letter.js';
-import type { TrimReport } from '../dead-letters/trim-report.js';
+import type { RemovalReport } from '../dead-letters/removal-report.js';
 import type { QueueContext } from '../context/queue-context.js';
 import { describeAttemptError } from '../model/attempt-errors.js';
 import { fieldsOfNext, type HandedOutEntry } from '../model/entry.js';
@@ -29,7 +29,7 @@ export interface OutcomeWriterOptions {
   /** The limits of the dead letters, which apply when one is added. */
   readonly deadLetters?: DeadLetterCap;
   /** Counts the letters that were removed then to make room. */
-  readonly trims?: TrimReport;
+  readonly removals?: RemovalReport;
   /** Whether a dead letter of an action holds its ordering key. Default: none does. */
   readonly holdsKey?: (action: string) => boolean;
 }
@@ -47,19 +47,19 @@ export class OutcomeWriter {
   readonly #context: QueueContext;
   readonly #timeoutMs: number;
   readonly #cap: DeadLetterCap;
-  readonly #trims: TrimReport | undefined;
+  readonly #removals: RemovalReport | undefined;
   readonly #holdsKey: (action: string) => boolean;
 
   constructor(
     context: QueueContext,
-    { timeoutMs, deadLetters = DEFAULTS.deadLetters, trims, holdsKey = () => false }: OutcomeWriterOptions,
+    { timeoutMs, deadLetters = DEFAULTS.deadLetters, removals, holdsKey = () => false }: OutcomeWriterOptions,
   ) {
     this.deduplicated = new DeduplicatedRequests(context, timeoutMs);
     this.#retries = new RetryQueue(context, timeoutMs);
     this.#context = context;
     this.#timeoutMs = timeoutMs;
     this.#cap = deadLetters;
-    this.#trims = trims;
+    this.#removals = removals;
     this.#holdsKey = holdsKey;
   }
 
@@ -190,7 +190,7 @@ export class OutcomeWriter {
     });
     if ((answer as number[]).length === 0) return false;
     const [tooMany, tooOld, freedKeys] = answer as [number, number, number];
-    if (tooMany + tooOld > 0) this.#trims?.countTrimmed(tooMany, tooOld, freedKeys);
+    if (tooMany + tooOld > 0) this.#removals?.countRemoved(tooMany, tooOld, freedKeys);
     return true;
   }
 

@@ -10,8 +10,8 @@ import {
   type SettlementCall,
 } from './settlement-batch.js';
 
-/** The largest number of attempts in one call. */
-const MAX_ATTEMPTS = 256;
+/** The largest number of settlements in one call. */
+const MAX_SETTLEMENTS = 256;
 /** The time for which a worker tries to settle, ms. */
 export const SETTLE_TIMEOUT_MS = 24 * 60 * 60 * 1_000;
 
@@ -59,11 +59,11 @@ export class SettlementQueue {
     const waiting = this.#waiting;
     if (waiting.length === 0) return;
     this.#waiting = [];
-    let batch = new SettlementBatch(this.#context, MAX_ATTEMPTS);
+    let batch = new SettlementBatch(this.#context, MAX_SETTLEMENTS);
     for (const attempt of waiting) {
       if (batch.isFull) {
         this.#send(batch);
-        batch = new SettlementBatch(this.#context, MAX_ATTEMPTS);
+        batch = new SettlementBatch(this.#context, MAX_SETTLEMENTS);
       }
       batch.addAttempt(attempt, attempt.takeReplies(BATCH_CHARACTERS - batch.size));
     }

@@ -7,7 +7,7 @@ import type { TopicKeys } from '../model/topic-keys.js';
 import { asEnqueueFailure, bufferFull } from '../producer/producer.js';
 import { SendBuffer } from '../producer/send-buffer.js';
 import { COMMAND_TIMEOUT_MS, Connection, type ConnectionListener } from '../redis/connection.js';
-import { attentiveNow } from '../redis/deadline.js';
+import { attentiveNow } from '../redis/answer-timer.js';
 import { needsOfPublisher } from '../redis/needs.js';
 import { refusePartitions } from '../redis/partition-check.js';
 import type { RedisSource } from '../redis/redis-source.js';
@@ -24,7 +24,7 @@ import { countBatch, publishCall, TopicEvent } from './topic-batch.js';
 import { TopicRates } from './topic-rates.js';
 
 /** The time for which the script remembers its answer after the publisher has given up, ms. */
-const MEMORY_MARGIN_MS = 60_000;
+const ANSWER_TTL_MARGIN_MS = 60_000;
 /** The longest time for which a batch waits for replicas, ms. */
 const REPLICAS_TIMEOUT_MS = 400;
 
@@ -238,8 +238,8 @@ export class TopicPublisher {
   async #call(events: readonly TopicEvent[]): Promise<Answered> {
     const { enqueueTimeout, minReplicas } = this.#options;
     const { clientId } = this;
-    const memory = Math.ceil(enqueueTimeout) + MEMORY_MARGIN_MS;
-    const sender = { clientId, number: this.#number, memory };
+    const answerTtlMs = Math.ceil(enqueueTimeout) + ANSWER_TTL_MARGIN_MS;
+    const sender = { clientId, number: this.#number, answerTtlMs };
     const call = publishCall(events, this.#router, this.#table, this.#keys, sender);
     const run = async (client: Connection['client']): Promise<Answered> => {
       try {

@@ -52,7 +52,7 @@ export interface TopicSender {
   /** The number of the batch. */
   readonly number: number;
   /** The time for which Redis remembers its answer, ms. */
-  readonly memory: number;
+  readonly answerTtlMs: number;
 }
 
 /** Makes the call for a batch. The usual batch has a script of its own: events without a delay or a key. */
@@ -61,7 +61,7 @@ export function publishCall(
   router: Router,
   table: SubscriptionTable,
   topicKeys: TopicKeys,
-  { clientId, number, memory }: TopicSender,
+  { clientId, number, answerTtlMs }: TopicSender,
 ): ScriptCall {
   const used = new Map<number, number>();
   const routesOf = ({ action }: TopicEvent): string => queueIndexesOf(router.routesOf(action), used);
@@ -72,8 +72,8 @@ export function publishCall(
   const args = {
     batch: String(number),
     // One batch is on its way at a time.
-    slot: '0',
-    memory: String(memory),
+    answerField: '0',
+    answerTtlMs: String(answerTtlMs),
     version: table.version,
     unroutedCount: unrouted.length,
     unroutedAction: unrouted.at(-1)?.action ?? '',

@@ -29,7 +29,7 @@ export interface WorkerListener extends IntakeListener, KeeperListener, WorkerCo
    * Dead letters were removed to make room, since the last call: those beyond the largest number, and those
    * that were too old. Some of them have held `freedKeys` ordering keys, whose next messages go on.
    */
-  trimmed(tooMany: number, tooOld: number, freedKeys: number): void;
+  lettersRemoved(tooMany: number, tooOld: number, freedKeys: number): void;
 }
 
 /** Is notified when a queue waits for its predecessor. */

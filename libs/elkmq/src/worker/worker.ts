@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readControlIfAllowed, type QueueControl } from '../admin/queue-control.js';
 import { GroupConsumer, joinGroup } from '../consumer/group-consumer.js';
-import { TrimReport } from '../dead-letters/trim-report.js';
+import { RemovalReport } from '../dead-letters/removal-report.js';
 import { workerName } from '../consumer/session.js';
 import { Slots } from '../consumer/slots.js';
 import { QueueContext } from '../context/queue-context.js';
@@ -54,7 +54,7 @@ export class Worker {
   readonly #name: string;
   readonly #number: PartitionNumber | undefined;
   readonly #ownsConnection: boolean;
-  readonly #trims: TrimReport;
+  readonly #removals: RemovalReport;
   readonly #inFlight = new InFlight<Delivery>();
   readonly #keeper: SubscriptionKeeper | undefined;
   /** They are there once the group has been joined. */
@@ -86,8 +86,8 @@ export class Worker {
     // A topic takes no requests.
     if (subscription) this.#context.pushes = '';
     this.#keeper = subscription && new SubscriptionKeeper(this.#context, subscription, listener);
-    this.#trims = new TrimReport((tooMany, tooOld, freedKeys) => {
-      listener.trimmed(tooMany, tooOld, freedKeys);
+    this.#removals = new RemovalReport((tooMany, tooOld, freedKeys) => {
+      listener.lettersRemoved(tooMany, tooOld, freedKeys);
     });
   }
 
@@ -178,7 +178,7 @@ export class Worker {
     await parts?.maintenance.clearList();
     await parts?.maintenance.tellRates();
     if (this.#ownsConnection) await this.connection.closeConnection();
-    this.#trims.stopReporting();
+    this.#removals.stopReporting();
     parts?.settler.reportLosses();
     return { running: running.length, unsettled };
   }
@@ -206,7 +206,7 @@ export class Worker {
     const writer = new OutcomeWriter(context, {
       timeoutMs: SETTLE_TIMEOUT_MS,
       deadLetters,
-      trims: this.#trims,
+      removals: this.#removals,
       holdsKey: (action) => listener.holdsKey(action),
     });
     const settler = new Settler(context, writer, inFlight, this.#slots, promoter, listener);

@@ -8,7 +8,7 @@ import { ServiceEvent } from 'elkmq';
 import { headersOf, type Requester } from 'elkmq/internal';
 import type { ClientSettings } from '../parsed-options.js';
 import { OutgoingPackets, type OutgoingPacket } from './packet.js';
-import { ReplyReader } from './reply-reader.js';
+import { ReplyPackets } from './reply-packets.js';
 import { callSafely, type ElkMqSendObserver } from '../instrumentation.js';
 import { runStep, whenFulfilled } from '../value-or-promise.js';
 
@@ -44,16 +44,16 @@ export class OutgoingMessages {
   /** @returns a function that ends the request */
   request(packet: ReadPacket, callback: (packet: WritePacket) => void): () => void {
     const sending = this.#watched(packet, true);
-    const reader = new ReplyReader(this.#deserializer, callback, sending);
+    const packets = new ReplyPackets(this.#deserializer, callback, sending);
     let cancel: (() => void) | undefined;
     let isCancelled = false;
     const start = (written: OutgoingPacket): void => {
-      if (!isCancelled) cancel = this.#request(written, reader);
+      if (!isCancelled) cancel = this.#request(written, packets);
     };
     void runStep(
       () => whenFulfilled(this.#packets.write(packet, sending?.headers), start),
       (error) => {
-        reader.failed(error);
+        packets.failed(error);
       },
     );
     return () => {
@@ -86,12 +86,12 @@ export class OutgoingMessages {
   }
 
   /** @returns a function that cancels the request */
-  #request(written: OutgoingPacket, reader: ReplyReader): () => void {
+  #request(written: OutgoingPacket, packets: ReplyPackets): () => void {
     const { action, payload, timeout = this.#options.timeout } = written;
     return this.#requester().request(
       new ServiceEvent(wholeSeconds(timeout), action, payload),
       timeout,
-      reader,
+      packets,
       written,
     );
   }

@@ -4,7 +4,7 @@ import { ACKNOWLEDGE, type Delivery, messageOf, textOf, toJson } from 'elkmq/int
 import { runStep, whenFulfilled, type ValueOrPromise } from '../value-or-promise.js';
 
 /** Nest's answer when a failure is not the handler's own, or is empty. */
-export const INTERNAL_ERROR = { status: 'error', message: 'Internal server error' };
+export const INTERNAL_ERROR_PACKET = { status: 'error', message: 'Internal server error' };
 
 /** The means by which a server writes its replies. */
 export interface ReplyFormat {
@@ -40,7 +40,7 @@ export class ReplyWriter {
   }
 
   error(err: unknown): void {
-    this.#inTurn({ err: saysNothing(err) ? INTERNAL_ERROR : err });
+    this.#inTurn({ err: saysNothing(err) ? INTERNAL_ERROR_PACKET : err });
     this.end();
   }
 

@@ -4,7 +4,7 @@ import { type Delivery, DROP, EXPIRE, type Failure, messageOf, nameOfMessage } f
 import type { ElkMqContext } from './elk-mq.context.js';
 import { originalOf, type Failures } from './failures.js';
 import { callHandler, type Handling } from './event-handling.js';
-import { INTERNAL_ERROR, ReplyWriter, type ReplyFormat } from './reply-writer.js';
+import { INTERNAL_ERROR_PACKET, ReplyWriter, type ReplyFormat } from './reply-writer.js';
 
 /** Nest's own transports use this text. */
 const NO_MESSAGE_HANDLER = 'There is no matching message handler defined in the remote service.';
@@ -63,7 +63,7 @@ export class RequestHandling implements Handling {
    */
   failed(delivery: Delivery, error: unknown): void {
     this.#format.log(`${nameOfMessage(delivery.queued)} was not handled: ${messageOf(error)}`);
-    new ReplyWriter(delivery, this.#format).error(INTERNAL_ERROR);
+    new ReplyWriter(delivery, this.#format).error(INTERNAL_ERROR_PACKET);
   }
 
   #follow(

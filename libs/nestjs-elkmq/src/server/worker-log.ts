@@ -25,8 +25,9 @@ export function workerLog(
   { max, maxAge }: DeadLetterCap,
   attemptsOf: (action: string) => number | undefined,
   log: Log,
-): Pick<WorkerListener, 'notHandled' | 'retried' | 'trimmed' | 'paused' | 'limited'> & SuccessorListener {
-  const warnOfTrimmed = (count: number, why: string): void => {
+): Pick<WorkerListener, 'notHandled' | 'retried' | 'lettersRemoved' | 'paused' | 'limited'> &
+  SuccessorListener {
+  const warnOfRemoved = (count: number, why: string): void => {
     if (count > 0) log.warn(`${String(count)} dead letters of queue '${queue}' were removed: ${why}`);
   };
   return {
@@ -67,9 +68,9 @@ export function workerLog(
         : 'has no limits any more';
       log.log(`Queue '${queue}' ${what}`);
     },
-    trimmed(tooMany, tooOld, freedKeys) {
-      warnOfTrimmed(tooMany, `more than deadLetters.max (${String(max)})`);
-      warnOfTrimmed(tooOld, `older than deadLetters.maxAge (${String(maxAge)} ms)`);
+    lettersRemoved(tooMany, tooOld, freedKeys) {
+      warnOfRemoved(tooMany, `more than deadLetters.max (${String(max)})`);
+      warnOfRemoved(tooOld, `older than deadLetters.maxAge (${String(maxAge)} ms)`);
       if (freedKeys > 0)
         log.warn(
           `Queue '${queue}': ${String(freedKeys)} ordering keys that removed dead letters have held go on`,

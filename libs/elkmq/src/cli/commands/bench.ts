@@ -120,7 +120,7 @@ class BenchLoad {
         warned: note,
         notHandled: (what, reason) => note(`${what} was not handled: ${reason}`),
         retried: () => undefined,
-        trimmed: () => undefined,
+        lettersRemoved: () => undefined,
       },
     );
   }

@@ -9,13 +9,13 @@ import { RedisSource } from '../../redis/redis-source.js';
 import { reliably } from '../../redis/reliable-call.js';
 import { send } from '../../redis/scripts.js';
 import type { Finding } from '../doctor/finding.js';
-import { checkQueue, type QueueLimits } from '../doctor/queue-checks.js';
+import { checkQueue, type QueueCheckBounds } from '../doctor/queue-checks.js';
 import { checkServer, type ServerFacts, type ServerLimits } from '../doctor/server-checks.js';
 import { EXIT, type ExitCode } from '../exit.js';
 import { print, printJson, safeText } from '../output.js';
 import { redisOf, type CommonOptions } from '../session.js';
 
-export type DoctorOptions = CommonOptions & QueueLimits & ServerLimits;
+export type DoctorOptions = CommonOptions & QueueCheckBounds & ServerLimits;
 
 /** Keys that clients leave to their TTL. */
 const TEMPORARY_KEY = /^(.*)\((?:inbox|producer|deduplication)\):/s;

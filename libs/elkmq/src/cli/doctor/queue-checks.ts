@@ -13,7 +13,7 @@ import { send } from '../../redis/scripts.js';
 import { formatDuration } from '../values.js';
 import type { Finding } from './finding.js';
 
-export interface QueueLimits {
+export interface QueueCheckBounds {
   /** The longest time for which a message may wait, ms. */
   readonly maxOldest: number;
 }
@@ -30,7 +30,7 @@ export async function checkQueue(
   connection: Connection,
   queue: string,
   patience: number,
-  limits: QueueLimits,
+  limits: QueueCheckBounds,
 ): Promise<Finding[]> {
   const keys = new QueueKeys(queue, 'nodes' in connection.client);
   const read = (command: string, ...args: (string | number)[]): Promise<unknown> =>
@@ -111,7 +111,7 @@ async function typeOf(key: string, read: Read): Promise<string | undefined> {
 function waitingFindings(
   queue: string,
   { waiting, workers, oldestWaiting, paused, waitsFor, limits }: QueueState,
-  { maxOldest }: QueueLimits,
+  { maxOldest }: QueueCheckBounds,
 ): Finding[] {
   if (paused)
     return [

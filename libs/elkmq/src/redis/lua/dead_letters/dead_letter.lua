@@ -24,8 +24,8 @@
 --   min_idle: number  least time since the last renewal of its lease, ms
 --   is_listed: boolean     whether the origin may be in the message queue
 --   replies           JSON array of replies for the inbox
--- Returns two numbers of dropped letters: of those beyond the number that is kept, and of those too old; and
--- the number of ordering keys that dropped letters have held.
+-- Returns two numbers of removed letters: of those beyond the number that is kept, and of those too old; and
+-- the number of ordering keys that removed letters have held.
 -- Returns an empty list when the consumer does not own the entry any more.
 
 -- include shared/add_replies.lua
@@ -57,17 +57,17 @@ if ordering_key ~= '' then
   if holds_key then hold(ordering_key, origin) else release(ordering_key, origin) end
 end
 
--- The oldest letters are dropped. One call drops only some, so that other calls need not wait; the next
--- letters drop the rest.
+-- The oldest letters are removed. One call removes only some, so that other calls need not wait; the next
+-- letters remove the rest.
 local surplus = redis.call('ZCARD', dead_letters) - max
 local old = redis.call('ZCOUNT', dead_letters, '-inf', now_ms() - max_age)
-local dropped = math.min(math.max(surplus, old), 1000)
-if dropped <= 0 then return { 0, 0, 0 } end
-local oldest = redis.call('ZRANGE', dead_letters, 0, dropped - 1)
+local removed = math.min(math.max(surplus, old), 1000)
+if removed <= 0 then return { 0, 0, 0 } end
+local oldest = redis.call('ZRANGE', dead_letters, 0, removed - 1)
 local freed
-dropped = how_many_to_free(dead_letter_bodies, oldest, 1, #oldest)
-dropped, freed = free_keys(oldest, 1, dropped)
-redis.call('ZREM', dead_letters, unpack(oldest, 1, dropped))
-redis.call('HDEL', dead_letter_bodies, unpack(oldest, 1, dropped))
-old = math.min(old, dropped)
-return { dropped - old, old, freed }
+removed = how_many_to_free(dead_letter_bodies, oldest, 1, #oldest)
+removed, freed = free_keys(oldest, 1, removed)
+redis.call('ZREM', dead_letters, unpack(oldest, 1, removed))
+redis.call('HDEL', dead_letter_bodies, unpack(oldest, 1, removed))
+old = math.min(old, removed)
+return { removed - old, old, freed }

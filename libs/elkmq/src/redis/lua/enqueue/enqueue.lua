@@ -5,7 +5,7 @@
 -- ARGV
 --   client            id of the client that wants the replies, '' when none is wanted
 --   messages...       JSON of each message
--- Returns the ids, joined by commas. Error STALE: a later batch has the slot.
+-- Returns the ids, joined by commas. Error STALE: a later batch has the field.
 
 -- include shared/known_batch.lua
 

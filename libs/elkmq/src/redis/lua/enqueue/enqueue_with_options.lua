@@ -31,7 +31,7 @@
 --                     request: uuid of the request, '' for an event without a reply
 -- Returns the ids, joined by commas: the id of the first message for a duplicate, 'FULL' for a message that
 -- did not fit, 'REFUSED' and the reason for a message that Redis refuses. Error: Redis refuses all messages.
--- Error STALE: a later batch has the slot, or one with ordering keys is stored. Error EARLY: the
+-- Error STALE: a later batch has the field, or one with ordering keys is stored. Error EARLY: the
 -- batch `after` is not stored yet.
 
 -- include shared/known_batch.lua

@@ -9,15 +9,15 @@
 -- More minutes than `count` are left off.
 
 -- include shared/now_ms.lua
--- include shared/rate_slots.lua
+-- include shared/rate_minutes.lua
 
 if last == 0 then last = minute_of(now_ms()) end
 if first == 0 then first = last - count + 1 end
-local slots = {}
-for minute = first, math.min(last, first + count - 1) do slots[#slots + 1] = slot_of(minute) end
-if #slots == 0 then return { first, last } end
-local texts = redis.call('HMGET', rates, unpack(slots))
+local fields = {}
+for minute = first, math.min(last, first + count - 1) do fields[#fields + 1] = field_of(minute) end
+if #fields == 0 then return { first, last } end
+local texts = redis.call('HMGET', rates, unpack(fields))
 for i, text in ipairs(texts) do
-  if not text or parse_slot(text) ~= first + i - 1 then texts[i] = '' end
+  if not text or parse_minute(text) ~= first + i - 1 then texts[i] = '' end
 end
 return { first, last, unpack(texts) }

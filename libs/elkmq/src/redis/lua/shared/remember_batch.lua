@@ -5,8 +5,8 @@
 --   inbox?            when a reply is wanted
 -- ARGV
 --   batch
---   slot
---   memory
+--   answer_field
+--   answer_ttl_ms
 --   inbox_needed: number   time for which the inbox is needed, ms; 0 when no reply is wanted
 
 if inbox_needed > 0 then
@@ -20,6 +20,6 @@ if inbox_needed > 0 then
   if left < inbox_needed then redis.call('PEXPIRE', inbox, inbox_needed + 30000) end
 end
 local answer = table.concat(ids, ',')
-redis.call('HSET', producer, slot, batch .. ' ' .. answer)
-redis.call('PEXPIRE', producer, memory)
+redis.call('HSET', producer, answer_field, batch .. ' ' .. answer)
+redis.call('PEXPIRE', producer, answer_ttl_ms)
 return answer

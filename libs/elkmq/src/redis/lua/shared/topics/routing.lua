@@ -7,8 +7,8 @@
 --   producer
 -- ARGV
 --   batch
---   slot
---   memory
+--   answer_field
+--   answer_ttl_ms
 --   version           of the table by which the routes were computed, '' when there was none
 --   unrouted_count: number   events of this batch without a subscription
 --   unrouted_action   of the last of them
@@ -39,7 +39,7 @@ local function remember_copies(copies)
     redis.call('HSET', unrouted, 'action', unrouted_action, 'time', string.format('%.0f', now_ms()))
   end
   local answer = table.concat(copies, ',')
-  redis.call('HSET', producer, slot, batch .. ' ' .. answer)
-  redis.call('PEXPIRE', producer, memory)
+  redis.call('HSET', producer, answer_field, batch .. ' ' .. answer)
+  redis.call('PEXPIRE', producer, answer_ttl_ms)
   return answer
 end

@@ -4,15 +4,15 @@ import type { Credentials } from './credentials.js';
 import { MessageTurns } from './message-turns.js';
 import { isElsewhere, isReplyError, isTransient } from './redis-errors.js';
 import { send } from './scripts.js';
-import type { SlotMaster } from './slot-table.js';
-import type { Subscription } from './subscription.js';
+import type { ClusterSlotMaster } from './cluster-slots.js';
+import type { ChannelListener } from './channel-listener.js';
 
 /**
  * One connection that subscribes to a channel at one server of Redis Cluster. It ends for good when it
  * breaks, and when the server has lost the slot of the channel: Redis then ends the subscription, or refuses
  * a new one.
  */
-export class ShardSubscription {
+export class ShardConnection {
   /** The name of the server. */
   readonly server: string;
   /** Resolves when it has ended. */
@@ -22,22 +22,22 @@ export class ShardSubscription {
   hasSubscribed = false;
   readonly #connection: Connection;
   readonly #channel: string;
-  readonly #subscription: Subscription;
+  readonly #listener: ChannelListener;
   readonly #turns: MessageTurns;
   #isOver = false;
   #resolveEnded: () => void = () => undefined;
 
   constructor(
-    { name, node }: SlotMaster,
+    { name, node }: ClusterSlotMaster,
     credentials: Credentials,
     channel: string,
-    subscription: Subscription,
+    listener: ChannelListener,
   ) {
     this.server = name;
     this.#channel = channel;
-    this.#subscription = subscription;
+    this.#listener = listener;
     this.#turns = new MessageTurns((message) => {
-      if (this.isSubscribed) subscription.received(message);
+      if (this.isSubscribed) listener.received(message);
     });
     this.ended = new Promise((resolve) => {
       this.#resolveEnded = resolve;
@@ -72,7 +72,7 @@ export class ShardSubscription {
       await Promise.race([send(this.#client, 'ssubscribe', [this.#channel]), this.ended]);
     } catch (error) {
       const isRefused = isReplyError(error) && !isElsewhere(error) && !isTransient(error);
-      if (isRefused && !this.#isOver) this.#subscription.refused(error);
+      if (isRefused && !this.#isOver) this.#listener.refused(error);
       void this.endSubscription();
       return false;
     }
@@ -101,7 +101,7 @@ export class ShardSubscription {
   async #subscribe(): Promise<void> {
     if (!(await this.catchUp())) return;
     this.hasSubscribed = true;
-    this.#subscription.subscribed();
+    this.#listener.subscribed();
   }
 }
 

@@ -7,12 +7,12 @@ local function minute_of(ms)
   return math.floor(ms / 60000)
 end
 
-local function slot_of(minute)
+local function field_of(minute)
   return string.format('%.0f', minute % KEPT_MINUTES)
 end
 
 -- Reads a field. Returns its minute, the six sums and the longest time; nil when it is none.
-local function parse_slot(text)
+local function parse_minute(text)
   local numbers = {}
   for digits in string.gmatch(text or '', '%d+') do numbers[#numbers + 1] = tonumber(digits) end
   if #numbers ~= 8 then return nil end

@@ -1,24 +1,21 @@
 import type { Cluster, Redis } from 'ioredis';
 import { withinTime } from './within-time.js';
 
-/** The longest wait for a new table, ms. */
+/** The longest wait for new slots, ms. */
 const PATIENCE_MS = 2_000;
 
-/** The server that has a slot, as the table of a client names it. */
-export interface SlotMaster {
+/** The server that has a slot, as a client knows it. */
+export interface ClusterSlotMaster {
   /** `host:port`, as the client reaches it. */
   readonly name: string;
   /** The client's own connection to it. */
   readonly node: Redis;
 }
 
-const tables = new WeakMap<Cluster, SlotTable>();
+const slotsOfClients = new WeakMap<Cluster, ClusterSlots>();
 
-/**
- * The table of slots that a Cluster client of ioredis keeps. The client fetches it anew when a slot has
- * moved.
- */
-export class SlotTable {
+/** The slots that a Cluster client of ioredis knows. The client fetches them anew when a slot has moved. */
+export class ClusterSlots {
   readonly #cluster: Cluster;
   readonly #listeners = new Set<() => void>();
 
@@ -29,15 +26,15 @@ export class SlotTable {
     });
   }
 
-  /** The table of a client, one for all who ask: Node warns of an emitter that has many listeners. */
-  static of(cluster: Cluster): SlotTable {
-    const table = tables.get(cluster) ?? new SlotTable(cluster);
-    tables.set(cluster, table);
-    return table;
+  /** The slots of a client, one object for all who ask: Node warns of an emitter that has many listeners. */
+  static of(cluster: Cluster): ClusterSlots {
+    const slots = slotsOfClients.get(cluster) ?? new ClusterSlots(cluster);
+    slotsOfClients.set(cluster, slots);
+    return slots;
   }
 
   /**
-   * Calls `listener` whenever the client has fetched the table.
+   * Calls `listener` whenever the client has fetched the slots.
    * @returns a function that ends that
    */
   onRefresh(listener: () => void): () => void {
@@ -46,14 +43,14 @@ export class SlotTable {
   }
 
   /** The master of a slot; `undefined` while the client does not know it. */
-  masterOf(slot: number): SlotMaster | undefined {
+  masterOf(slot: number): ClusterSlotMaster | undefined {
     const name = this.#cluster.slots[slot]?.[0];
     const node = this.#cluster.nodes().find(({ options: { host, port } }) => `${host}:${port}` === name);
     return name === undefined || !node ? undefined : { name, node };
   }
 
-  /** Fetches the table. It stays as it is when no server answers. */
-  async refreshTable(): Promise<void> {
+  /** Fetches the slots. They stay as they are when no server answers. */
+  async refreshSlots(): Promise<void> {
     const refreshed = new Promise<void>((resolve) => {
       this.#cluster.refreshSlotsCache(() => {
         resolve();

@@ -1,16 +1,16 @@
 import { describe, expect, it } from 'vitest';
-import { Deadline } from '../../libs/elkmq/src/redis/deadline.js';
+import { AnswerTimer } from '../../libs/elkmq/src/redis/answer-timer.js';
 import { keepBusy } from '../support/busy.js';
 
-describe('a deadline', () => {
+describe('a timer for an answer', () => {
   it('passes after its time when the process is not busy, and not when it was stopped', async () => {
     const begin = performance.now();
     await new Promise<void>((resolve) => {
-      new Deadline(50, resolve);
-      const stopped = new Deadline(20, () => {
+      new AnswerTimer(50, resolve);
+      const stopped = new AnswerTimer(20, () => {
         throw new Error('it passed');
       });
-      stopped.stop();
+      stopped.stopTimer();
     });
     expect(performance.now() - begin).toBeGreaterThanOrEqual(49);
   });
@@ -18,8 +18,8 @@ describe('a deadline', () => {
   it('does not count the time in which the process was busy, but for a step', async () => {
     let order = '';
     const passed = new Promise<void>((resolve) => {
-      new Deadline(250, () => {
-        order += 'deadline';
+      new AnswerTimer(250, () => {
+        order += 'over';
         resolve();
       });
     });
@@ -27,6 +27,6 @@ describe('a deadline', () => {
     // Due long before, had the time counted.
     setTimeout(() => (order += 'timer '), 100);
     await passed;
-    expect(order).toBe('timer deadline');
+    expect(order).toBe('timer over');
   });
 });

@@ -1,6 +1,6 @@
 import { LONGEST_TIMER_MS } from '../model/options.js';
 
-/** The number of steps in which a deadline passes. Each step counts once, however late it is. */
+/** The number of steps in which a timer passes. Each step counts once, however late it is. */
 const STEPS = 5;
 /** A step that is later than this, ms, comes after a stall of the event loop. */
 const STALL_MS = 20;
@@ -12,17 +12,17 @@ let noted = 0;
 
 /**
  * A clock that stands still while this process is too busy to notice an answer, ms. A stall is known once a
- * step of a deadline comes late. Two readings can be compared only when a deadline runs in between.
+ * step of a timer comes late. Two readings can be compared only when a timer runs in between.
  */
 export function attentiveNow(): number {
   return performance.now() - stalled;
 }
 
 /**
- * The end of the time for an answer. Time in which the event loop stands still counts as one step only. An
+ * The timer for an answer. Time in which the event loop stands still counts as one step only. An
  * answer that lies in the socket is read before the time is over.
  */
-export class Deadline {
+export class AnswerTimer {
   readonly #end: number;
   readonly #step: number;
   readonly #passed: () => void;
@@ -30,7 +30,7 @@ export class Deadline {
   #stepDue = 0;
   #isStopped = false;
 
-  /** @param passed is called once, unless `stop` was called before */
+  /** @param passed is called once, unless `stopTimer` was called before */
   constructor(milliseconds: number, passed: () => void) {
     this.#end = attentiveNow() + milliseconds;
     this.#step = Math.min(Math.max(milliseconds / STEPS, 1), LONGEST_TIMER_MS);
@@ -38,7 +38,7 @@ export class Deadline {
     this.#startStep();
   }
 
-  stop(): void {
+  stopTimer(): void {
     this.#isStopped = true;
     clearTimeout(this.#timer);
   }

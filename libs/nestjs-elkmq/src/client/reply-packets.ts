@@ -10,7 +10,7 @@ import { runStep, whenFulfilled, type ValueOrPromise } from '../value-or-promise
  *
  * It keeps the async context of the caller, because replies come in the context of the connection.
  */
-export class ReplyReader extends AsyncResource implements ReplyListener {
+export class ReplyPackets extends AsyncResource implements ReplyListener {
   #before: Promise<void> | undefined;
 
   constructor(

@@ -2,27 +2,27 @@
  * Is called with the numbers of removed dead letters: those beyond the largest number, and those that were
  * too old; and with the number of ordering keys that these letters have held.
  */
-export type DroppedLetters = (tooMany: number, tooOld: number, freedKeys: number) => void;
+export type RemovedLetters = (tooMany: number, tooOld: number, freedKeys: number) => void;
 
 /** The time between two reports, ms. */
 const REPORT_INTERVAL_MS = 60_000;
 
 /**
  * Reports removed dead letters: at once for the first time, then once in `REPORT_INTERVAL_MS`. When many
- * messages die, each letter drops another one.
+ * messages die, each letter removes another one.
  */
-export class TrimReport {
-  readonly #tell: DroppedLetters;
+export class RemovalReport {
+  readonly #tell: RemovedLetters;
   #tooMany = 0;
   #tooOld = 0;
   #freedKeys = 0;
   #pause: NodeJS.Timeout | undefined;
 
-  constructor(tell: DroppedLetters) {
+  constructor(tell: RemovedLetters) {
     this.#tell = tell;
   }
 
-  countTrimmed(tooMany: number, tooOld: number, freedKeys: number): void {
+  countRemoved(tooMany: number, tooOld: number, freedKeys: number): void {
     this.#tooMany += tooMany;
     this.#tooOld += tooOld;
     this.#freedKeys += freedKeys;

@@ -1,5 +1,5 @@
 /** Is notified of what a subscriber receives. */
-export interface Subscription {
+export interface ChannelListener {
   /** The channel is subscribed to, for the first time or again. No message comes before that. */
   subscribed(): void;
   received(message: string): void;
