@@ -192,6 +192,21 @@ describe('retention', () => {
     expect((await topic.state()).subscriptions[0]?.trimmed).toBe(5);
   });
 
+  it('counts the age of an event that is tried again from when it came back', async () => {
+    const topic = newTopic();
+    await topic.subscribe('away', { patterns: ['a'], retention: { maxAge: 3_600_000 } });
+    await topic.publish(event('a', 'new'));
+    const stream = `${queueOf(topic, 'away')}(event_stream)`;
+    const [[, fields]] = (await redis.xrange(stream, '-', '+')) as [[string, string[]]];
+    await redis.del(stream);
+    await redis.xadd(stream, '1-1', ...fields);
+    const retried = await redis.xadd(stream, '*', ...fields, 'origin', '1-2', 'attempt', '2', 'due', '2');
+    await redis.xgroup('CREATE', stream, 'elkmq', '0');
+    // One look deletes the first entry, and comes to the second one.
+    await until(async () => ((await topic.state()).subscriptions[0]?.trimmed ?? 0) > 0);
+    expect((await redis.xrange(stream, '-', '+')).map(([id]) => id)).toEqual([retried]);
+  });
+
   it('lets the next message of an ordering key go on', async () => {
     const topic = newTopic();
     await topic.subscribe('away', { patterns: ['a'], retention: { max: 3 } });

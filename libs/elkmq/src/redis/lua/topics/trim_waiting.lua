@@ -21,6 +21,14 @@
 -- include shared/now_ms.lua
 -- include shared/stream_ids.lua
 
+-- Returns since when a message waits, ms. A later attempt waits since it came back into the queue: a worker
+-- has taken the message before.
+local function waits_since(id, fields)
+  if get_field(fields, 'attempt') then return tonumber(string.match(id, '^%d+')) end
+  local origin = get_field(fields, 'origin') or id
+  return tonumber(get_field(fields, 'due') or string.match(origin, '^%d+')) or 0
+end
+
 local over = redis.call('XLEN', event_stream) + redis.call('HLEN', lane_bodies) - max
 local youngest = now_ms() - max_age
 local next_id = id_after(last_taken(event_stream, group))
@@ -29,14 +37,12 @@ for n = 1, limit do
   local entry = redis.call('XRANGE', event_stream, next_id, '+', 'COUNT', 1)[1]
   if not entry then break end
   local id, fields = entry[1], entry[2]
-  local origin = get_field(fields, 'origin') or id
-  local since = tonumber(get_field(fields, 'due') or string.match(origin, '^%d+')) or 0
-  if over <= 0 and since > youngest then break end
+  if over <= 0 and waits_since(id, fields) > youngest then break end
   -- An entry that begins with `due` is a nudge, and holds no message.
   if fields[1] ~= 'due' and redis.call('XDEL', event_stream, id) == 1 then
     count, over, bytes = count + 1, over - 1, bytes + bytes_of(fields)
     local key = get_field(fields, 'ordering_key')
-    if key then release(key, origin) end
+    if key then release(key, get_field(fields, 'origin') or id) end
   end
   next_id = id_after(id)
   if n == limit or bytes >= budget then
