@@ -2,6 +2,9 @@ import { InvalidEventError, InvalidOptionError, UnroutedError, UnsubscribedError
 import { ElkMqServer, type ElkMqClientOptions, type ElkMqServerOptions } from 'nestjs-elkmq';
 import { lastValueFrom } from 'rxjs';
 import { describe, expect, it } from 'vitest';
+import type { QueueContext } from '../../libs/elkmq/src/context/queue-context.js';
+import type { Connection } from '../../libs/elkmq/src/redis/connection.js';
+import { SubscriptionKeeper } from '../../libs/elkmq/src/topics/subscription-keeper.js';
 import {
   deadLettersOf,
   events,
@@ -152,6 +155,21 @@ describe('the patterns of a subscription', () => {
     expect((await topic.subscriptions())[0]?.patterns).toEqual(['a']);
     await listening(serverOf(topic.name, 'billing', ['a', 'b']));
     expect((await topic.subscriptions())[0]?.patterns).toEqual(['a', 'b']);
+  });
+
+  it('stay away when somebody has removed the last one, and come back when the table is lost', async () => {
+    const topic = newTopic();
+    const connection = { client: redis } as unknown as Connection;
+    const served = { topic: topic.name, name: 'billing', patterns: ['a'] };
+    const keeper = new SubscriptionKeeper({ connection } as QueueContext, served, {});
+    await keeper.join(connection);
+    await topic.removePatterns('billing', ['a']);
+    // A worker looks at the table in this way from time to time.
+    await keeper.join(connection);
+    expect((await topic.subscriptions())[0]?.patterns).toEqual([]);
+    await redis.del(`{${topic.name}}(subscriptions)`);
+    await keeper.join(connection);
+    expect((await topic.subscriptions())[0]?.patterns).toEqual(['a']);
   });
 
   it('come with the retention of the server', async () => {

@@ -104,7 +104,7 @@ export class SubscriptionKeeper {
     const { name, patterns, retention } = this.#served;
     const isFirst = !this.#hasJoined;
     const change: SubscriptionChange = {
-      patterns: (now) => (isFirst || now.length === 0 ? [...new Set([...now, ...patterns])] : now),
+      patterns: (now, isThere) => (isFirst || !isThere ? [...new Set([...now, ...patterns])] : now),
       retention: isFirst ? retention : undefined,
       mayReturn: false,
     };

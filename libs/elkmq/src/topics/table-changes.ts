@@ -19,8 +19,8 @@ export interface TableCalls {
 
 /** A change of a subscription. */
 export interface SubscriptionChange {
-  /** The patterns that it is to have, given those that it has now. */
-  readonly patterns: (now: readonly string[]) => readonly string[];
+  /** The patterns that it is to have, given those that it has now, and whether the table has it. */
+  readonly patterns: (now: readonly string[], isThere: boolean) => readonly string[];
   /** Default: the retention stays as it is. */
   readonly retention?: Retention | undefined;
   /** Whether a subscription that was removed may come back. */
@@ -132,7 +132,7 @@ export async function removeSubscription(
 
 function changed(known: Subscription | undefined, { patterns, retention }: SubscriptionChange) {
   return {
-    patterns: patterns(known?.patterns ?? []),
+    patterns: patterns(known?.patterns ?? [], known !== undefined),
     retention: retention ?? known?.retention ?? DEFAULT_RETENTION,
     since: known?.since ?? Date.now(),
   };
