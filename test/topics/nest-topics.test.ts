@@ -176,6 +176,8 @@ describe('the patterns of a subscription', () => {
     const topic = newTopic();
     await startService(topic.name, 'billing', ['a'], { retention: { max: 5 } });
     expect((await topic.subscriptions())[0]?.retention.max).toBe(5);
+    await startService(topic.name, 'billing', ['a'], { retention: { maxAge: 60_000 } });
+    expect((await topic.subscriptions())[0]?.retention).toEqual({ max: 5, maxAge: 60_000 });
   });
 });
 

@@ -175,6 +175,19 @@ describe('the subscriptions of a topic', () => {
     ]);
   });
 
+  it('keep the part of their retention that is not given', async () => {
+    const topic = newTopic();
+    const retention = async () => (await topic.subscriptions())[0]?.retention;
+    await topic.subscribe('mail', { patterns: ['a'], retention: { max: 10, maxAge: 60_000 } });
+    await topic.subscribe('mail', { patterns: ['a'], retention: { max: 20 } });
+    expect(await retention()).toEqual({ max: 20, maxAge: 60_000 });
+    await topic.subscribe('mail', {
+      patterns: ['a'],
+      retention: { max: undefined, maxAge: 30_000 } as never,
+    });
+    expect(await retention()).toEqual({ max: 20, maxAge: 30_000 });
+  });
+
   it('lose patterns only when somebody removes them', async () => {
     const topic = newTopic();
     await topic.subscribe('mail', { patterns: ['a', 'b'] });

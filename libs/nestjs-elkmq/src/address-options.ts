@@ -45,7 +45,8 @@ export interface ElkMqSubscriptionAddress extends PartitionOptions {
   subscription: string;
   /**
    * The limits of what is kept for the subscription while no server takes it: `max` messages (default
-   * 1,000,000), for `maxAge` ms (default 7 days). Each partition keeps its share of `max`. Default: as it is.
+   * 1,000,000), for `maxAge` ms (default 7 days). Each partition keeps its share of `max`. What is not given
+   * stays as it is.
    */
   retention?: Partial<Retention>;
 }

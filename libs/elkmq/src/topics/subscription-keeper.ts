@@ -23,8 +23,8 @@ export interface ServedSubscription {
   readonly name: string;
   /** The patterns that it must have. Others that it has stay. */
   readonly patterns: readonly string[];
-  /** Default: the retention stays as it is. */
-  readonly retention?: Retention | undefined;
+  /** What is not given stays as it is. */
+  readonly retention?: Partial<Retention> | undefined;
   /** The name of partition 0, when this is the subscription in another partition of its topic. */
   readonly leader?: string | undefined;
 }
@@ -138,8 +138,8 @@ export class SubscriptionKeeper {
     const known = table.subscriptions.find((subscription) => subscription.name === name);
     if (text === undefined || !known) return false;
     if (!this.#hasJoined) {
-      const isKept =
-        !retention || (retention.max === known.retention.max && retention.maxAge === known.retention.maxAge);
+      const { max, maxAge } = { ...known.retention, ...retention };
+      const isKept = max === known.retention.max && maxAge === known.retention.maxAge;
       if (!isKept || !patterns.every((pattern) => known.patterns.includes(pattern))) return false;
     }
     return (await writeSubscription(this.#keys, name, text, text, false, calls)) === 'OK';

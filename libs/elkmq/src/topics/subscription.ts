@@ -37,13 +37,14 @@ function optionsOf(given: unknown): Record<string, unknown> {
 
 /**
  * Checks the retention of a subscription.
- * @param fallback for what is not given
+ * @returns what is given
  * @throws {InvalidOptionError}
  */
-export function parseRetention(given: unknown, fallback = DEFAULT_RETENTION): Retention {
+export function parseRetention(given: unknown): Partial<Retention> {
   const { max, maxAge } = optionsOf(given);
+  const longest = Number.MAX_SAFE_INTEGER;
   return {
-    max: parseInteger('retention.max', max, fallback.max, 1),
-    maxAge: parseMilliseconds('retention.maxAge', maxAge, fallback.maxAge, Number.MAX_SAFE_INTEGER),
+    ...(max !== undefined && { max: parseInteger('retention.max', max, 0, 1) }),
+    ...(maxAge !== undefined && { maxAge: parseMilliseconds('retention.maxAge', maxAge, 0, longest) }),
   };
 }

@@ -21,8 +21,8 @@ export interface TableCalls {
 export interface SubscriptionChange {
   /** The patterns that it is to have, given those that it has now, and whether the table has it. */
   readonly patterns: (now: readonly string[], isThere: boolean) => readonly string[];
-  /** Default: the retention stays as it is. */
-  readonly retention?: Retention | undefined;
+  /** What is not given stays as it is. */
+  readonly retention?: Partial<Retention> | undefined;
   /** Whether a subscription that was removed may come back. */
   readonly mayReturn: boolean;
 }
@@ -133,7 +133,7 @@ export async function removeSubscription(
 function changed(known: Subscription | undefined, { patterns, retention }: SubscriptionChange) {
   return {
     patterns: patterns(known?.patterns ?? [], known !== undefined),
-    retention: retention ?? known?.retention ?? DEFAULT_RETENTION,
+    retention: { ...(known?.retention ?? DEFAULT_RETENTION), ...retention },
     since: known?.since ?? Date.now(),
   };
 }

@@ -68,7 +68,10 @@ export interface PublishOptions {
 export interface SubscribeOptions {
   /** They are added to those that it has. Dots separate words, `*` is one word, `#` is any number. */
   readonly patterns: readonly string[];
-  /** What is kept while no worker comes. Default: as it is; for a new one 1,000,000 messages and 7 days. */
+  /**
+   * What is kept while no worker comes. What is not given stays as it is; a new subscription gets 1,000,000
+   * messages and 7 days.
+   */
   readonly retention?: Partial<Retention> | undefined;
 }
 
@@ -223,7 +226,7 @@ export class Topic {
   async #change(
     name: string,
     patterns: (now: readonly string[]) => readonly string[],
-    retention?: Retention,
+    retention?: Partial<Retention>,
   ): Promise<void> {
     await this.#checkNumber();
     await named(changeInAll(this.#partitions, name, { patterns, retention, mayReturn: true }, this.#calls));
