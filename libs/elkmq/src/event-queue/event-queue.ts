@@ -2,6 +2,7 @@ import { type DeadLetterQueue } from '../dead-letters/dead-letter-queue.js';
 import { ConnectionError, InvalidEventError, InvalidOptionError, OlderWorkerError } from '../model/errors.js';
 import type { Dequeuer } from './dequeuer.js';
 import { openParts, type QueueParts } from './queue-parts.js';
+import { parseListener } from '../model/listener.js';
 import { parseQueueName, formatValue, refuseUnknown } from '../model/options.js';
 import { parseOrderingKey } from '../model/ordering-key.js';
 import { parsePartitions, type PartitionOptions } from '../model/partitions.js';
@@ -25,7 +26,7 @@ export interface EventQueueOptions extends SendingOptions, PartitionOptions {
   /**
    * Is called with errors that no call of the queue throws, such as a connection that broke, or an
    * `OlderWorkerError`. Default: an `OlderWorkerError` is a warning of the process, and the others are not
-   * reported.
+   * reported. When it throws, that is a warning of the process.
    */
   onError?: (error: Error) => void;
 }
@@ -223,12 +224,9 @@ export class EventQueue {
 
 /** @throws {InvalidOptionError} when it is no function */
 function errorListener(onError: unknown): (error: Error) => void {
-  if (onError === undefined) {
-    return (error) => {
-      if (error instanceof OlderWorkerError) process.emitWarning(error);
-    };
-  }
-  if (typeof onError !== 'function')
-    throw new InvalidOptionError(`onError must be a function, got ${formatValue(onError)}`);
-  return onError as (error: Error) => void;
+  const listener = parseListener<Error>('onError', onError);
+  if (listener) return listener;
+  return (error) => {
+    if (error instanceof OlderWorkerError) process.emitWarning(error);
+  };
 }

@@ -1,5 +1,6 @@
 import { ConnectionError, EnqueueError, InvalidEventError, InvalidOptionError } from '../model/errors.js';
 import { headerFields } from '../model/headers.js';
+import { parseListener } from '../model/listener.js';
 import {
   formatValue,
   MAX_DELAY_MS,
@@ -42,7 +43,10 @@ export interface PublishingOptions extends Omit<SendingOptions, 'maxQueueLength'
 export interface TopicOptions extends PublishingOptions, PartitionOptions {
   /** Fetches the credentials, as of an `EventQueue`. */
   credentials?: CredentialsFunction;
-  /** Is called with what is wrong and does not fail a call, such as events without a subscription. */
+  /**
+   * Is called with what is wrong and does not fail a call, such as events without a subscription. When it
+   * throws, that is a warning of the process.
+   */
   onWarning?: (message: string) => void;
 }
 
@@ -123,8 +127,8 @@ export class Topic {
     this.#number = partitions === undefined ? undefined : topicNumber(this.#partitions);
     const publishing = publishingOptions(options, source.isCluster);
     this.#patience = publishing.enqueueTimeout;
-    const warned = (message: string): void => options.onWarning?.(message);
-    this.#publisher = openPublisher(source, topic, partitions, publishing, { warned });
+    const warned = parseListener<string>('onWarning', options.onWarning);
+    this.#publisher = openPublisher(source, topic, partitions, publishing, warned && { warned });
     const { connection } = this.#publisher;
     this.#calls = {
       read: (keys) => reliably(connection, (client) => readTable(client, keys), this.#patience),
