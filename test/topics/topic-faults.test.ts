@@ -207,6 +207,38 @@ describe('retention', () => {
     expect((await redis.xrange(stream, '-', '+')).map(([id]) => id)).toEqual([retried]);
   });
 
+  it('is kept also when no publisher lives for long', async () => {
+    const warnings: string[] = [];
+    const admin = newTopic();
+    await admin.subscribe('away', { patterns: ['a'], retention: { max: 5 } });
+    const stream = `${queueOf(admin, 'away')}(event_stream)`;
+    const publishBriefly = async (): Promise<number> => {
+      const topic = newTopic({ onWarning: (message) => warnings.push(message) }, url, admin.name);
+      await publishAll(topic, numbers(50));
+      await topic.close();
+      return redis.xlen(stream);
+    };
+    // A publisher that closes gives its last look half a second. Another one follows five seconds later.
+    await until(async () => {
+      await redis.del(`{${admin.name}}(retention_turn)`);
+      return (await publishBriefly()) === 5;
+    });
+    expect(warnings[0]).toMatch(/'away' has lost the \d+ message\(s\)/);
+    // Somebody else has the turn.
+    await redis.set(`{${admin.name}}(retention_turn)`, 'other', 'PX', 600_000);
+    expect(await publishBriefly()).toBe(55);
+  });
+
+  it('does not keep a publisher from closing when the connection breaks then', async () => {
+    const proxy = closing(await Proxy.before(url));
+    const topic = newTopic({}, proxy.url);
+    await topic.subscribe('away', { patterns: ['a'], retention: { max: 5 } });
+    proxy.loseAnswers(/evalsha.*\(trimmed\)/is);
+    await publishAll(topic, numbers(50));
+    await topic.close();
+    expect(proxy.lost).toBe(1);
+  });
+
   it('lets the next message of an ordering key go on', async () => {
     const topic = newTopic();
     await topic.subscribe('away', { patterns: ['a'], retention: { max: 3 } });

@@ -145,9 +145,9 @@ export class TopicPublisher {
     if (this.#ownsConnection) await this.connection.closeConnection();
   }
 
-  /** Tells the rates, and deletes the key of this client, which has a TTL. */
+  /** Sees to retention, tells the rates, and deletes the key of this client, which has a TTL. */
   async #tidyUp(): Promise<void> {
-    await this.#rates.stopFlushing();
+    await Promise.all([this.#retention.lookOnceMore(), this.#rates.stopFlushing()]);
     if (!this.connection.isConnected) return;
     await send(this.connection.client, 'del', [this.#keys.producer(this.clientId)]).catch(() => undefined);
   }

@@ -4,6 +4,7 @@ import type { Connection } from '../redis/connection.js';
 import { PeriodicTask } from '../redis/periodic-task.js';
 import { runScript, send } from '../redis/scripts.js';
 import * as scripts from '../redis/scripts.generated.js';
+import { withinTime } from '../redis/within-time.js';
 import { followTable } from './partitioned-table.js';
 import type { Subscription } from './subscription.js';
 import { callsOf } from './table-changes.js';
@@ -11,6 +12,8 @@ import type { SubscriptionTable } from './table.js';
 
 /** The pause between two looks at the queues of a topic, ms. */
 const LOOK_INTERVAL_MS = 5_000;
+/** The longest time that the last look of a publisher takes, ms. Mostly it is one round of calls. */
+const LAST_LOOK_MS = 500;
 /** The number of entries of one call, and their bytes: about half a millisecond of Redis. */
 const ENTRIES_PER_CALL = 100;
 const BYTES_PER_CALL = 1024 * 1024;
@@ -25,8 +28,8 @@ export interface TopicPartition {
 
 /**
  * Keeps the queues of a topic within the retention of their subscriptions. Queues grow only while somebody
- * publishes, so publishers do it: one of them every five seconds. In a partition of a topic each queue has
- * its share of `max`, and the table of the partition follows that of partition 0 then.
+ * publishes, so publishers do it: one of them every five seconds, also when it closes. In a partition of a
+ * topic each queue has its share of `max`, and the table of the partition follows that of partition 0 then.
  */
 export class RetentionKeeper {
   readonly #connection: Connection;
@@ -74,17 +77,41 @@ export class RetentionKeeper {
     return this.#task.stopTask();
   }
 
+  /**
+   * Looks a last time when something was published since the look before. So the queues stay bounded when
+   * no publisher lives until its first look. Call it after `stopTrimming`. Never fails.
+   */
+  async lookOnceMore(): Promise<void> {
+    if (!this.#hasPublished || !this.#connection.isConnected) return;
+    const endsAt = performance.now() + LAST_LOOK_MS;
+    const isInTime = (): boolean => performance.now() < endsAt;
+    // Redis may be away, or refuse: the check of the rights has told that.
+    const looked = this.#trimAllAtOnce(isInTime).catch(() => undefined);
+    await withinTime(looked, LAST_LOOK_MS, undefined);
+  }
+
+  async #trimAllAtOnce(mayGoOn: () => boolean): Promise<void> {
+    if (!(await this.#takeTurn())) return;
+    await Promise.all(this.#table().subscriptions.map((subscription) => this.#trim(subscription, mayGoOn)));
+  }
+
   async #run(): Promise<void> {
-    if (!this.#hasPublished) return;
-    const turn = [this.#keys.retentionTurn, this.#publisher, 'NX', 'PX', LOOK_INTERVAL_MS];
-    if ((await send(this.#connection.client, 'set', turn)) === null) return;
+    if (!this.#hasPublished || !(await this.#takeTurn())) return;
     this.#hasPublished = false;
-    for (const subscription of this.#table().subscriptions) await this.#trim(subscription);
+    const isRunning = (): boolean => !this.#task.isStopped;
+    for (const subscription of this.#table().subscriptions) await this.#trim(subscription, isRunning);
     if (!this.#partition) return;
     await followTable(this.#partition.leader, this.#keys, callsOf(this.#connection.client));
   }
 
-  async #trim({ name, retention }: Subscription): Promise<void> {
+  /** @returns whether no other publisher looks in these five seconds */
+  async #takeTurn(): Promise<boolean> {
+    const turn = [this.#keys.retentionTurn, this.#publisher, 'NX', 'PX', LOOK_INTERVAL_MS];
+    return (await send(this.#connection.client, 'set', turn)) !== null;
+  }
+
+  /** @param mayGoOn whether there is time for another call */
+  async #trim({ name, retention }: Subscription, mayGoOn: () => boolean): Promise<void> {
     const { trimmed } = this.#keys;
     const max = Math.ceil(retention.max / (this.#partition?.count ?? 1));
     const { maxAge } = retention;
@@ -92,7 +119,7 @@ export class RetentionKeeper {
     const { eventStream, lanes, laneBodies, cancelled } = this.#keys.queueKeys(name);
     const call = scripts.trimWaiting({ eventStream, lanes, laneBodies, cancelled, trimmed }, args);
     let total = 0;
-    for (let hasMore = 1; hasMore === 1 && !this.#task.isStopped;) {
+    for (let hasMore = 1; hasMore === 1 && mayGoOn();) {
       const answer = (await runScript(this.#connection.client, call)) as [number, number];
       total += answer[0];
       hasMore = answer[1];
