@@ -1,6 +1,6 @@
 // A worker with a short lease whose handlers never end, so that it can be killed or stopped in the middle of one.
 import { Logger } from '@nestjs/common';
-import { ElkMqServer, type ElkMqServerOptions } from 'nestjs-elkmq';
+import { ElkMqServer, type ElkMqContext, type ElkMqServerOptions } from 'nestjs-elkmq';
 import { once } from 'node:events';
 import { NEVER, concat, of } from 'rxjs';
 import { endWithParent, tellParent } from './parent.js';
@@ -27,6 +27,15 @@ for (const pattern of ['hang event', 'note']) {
     true,
   );
 }
+server.addHandler(
+  'fail twice, then hang event',
+  (payload: unknown, context: ElkMqContext) => {
+    if (context.getAttempt() < 3) return Promise.reject(new Error('not yet'));
+    taken(payload);
+    return Promise.resolve(NEVER);
+  },
+  true,
+);
 server.addHandler('hang after two values', (payload: unknown) => {
   taken(payload);
   return Promise.resolve(concat(of(1, 2), NEVER));

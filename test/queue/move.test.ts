@@ -2,7 +2,7 @@ import { EventQueue, QueueAdmin, ServiceEvent, type QueueChange, type QueueMessa
 import { describe, expect, it } from 'vitest';
 import { GROUP, QueueKeys } from '../../libs/elkmq/src/model/keys.js';
 import { deadLetter, writeLetters } from '../support/dead-letters.js';
-import { enqueueAsTheOriginal } from '../support/entries.js';
+import { enqueueAsTheOriginal, eventsOf } from '../support/entries.js';
 import { startClient } from '../support/nest.js';
 import { closing, newQueueName, redis, rejection, until, url } from '../support/queue.js';
 import { ask, startWorker } from '../support/workers.js';
@@ -82,6 +82,16 @@ async function allIds({ admin }: Side): Promise<string[]> {
 }
 
 describe('messages that are moved to another queue', () => {
+  it('keep the number of their attempt, and how many of the attempts before were abandoned', async () => {
+    const { from, to } = newScene();
+    const json = '{"request_uuid":7,"timeout":3600,"action":"a","payload":null}';
+    const attempts = ['attempt', '4', 'abandoned_attempts', '2'];
+    const id = await redis.xadd(from.keys.eventStream, '*', 'event', json, 'reply_to', '', ...attempts);
+    expect(await from.admin.move(String(id), to.queue)).toEqual({ count: 1, stayed: {} });
+    const [moved] = await eventsOf(to.queue);
+    expect(moved?.fields.slice(4, 8)).toEqual(attempts);
+  });
+
   it('are there in their order, with all that they had, and the audit is told', async () => {
     const { from, to, changes } = newScene();
     const headers = { tenant: 'a' };

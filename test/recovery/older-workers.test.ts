@@ -6,7 +6,7 @@ import * as scripts from '../../libs/elkmq/src/redis/scripts.generated.js';
 import { runScript } from '../../libs/elkmq/src/redis/scripts.js';
 import { LaneCalls } from '../support/lane-model/calls.js';
 import type { Held, Message } from '../support/lane-model/state.js';
-import { entriesOf } from '../support/entries.js';
+import { entriesOf, eventsOf } from '../support/entries.js';
 import { healthOf } from '../support/health.js';
 import { startClient, valuesOf } from '../support/nest.js';
 import { closing, newQueueName, redis, until, url } from '../support/queue.js';
@@ -175,6 +175,52 @@ it('a worker of an earlier version is an error of the client of a queue with par
   expect(errors[0]?.message).toBe(
     `the worker on old-host, pid 7, version 0.0.1, knows no partitions: it takes messages of partition 0 only. Upgrade all workers of the queue '${queue}' before it gets partitions`,
   );
+});
+
+describe('a worker of an earlier version compares the number of the attempt with maxDeliveries', () => {
+  /** Leaves a message with these fields, whose worker has gone. */
+  async function abandon(queue: string, fields: string[]): Promise<void> {
+    const stream = `${queue}(event_stream)`;
+    const json = '{"request_uuid":7,"timeout":600,"action":"job event","payload":"1"}';
+    await redis.xgroup('CREATE', stream, GROUP, '0', 'MKSTREAM');
+    await redis.xadd(stream, '*', 'event', json, 'reply_to', '', ...fields);
+    await redis.xreadgroup('GROUP', GROUP, 'gone.1.100', 'STREAMS', stream, '>');
+  }
+
+  it.each([
+    [
+      'what it has put back has no count of abandoned attempts: this version begins with none',
+      { before: ['origin', '1-1', 'attempt', '6'], attempt: '7', abandoned: '1' },
+    ],
+    [
+      'it keeps the count that this version has written',
+      {
+        before: ['abandoned_attempts', '1', 'origin', '1-1', 'attempt', '6'],
+        attempt: '7',
+        abandoned: '2',
+      },
+    ],
+    [
+      'it keeps the count of a dead letter that it revives: no message has more than attempts before',
+      { before: ['abandoned_attempts', '5'], attempt: '2', abandoned: '1' },
+    ],
+  ])('%s', async (_, { before, attempt, abandoned }) => {
+    const queue = newQueueName();
+    await abandon(queue, before);
+    const seen: number[] = [];
+    const counts: unknown[] = [];
+    const options = { queue, lease: 100, delivery: 'at-least-once', maxDeliveries: 3 } as const;
+    await startWorker(options, {
+      'job event': async (_payload, context) => {
+        const [entry] = await eventsOf(queue);
+        counts.push(entry?.fields[entry.fields.indexOf('abandoned_attempts') + 1]);
+        seen.push(context.getAttempt());
+      },
+    });
+    await until(() => seen.length === 1);
+    expect(seen).toEqual([Number(attempt)]);
+    expect(counts).toEqual([abandoned]);
+  });
 });
 
 describe('an EventQueue that sends keys reports a worker of an earlier version', () => {

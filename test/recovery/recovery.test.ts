@@ -1,9 +1,11 @@
 import { ElkMqServer, QueueAdmin } from 'nestjs-elkmq';
-import { firstValueFrom } from 'rxjs';
+import { firstValueFrom, NEVER } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { clientOf, durableRedis } from '../support/own-redis.js';
-import { deadLettersOf, listening, startClient, told, unsettled } from '../support/nest.js';
+import { eventsOf } from '../support/entries.js';
+import { newQueue } from '../support/event-queue.js';
+import { deadLettersOf, listening, startClient, told, unsettled, valuesOf } from '../support/nest.js';
 import { TestProcess } from '../support/processes.js';
 import { closing, newQueueName, redis, rejection, until, url } from '../support/queue.js';
 import { LEASE, ask, renewals, startDoomed, startWorker, type Handler } from '../support/workers.js';
@@ -158,8 +160,59 @@ describe("with delivery 'at-least-once', when a worker is killed in the middle",
     await startWorker({ queue, delivery: 'at-least-once', maxDeliveries: 1 });
     doomed.kill('SIGKILL');
     expect(await outcome).toMatchObject({ code: 'ABANDONED' });
-    const error = { message: 'its worker went away in attempt 1, and maxDeliveries is 1' };
+    const error = { message: 'its worker went away once, and maxDeliveries is 1' };
     expect(await deadLettersOf(queue)).toMatchObject([{ reason: 'exhausted', attempts: 1, error }]);
+  });
+
+  it('attempts that failed do not count for maxDeliveries', async () => {
+    const queue = newQueueName();
+    const retry = { attempts: 10, backoff: 1 };
+    const options = { queue, delivery: 'at-least-once', maxDeliveries: 2, retry } as const;
+    const doomed = await startDoomed(options);
+    startClient({ queue }).emit('fail twice, then hang event', 'good');
+    await doomed.told('taken');
+    const attempts: number[] = [];
+    await startWorker(options, {
+      'fail twice, then hang event': (_, context) => {
+        attempts.push(context.getAttempt());
+        return attempts.length < 3 ? Promise.reject(new Error('not yet')) : Promise.resolve();
+      },
+    });
+    doomed.kill('SIGKILL');
+    await until(async () => (await unsettled(queue)) === 0 && attempts.length === 3);
+    expect(attempts).toEqual([4, 5, 6]);
+    expect(await deadLettersOf(queue)).toEqual([]);
+  });
+
+  it('workers that went away count for maxDeliveries, also when attempts have failed between them', async () => {
+    const queue = newQueueName();
+    await valuesOf(startClient({ queue }).emit('job event', 'poison'));
+    const retry = { attempts: 10, backoff: 1 };
+    const options = { queue, delivery: 'at-least-once', maxDeliveries: 2, retry, drainTimeout: 1 } as const;
+    const attempts: number[] = [];
+    // Each worker has one attempt that fails, and goes away in the next one.
+    const job: Handler = (_, context) => {
+      const attempt = context.getAttempt();
+      attempts.push(attempt);
+      if (attempt === 3) context.retry(1);
+      return attempt === 1 ? Promise.reject(new Error('not yet')) : Promise.resolve(NEVER);
+    };
+    for (const last of [2, 4]) {
+      const worker = await startWorker(options, { 'job event': job });
+      await until(() => attempts.length === last);
+      await worker.close();
+    }
+    const error = { message: 'its worker went away 2 times, and maxDeliveries is 2' };
+    const [letter, ...others] = await deadLettersOf(queue);
+    expect(letter).toMatchObject({ reason: 'exhausted', attempts: 4, error });
+    expect(others).toEqual([]);
+
+    // A dead letter that is retried starts anew.
+    const events = newQueue(queue);
+    expect(await events.deadLetters.retry({})).toBe(1);
+    const [entry] = await eventsOf(queue);
+    expect(entry?.fields).not.toContain('abandoned_attempts');
+    expect(attempts).toEqual([1, 2, 3, 4]);
   });
 });
 

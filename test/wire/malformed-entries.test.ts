@@ -34,6 +34,11 @@ describe('an entry that is no event', () => {
     ['an origin that no id can be', ['event', VALID, 'origin', `${'9'.repeat(400)}-1`], 'has an origin that'],
     ['an attempt that is no number', ['event', VALID, 'attempt', 'x'], 'has an attempt that is no number'],
     ['an attempt without end', ['event', VALID, 'attempt', 'Infinity'], 'has an attempt that is no number'],
+    [
+      'a count of abandoned attempts that is no number',
+      ['event', VALID, 'attempt', '3', 'abandoned_attempts', '-1'],
+      'has a count of abandoned attempts that is no number',
+    ],
     ['a due time without end', ['event', VALID, 'due', 'Infinity'], 'has a due time that is no number'],
     ['an empty ordering key', ['event', VALID, 'ordering_key', ''], 'has an ordering key that is empty'],
   ])('is a JsonParseError, and then among the dead letters: %s', async (_what, fields, reason) => {

@@ -52,8 +52,8 @@ export interface ElkMqServerSettings extends ElkMqOptions {
    */
   lease?: number;
   /**
-   * With `at-least-once` a message whose worker died is tried again while its attempt is below this number.
-   * Attempts that failed count too. It does not bound `retry`. Default 5.
+   * With `at-least-once` a message whose worker died is tried again while fewer workers than this number have
+   * died with it. Attempts that failed do not count. Default 5.
    */
   maxDeliveries?: number;
   /**

@@ -159,7 +159,7 @@ export const ANY_OWNER: OwnerGuard = { consumer: '', minIdleMs: 0 };
 /**
  * Puts entries back into the queue.
  * @param patience time for which it is tried, ms
- * @param attempts the number to add to the attempts: 0 for entries that were never started
+ * @param attempts the number of abandoned attempts to add: 0 for entries that were never started
  */
 export async function requeue(
   { connection, keys, legacy }: QueueContext,

@@ -21,7 +21,7 @@ export const DEAD_LETTER_REASONS = [
  * - `unhandled`: no handler has its pattern.
  * - `expired`: its time was over before a worker took it.
  * - `abandoned`: its worker died.
- * - `exhausted`: its worker died in attempt `maxDeliveries` or later.
+ * - `exhausted`: as many workers as `maxDeliveries` have died with it.
  * - `malformed`: it is no event.
  */
 export type DeadLetterReason = (typeof DEAD_LETTER_REASONS)[number];
@@ -132,7 +132,16 @@ export function letterWith(letter: StoredDeadLetter, event: ServiceEvent | undef
 }
 
 /** The fields of an entry that a first attempt does not have, and the reply that nobody waits for. */
-const STARTS_ANEW = ['origin', 'attempt', 'deduplication', 'due', 'listed', 'reply_to', 'errors'];
+const STARTS_ANEW = [
+  'origin',
+  'attempt',
+  'abandoned_attempts',
+  'deduplication',
+  'due',
+  'listed',
+  'reply_to',
+  'errors',
+];
 
 /** The fields of a letter beside its event, for a message that starts anew. The ordering key comes first. */
 export function fieldsOfNewStart({ fields }: DeadLetter): string[] {

@@ -20,7 +20,7 @@ import type { Unrenewed } from './recoverer.js';
 
 /**
  * Decides on a message that is given up. With `at-least-once` it goes back to the queue as another attempt,
- * unless there were too many attempts, or its caller has had a part of the answer. Otherwise it ends among
+ * unless too many workers have gone with it, or its caller has had a part of the answer. Otherwise it ends among
  * the dead letters, and a caller that waits is notified.
  */
 export class AbandonmentPolicy {
@@ -74,13 +74,15 @@ export class AbandonmentPolicy {
   }
 
   async #giveUp(queued: QueuedEvent, hasAnswered: boolean, guard: OwnerGuard): Promise<void> {
-    const { attempt, event } = queued;
+    const { abandonedAttempts, event } = queued;
+    const abandoned = abandonedAttempts + 1;
     const error = new AbandonedError(`its worker went away while it was handling '${event.action}'`);
     const mayBeTriedAgain = this.#listener.modeOf(event.action) === 'at-least-once' && !hasAnswered;
-    if (mayBeTriedAgain && attempt < this.#maxDeliveries) {
+    if (mayBeTriedAgain && abandoned < this.#maxDeliveries) {
       await this.#end(queued, { kind: 'requeue', isAttempt: true, error }, guard);
     } else if (mayBeTriedAgain) {
-      const why = `its worker went away in attempt ${String(attempt)}, and maxDeliveries is ${String(this.#maxDeliveries)}`;
+      const times = abandoned === 1 ? 'once' : `${String(abandoned)} times`;
+      const why = `its worker went away ${times}, and maxDeliveries is ${String(this.#maxDeliveries)}`;
       await this.#bury(queued, 'exhausted', new AbandonedError(why), guard);
     } else {
       await this.#bury(queued, 'abandoned', error, guard);

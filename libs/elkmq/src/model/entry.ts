@@ -16,6 +16,8 @@ export interface QueuedEvent {
   readonly origin: string;
   /** The number of the attempt, from 1. */
   readonly attempt: number;
+  /** The number of attempts before this one that were abandoned: their workers have gone. */
+  readonly abandonedAttempts: number;
   /** The time at which Redis registered the message, ms. */
   readonly timestamp: Timestamp;
   /** The time from which the timeout counts: the timestamp, or the due time of a delayed message, ms. */
@@ -59,20 +61,28 @@ export function nudgeOf([, fields]: StreamEntry): number | undefined {
   return fields?.[0] === 'due' ? Number(fields[1]) : undefined;
 }
 
+const ABANDONED_FIELD = 'abandoned_attempts';
+
 /** The fields that the entry for the next attempt does not take over. */
 const NOT_KEPT: ReadonlySet<string | undefined> = new Set([
   // The message has been won: legacy consumers do not compete for it any more.
   'listed',
   'origin',
   'attempt',
+  ABANDONED_FIELD,
 ]);
 
 /**
- * The fields of the entry for the next attempt at a message.
+ * The fields of the entry for the next attempt at a message. This one was not abandoned.
  * @param error of the attempt that ends, an `AttemptError` as JSON
  */
 export function fieldsOfNext(
-  { fields, origin, attempt }: Pick<QueuedEvent, 'fields' | 'origin' | 'attempt'>,
+  {
+    fields,
+    origin,
+    attempt,
+    abandonedAttempts,
+  }: Pick<QueuedEvent, 'fields' | 'origin' | 'attempt' | 'abandonedAttempts'>,
   error?: string,
 ): string[] {
   const next: string[] = [];
@@ -83,6 +93,7 @@ export function fieldsOfNext(
     else if (!NOT_KEPT.has(fields[i])) next.push(fields[i] as string, value);
   }
   next.push('origin', origin, 'attempt', String(attempt + 1));
+  if (abandonedAttempts > 0) next.push(ABANDONED_FIELD, String(abandonedAttempts));
   if (error !== undefined) errors = withAttemptError(errors, error);
   if (errors !== undefined) next.push(ERRORS_FIELD, errors);
   return next;
@@ -107,6 +118,7 @@ export function readEntry([id, fields]: StreamEntry): QueuedEvent | undefined {
   let replyTo: string | undefined;
   let origin = id;
   let attempt = 1;
+  let abandonedAttempts = 0;
   let due: number | undefined;
   let headers: string | undefined;
   let metadata: string | undefined;
@@ -127,6 +139,9 @@ export function readEntry([id, fields]: StreamEntry): QueuedEvent | undefined {
         break;
       case 'attempt':
         attempt = wholeNumber(value);
+        break;
+      case ABANDONED_FIELD:
+        abandonedAttempts = wholeNumber(value);
         break;
       case 'due':
         due = wholeNumber(value);
@@ -149,6 +164,8 @@ export function readEntry([id, fields]: StreamEntry): QueuedEvent | undefined {
   if (origin !== id && !/^\d{1,20}-\d{1,20}$/.test(origin))
     throw new JsonParseError(`entry ${id} has an origin that is no id: ${origin}`);
   if (!(attempt >= 1)) throw new JsonParseError(`entry ${id} has an attempt that is no number`);
+  if (Number.isNaN(abandonedAttempts))
+    throw new JsonParseError(`entry ${id} has a count of abandoned attempts that is no number`);
   if (Number.isNaN(due)) throw new JsonParseError(`entry ${id} has a due time that is no number`);
   if (orderingKey === '') throw new JsonParseError(`entry ${id} has an ordering key that is empty`);
   const timestamp = timestampOf(origin);
@@ -156,6 +173,8 @@ export function readEntry([id, fields]: StreamEntry): QueuedEvent | undefined {
     id,
     origin,
     attempt,
+    // A worker of an earlier version that revives a dead letter keeps the count, and begins with attempt 1.
+    abandonedAttempts: Math.min(abandonedAttempts, attempt - 1),
     timestamp,
     due: due ?? timestamp,
     event: decodeEvent(json, replyTo === '' ? undefined : replyTo),
@@ -172,7 +191,14 @@ export function readEntry([id, fields]: StreamEntry): QueuedEvent | undefined {
 /** An entry that holds no event, or none that can be read. A legacy client may have written it. */
 export function entryWithoutEvent([id, fields]: StreamEntry): HandedOutEntry {
   const origin = originOf(id, fields ?? []);
-  const common = { id, origin, attempt: 1, timestamp: timestampOf(origin), isOurs: false };
+  const common = {
+    id,
+    origin,
+    attempt: 1,
+    abandonedAttempts: 0,
+    timestamp: timestampOf(origin),
+    isOurs: false,
+  };
   return { ...common, fields: fields ?? [], orderingKey: orderingKeyOf(fields ?? []) };
 }
 

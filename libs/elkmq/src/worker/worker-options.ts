@@ -13,7 +13,7 @@ export interface WorkerOptions {
   readonly concurrency: number;
   /** The time for which a worker that has gone keeps its messages, ms. */
   readonly leaseMs: number;
-  /** The largest number of times that a message is handed out, if it is handed out again at all. */
+  /** The largest number of workers that may die with a message, if it is handed out again at all. */
   readonly maxDeliveries: number;
   readonly deadLetters: DeadLetterCap;
   /** Whether legacy consumers read the queue too. */

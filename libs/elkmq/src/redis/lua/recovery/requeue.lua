@@ -10,7 +10,7 @@
 --   lanes
 -- ARGV
 --   group
---   attempts: number  how many attempts to add
+--   attempts: number  how many abandoned attempts to add
 --   consumer          consumer that must own the entries, '' for any
 --   min_idle: number  least time since the last renewal of their lease, ms
 --   legacy_limit      up to which id legacy consumers may take events of legacy producers, '+' for all, ''
@@ -57,6 +57,8 @@ local function put_back(id, fields, is_contested)
       local before = get_field(fields, 'errors')
       set_field(fields, 'errors', with_attempt_error(before, error_name, error_message, attempt, now_ms()))
     end
+    local abandoned = tonumber(get_field(fields, 'abandoned_attempts')) or 0
+    set_field(fields, 'abandoned_attempts', math.min(abandoned, attempt - 1) + attempts)
     set_field(fields, 'attempt', attempt + attempts)
   end
   if is_contested then set_field(fields, 'listed', '1') end

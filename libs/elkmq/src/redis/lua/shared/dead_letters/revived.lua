@@ -1,7 +1,8 @@
 -- include shared/fields.lua
 
 local STARTS_ANEW = {
-  origin = true, attempt = true, deduplication = true, listed = true, errors = true, due = true,
+  origin = true, attempt = true, abandoned_attempts = true, deduplication = true, listed = true, errors = true,
+  due = true,
 }
 
 -- Returns the fields of the new message that a dead letter becomes: its attempts start at 1, its time is now,
