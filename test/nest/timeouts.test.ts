@@ -1,6 +1,6 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { concat, lastValueFrom, NEVER, of, Subject, take } from 'rxjs';
+import { concat, lastValueFrom, NEVER, Observable, of, Subject, take } from 'rxjs';
 import type { ReadPacket, WritePacket } from '@nestjs/microservices';
 import { ConnectionError, ElkMqClient, ElkMqRecordBuilder, TimeoutExpiredError } from 'nestjs-elkmq';
 import { describe, expect, it } from 'vitest';
@@ -78,6 +78,25 @@ describe('a request without an answer', () => {
     await until(() => !endless.observed && !silent.observed);
     expect(await valuesOf(client.send('echo', {}))).toEqual(['echo']);
     await until(async () => (await unsettled(queue)) === 0);
+  });
+
+  it('ends what its handler goes on with at the deadline, also when it has waited before', async () => {
+    const queue = newQueueName();
+    let started = 0;
+    const endless = () =>
+      new Observable(() => {
+        started++;
+      });
+    await startApp(moduleOf(requests({ endless })), { queue });
+    const json = '{"request_uuid":7,"timeout":600,"action":"endless","payload":"1"}';
+    // A busy machine may need several tries until it is started before its deadline, which is in a second.
+    await until(async () => {
+      const [seconds] = await redis.time();
+      const id = `${String(Number(seconds) - 598)}000-1`;
+      await redis.xadd(`${queue}(event_stream)`, id, 'event', json, 'reply_to', 'a-client');
+      await until(async () => (await unsettled(queue)) === 0);
+      return started > 0;
+    });
   });
 
   it('is not answered when its time is over, so that a late caller does not see a success without a value', async () => {

@@ -116,7 +116,7 @@ export class RequestHandling implements Handling {
       else if (isOurs) delivery.end(DROP);
       else writer.end();
     };
-    endWhenOver(delivery, values, giveUp);
+    endAtDeadline(delivery, values, giveUp);
     delivery.whenCancelled(giveUp);
   }
 }
@@ -130,8 +130,10 @@ function isDeduplicatedAndCancelled({ isCancelled, queued }: Delivery): boolean 
 }
 
 /** Ends the values when nobody waits any more. Without that, endless values would take up a slot for ever. */
-function endWhenOver({ queued }: Delivery, values: Subscription, end: () => void): void {
-  const timer = setTimeout(end, queued.event.timeout * 1_000).unref();
+function endAtDeadline({ timeLeft, queued }: Delivery, values: Subscription, end: () => void): void {
+  // An entry may say that it was due in years. No caller waits for longer than its timeout.
+  const ms = Math.min(Math.max(timeLeft, 0), queued.event.timeout * 1_000);
+  const timer = setTimeout(end, ms).unref();
   values.add(() => {
     clearTimeout(timer);
   });
