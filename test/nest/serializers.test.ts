@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type IncomingResponse, type ReadPacket, type WritePacket } from '@nestjs/microservices';
 import { concat, lastValueFrom, map, of, throwError, timer } from 'rxjs';
+import { ElkMqRecordBuilder } from 'nestjs-elkmq';
 import { describe, expect, it } from 'vitest';
 import { events, logs, moduleOf, requests, startApp, startClient, told, valuesOf } from '../support/nest.js';
 import { newQueueName, redis, rejection, until } from '../support/queue.js';
@@ -83,6 +84,70 @@ describe.each([
     await lastValueFrom(startClient({ queue, ...client() }).emit('placed', 7));
     await until(() => handled.length > 0);
     expect(handled).toEqual([7]);
+  });
+});
+
+describe('messages with an ordering key are stored in the order of the calls, and others do not wait for them', () => {
+  /** A serializer that works on data of an object until the test ends it, and answers any other data at once. */
+  class HeldSerializer {
+    readonly #held: {
+      packet: ReadPacket;
+      resolve: (packet: ReadPacket) => void;
+      reject: (error: Error) => void;
+    }[] = [];
+
+    serialize(packet: ReadPacket): ReadPacket | Promise<ReadPacket> {
+      if (typeof packet.data !== 'object') return packet;
+      return new Promise((resolve, reject) => this.#held.push({ packet, resolve, reject }));
+    }
+
+    /** Ends the work that was begun as the nth. */
+    finish(nth: number, error?: Error): void {
+      const work = this.#held[nth];
+      if (error) work?.reject(error);
+      else work?.resolve(work.packet);
+    }
+  }
+
+  const keyed = (data: unknown) => new ElkMqRecordBuilder(data).setOrderingKey('k').build();
+
+  it('when a serializer needs longer for the first one', async () => {
+    const queue = newQueueName();
+    const serializer = new HeldSerializer();
+    const client = startClient({ queue, serializer });
+    const emitted = [keyed({ n: 1 }), keyed({ n: 2 }), keyed(3), keyed({ n: 4 })].map((data) =>
+      lastValueFrom(client.emit('placed', data), { defaultValue: undefined }),
+    );
+    const failure = rejection(emitted[1] ?? Promise.resolve());
+    serializer.finish(2);
+    serializer.finish(1, new Error('the seal is broken'));
+    await lastValueFrom(client.emit('other', 'has no key'), { defaultValue: undefined });
+    const handled: unknown[] = [];
+    // Nest keeps the pattern at the function, so each has its own.
+    const note = () => (data: unknown) => handled.push(data);
+    await startApp(moduleOf(events({ placed: note(), other: note() })), { queue });
+    await until(() => handled.length === 1);
+    serializer.finish(0);
+    expect(await failure).toMatchObject({ message: 'the seal is broken' });
+    await until(() => handled.length === 4);
+    expect(handled).toEqual(['has no key', { n: 1 }, 3, { n: 4 }]);
+  });
+
+  it('also with requests among them', async () => {
+    const queue = newQueueName();
+    const serializer = new HeldSerializer();
+    const client = startClient({ queue, serializer });
+    const emitted = lastValueFrom(client.emit('placed', keyed({ n: 1 })), { defaultValue: undefined });
+    const answer = lastValueFrom(client.send('ask', keyed({ n: 2 })));
+    serializer.finish(1);
+    const handled: unknown[] = [];
+    // Nest keeps the pattern at the function, so each has its own.
+    const note = () => (data: unknown) => handled.push(data);
+    await startApp(moduleOf(events({ placed: note() }), requests({ ask: note() })), { queue });
+    serializer.finish(0);
+    await emitted;
+    expect(await answer).toBe(2);
+    expect(handled).toEqual([{ n: 1 }, { n: 2 }]);
   });
 });
 

@@ -24,14 +24,20 @@ type Packet = ReadPacket<unknown> & { metadata?: Record<string, string> };
 
 const NO_FIELDS: readonly string[] = [];
 
+const nothing = (): void => undefined;
+
 export class OutgoingPackets {
+  /** The end of the latest message with an ordering key, while its serializer works. */
+  #keyed: Promise<void> | undefined;
+
   constructor(
     private readonly serializer: ProducerSerializer,
     private readonly normalise: (pattern: unknown) => unknown,
   ) {}
 
   /**
-   * Returns a promise only when the serializer does.
+   * Returns a promise only when the serializer does, or has not ended for an earlier message. Messages with
+   * an ordering key come in the order of the calls.
    * @param extraHeaders are added to the headers of the record, which win
    * @throws {InvalidEventError} when the pattern cannot be one
    * @throws {JsonDumpError} when the data cannot be written as JSON
@@ -48,9 +54,25 @@ export class OutgoingPackets {
     const headers = extraHeaders ? { ...extraHeaders, ...record?.headers } : record?.headers;
     const fields = headers || metadata ? fieldsOf(headers, metadata) : NO_FIELDS;
     const plain = record ? { ...packet, data: record.data } : packet;
-    return whenFulfilled(this.serializer.serialize(plain as never, record) as unknown, (serialized) =>
-      outgoing(action, serialized, fields, record),
+    const written = whenFulfilled(
+      this.serializer.serialize(plain as never, record) as unknown,
+      (serialized) => outgoing(action, serialized, fields, record),
     );
+    const hasTurn = record?.orderingKey !== undefined && (this.#keyed ?? written) instanceof Promise;
+    return hasTurn ? this.#inTurn(written) : written;
+  }
+
+  /** Has a message with an ordering key wait for those before it. Other messages do not wait. */
+  #inTurn(written: ValueOrPromise<OutgoingPacket>): Promise<OutgoingPacket> {
+    // It may fail while it waits. Its caller is told when its turn comes.
+    if (written instanceof Promise) written.catch(nothing);
+    const turn = (this.#keyed ?? Promise.resolve()).then(() => written);
+    const ended = turn.then(nothing, nothing);
+    this.#keyed = ended;
+    void ended.then(() => {
+      if (this.#keyed === ended) this.#keyed = undefined;
+    });
+    return turn;
   }
 }
 
