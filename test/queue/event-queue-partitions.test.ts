@@ -72,6 +72,21 @@ describe('an EventQueue with partitions', () => {
     expect(await queue.state()).toMatchObject({ waiting: 0, running: 0 });
   });
 
+  it('fails with a JsonParseError where an entry is no event, and goes on with the next call', async () => {
+    const queue = newPartitioned();
+    const names = partitionNames(queue.name, PARTITIONS);
+    for (const name of names)
+      await redis.xadd(`${name}(event_stream)`, '*', 'event', 'no event', 'reply_to', '');
+    for (let calls = 1; calls <= PARTITIONS; calls++) {
+      const call = calls % 2 ? queue.dequeue() : queue.dequeueBlocking(10);
+      expect(await rejection(call)).toMatchObject({ name: 'JsonParseError', code: 'JSON_PARSE_FAILED' });
+      expect(await queue.deadLetters.count({ reason: 'malformed' })).toBe(calls);
+    }
+    expect(await rejection(queue.dequeue())).toMatchObject({ code: 'QUEUE_EMPTY' });
+    await fill(queue);
+    expect((await queue.dequeue())[1].action).toBe('count');
+  });
+
   it('has one event for one call that waits, also when all partitions get one', async () => {
     const server = await ownRedis();
     const name = newQueueName();

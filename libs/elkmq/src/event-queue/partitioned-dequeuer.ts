@@ -1,4 +1,4 @@
-import { ConnectionError, EmptyQueueError } from '../model/errors.js';
+import { ConnectionError, DequeueError, EmptyQueueError } from '../model/errors.js';
 import { formatValue } from '../model/options.js';
 import type { TimestampedEvent } from '../model/service-event.js';
 import { COMMAND_TIMEOUT_MS } from '../redis/connection.js';
@@ -65,9 +65,8 @@ export class PartitionedDequeuer implements Dequeuer {
         return await dequeuer.dequeueNow();
       } catch (error) {
         if (error instanceof EmptyQueueError) continue;
-        const { cause } = error as Error;
-        if (!(error instanceof ConnectionError) && !isTransient(cause)) throw error;
-        partition.watch.attemptFailed(cause ?? error);
+        if (!isAway(error)) throw error;
+        partition.watch.attemptFailed(error.cause ?? error);
         failure = new ConnectionError(`${this.#nameOf(partition)} does not answer`, { cause: error });
       }
     }
@@ -112,4 +111,9 @@ export class PartitionedDequeuer implements Dequeuer {
   #nameOf({ requester }: RequesterPartition): string {
     return `the partition '${requester.context.keys.queue}'`;
   }
+}
+
+/** Whether the partition does not answer, or answers that it will do so later. */
+function isAway(error: unknown): error is ConnectionError | DequeueError {
+  return error instanceof ConnectionError || (error instanceof DequeueError && isTransient(error.cause));
 }
