@@ -1,11 +1,13 @@
-import { Cluster, Redis } from 'ioredis';
+import { Cluster, Redis, type RedisOptions } from 'ioredis';
 import {
   ElkMqClient,
   ElkMqRecordBuilder,
   ElkMqServer,
   EventQueue,
   InvalidOptionError,
+  QueueAdmin,
   ServiceEvent,
+  Topic,
   type RedisSourceInput,
 } from 'nestjs-elkmq';
 import { lastValueFrom } from 'rxjs';
@@ -96,6 +98,15 @@ describe('what cannot be right is refused at once, with a message that says what
       /the database must be a whole number from 0, got "one"/,
     ],
     ['a database below 0', { db: -1 }, /the database must be a whole number from 0, got -1/],
+    ['a port that is no number', { port: NaN }, /port must be a whole number from 1 to 65535, got NaN/],
+    ['a port that is too large', { port: 65_536 }, /port must be a whole number from 1 to 65535, got 65536/],
+    ['a port below 1', { port: -1 }, /port must be a whole number from 1 to 65535, got -1/],
+    ['the text of no port', { port: '6379a' }, /port must be .*, got "6379a"/],
+    ['no port', { port: null }, /port must be .*, got null/],
+    ['a port of a URL', 'redis://localhost:0', /port must be .*, got "0"/],
+    ['a port behind a URL', 'redis://localhost?port=x', /port must be .*, got "x"/],
+    ['an instance with a port', new Redis({ port: NaN, lazyConnect: true }), /port must be .*, got NaN/],
+    ['a host that is no string', { host: 7 }, /host must be a string, got 7/],
     [
       'a cluster with a database',
       new Cluster([], { redisOptions: { db: 1 }, lazyConnect: true }),
@@ -120,6 +131,15 @@ describe('what cannot be right is refused at once, with a message that says what
   ])('%s', (_what, source, message) => {
     expect(() => new EventQueue('orders', source as RedisSourceInput)).toThrow(InvalidOptionError);
     expect(() => new EventQueue('orders', source as RedisSourceInput)).toThrow(message);
+  });
+
+  it.each([
+    ['a client', (redis: RedisOptions) => new ElkMqClient({ queue: 'orders', redis })],
+    ['a server', (redis: RedisOptions) => new ElkMqServer({ queue: 'orders', redis })],
+    ['a topic', (redis: RedisOptions) => new Topic('orders', redis)],
+    ['a QueueAdmin', (redis: RedisOptions) => new QueueAdmin('orders', redis)],
+  ])('a wrong port, also by %s', (_what, make) => {
+    expect(() => make({ port: NaN })).toThrow('port must be a whole number from 1 to 65535, got NaN');
   });
 
   it('a cluster with a key prefix, also by a client that has not connected yet', () => {

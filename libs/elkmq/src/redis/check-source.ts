@@ -5,12 +5,14 @@ import { formatValue } from '../model/options.js';
 const ACCEPTED_URL =
   'a URL such as redis://127.0.0.1:6379, rediss://user:password@host:6380/1 or unix:///path';
 
+const MAX_PORT = 65_535;
+
 /** @throws {InvalidOptionError} */
 export function checkUrl(url: string): void {
   if (!URL.canParse(url)) {
     throw new InvalidOptionError(`url must be ${ACCEPTED_URL}, got ${formatValue(withoutSecret(url))}`);
   }
-  const { protocol, username, password, pathname, searchParams } = new URL(url);
+  const { protocol, username, password, port, pathname, searchParams } = new URL(url);
   if (!['redis:', 'rediss:', 'unix:'].includes(protocol)) {
     throw new InvalidOptionError(
       `url must be ${ACCEPTED_URL}, got one with the protocol ${formatValue(protocol)}`,
@@ -23,6 +25,7 @@ export function checkUrl(url: string): void {
   }
   // ioredis reads all its own options from there.
   checkKeyPrefix(searchParams.get('keyPrefix'));
+  if (protocol !== 'unix:') checkPort(port === '' ? (searchParams.get('port') ?? undefined) : port);
   const path = protocol === 'unix:' ? '' : pathname.slice(1);
   checkDatabase(path === '' ? (searchParams.get('db') ?? undefined) : path);
 }
@@ -32,9 +35,13 @@ function withoutSecret(url: string): string {
 }
 
 /** @throws {InvalidOptionError} */
-export function checkOptions({ keyPrefix, db }: RedisOptions): void {
+export function checkOptions({ keyPrefix, db, host, port, path, sentinels }: RedisOptions): void {
   checkKeyPrefix(keyPrefix);
   checkDatabase(db);
+  // The address is elsewhere.
+  if (path || sentinels) return;
+  checkHost(host);
+  checkPort(port);
 }
 
 /** @throws {InvalidOptionError} */
@@ -60,6 +67,22 @@ function checkKeyPrefix(keyPrefix: string | null | undefined): void {
   if (!keyPrefix) return;
   throw new InvalidOptionError(
     `keyPrefix must not be set, got ${formatValue(keyPrefix)}: the original's clients would not find the keys. Put it into the name of the queue`,
+  );
+}
+
+/** Refuses a wrong host, for the same reason as a wrong port. */
+function checkHost(host: unknown): void {
+  if (host === undefined || host === null || typeof host === 'string') return;
+  throw new InvalidOptionError(`host must be a string, got ${formatValue(host)}`);
+}
+
+/** Refuses a wrong port: ioredis would end the connection for good, as if its `retryStrategy` had said so. */
+function checkPort(port: unknown): void {
+  if (port === undefined) return;
+  const number = typeof port === 'string' && /^\d+$/.test(port) ? Number(port) : port;
+  if (typeof number === 'number' && Number.isInteger(number) && number >= 1 && number <= MAX_PORT) return;
+  throw new InvalidOptionError(
+    `port must be a whole number from 1 to ${String(MAX_PORT)}, got ${formatValue(port)}`,
   );
 }
 
