@@ -1,4 +1,11 @@
-import { ElkMqRecordBuilder, QueueAdmin, queues, type QueueMessage, type SearchStep } from 'nestjs-elkmq';
+import {
+  ElkMqRecordBuilder,
+  QueueAdmin,
+  queues,
+  type ElkMqContext,
+  type QueueMessage,
+  type SearchStep,
+} from 'nestjs-elkmq';
 import { describe, expect, inject, it } from 'vitest';
 import { deadLetter, writeLetters } from '../support/dead-letters.js';
 import { told, startClient, valuesOf } from '../support/nest.js';
@@ -119,6 +126,21 @@ describe('the messages of a queue', () => {
     expect(messages).toMatchObject([{ payload: { id: 1 } }]);
     expect(messages[0]?.consumer).toContain(`${String(worker?.name)}.`);
     end[0]?.();
+  });
+
+  it('have the headers that their handler gets: none where one of them is no string', async () => {
+    const queue = newQueueName();
+    const event = '{"request_uuid":1,"timeout":60,"action":"event","payload":null}';
+    const headers = '{"tenant":"a","retries":1}';
+    await redis.xadd(`${queue}(event_stream)`, '*', 'event', event, 'reply_to', '', 'headers', headers);
+    const { messages } = await adminOf(queue).messages('waiting');
+    expect(messages).toMatchObject([{ fields: expect.arrayContaining([headers]) as unknown, headers: {} }]);
+    const handled: unknown[] = [];
+    const note = (_data: unknown, context: ElkMqContext) =>
+      Promise.resolve(handled.push(context.getHeaders()));
+    await startWorker({ queue }, { event: note });
+    await until(() => handled.length === 1);
+    expect(handled).toEqual([{}]);
   });
 
   it('that are delayed come by when they are due, in pages', async () => {

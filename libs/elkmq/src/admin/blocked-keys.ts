@@ -1,4 +1,5 @@
 import { timestampOf } from '../model/entry.js';
+import { pairsOf } from '../model/fields.js';
 import { GROUP } from '../model/keys.js';
 import * as scripts from '../redis/scripts.generated.js';
 import { callScript, readCommand, type AdminContext } from './admin-call.js';
@@ -44,10 +45,10 @@ export async function* readBlockedKeys(context: AdminContext): AsyncGenerator<Bl
 /** @param lanes key and lane in turn */
 async function headsOf(context: AdminContext, lanes: readonly string[]): Promise<BlockedKey[]> {
   const blocked: { key: string; waiting: number; origin: string; entry: string }[] = [];
-  for (let i = 0; i < lanes.length; i += 2) {
-    const [, origin = '', entry = '', first, last] = LANE.exec(lanes[i + 1] as string) ?? [];
+  for (const [key, lane] of pairsOf(lanes)) {
+    const [, origin = '', entry = '', first, last] = LANE.exec(lane) ?? [];
     const waiting = Number(last) - Number(first) + 1;
-    if (waiting > 0) blocked.push({ key: lanes[i] as string, waiting, origin, entry });
+    if (waiting > 0) blocked.push({ key, waiting, origin, entry });
   }
   if (blocked.length === 0) return [];
   const call = scripts.readHeads(context.keys, { group: GROUP, heads: blocked });

@@ -1,4 +1,5 @@
 import { InvalidOptionError } from '../model/errors.js';
+import { pairsOf } from '../model/fields.js';
 import { GROUP, QueueKeys } from '../model/keys.js';
 import { formatValue, parseQueueName } from '../model/options.js';
 import { queueOfPartition } from '../model/partitions.js';
@@ -98,7 +99,7 @@ export class MessageMover {
     const args = { group: GROUP, to, floor: this.#moving.floor, budget: STEP.bytes, messages };
     const answer = await callScript(this.#context, scripts.startMove(this.#context.keys, args), doubt);
     const [looked, reasons] = answer as [number, string[]];
-    for (const [id, reason] of pairs(reasons)) {
+    for (const [id, reason] of pairsOf(reasons)) {
       if (reason === 'gone') missing.add(id);
       // When the answer of the first call was lost, that call has perhaps taken the message out.
       if (reason !== 'gone' || !doubt.isInDoubt) stayed.set(id, reason as StayReason);
@@ -134,8 +135,4 @@ export class MessageMover {
     }
     return heads;
   }
-}
-
-function pairs(list: readonly string[]): [string, string][] {
-  return list.flatMap((text, index) => (index % 2 === 0 ? [[text, list[index + 1] ?? '']] : []));
 }

@@ -1,5 +1,6 @@
 import type { DeadLetterQueue } from '../dead-letters/dead-letter-queue.js';
 import { InvalidOptionError } from '../model/errors.js';
+import { pairsOf } from '../model/fields.js';
 import { GROUP } from '../model/keys.js';
 import { formatValue } from '../model/options.js';
 import * as scripts from '../redis/scripts.generated.js';
@@ -130,9 +131,8 @@ export class MessageReader implements QueueReader {
     const [isEnd, ...rows] = answer as [number, ...unknown[]];
     const messages: QueueMessage[] = [];
     let next = after;
-    for (let i = 0; i < rows.length; i += 2) {
-      const id = rows[i] as string;
-      const message = messageOfEntry([id, rows[i + 1] as string[]], 'waiting');
+    for (const [id, fields] of pairsOf(rows) as [string, string[]][]) {
+      const message = messageOfEntry([id, fields], 'waiting');
       if (message) messages.push(message);
       next = id;
     }
@@ -166,8 +166,7 @@ export class MessageReader implements QueueReader {
     for (let offset = 0; rows.length <= limit; offset += STEP.messages) {
       const args = [delayed, from, '+inf', 'WITHSCORES', 'LIMIT', offset, STEP.messages];
       const index = (await readCommand(this.#context, 'zrangebyscore', args)) as string[];
-      for (let i = 0; i < index.length; i += 2) {
-        const [origin, due] = [index[i] as string, index[i + 1] as string];
+      for (const [origin, due] of pairsOf(index)) {
         if (seen === undefined || due !== from || origin > seen) rows.push([origin, due]);
       }
       if (index.length < 2 * STEP.messages) break;

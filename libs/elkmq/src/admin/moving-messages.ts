@@ -1,12 +1,13 @@
 import { EnqueueError } from '../model/errors.js';
+import { fieldOf, pairsOf } from '../model/fields.js';
 import type { QueueKeys } from '../model/keys.js';
+import { orderingKeyOf } from '../model/ordering-key.js';
 import { partitionOf } from '../model/partitions.js';
 import { isReplyError } from '../redis/redis-errors.js';
 import { callReliably, type Doubt } from '../redis/reliable-call.js';
 import * as scripts from '../redis/scripts.generated.js';
 import { callScript, type AdminContext } from './admin-call.js';
 import { STEP } from './message-page.js';
-import { valueOfField } from './queue-message.js';
 
 /** A message on its way to the other queue. */
 interface MovingMessage {
@@ -68,7 +69,7 @@ export class MovingMessages {
       const { messages, next } = await this.#read(seen);
       const lots = this.#partitions.map((): MovingMessage[] => []);
       for (const message of messages) {
-        const key = valueOfField(message.fields, 'ordering_key');
+        const key = orderingKeyOf(message.fields);
         if (key !== undefined) this.orderingKeys.add(key);
         lots[this.#partitionOf(message.id, key)]?.push(message);
       }
@@ -87,10 +88,9 @@ export class MovingMessages {
     const answer = await callScript(this.#context, scripts.readMoving(this.#context.keys, args));
     const [next, ...rows] = answer as [string, ...unknown[]];
     const messages: MovingMessage[] = [];
-    for (let i = 0; i < rows.length; i += 2) {
-      const fields = rows[i + 1] as string[];
-      const dueAt = valueOfField(fields, 'due_at') ?? '';
-      messages.push({ id: rows[i] as string, dueAt, fields: fields.slice(2 * OWN_FIELDS) });
+    for (const [id, fields] of pairsOf(rows) as [string, string[]][]) {
+      const dueAt = fieldOf(fields, 'due_at') ?? '';
+      messages.push({ id, dueAt, fields: fields.slice(2 * OWN_FIELDS) });
     }
     return { messages, next };
   }

@@ -1,9 +1,10 @@
 import { InvalidOptionError } from '../model/errors.js';
+import { fieldOf, pairsOf } from '../model/fields.js';
 import { formatValue } from '../model/options.js';
 import * as scripts from '../redis/scripts.generated.js';
 import { callScript, type AdminContext } from './admin-call.js';
 import { STEP } from './message-page.js';
-import { messageOfEntry, valueOfField, type QueueMessage } from './queue-message.js';
+import { messageOfEntry, type QueueMessage } from './queue-message.js';
 
 /** A message that waits behind another one of its ordering key. */
 export interface OrderedMessage {
@@ -67,9 +68,8 @@ async function readStep(
   const answer = await callScript(context, scripts.readOrdered(context.keys, args));
   const [nextCursor, nextSeen, ...rows] = answer as [string, string, ...unknown[]];
   const found: OrderedMessage[] = [];
-  for (let i = 0; i < rows.length; i += 2) {
-    const fields = rows[i + 1] as string[];
-    found.push({ field: rows[i] as string, origin: valueOfField(fields, 'origin') as string, fields });
+  for (const [field, fields] of pairsOf(rows) as [string, string[]][]) {
+    found.push({ field, origin: fieldOf(fields, 'origin') as string, fields });
   }
   const place = nextSeen === '' ? nextCursor : `${nextCursor}:${nextSeen}`;
   return { found, next: nextCursor === '' ? undefined : place };

@@ -2,6 +2,9 @@ import type { DeadLetter } from '../dead-letters/dead-letter.js';
 import { ERRORS_FIELD, readAttemptErrors, type AttemptError } from '../model/attempt-errors.js';
 import { valueOf } from '../model/codec.js';
 import { nudgeOf, readEntry, timestampOf, type QueuedEvent } from '../model/entry.js';
+import { fieldOf } from '../model/fields.js';
+import { readStrings } from '../model/headers.js';
+import { orderingKeyOf } from '../model/ordering-key.js';
 import type { ServiceEvent } from '../model/service-event.js';
 import type { StreamEntry } from '../model/stream-entries.js';
 
@@ -29,7 +32,7 @@ export interface QueueMessage {
   readonly event: ServiceEvent | undefined;
   /** The data for the handler: the value of the event's payload if that is JSON, otherwise its text. */
   readonly payload: unknown;
-  /** The headers; empty when there are none. */
+  /** The headers; empty when there are none, or they are no object of strings. */
   readonly headers: Readonly<Record<string, string>>;
   /** The number of the attempt, from 1. For a dead letter it is the last one. */
   readonly attempt: number;
@@ -106,13 +109,13 @@ export function messageOfLetter(letter: DeadLetter): QueueMessage {
     origin,
     event,
     payload,
-    headers: headersOf(valueOfField(fields, 'headers')),
+    headers: readStrings(fieldOf(fields, 'headers')),
     attempt: attempts,
     errors: errorsOf(fields),
     storedAt: firstAt,
     deadline: event && dueOf(fields, firstAt) + event.timeout * 1_000,
-    orderingKey: valueOfField(fields, 'ordering_key'),
-    isRequest: (valueOfField(fields, 'reply_to') ?? '') !== '',
+    orderingKey: orderingKeyOf(fields),
+    isRequest: (fieldOf(fields, 'reply_to') ?? '') !== '',
     fields,
     consumer,
     letter,
@@ -124,7 +127,7 @@ function describe(
   read: QueuedEvent | undefined,
   fields: readonly string[],
 ): Omit<QueueMessage, 'state'> {
-  const orderingKey = valueOfField(fields, 'ordering_key');
+  const orderingKey = orderingKeyOf(fields);
   if (!read) {
     const storedAt = timestampOf(id);
     const unknown = { event: undefined, payload: undefined, headers: {}, deadline: undefined };
@@ -146,7 +149,7 @@ function describe(
     origin,
     event,
     payload: valueOf(event.payload),
-    headers: headersOf(headers),
+    headers: readStrings(headers),
     attempt,
     errors: errorsOf(fields),
     storedAt: timestamp,
@@ -168,25 +171,10 @@ function fieldsOf(json: string): string[] {
 }
 
 function dueOf(fields: readonly string[], fallback: number): number {
-  const due = Number(valueOfField(fields, 'due') ?? Number.NaN);
+  const due = Number(fieldOf(fields, 'due') ?? Number.NaN);
   return Number.isFinite(due) ? due : fallback;
 }
 
-/** The value of one field of an entry. */
-export function valueOfField(fields: readonly string[], name: string): string | undefined {
-  for (let i = 0; i < fields.length; i += 2) if (fields[i] === name) return fields[i + 1];
-  return undefined;
-}
-
 function errorsOf(fields: readonly string[]): AttemptError[] {
-  return readAttemptErrors(valueOfField(fields, ERRORS_FIELD));
-}
-
-/** Reads headers. They are empty where something else has written them. */
-function headersOf(json: string | undefined): Record<string, string> {
-  const headers = json === undefined ? undefined : valueOf(json);
-  if (typeof headers !== 'object' || headers === null || Array.isArray(headers)) return {};
-  return Object.fromEntries(
-    Object.entries(headers).filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
-  );
+  return readAttemptErrors(fieldOf(fields, ERRORS_FIELD));
 }

@@ -1,4 +1,5 @@
 import { DequeueError } from '../model/errors.js';
+import { pairsOf } from '../model/fields.js';
 import type { QueueKeys } from '../model/keys.js';
 import type { Connection } from '../redis/connection.js';
 import { isReplyError } from '../redis/redis-errors.js';
@@ -61,11 +62,7 @@ export async function readWorkers(
 ): Promise<WorkerInfo[]> {
   try {
     const answer = (await callReliably(connection, scripts.listWorkers(keys), patience)) as string[];
-    const workers: WorkerInfo[] = [];
-    for (let index = 0; index < answer.length; index += 2) {
-      const info = workerInfo(answer[index], answer[index + 1]);
-      if (info) workers.push(info);
-    }
+    const workers = pairsOf(answer).flatMap(([name, json]) => workerInfo(name, json) ?? []);
     return workers.sort((one, other) => one.since - other.since || (one.name < other.name ? -1 : 1));
   } catch (error) {
     if (!isReplyError(error)) throw error;
@@ -74,7 +71,7 @@ export async function readWorkers(
 }
 
 /** Reads one member; `undefined` when something else wrote it. */
-function workerInfo(name = '', json = ''): WorkerInfo | undefined {
+function workerInfo(name: string, json: string): WorkerInfo | undefined {
   try {
     const said = JSON.parse(json) as Omit<WorkerInfo, 'name'> & { readonly ttl: number };
     const { host, pid, version, queue, concurrency, running, since, lease, paused, seen } = said;

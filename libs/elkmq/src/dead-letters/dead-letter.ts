@@ -1,5 +1,6 @@
 import { valueOf } from '../model/codec.js';
 import { readEntry, type HandedOutEntry } from '../model/entry.js';
+import { pairsOf } from '../model/fields.js';
 import { JsonParseError } from '../model/errors.js';
 import { describeThrown, type DescribedError } from '../model/thrown.js';
 import type { ServiceEvent } from '../model/service-event.js';
@@ -146,8 +147,7 @@ const STARTS_ANEW = [
 /** The fields of a letter beside its event, for a message that starts anew. The ordering key comes first. */
 export function fieldsOfNewStart({ fields }: DeadLetter): string[] {
   const kept: string[] = [];
-  for (let i = 0; i < fields.length; i += 2) {
-    const [name = '', value = ''] = fields.slice(i, i + 2);
+  for (const [name, value] of pairsOf(fields)) {
     if (name === 'ordering_key') kept.unshift(name, value);
     else if (!STARTS_ANEW.includes(name)) kept.push(name, value);
   }

@@ -1,6 +1,7 @@
 import { isAfter, type StreamEntry } from '../model/stream-entries.js';
 import { MAX_TIMEOUT_SECONDS } from '../model/service-event.js';
 import { timestampOf } from '../model/entry.js';
+import { fieldOf } from '../model/fields.js';
 
 /** The time for which an entry that a legacy client may read is kept after its timeout, ms. */
 export const KEPT_LONGER_MS = 1_000;
@@ -44,8 +45,7 @@ export class LegacyOwnership {
 
 /** Whether its producer, a client of this package, has put its id into the legacy list. */
 export function isListed(fields: readonly string[]): boolean {
-  for (let i = 0; i < fields.length; i += 2) if (fields[i] === 'listed') return true;
-  return false;
+  return fieldOf(fields, 'listed') !== undefined;
 }
 
 /**

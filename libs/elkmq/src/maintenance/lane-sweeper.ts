@@ -1,4 +1,5 @@
 import type { QueueContext } from '../context/queue-context.js';
+import { pairsOf } from '../model/fields.js';
 import { GROUP } from '../model/keys.js';
 import { PeriodicTask, type TaskRefused } from '../redis/periodic-task.js';
 import { runScript, send } from '../redis/scripts.js';
@@ -108,8 +109,7 @@ export class LaneSweeper {
     const answer = await this.#send('hscan', [keys.lanes, this.#cursor, 'COUNT', count]);
     const [cursor, lanes] = answer as [string, string[]];
     const suspects: { key: string; text: string }[] = [];
-    for (let i = 0; i < lanes.length; i += 2) {
-      const [key, text] = [lanes[i] as string, lanes[i + 1] as string];
+    for (const [key, text] of pairsOf(lanes)) {
       if (key !== '' && this.#isSuspect(key, text)) suspects.push({ key, text });
     }
     for (let start = 0; start < suspects.length; start += LANES_PER_CALL) {

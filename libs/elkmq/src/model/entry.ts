@@ -1,5 +1,6 @@
 import { ERRORS_FIELD, withAttemptError } from './attempt-errors.js';
 import { decodeEvent } from './codec.js';
+import { fieldOf } from './fields.js';
 import type { StreamEntry } from './stream-entries.js';
 import { JsonParseError } from './errors.js';
 import { orderingKeyOf } from './ordering-key.js';
@@ -204,7 +205,6 @@ export function entryWithoutEvent([id, fields]: StreamEntry): HandedOutEntry {
 
 /** The origin that an entry names, unless it is no id. */
 function originOf(id: string, fields: readonly string[]): string {
-  const index = fields.findIndex((name, i) => i % 2 === 0 && name === 'origin');
-  const origin = fields[index + 1] ?? '';
-  return index >= 0 && /^\d{1,20}-\d{1,20}$/.test(origin) ? origin : id;
+  const origin = fieldOf(fields, 'origin') ?? '';
+  return /^\d{1,20}-\d{1,20}$/.test(origin) ? origin : id;
 }

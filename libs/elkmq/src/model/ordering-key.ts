@@ -1,4 +1,5 @@
 import { InvalidOptionError } from './errors.js';
+import { fieldOf } from './fields.js';
 import { formatValue } from './options.js';
 
 /** The longest ordering key, in bytes of UTF-8. */
@@ -32,8 +33,7 @@ export function withOrderingKey(
  * @param fields name and value in turn
  */
 export function orderingKeyOf(fields: readonly string[]): string | undefined {
-  for (let i = 0; i < fields.length; i += 2) if (fields[i] === FIELD) return fields[i + 1];
-  return undefined;
+  return fieldOf(fields, FIELD);
 }
 
 /** Whether a client sends these further fields with an ordering key. */

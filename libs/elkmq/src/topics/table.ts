@@ -1,3 +1,4 @@
+import { pairsOf } from '../model/fields.js';
 import { DEFAULT_RETENTION, type Retention, type Subscription } from './subscription.js';
 
 /** The table of a topic at one moment. */
@@ -19,8 +20,7 @@ export function tableOf(fields: readonly string[]): SubscriptionTable {
   const subscriptions: Subscription[] = [];
   const texts = new Map<string, string>();
   const removed = new Map<string, number>();
-  for (let i = 0; i + 1 < fields.length; i += 2) {
-    const [name, text] = [fields[i] as string, fields[i + 1] as string];
+  for (const [name, text] of pairsOf(fields)) {
     if (name === '') version = text;
     else if (name.startsWith('-')) removed.set(name.slice(1), Number(text));
     else {

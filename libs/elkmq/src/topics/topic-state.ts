@@ -1,6 +1,7 @@
 import { askAll, stateOfPartitions } from '../admin/partitioned-state.js';
 import { readQueueState, type AwayPartition, type QueueState } from '../admin/queue-state.js';
 import { DequeueError } from '../model/errors.js';
+import { pairsOf } from '../model/fields.js';
 import type { TopicKeys } from '../model/topic-keys.js';
 import { queueOfSubscription } from '../model/topic-names.js';
 import type { Connection } from '../redis/connection.js';
@@ -109,8 +110,5 @@ async function readState(connection: Connection, keys: TopicKeys, patience: numb
 }
 
 async function readMap(client: Connection['client'], key: string): Promise<Map<string, string>> {
-  const fields = await readHash(client, key);
-  const entries = new Map<string, string>();
-  for (let i = 0; i + 1 < fields.length; i += 2) entries.set(fields[i] as string, fields[i + 1] as string);
-  return entries;
+  return new Map(pairsOf(await readHash(client, key)));
 }
