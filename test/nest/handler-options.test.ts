@@ -50,7 +50,7 @@ describe('elkMqExtras', () => {
     [{ retry: { attempts: 0 } }, 'retry.attempts must be a whole number from 1 to 2147483647, got 0'],
     [{ retry: { attempts: 2, backoff: '1s' } }, 'retry.backoff must be a number of milliseconds or'],
     [{ retires: { attempts: 2 } }, 'elkMqExtras has no option "retires"; it has delivery, order, retry'],
-    [undefined, 'elkMqExtras needs an object of delivery, order, retry, got undefined'],
+    [undefined, 'elkMqExtras must be { delivery, order, retry }, got undefined'],
     [{ order: 'skip' }, 'order must be \'block\' or left out, got "skip"'],
   ])('refuses %j when the class is defined', (extras, expected) => {
     const define = () => elkMqExtras(extras as ElkMqHandlerExtras);

@@ -149,7 +149,7 @@ describe('the health of a queue', () => {
     [{ maxWaiting: -1 }, 'maxWaiting must be'],
     [{ minWorkers: 0.5 }, 'minWorkers must be'],
     [{ timeout: 0 }, 'timeout must be'],
-    [{ lag: 1 }, 'limits have no "lag"'],
+    [{ lag: 1 }, 'limits has no option "lag"'],
   ])('a wrong limit is refused: %j', async (limits, why) => {
     const client = startClient({ queue: newQueueName() });
     expect(await rejection(healthOf(client, limits))).toMatchObject({

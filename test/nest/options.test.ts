@@ -45,7 +45,8 @@ describe('wrong options are refused, with the option, its value and what is acce
       'drainTimeout must be a number of milliseconds from 1 to 2147483647, got -1',
     ],
     [{ queue, connectTimeout: NaN }, 'connectTimeout must be a number of milliseconds'],
-    [{ queue, deadLetters: 7 }, 'deadLetters must be an object of max, maxAge, got 7'],
+    [{ queue, deadLetters: 7 }, 'deadLetters must be { max, maxAge }, got 7'],
+    [{ queue, deadLetters: [] }, 'deadLetters must be { max, maxAge }, got an array of 0'],
     [{ queue, deadLetters: { maximum: 1 } }, 'deadLetters has no option "maximum"; it has max, maxAge'],
     [
       { queue, deadLetters: { max: 0 } },

@@ -300,7 +300,7 @@ describe('a search', () => {
     const search = adminOf(newQueueName()).search({ patern: 'x' } as object);
     expect(await rejection(search.next())).toMatchObject({
       message:
-        'the filter of messages has no "patern"; it has pattern, text, header, key, reason, since, until',
+        'the filter of messages has no option "patern"; it has header, key, pattern, reason, since, text, until',
     });
   });
 

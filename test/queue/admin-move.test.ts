@@ -70,7 +70,7 @@ describe('dead letters that are moved to another queue', () => {
   it('stay when nothing says which: a forgotten argument does not mean all of them', async () => {
     const { to, admin } = await startMove();
     expect(await rejection(admin.move(undefined as never, to))).toMatchObject({
-      message: 'the filter of dead letters must be an object, got undefined',
+      message: 'the filter of dead letters must be { action, reason }, got undefined',
     });
     expect(await rejection(admin.move({}, 5 as never))).toMatchObject({
       message: 'toQueue must be a string of well-formed Unicode, got 5',

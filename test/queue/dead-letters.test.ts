@@ -151,12 +151,12 @@ describe('removing', () => {
 describe('what cannot be meant is refused', () => {
   const { deadLetters } = new EventQueue('never used', { lazyConnect: true });
   it.each([
-    ['no filter', () => deadLetters.remove(undefined as never), 'must be an object, got undefined'],
-    ['a list', () => deadLetters.retry([] as never), 'must be an object, got an array of 0'],
+    ['no filter', () => deadLetters.remove(undefined as never), 'must be { action, reason }, got undefined'],
+    ['a list', () => deadLetters.retry([] as never), 'must be { action, reason }, got an array of 0'],
     [
       'a misspelt filter',
       () => deadLetters.remove({ reson: 'failed' } as never),
-      'has no "reson"; it has reason',
+      'has no option "reson"; it has action, reason',
     ],
     ['an unknown reason', () => deadLetters.count({ reason: 'bored' } as never), 'got "bored"'],
     ['an action that is no text', () => deadLetters.count({ action: 7 } as never), 'must be a string, got 7'],

@@ -128,7 +128,7 @@ it.each([
   [{ attempts: 2, backoff: -1 }, 'retry.backoff must be a number of milliseconds from 0'],
   [
     { attempts: 2, backoff: 'slow' },
-    'retry.backoff must be a number of milliseconds or { type, delay, max, jitter }',
+    'retry.backoff must be a number of milliseconds or { delay, jitter, max, type }',
   ],
   [
     { attempts: 2, backoff: { type: 'linear', delay: 1 } },

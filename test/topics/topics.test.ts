@@ -258,7 +258,8 @@ describe('a mistake with a topic is named', () => {
     [{ patterns: ['a', ''] }, 'got ""'],
     [{ patterns: [undefined] }, 'got undefined'],
     [{ patterns: [], retention: { max: 0 } }, 'retention.max must be a whole number from 1'],
-    [{ patterns: [], retention: { maximum: 1 } }, 'retention has no "maximum"; it has max, maxAge'],
+    [{ patterns: [], retention: [] }, 'retention must be { max, maxAge }, got an array of 0'],
+    [{ patterns: [], retention: { maximum: 1 } }, 'retention has no option "maximum"; it has max, maxAge'],
   ])('the options %j', async (options, message) => {
     expect(String(await rejection(newTopic().subscribe('mail', options as never)))).toContain(message);
   });

@@ -28,6 +28,7 @@ export {
   DEFAULTS,
   MAX_DELAY_MS,
   parseBoolean,
+  parseMembers,
   parseMilliseconds,
   parseQueueName,
   formatValue,

@@ -7,6 +7,7 @@ import {
   MAX_TIMEOUT_SECONDS,
   parseBoolean,
   parseInteger,
+  parseMembers,
   parseMilliseconds,
   RedisSource,
   refuseUnknown,
@@ -100,14 +101,7 @@ function concurrencyFor(given: unknown, partitions: number | undefined): number 
 }
 
 function deadLetterCap(given: unknown = {}): DeadLetterCap {
-  const known = ['max', 'maxAge'];
-  if (typeof given !== 'object' || given === null) {
-    throw new InvalidOptionError(
-      `deadLetters must be an object of ${known.join(', ')}, got ${formatValue(given)}`,
-    );
-  }
-  refuseUnknown('deadLetters', given, known);
-  const { max, maxAge } = given as Record<string, unknown>;
+  const { max, maxAge } = parseMembers('deadLetters', given, ['max', 'maxAge']);
   const defaults = DEFAULTS.deadLetters;
   return {
     max: parseInteger('deadLetters.max', max, defaults.max, 1),

@@ -1,6 +1,6 @@
 import { DEAD_LETTER_REASONS, type DeadLetterReason } from '../dead-letters/dead-letter.js';
 import { InvalidOptionError } from '../model/errors.js';
-import { formatValue, parseInteger } from '../model/options.js';
+import { formatValue, parseInteger, parseMembers } from '../model/options.js';
 import { STEP, type QueueReader } from './message-page.js';
 import { parseState } from './message-reader.js';
 import type { MessageState, QueueMessage } from './queue-message.js';
@@ -87,14 +87,8 @@ export async function* searchMessages(
 
 /** Makes a function that says whether a message is chosen. */
 function matcherOf(filter: unknown): (message: QueueMessage) => boolean {
-  if (typeof filter !== 'object' || filter === null || Array.isArray(filter))
-    throw new InvalidOptionError(`the filter of messages must be an object, got ${formatValue(filter)}`);
-  const unknown = Object.keys(filter).find((name) => !KNOWN.includes(name));
-  if (unknown !== undefined)
-    throw new InvalidOptionError(
-      `the filter of messages has no ${formatValue(unknown)}; it has ${KNOWN.join(', ')}`,
-    );
-  const { pattern, text, header = {}, key, reason, since, until } = filter as MessageFilter;
+  const members = parseMembers('the filter of messages', filter, KNOWN);
+  const { pattern, text, header = {}, key, reason, since, until } = members as MessageFilter;
   if (reason !== undefined && !DEAD_LETTER_REASONS.includes(reason))
     throw new InvalidOptionError(
       `reason must be one of ${DEAD_LETTER_REASONS.join(', ')}, got ${formatValue(reason)}`,

@@ -1,5 +1,5 @@
 import { InvalidOptionError } from '../model/errors.js';
-import { formatValue, parseInteger, refuseUnknown } from '../model/options.js';
+import { parseInteger, parseMembers } from '../model/options.js';
 import * as scripts from '../redis/scripts.generated.js';
 import { callScript, type AdminContext } from './admin-call.js';
 
@@ -69,7 +69,7 @@ export async function setQueueLimits(context: AdminContext, given: QueueLimits):
  * @throws {InvalidOptionError}
  */
 export function parseLimits(given: unknown): QueueLimits {
-  const { concurrency, rate } = membersOf('limits', given, ['concurrency', 'rate']);
+  const { concurrency, rate } = parseMembers('limits', given, ['concurrency', 'rate']);
   return {
     ...(concurrency !== undefined && { concurrency: requiredInteger('concurrency', concurrency, 1) }),
     ...(rate !== undefined && { rate: parseRate(rate) }),
@@ -77,23 +77,11 @@ export function parseLimits(given: unknown): QueueLimits {
 }
 
 function parseRate(given: unknown): QueueRate {
-  const { limit, per } = membersOf('rate', given, ['limit', 'per']);
+  const { limit, per } = parseMembers('rate', given, ['limit', 'per']);
   return {
     limit: requiredInteger('rate.limit', limit, 1),
     per: requiredInteger('rate.per', per, SHORTEST_PER_MS),
   };
-}
-
-/** Checks that something is an object with no other members than these. A misspelt one would be no limit. */
-function membersOf<Name extends string>(
-  what: string,
-  given: unknown,
-  names: readonly Name[],
-): Partial<Record<Name, unknown>> {
-  if (typeof given !== 'object' || given === null || Array.isArray(given))
-    throw new InvalidOptionError(`${what} must be { ${names.join(', ')} }, got ${formatValue(given)}`);
-  refuseUnknown(what, given, names);
-  return given;
 }
 
 function requiredInteger(name: string, value: unknown, min: number): number {

@@ -1,6 +1,6 @@
 import { DEAD_LETTER_REASONS, type DeadLetter, type DeadLetterReason } from './dead-letter.js';
 import { InvalidOptionError } from '../model/errors.js';
-import { formatValue } from '../model/options.js';
+import { formatValue, parseMembers } from '../model/options.js';
 
 /** Chooses dead letters: a letter must have every given value. `{}` chooses all letters. */
 export interface DeadLetterFilter {
@@ -10,23 +10,14 @@ export interface DeadLetterFilter {
   readonly action?: string | undefined;
 }
 
-const KNOWN = ['reason', 'action'];
+const KNOWN = ['reason', 'action'] as const;
 
 /**
  * Refuses a value that is no filter. A misspelt member would otherwise choose all letters.
  * @throws {InvalidOptionError}
  */
 export function checkFilter(given: unknown): void {
-  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
-    throw new InvalidOptionError(`the filter of dead letters must be an object, got ${formatValue(given)}`);
-  }
-  const unknown = Object.keys(given).find((name) => !KNOWN.includes(name));
-  if (unknown !== undefined) {
-    throw new InvalidOptionError(
-      `the filter of dead letters has no ${formatValue(unknown)}; it has ${KNOWN.join(', ')}`,
-    );
-  }
-  const { reason, action } = given as Record<string, unknown>;
+  const { reason, action } = parseMembers('the filter of dead letters', given, KNOWN);
   if (reason !== undefined && !(DEAD_LETTER_REASONS as readonly unknown[]).includes(reason)) {
     throw new InvalidOptionError(
       `reason must be one of ${DEAD_LETTER_REASONS.join(', ')}, got ${formatValue(reason)}`,

@@ -1,5 +1,5 @@
 import { InvalidOptionError } from './errors.js';
-import { MAX_DELAY_MS, parseMilliseconds, formatValue } from './options.js';
+import { MAX_DELAY_MS, parseMembers, parseMilliseconds, formatValue } from './options.js';
 
 /** The pause before the next attempt. */
 export interface BackoffOptions {
@@ -21,7 +21,7 @@ export type Backoff = (attempt: number) => number;
 
 const HOUR_MS = 3_600_000;
 const DEFAULT: BackoffOptions = { type: 'exponential', delay: 1_000 };
-const MEMBERS = ['type', 'delay', 'max', 'jitter'];
+const MEMBERS = ['type', 'delay', 'max', 'jitter'] as const;
 
 /**
  * Checks the option, and makes the function of the pauses.
@@ -33,7 +33,8 @@ export function backoff(name: string, given: unknown): Backoff {
     const delay = parseMilliseconds(name, given, 0, MAX_DELAY_MS, 0);
     return () => delay;
   }
-  const { type, delay, max, jitter = 0.25 } = optionsOf(name, given ?? DEFAULT);
+  const members = parseMembers(name, given ?? DEFAULT, MEMBERS, 'a number of milliseconds');
+  const { type, delay, max, jitter = 0.25 } = members;
   if (type !== 'fixed' && type !== 'exponential') {
     throw new InvalidOptionError(`${name}.type must be 'fixed' or 'exponential', got ${formatValue(type)}`);
   }
@@ -49,19 +50,4 @@ export function backoff(name: string, given: unknown): Backoff {
     const full = Math.min(type === 'fixed' ? first : first * 2 ** (attempt - 1), longest);
     return full * (1 - jitter * Math.random());
   };
-}
-
-function optionsOf(name: string, given: unknown): Record<keyof BackoffOptions, unknown> {
-  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
-    throw new InvalidOptionError(
-      `${name} must be a number of milliseconds or { type, delay, max, jitter }, got ${formatValue(given)}`,
-    );
-  }
-  const unknown = Object.keys(given).find((member) => !MEMBERS.includes(member));
-  if (unknown !== undefined) {
-    throw new InvalidOptionError(
-      `${name} has no option ${formatValue(unknown)}; it has ${MEMBERS.join(', ')}`,
-    );
-  }
-  return given as Record<keyof BackoffOptions, unknown>;
 }

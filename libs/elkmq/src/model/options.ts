@@ -54,10 +54,32 @@ export function parseMilliseconds(
 export function refuseUnknown(owner: string, given: object, known: readonly string[]): void {
   const unknown = Object.keys(given).find((name) => !known.includes(name));
   if (unknown !== undefined) {
-    throw new InvalidOptionError(
-      `${owner} has no option ${formatValue(unknown)}; it has ${[...known].sort().join(', ')}`,
-    );
+    throw new InvalidOptionError(`${owner} has no option ${formatValue(unknown)}; it has ${listOf(known)}`);
   }
+}
+
+/**
+ * Checks that an option is an object with no other members than these. A misspelt one would have no effect.
+ * @param owner the name of the option, for the error
+ * @param other what the option may be in place of an object, for the error
+ * @throws {InvalidOptionError}
+ */
+export function parseMembers<Name extends string>(
+  owner: string,
+  given: unknown,
+  known: readonly Name[],
+  other?: string,
+): Partial<Record<Name, unknown>> {
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
+    const accepted = `${other === undefined ? '' : `${other} or `}{ ${listOf(known)} }`;
+    throw new InvalidOptionError(`${owner} must be ${accepted}, got ${formatValue(given)}`);
+  }
+  refuseUnknown(owner, given, known);
+  return given;
+}
+
+function listOf(names: readonly string[]): string {
+  return [...names].sort().join(', ');
 }
 
 /**

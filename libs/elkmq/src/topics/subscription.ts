@@ -1,5 +1,4 @@
-import { InvalidOptionError } from '../model/errors.js';
-import { formatValue, parseInteger, parseMilliseconds } from '../model/options.js';
+import { parseInteger, parseMembers, parseMilliseconds } from '../model/options.js';
 
 /** The limits of what is kept for a subscription whose workers do not come. */
 export interface Retention {
@@ -24,24 +23,13 @@ export interface Subscription {
   readonly since: number;
 }
 
-/** Whether `given` is an object with known names. */
-function optionsOf(given: unknown): Record<string, unknown> {
-  if (given === undefined) return {};
-  if (typeof given !== 'object' || given === null) {
-    throw new InvalidOptionError(`retention must be an object of max, maxAge, got ${formatValue(given)}`);
-  }
-  const unknown = Object.keys(given).find((name) => name !== 'max' && name !== 'maxAge');
-  if (unknown === undefined) return given as Record<string, unknown>;
-  throw new InvalidOptionError(`retention has no ${formatValue(unknown)}; it has max, maxAge`);
-}
-
 /**
  * Checks the retention of a subscription.
  * @returns what is given
  * @throws {InvalidOptionError}
  */
-export function parseRetention(given: unknown): Partial<Retention> {
-  const { max, maxAge } = optionsOf(given);
+export function parseRetention(given: unknown = {}): Partial<Retention> {
+  const { max, maxAge } = parseMembers('retention', given, ['max', 'maxAge']);
   const longest = Number.MAX_SAFE_INTEGER;
   return {
     ...(max !== undefined && { max: parseInteger('retention.max', max, 0, 1) }),

@@ -1,6 +1,5 @@
 import { type DeliveryMode, InvalidOptionError } from 'elkmq';
-import { formatValue } from 'elkmq/internal';
-import { refuseUnknown } from 'elkmq/internal';
+import { formatValue, parseMembers } from 'elkmq/internal';
 import { deliveryMode } from '../parsed-options.js';
 import { retryPolicy, type ElkMqRetryOptions } from './retry-policy.js';
 
@@ -42,12 +41,7 @@ export function holdsKey(order: unknown): boolean {
  * @throws {InvalidOptionError}
  */
 export function elkMqExtras(extras: ElkMqHandlerExtras): ElkMqHandlerExtras | undefined {
-  if (typeof extras !== 'object' || (extras as unknown) === null) {
-    throw new InvalidOptionError(
-      `elkMqExtras needs an object of ${MEMBERS.join(', ')}, got ${formatValue(extras)}`,
-    );
-  }
-  refuseUnknown('elkMqExtras', extras, MEMBERS);
+  parseMembers('elkMqExtras', extras, MEMBERS);
   deliveryMode(extras.delivery);
   retryPolicy(extras.retry);
   holdsKey(extras.order);

@@ -1,5 +1,5 @@
 import { type BackoffOptions, InvalidOptionError } from 'elkmq';
-import { backoff, type Backoff, formatValue, parseInteger } from 'elkmq/internal';
+import { backoff, type Backoff, formatValue, parseInteger, parseMembers } from 'elkmq/internal';
 import type { ElkMqContext } from './elk-mq.context.js';
 
 /** When a message that failed is tried again. */
@@ -25,7 +25,7 @@ export interface RetryPolicy {
   readonly when: ElkMqRetryOptions['when'];
 }
 
-const MEMBERS = ['attempts', 'backoff', 'when'];
+const MEMBERS = ['attempts', 'backoff', 'when'] as const;
 
 /**
  * @returns `undefined` when nothing is given
@@ -33,14 +33,7 @@ const MEMBERS = ['attempts', 'backoff', 'when'];
  */
 export function retryPolicy(given: unknown): RetryPolicy | undefined {
   if (given === undefined) return undefined;
-  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
-    throw new InvalidOptionError(`retry must be { attempts, backoff, when }, got ${formatValue(given)}`);
-  }
-  const unknown = Object.keys(given).find((member) => !MEMBERS.includes(member));
-  if (unknown !== undefined) {
-    throw new InvalidOptionError(`retry has no option ${formatValue(unknown)}; it has ${MEMBERS.join(', ')}`);
-  }
-  const options = given as Partial<ElkMqRetryOptions>;
+  const options = parseMembers('retry', given, MEMBERS) as Partial<ElkMqRetryOptions>;
   if (options.attempts === undefined) {
     throw new InvalidOptionError('retry.attempts must be given, as a whole number');
   }

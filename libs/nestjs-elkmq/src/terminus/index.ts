@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { HealthIndicatorService, type HealthIndicatorResult } from '@nestjs/terminus';
-import { InvalidOptionError, type QueueState } from 'elkmq';
-import { describeAway, describePause, parseMilliseconds, formatValue, parseInteger } from 'elkmq/internal';
+import type { QueueState } from 'elkmq';
+import { describeAway, describePause, parseInteger, parseMembers, parseMilliseconds } from 'elkmq/internal';
 
 /** An `ElkMqClient`, an `ElkMqServer`, an `EventQueue` or a `QueueAdmin`. */
 export interface ElkMqHealthSource {
@@ -77,10 +77,7 @@ export class ElkMqHealthIndicator {
 }
 
 function check(limits: ElkMqHealthLimits) {
-  const unknown = Object.keys(limits).find((name) => !LIMITS.includes(name));
-  if (unknown !== undefined) {
-    throw new InvalidOptionError(`limits have no ${formatValue(unknown)}; they have ${LIMITS.join(', ')}`);
-  }
+  parseMembers('limits', limits, LIMITS);
   const limit = (name: 'maxWaiting' | 'maxOldestWaiting' | 'maxDeadLetters') =>
     parseInteger(name, limits[name], Infinity, 0);
   const [waiting, oldest, dead] = [limit('maxWaiting'), limit('maxOldestWaiting'), limit('maxDeadLetters')];
