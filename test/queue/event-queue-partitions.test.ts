@@ -194,6 +194,9 @@ describe('an EventQueue with partitions', () => {
     expect(await queue.state()).toMatchObject({ waiting: 11, deadLetters: 0 });
     expect(await rejection(deadLetters.remove('1-1'))).toMatchObject({ code: 'INVALID_OPTION' });
     expect(await rejection(deadLetters.list({ before: '1:1-1' }))).toMatchObject({ code: 'INVALID_OPTION' });
+    const misspelt = { reson: 'failed' } as object;
+    expect(await rejection(deadLetters.list(misspelt))).toMatchObject({ code: 'INVALID_OPTION' });
+    expect(await rejection(deadLetters.all(misspelt).next())).toMatchObject({ code: 'INVALID_OPTION' });
   });
 
   it('ends calls that wait when it is closed', async () => {

@@ -1,4 +1,4 @@
-import { parseInteger } from '../model/options.js';
+import { parsePageLimit } from '../model/options.js';
 import type { MessageState, QueueMessage } from './queue-message.js';
 
 /** Chooses a page of messages. */
@@ -43,7 +43,6 @@ export interface QueueReader {
   readMessage(id: string): Promise<QueueMessage | undefined>;
 }
 
-const MAX_LIMIT = 1_000;
 /** The most that one call reads: messages, and bytes of their fields. */
 export const STEP = { messages: 100, bytes: 1024 * 1024 };
 
@@ -53,7 +52,7 @@ export async function readWholePage(
   state: MessageState,
   { after, limit }: MessageQuery,
 ): Promise<MessagePage> {
-  const most = parseInteger('limit', limit, 100, 1, MAX_LIMIT);
+  const most = parsePageLimit(limit);
   const messages: QueueMessage[] = [];
   let next = after;
   do {

@@ -1,4 +1,4 @@
-import type { DeadLetterQueue } from '../dead-letters/dead-letter-queue.js';
+import type { QueueDeadLetters } from '../dead-letters/queue-dead-letters.js';
 import { InvalidOptionError } from '../model/errors.js';
 import { pairsOf } from '../model/fields.js';
 import { GROUP } from '../model/keys.js';
@@ -47,9 +47,9 @@ export function parseState(value: unknown): MessageState {
 /** Reads the messages of a queue, or of one partition. It changes nothing. */
 export class MessageReader implements QueueReader {
   readonly #context: AdminContext;
-  readonly #letters: DeadLetterQueue;
+  readonly #letters: QueueDeadLetters;
 
-  constructor(context: AdminContext, letters: DeadLetterQueue) {
+  constructor(context: AdminContext, letters: QueueDeadLetters) {
     this.#context = context;
     this.#letters = letters;
   }

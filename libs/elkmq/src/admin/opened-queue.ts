@@ -1,4 +1,4 @@
-import { DeadLetterQueue } from '../dead-letters/dead-letter-queue.js';
+import { QueueDeadLetters } from '../dead-letters/queue-dead-letters.js';
 import type { QueueKeys } from '../model/keys.js';
 import type { AdminContext } from './admin-call.js';
 import type { QueueProducer } from './admin-producer.js';
@@ -31,7 +31,7 @@ function openQueue(
   const isPartitioned = partitions.length > 1;
   const parts = partitions.map((context, partition) => {
     const { connection, keys, patience } = context;
-    const letters = new DeadLetterQueue(connection, keys, patience);
+    const letters = new QueueDeadLetters(connection, keys, patience);
     const announce = (change: QueueChange): void => {
       audit(isPartitioned ? changeOfPartition(first?.keys.queue ?? '', partition, change) : change);
     };

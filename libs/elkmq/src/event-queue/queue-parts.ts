@@ -1,4 +1,5 @@
-import { DeadLetterQueue } from '../dead-letters/dead-letter-queue.js';
+import type { DeadLetterQueue } from '../dead-letters/dead-letter-queue.js';
+import { QueueDeadLetters } from '../dead-letters/queue-dead-letters.js';
 import { QueueKeys } from '../model/keys.js';
 import type { ServiceEvent, Timestamp } from '../model/service-event.js';
 import type { ConnectionListener } from '../redis/connection.js';
@@ -9,8 +10,8 @@ import type { RequesterOptions } from '../requests/requester-options.js';
 import { OutcomeWriter } from '../settling/outcome-writer.js';
 import type { Dequeuer } from './dequeuer.js';
 import { QueueDequeuer } from './queue-dequeuer.js';
+import { PartitionedDeadLetters } from './partitioned-dead-letters.js';
 import { PartitionedDequeuer } from './partitioned-dequeuer.js';
-import { PartitionedLetters } from './partitioned-letters.js';
 import { Responder } from './responder.js';
 
 /** The parts of an `EventQueue` that know whether the queue has partitions. */
@@ -46,7 +47,7 @@ export function openParts(
       keys: [keys],
       requester,
       dequeuer: new QueueDequeuer(source, context, writer),
-      deadLetters: new DeadLetterQueue(context.connection, keys, patience),
+      deadLetters: new QueueDeadLetters(context.connection, keys, patience),
       respond: (response, json) => responder.respond(response, json),
     };
   }
@@ -61,7 +62,7 @@ export function openParts(
     keys,
     requester,
     dequeuer: new PartitionedDequeuer(source, queue, requester.partitions, writers),
-    deadLetters: new PartitionedLetters(requester.connection, keys, patience),
+    deadLetters: new PartitionedDeadLetters(requester.connection, keys, patience),
     respond: (response, json) => {
       // A request that is not of this queue names no partition. The original looks in partition 0.
       const responder = responders[response.partition ?? 0] ?? responders[0];

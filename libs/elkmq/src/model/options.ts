@@ -25,6 +25,11 @@ export function parseInteger(
   );
 }
 
+/** Checks the option `limit`: the largest number of messages or letters in a page. */
+export function parsePageLimit(value: unknown): number {
+  return parseInteger('limit', value, 100, 1, 1_000);
+}
+
 /** Checks that an option is `true` or `false`. */
 export function parseBoolean(name: string, value: unknown): boolean {
   if (value === undefined) return false;

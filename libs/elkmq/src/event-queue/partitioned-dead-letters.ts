@@ -1,40 +1,35 @@
-import {
-  DeadLetterQueue,
-  type DeadLetterPage,
-  type DeadLetterQuery,
-  type PlacedLetter,
-} from '../dead-letters/dead-letter-queue.js';
+import type { DeadLetterPage, DeadLetterQuery, DeadLetterQueue } from '../dead-letters/dead-letter-queue.js';
 import type { DeadLetter } from '../dead-letters/dead-letter.js';
-import type { DeadLetterFilter } from '../dead-letters/filter.js';
+import { checkFilter, type DeadLetterFilter } from '../dead-letters/filter.js';
+import { QueueDeadLetters, type PlacedLetter } from '../dead-letters/queue-dead-letters.js';
 import { END, formatPlaces, parsePlaces } from '../admin/partition-places.js';
 import { formatPartitionedId, parsePartitionedId } from '../admin/partitioned-id.js';
 import type { QueueKeys } from '../model/keys.js';
-import { parseInteger } from '../model/options.js';
+import { parsePageLimit } from '../model/options.js';
 import type { Connection } from '../redis/connection.js';
 
 /** The number of letters that `all` reads at once. */
 const PAGE_LETTERS = 500;
-const MAX_LIMIT = 1_000;
 
 /**
  * The dead letters of a queue with partitions. An origin names its partition, `3:1700000000000-0`. Pages are
  * merged by time of death. The place of the next page has the place in each partition: see `parsePlaces`.
  */
-export class PartitionedLetters extends DeadLetterQueue {
-  readonly #partitions: readonly DeadLetterQueue[];
+export class PartitionedDeadLetters implements DeadLetterQueue {
+  readonly #partitions: readonly QueueDeadLetters[];
 
   /** @param partitions the keys of each partition, at least one */
   constructor(connection: Connection, partitions: readonly QueueKeys[], patience: number) {
-    super(connection, partitions[0] as QueueKeys, patience);
-    this.#partitions = partitions.map((keys) => new DeadLetterQueue(connection, keys, patience));
+    this.#partitions = partitions.map((keys) => new QueueDeadLetters(connection, keys, patience));
   }
 
-  override async count(filter: DeadLetterFilter = {}): Promise<number> {
+  async count(filter: DeadLetterFilter = {}): Promise<number> {
     return this.#sum((letters) => letters.count(filter));
   }
 
-  override async list({ before, limit, ...filter }: DeadLetterQuery = {}): Promise<DeadLetterPage> {
-    const most = parseInteger('limit', limit, 100, 1, MAX_LIMIT);
+  async list({ before, limit, ...filter }: DeadLetterQuery = {}): Promise<DeadLetterPage> {
+    checkFilter(filter);
+    const most = parsePageLimit(limit);
     const places = parsePlaces('before', before, this.#partitions.length);
     const pages = await Promise.all(
       this.#partitions.map(async (letters, index) => {
@@ -56,7 +51,8 @@ export class PartitionedLetters extends DeadLetterQueue {
     };
   }
 
-  override async *all(filter: DeadLetterFilter = {}): AsyncGenerator<DeadLetter, void, undefined> {
+  async *all(filter: DeadLetterFilter = {}): AsyncGenerator<DeadLetter, void, undefined> {
+    checkFilter(filter);
     let before: string | undefined;
     do {
       const page = await this.list({ ...filter, before, limit: PAGE_LETTERS });
@@ -65,17 +61,17 @@ export class PartitionedLetters extends DeadLetterQueue {
     } while (before !== undefined);
   }
 
-  override async get(origin: string): Promise<DeadLetter | undefined> {
+  async get(origin: string): Promise<DeadLetter | undefined> {
     const { partition, id } = this.#parse(origin);
-    const letter = await (this.#partitions[partition] as DeadLetterQueue).get(id);
+    const letter = await (this.#partitions[partition] as QueueDeadLetters).get(id);
     return letter && withPartition(letter, partition);
   }
 
-  override async retry(which: string | DeadLetterFilter): Promise<number> {
+  async retry(which: string | DeadLetterFilter): Promise<number> {
     return this.#change(which, (letters, chosen) => letters.retry(chosen));
   }
 
-  override async remove(which: string | DeadLetterFilter): Promise<number> {
+  async remove(which: string | DeadLetterFilter): Promise<number> {
     return this.#change(which, (letters, chosen) => letters.remove(chosen));
   }
 
