@@ -24,8 +24,8 @@ export interface MinuteRates {
 }
 
 const MINUTE_MS = 60_000;
-/** The number of minutes that Redis keeps. */
-const KEPT_MINUTES = 2_880;
+/** The number of minutes that Redis keeps. The same number is in redis/lua/shared/rate_slots.lua. */
+export const KEPT_MINUTES = 2_880;
 const DEFAULT_MINUTES = 60;
 
 /**

@@ -2,6 +2,7 @@ import { limitsOf, type QueueLimits } from './queue-limits.js';
 import { pauseOf, type QueuePause } from './queue-pause.js';
 import { DequeueError } from '../model/errors.js';
 import { ORDERING_KEYS } from '../model/features.js';
+import { pairsOf } from '../model/fields.js';
 import { GROUP, type QueueKeys } from '../model/keys.js';
 import type { Connection } from '../redis/connection.js';
 import { isReplyError } from '../redis/redis-errors.js';
@@ -71,10 +72,21 @@ export interface AwayPartition {
   readonly error: string;
 }
 
-/** The numbers of the answer. What operators want of the workers comes after them. */
-type Counts = [...First, number, number, number, number, number, number, number, number];
-type First = [entries: number, responses: number, running: number, oldest: string];
-const CONTROL_AT = 12;
+/** The answer of `queue_state.lua`. The script says what each value is. */
+type Answer = Readonly<Record<NumberName, number> & Record<TextName, string>>;
+type NumberName =
+  | 'entries'
+  | 'responses'
+  | 'running'
+  | 'delayed'
+  | 'deadLetters'
+  | 'now'
+  | 'workers'
+  | 'behindKeys'
+  | 'blockedKeys'
+  | 'olderWorkers'
+  | 'moving';
+type TextName = 'oldest' | 'paused' | 'by' | 'concurrency' | 'rate' | 'per' | 'waitsFor';
 
 /**
  * @param patience the time that Redis may take, ms
@@ -92,20 +104,19 @@ export async function readQueueState(
       scripts.queueState(keys, { group: GROUP, orderingKeys: ORDERING_KEYS }),
       patience,
     );
-    const [since, by, concurrency, rate, per, waitsFor] = (answer as string[]).slice(CONTROL_AT);
-    const [entries, responses, running, oldest, ...numbers] = answer as Counts;
-    const [delayed, deadLetters, now, workers, behindKeys, blockedKeys, olderWorkers, moving] = numbers;
-    const paused = pauseOf(since, by);
-    const limits = limitsOf(concurrency, rate, per);
+    const state = Object.fromEntries(pairsOf(answer as (string | number)[])) as unknown as Answer;
+    const { running, oldest, behindKeys, olderWorkers, moving, waitsFor } = state;
+    const paused = pauseOf(state.paused, state.by);
+    const limits = limitsOf(state.concurrency, state.rate, state.per);
     return {
-      waiting: Math.max(entries - responses - running, 0) + behindKeys,
+      waiting: Math.max(state.entries - state.responses - running, 0) + behindKeys,
       running,
-      delayed,
-      deadLetters,
+      delayed: state.delayed,
+      deadLetters: state.deadLetters,
       behindKeys,
-      blockedKeys,
-      oldestWaiting: oldest === '' ? 0 : Math.max(now - Number.parseInt(oldest), 0),
-      workers,
+      blockedKeys: state.blockedKeys,
+      oldestWaiting: oldest === '' ? 0 : Math.max(state.now - Number.parseInt(oldest), 0),
+      workers: state.workers,
       ...(olderWorkers > 0 && { olderWorkers }),
       ...(moving > 0 && { moving }),
       ...(paused && { paused }),

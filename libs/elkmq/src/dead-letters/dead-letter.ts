@@ -132,15 +132,17 @@ export function letterWith(letter: StoredDeadLetter, event: ServiceEvent | undef
   return { ...letter, fields, event, payload: valueOf(event.payload) };
 }
 
-/** The fields of an entry that a first attempt does not have, and the reply that nobody waits for. */
-const STARTS_ANEW = [
+/**
+ * The fields of an entry that a first attempt does not have. The same list is in
+ * redis/lua/shared/dead_letters/revived.lua.
+ */
+export const STARTS_ANEW = [
   'origin',
   'attempt',
   'abandoned_attempts',
   'deduplication',
   'due',
   'listed',
-  'reply_to',
   'errors',
 ];
 
@@ -149,7 +151,8 @@ export function fieldsOfNewStart({ fields }: DeadLetter): string[] {
   const kept: string[] = [];
   for (const [name, value] of pairsOf(fields)) {
     if (name === 'ordering_key') kept.unshift(name, value);
-    else if (!STARTS_ANEW.includes(name)) kept.push(name, value);
+    // Nobody waits for a reply any more.
+    else if (name !== 'reply_to' && !STARTS_ANEW.includes(name)) kept.push(name, value);
   }
   return kept;
 }

@@ -1,5 +1,6 @@
 import type { QueueContext } from '../context/queue-context.js';
 import { nextId, leaseOf } from '../consumer/session.js';
+import { HAS_ANSWERED, WON } from '../model/deliveries.js';
 import { GROUP } from '../model/keys.js';
 import { GracePeriod } from './grace-period.js';
 import { PeriodicTask } from '../redis/periodic-task.js';
@@ -128,8 +129,8 @@ export class Recoverer {
             id,
             consumer,
             leaseMs,
-            isWon: deliveries > 1,
-            hasAnswered: deliveries > 2,
+            isWon: deliveries >= WON,
+            hasAnswered: deliveries >= HAS_ANSWERED,
           });
         } catch {
           // Redis refuses this one. It is looked at again, and the others do not wait for it.

@@ -12,13 +12,26 @@
 -- ARGV
 --   group
 --   ordering_keys     the feature of workers that know ordering keys
--- Returns { entries, responses, pending, id of the first entry that nobody has taken or '', delayed, dead
--- letters, now in ms, workers, messages that wait behind another one of their ordering key, ordering keys
--- with such messages, workers that know no ordering keys while there are messages with keys, messages on
--- their way to another queue, then fields of the control or '': the time since which the queue is paused in
--- ms, whoever paused it, the limit of the concurrency, that of the rate, and its time in ms; then the queue
--- that all its workers wait for, or '' }. Legacy responses are entries of the event stream too, but no
--- messages: the caller subtracts them.
+-- Returns names and values in turn:
+--   entries           entries of the event stream. Legacy responses are among them, but are no messages: the
+--                     caller subtracts them
+--   responses         legacy responses
+--   running           pending entries
+--   oldest            the id of the first entry that nobody has taken, or ''
+--   delayed           delayed messages
+--   deadLetters       dead letters
+--   now               the time, ms
+--   workers           live workers
+--   behindKeys        messages that wait behind another one of their ordering key
+--   blockedKeys       ordering keys with such messages
+--   olderWorkers      workers that know no ordering keys, while there are messages with keys
+--   moving            messages on their way to another queue
+--   paused            the time since which the queue is paused, ms, or ''
+--   by                whoever paused it, or ''
+--   concurrency       the limit of the concurrency, or ''
+--   rate              the limit of the rate, or ''
+--   per               the time of the rate, ms, or ''
+--   waitsFor          the queue that all its workers wait for, or ''
 
 -- include shared/group_info.lua
 -- include shared/is_live.lua
@@ -45,22 +58,22 @@ for i = 2, #members, 2 do
 end
 local wanted = redis.call('HMGET', control, 'paused', 'by', 'concurrency', 'rate', 'per')
 return {
-  redis.call('XLEN', event_stream),
-  redis.call('XLEN', response_stream),
-  info['pending'],
-  next_entry and next_entry[1] or '',
-  redis.call('ZCARD', delayed),
-  redis.call('ZCARD', dead_letters),
-  now,
-  live,
-  redis.call('HLEN', lane_bodies),
-  tonumber(redis.call('HGET', lanes, '') or 0),
-  older,
-  redis.call('XLEN', moving),
-  wanted[1] or '',
-  wanted[2] or '',
-  wanted[3] or '',
-  wanted[4] or '',
-  wanted[5] or '',
-  waiters == live and waits_for or '',
+  'entries', redis.call('XLEN', event_stream),
+  'responses', redis.call('XLEN', response_stream),
+  'running', info['pending'],
+  'oldest', next_entry and next_entry[1] or '',
+  'delayed', redis.call('ZCARD', delayed),
+  'deadLetters', redis.call('ZCARD', dead_letters),
+  'now', now,
+  'workers', live,
+  'behindKeys', redis.call('HLEN', lane_bodies),
+  'blockedKeys', tonumber(redis.call('HGET', lanes, '') or 0),
+  'olderWorkers', older,
+  'moving', redis.call('XLEN', moving),
+  'paused', wanted[1] or '',
+  'by', wanted[2] or '',
+  'concurrency', wanted[3] or '',
+  'rate', wanted[4] or '',
+  'per', wanted[5] or '',
+  'waitsFor', waiters == live and waits_for or '',
 }

@@ -1,5 +1,6 @@
 -- The rates of a queue are a ring of minutes. The field of a minute is the rest of its number, divided by the
 -- length of the ring. So the hash never has more fields than that, and nothing has to be deleted.
+-- admin/queue-rates.ts has the same length.
 local KEPT_MINUTES = 2880
 
 -- The number of a minute since 1970.

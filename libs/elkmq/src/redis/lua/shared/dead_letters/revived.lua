@@ -1,5 +1,6 @@
 -- include shared/fields.lua
 
+-- The fields of an entry that a first attempt does not have. dead-letters/dead-letter.ts has the same list.
 local STARTS_ANEW = {
   origin = true, attempt = true, abandoned_attempts = true, deduplication = true, listed = true, errors = true,
   due = true,
