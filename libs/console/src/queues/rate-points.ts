@@ -15,7 +15,7 @@ export interface RatePoint {
   readonly longestTime: number | null;
 }
 
-/** Adds up minutes, so that a chart has a point for so many minutes each. */
+/** Adds up minutes: each point of a chart is the sum of `minutesPerPoint` minutes. */
 export function pointsOf(rates: readonly MinuteRates[], minutesPerPoint: number): RatePoint[] {
   const points: RatePoint[] = [];
   for (let from = 0; from < rates.length; from += minutesPerPoint) {

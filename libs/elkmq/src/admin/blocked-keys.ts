@@ -12,6 +12,10 @@ export interface BlockedKey {
   /** The origin of the head. */
   readonly head: string;
   /**
+   * The state of the head:
+   * - `waiting`: no worker has taken it.
+   * - `running`: a worker has taken it and not settled it.
+   * - `delayed`: it is due later.
    * - `dead`: it is a dead letter of a handler with `order: 'block'`. The key goes on when the letter is
    *   retried or removed.
    * - `gone`: somebody has deleted it by hand. A worker lets the next message go on, within two minutes.
@@ -20,8 +24,10 @@ export interface BlockedKey {
   /** The number of the attempt that waits, runs or is delayed; of a dead letter that of its last one. */
   readonly attempt: number;
   /**
-   * The time at which this attempt was put into the queue; of a delayed one the message; that at which a
-   * dead letter died. In ms since 1970.
+   * A time, ms since 1970. It depends on the state:
+   * - `waiting`, `running`, `gone`: the time at which this attempt was put into the queue.
+   * - `delayed`: the time at which the message was put into the queue.
+   * - `dead`: the time at which it died.
    */
   readonly since: number;
 }

@@ -9,7 +9,7 @@ export const END = '.';
  * places. An empty place is at the beginning, and a dot at the end.
  * @param name of the option
  * @param value the `next` of the page before; `undefined` for the first page
- * @throws {InvalidOptionError} when it is not that of a queue with so many partitions
+ * @throws {InvalidOptionError} when it is not that of a queue with this number of partitions
  */
 export function parsePlaces(name: string, value: unknown, partitions: number): string[] {
   if (value === undefined) return Array.from({ length: partitions }, () => '');

@@ -102,10 +102,13 @@ export class QueueAdmin {
   }
 
   /**
-   * Reads a page of the messages of one state. Waiting and running messages come in the order of the queue,
-   * delayed ones by when they are due, ordered ones in no order, and of the dead ones that which died last
-   * comes first. A message that becomes ordered or the first of its key meanwhile can come twice or not at
-   * all.
+   * Reads a page of the messages of one state. Their order depends on the state:
+   * - `waiting`, `running`: the order of the queue.
+   * - `delayed`: the message that is due first comes first.
+   * - `ordered`: none.
+   * - `dead`: the message that died last comes first.
+   *
+   * A message that becomes ordered or the first of its key meanwhile can come twice or not at all.
    */
   async messages(state: MessageState, query: MessageQuery = {}): Promise<MessagePage> {
     return (await this.#open()).reader.readPage(state, query);

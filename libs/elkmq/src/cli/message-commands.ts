@@ -71,7 +71,7 @@ export function addMessageCommands(program: Command, run: Run): void {
     'tail orders --pattern order.placed',
   )
     .option('--pattern <pattern>', 'only messages with this pattern')
-    .option('--limit <n>', 'end after so many messages', parseCount)
+    .option('--limit <n>', 'end after this number of messages', parseCount)
     .action(async (queue: string, options: TailOptions) => {
       const { tail } = await import('./commands/tail.js');
       await run(tail(queue, options));
@@ -138,7 +138,7 @@ function addSending(program: Command, run: Run): void {
     'emit orders order.placed \'{"id":7}\'',
   )
     .option('--header <name=value>', 'a header; can be given several times', collectPair)
-    .option('--delay <duration>', 'handle it so much later', parseDuration)
+    .option('--delay <duration>', 'the time to wait before it is handled', parseDuration)
     .addOption(durationOption('--timeout <duration>', 'how long it is worth handling', 65_535_000))
     .option('--text', 'the payload is text, and is sent as a JSON string')
     .action(async (queue: string, pattern: string, payload: string | undefined, options: EmitOptions) => {

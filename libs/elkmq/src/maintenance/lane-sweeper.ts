@@ -10,7 +10,7 @@ const SWEEP_INTERVAL_MS = 1_000;
 const IDLE_INTERVAL_MS = 5_000;
 /** The time for which one worker sweeps, unless it renews it. */
 const TURN_MS = 15_000;
-/** A round through all lanes takes about so many sweeps. */
+/** A round through all lanes takes about this number of sweeps. */
 const SWEEPS_PER_ROUND = 60;
 /** The number of lanes of one read, at the least, and of one call of the script, at the most. */
 const LANES_PER_CALL = 200;
@@ -38,7 +38,7 @@ export class LaneSweeper {
   #before = new Map<string, SeenLane>();
   #seen = new Map<string, SeenLane>();
 
-  /** @param leaseMs of the worker. A lane is left alone until it has not changed for so long */
+  /** @param leaseMs of the worker. A lane is left alone until it has not changed for this time */
   constructor(context: QueueContext, worker: string, leaseMs: number, onRefused: TaskRefused) {
     this.#context = context;
     this.#worker = worker;

@@ -17,17 +17,14 @@ export interface AttemptError {
 /** The field of an entry that has the errors of the attempts before. */
 export const ERRORS_FIELD = 'errors';
 
-/**
- * A message carries the errors of so many attempts, the latest ones. `attempt_errors.lua` has the number
- * too.
- */
+/** The number of errors that a message carries: the latest ones. `attempt_errors.lua` has the number too. */
 const MAX_ERRORS = 5;
-/** One error has at most so many bytes of JSON, so that all of them stay small. */
+/** The largest size of one error, in bytes of JSON. All errors of a message together stay small. */
 const MAX_ERROR_BYTES = 1_024;
 const MAX_NAME_CHARACTERS = 50;
 const MAX_MESSAGE_CHARACTERS = 256;
 const MAX_STACK_CHARACTERS = 600;
-/** A message of so many characters fits, whatever they are. */
+/** A message of this length fits, whatever its characters are. */
 const SURE_MESSAGE_CHARACTERS = 80;
 
 /**

@@ -19,7 +19,7 @@ export class SendBuffer {
     return new SendBuffer(Math.ceil(this.max / 2), this);
   }
 
-  /** Takes so much room. Returns false, and takes nothing, when there is not so much. */
+  /** Takes room of this size. Returns false, and takes nothing, when there is less. */
   reserve(size: number): boolean {
     if (this.#used + size > this.max || this.#whole?.reserve(size) === false) return false;
     this.#used += size;

@@ -6,7 +6,7 @@ import { send } from '../redis/scripts.js';
 
 /** The largest number of entries in one read. Each entry can hold the replies of a whole batch. */
 const ENTRIES_PER_READ = 100;
-/** Read entries are deleted when there are so many entries or characters, or after so many ms. */
+/** Read entries are deleted when one of these limits is reached. */
 const DELETE_AFTER_ENTRIES = 100;
 const DELETE_AFTER_CHARACTERS = 64 * 1024;
 const DELETE_AFTER_MS = 100;

@@ -27,7 +27,7 @@ export class TopicEvent extends PlainEvent {
 
 /** The most copies of one call: about two milliseconds of Redis. One event is never divided. */
 const MAX_COPIES = 500;
-/** A copy with an ordering key or a delay costs as much as so many plain ones. */
+/** A copy with an ordering key or a delay counts as this number of plain copies. */
 const COSTLY_COPY = 3;
 
 /** The number of the first events that go out as one batch. */

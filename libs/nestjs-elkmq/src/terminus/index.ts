@@ -42,11 +42,12 @@ export class ElkMqHealthIndicator {
 
   /**
    * Checks a queue.
-   * @param key the name of the result
+   *
    * A queue that is paused, or that waits for its predecessor, is not down because messages wait. Then
    * `degraded` says so, and what waits.
    * `degraded` also says that workers of an earlier version take messages with ordering keys, and which
    * partitions do not answer. The others go on, so the queue is down only when none answers.
+   * @param key the name of the result
    * @returns `up` or `down`, with the state of the queue and `roundTrip`, the time that Redis took to answer,
    * ms. When Redis does not answer, only the message of the error is there
    * @throws {InvalidOptionError} when a limit is wrong

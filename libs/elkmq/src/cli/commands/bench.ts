@@ -131,7 +131,7 @@ class BenchLoad {
     await this.#worker.start(this.#patience);
   }
 
-  /** Sends messages, so many at once, and waits until all are done. */
+  /** Sends messages, a number of them at once, and waits until all are done. */
   async measure(kind: 'event' | 'request', count: number, inFlight: number): Promise<Figures> {
     const times: number[] = [];
     let left = count;

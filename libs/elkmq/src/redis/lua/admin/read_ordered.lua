@@ -12,7 +12,7 @@
 
 -- include shared/fields.lua
 
--- HSCAN returns about so many. Their bodies are in memory together.
+-- HSCAN returns about this number of messages. Their bodies are in memory together.
 local FEW = 10
 
 -- Returns field, origin and fields of some messages, in the order of their origins.

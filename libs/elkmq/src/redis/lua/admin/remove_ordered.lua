@@ -13,7 +13,7 @@
 -- include shared/lanes/field_of.lua
 -- include shared/lanes/lane.lua
 
--- One call passes over so many numbers without a message, of all keys. It takes about a millisecond.
+-- The most numbers without a message that one call passes over, of all keys. This takes about a millisecond.
 local MAX_PASSED = 1000
 local passed = 0
 

@@ -1,7 +1,7 @@
 -- include shared/fields.lua
 -- include shared/stream_ids.lua
 
--- A script that has read so many bytes of messages leaves the rest to the next call. Lua takes some
+-- A script that has read this number of bytes of messages leaves the rest to the next call. Lua takes some
 -- milliseconds for each megabyte.
 local MAX_BYTES = 1024 * 1024
 

@@ -7,7 +7,7 @@
 -- include shared/lanes/lane.lua
 -- include shared/lanes/release.lua
 
--- A script frees at most so many keys. It takes about two milliseconds.
+-- The most keys that a script frees. This takes about two milliseconds.
 local MAX_FREED_KEYS = 100
 
 -- The head of a lane has become a dead letter that holds the key. A message that is not the head holds

@@ -9,7 +9,7 @@
 -- include shared/lanes/lane.lua
 -- include shared/now_ms.lua
 
--- A script drops at most so many requests, of all keys that it releases. It takes about a millisecond.
+-- The most requests that a script drops, of all keys that it releases. This takes about a millisecond.
 local MAX_DROPPED = 100
 local dropped = 0
 
