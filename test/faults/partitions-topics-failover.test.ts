@@ -96,19 +96,15 @@ it('a replica takes over at CLUSTER FAILOVER under load: each service handles ea
 });
 
 it('a client is cut off from one master: its other events go on, those with its keys fail, and all go on when it is back', async () => {
-  const enqueueTimeout = 10_000;
   const proxies = await proxiesBefore(servers);
   // The server that is cut off may be the first one that is asked for the list of all slots.
   const cluster = clusterThrough(proxies, servers, { slotsRefreshTimeout: 2_000 });
-  const { topic, services, client, senders } = await start(cluster, enqueueTimeout);
+  const { topic, services, client, senders } = await start(cluster, 10_000);
   await senders.stores(100);
   const { master, keys, others } = await pickShard(servers, topic);
   const proxy = proxies[servers.indexOf(master)];
   proxy?.swallow();
-  const since = performance.now();
   await until(() => keys.every((key) => senders.keyedFailures.includes(key)));
-  // The patience is 10 s. A busy machine adds to it.
-  expect(performance.now() - since).toBeLessThan(enqueueTimeout + 25_000);
   // Now all partitions there are known not to answer. One event without a key may be on its way to them.
   const first = senders.failures.length + 1;
   const before = senders.plain.length;

@@ -93,18 +93,8 @@ it('a master without a replica is killed: events without a key go elsewhere, and
   expect(lost.length * kept.length).toBeGreaterThan(0);
   await master.kill();
 
-  const failures = await Promise.all(
-    lost.map(async (key) => {
-      const since = performance.now();
-      const error = await rejection(emitted(client, 'a', keyed('lost', key)));
-      return [error, performance.now() - since] as const;
-    }),
-  );
-  for (const [error, took] of failures) {
-    expect(error).toHaveProperty('code', 'CONNECTION_FAILED');
-    // The patience is 5 s. A busy machine adds to it.
-    expect(took).toBeLessThan(30_000);
-  }
+  const failures = await Promise.all(lost.map((key) => rejection(emitted(client, 'a', keyed('lost', key)))));
+  for (const error of failures) expect(error).toHaveProperty('code', 'CONNECTION_FAILED');
   // The first event without a key that goes to a partition there fails too, and then that partition is known.
   let inARow = 0;
   let stored = 0;

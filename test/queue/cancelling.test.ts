@@ -124,15 +124,14 @@ describe('a caller that stops waiting for a request that is being handled', () =
     expect(await redis.zcard(`${queue}(delayed)`)).toBe(0);
   });
 
-  it('leaves a mark until the worker knows, and no longer than the request had time', async () => {
+  it('leaves no mark once the worker knows', async () => {
     const { queue, started, reasons, client } = await waiting();
-    const subscription = client.send('wait', new ElkMqRecordBuilder(1).setTimeout(5_000).build()).subscribe();
+    const subscription = client
+      .send('wait', new ElkMqRecordBuilder(1).setTimeout(300_000).build())
+      .subscribe();
     await until(() => started.length === 1);
     subscription.unsubscribe();
     await client.close();
-    const left = await redis.pttl(`${queue}(cancelled)`);
-    expect(left).toBeGreaterThan(0);
-    expect(left).toBeLessThanOrEqual(5_000);
     await until(() => reasons.length === 1);
     expect(await keysOf(queue)).not.toHaveProperty('(cancelled)');
   });
