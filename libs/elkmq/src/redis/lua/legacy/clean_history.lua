@@ -12,13 +12,12 @@
 --   limit: number     how many entries at the most
 -- Returns 1 when there is more to look at, else 0.
 
+-- include shared/deletable_at.lua
 -- include shared/fields.lua
 -- include shared/group_info.lua
 -- include shared/lanes/lane.lua
 -- include shared/now_ms.lua
 -- include shared/page.lua
-
-local LONGEST_S = 65535
 
 local now = now_ms()
 local from, start, until_id = unpack(redis.call('HMGET', history, 'from', 'start', 'until'))
@@ -49,9 +48,7 @@ for _, entry in ipairs(entries) do
     local key = get_field(fields, 'ordering_key')
     if key then move_head(key, get_field(fields, 'origin'), again) end
   else
-    local json = event or get_field(fields, 'response') or ''
-    local timeout = tonumber(string.match(json, '"timeout":%s*(%d+)')) or LONGEST_S
-    local deletable = string.match(id, '^%d+') + math.min(timeout, LONGEST_S) * 1000 + kept_longer
+    local deletable = deletable_at(id, event or get_field(fields, 'response') or '')
     if deletable < now then redis.call('XDEL', event_stream, id)
     else redis.call('ZADD', leftovers, string.format('%.0f', deletable), id) end
   end

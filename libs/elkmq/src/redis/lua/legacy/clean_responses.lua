@@ -10,27 +10,23 @@
 --   limit: number     how many at the most
 -- Returns two values: the number of deleted index entries, and the first id of the next page, '' at the end.
 
+-- include shared/deletable_at.lua
 -- include shared/now_ms.lua
 -- include shared/page.lua
 
-local SHORTEST_MS, LONGEST_MS = 1000, 65535000
+local SHORTEST_MS = 1000
 
 local now = now_ms()
 local deleted, size, count = 0, 0, 0
 for _, entry in ipairs(redis.call('XRANGE', response_stream, from, '+', 'COUNT', limit)) do
   local id, body_id = entry[1], entry[2][2]
-  local age = now - string.match(id, '^%d+') - kept_longer
   -- This response is too young to be deleted. All that follow are younger.
-  if age < SHORTEST_MS then return { deleted, '' } end
+  if now - string.match(id, '^%d+') - kept_longer < SHORTEST_MS then return { deleted, '' } end
   local is_id = string.match(body_id, '^%d+%-%d+$')
   local body = is_id and redis.call('XRANGE', event_stream, body_id, body_id)[1]
-  local timeout = is_id and 0 or LONGEST_MS
-  if body then
-    local json = body[2][2]
-    size = size + #json
-    timeout = (tonumber(string.match(json, '"timeout":%s*(%d+)')) or 65535) * 1000
-  end
-  if age >= timeout then
+  local json = body and body[2][2] or ''
+  size = size + #json
+  if (is_id and not body) or deletable_at(id, json) <= now then
     redis.call('XDEL', response_stream, id)
     -- The index may name any entry, so only a response is deleted.
     if body and body[2][1] == 'response' then

@@ -22,14 +22,13 @@
 -- Returns the number of ids that were looked at. The others are for another call.
 
 -- include shared/attempt_errors.lua
+-- include shared/deletable_at.lua
 -- include shared/deliveries.lua
 -- include shared/end_attempt.lua
 -- include shared/fields.lua
 -- include shared/lanes/lane.lua
 -- include shared/now_ms.lua
 -- include shared/page.lua
-
-local LONGEST_S = 65535
 
 -- Returns whether legacy consumers may take the entry.
 local function is_for_legacy(id, fields)
@@ -41,9 +40,7 @@ end
 
 -- Leaves an entry to the legacy consumer that has its id, or to the id that comes later.
 local function leave_to_legacy(id, fields)
-  local timeout = tonumber(string.match(fields[2], '"timeout":%s*(%d+)')) or LONGEST_S
-  local deletable = string.match(id, '^%d+') + math.min(timeout, LONGEST_S) * 1000 + kept_longer
-  redis.call('ZADD', leftovers, string.format('%.0f', deletable), id)
+  redis.call('ZADD', leftovers, string.format('%.0f', deletable_at(id, fields[2])), id)
   acknowledge_attempt(event_stream, group, id)
 end
 
