@@ -13,12 +13,7 @@
 -- death of a dead letter in ms, else ''.
 
 -- include shared/fields.lua
-
-local function state_of(entry)
-  -- XPENDING fails when there is no group. Then nobody has taken anything.
-  local pending = redis.pcall('XPENDING', event_stream, group, entry, entry, 1)
-  return (pending.err or #pending == 0) and 'waiting' or 'running'
-end
+-- include shared/is_pending.lua
 
 local answer = {}
 for i = heads_at, #ARGV, 2 do
@@ -34,7 +29,10 @@ for i = heads_at, #ARGV, 2 do
     attempt = string.match(redis.call('HGET', dead_letter_bodies, origin) or '', '"attempts":(%d+)')
   else
     local found = redis.call('XRANGE', event_stream, entry, entry)[1]
-    if found then state, fields = state_of(entry), found[2] end
+    if found then
+      state = is_pending(event_stream, group, entry) and 'running' or 'waiting'
+      fields = found[2]
+    end
   end
   answer[#answer + 1] = state
   if fields then attempt = get_field(fields, 'attempt') end

@@ -18,6 +18,7 @@
 -- neither an entry nor a delayed or dead message.
 
 -- include shared/fields.lua
+-- include shared/is_pending.lua
 -- include shared/lanes/hold.lua
 
 local count, bytes, missing = 0, 0, {}
@@ -32,9 +33,7 @@ end
 local function remove_entry(id)
   local entry = redis.call('XRANGE', event_stream, id, id)[1]
   if not entry then return nil end
-  -- XPENDING fails when there is no group. Then nobody has taken anything.
-  local pending = redis.pcall('XPENDING', event_stream, group, id, id, 1)
-  if not pending.err and #pending > 0 then return 0 end
+  if is_pending(event_stream, group, id) then return 0 end
   bytes = bytes + bytes_of(entry[2])
   -- The id goes first: a legacy consumer fails on an id without an entry.
   redis.call('LREM', message_queue, -1, id)

@@ -9,6 +9,7 @@
 --   limit: number     how many entries at the most
 -- Returns the number of entries that were looked at.
 
+-- include shared/is_pending.lua
 -- include shared/now_ms.lua
 
 -- An event that waits or is being handled is looked at again after this time.
@@ -39,9 +40,7 @@ end
 local due = redis.call('ZRANGEBYSCORE', leftovers, '-inf', now, 'LIMIT', 0, limit)
 local gone, again = {}, {}
 for _, id in ipairs(due) do
-  -- XPENDING fails when there is no group, so nobody has the entry, and when `id` is not an id.
-  local pending = redis.pcall('XPENDING', event_stream, group, id, id, 1)
-  if (not pending.err and #pending > 0) or is_waiting(id) then
+  if is_pending(event_stream, group, id) or is_waiting(id) then
     again[#again + 1], again[#again + 2] = string.format('%.0f', now + AGAIN_MS), id
   else
     gone[#gone + 1] = id

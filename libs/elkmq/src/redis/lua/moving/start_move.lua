@@ -27,6 +27,7 @@
 -- include shared/dead_letters/revived.lua
 -- include shared/delete_untaken.lua
 -- include shared/expire_moving.lua
+-- include shared/is_pending.lua
 -- include shared/last_taken.lua
 -- include shared/lanes/hold.lua
 -- include shared/now_ms.lua
@@ -70,9 +71,7 @@ local function reason_to_stay(fields)
 end
 
 local function start_entry(id, fields)
-  local pending = redis.pcall('XPENDING', event_stream, group, id, id, 1)
-  -- XPENDING fails when there is no group. Then nobody has taken anything.
-  if not pending.err and #pending > 0 then return 'running' end
+  if is_pending(event_stream, group, id) then return 'running' end
   -- Workers have left it to legacy clients.
   if not is_id_before(taken, id) then return 'legacy' end
   local reason = reason_to_stay(fields)
