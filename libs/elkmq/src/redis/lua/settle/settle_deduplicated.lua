@@ -25,16 +25,13 @@
 -- names others, the callers. The script has done nothing in the last two cases.
 
 -- include shared/add_replies.lua
+-- include shared/deduplicated_record.lua
 -- include shared/deliveries.lua
 -- include shared/end_attempt.lua
 -- include shared/lanes/release.lua
 -- include shared/now_ms.lua
 
-local first, waiting, count, ended, ends = unpack(
-  redis.pcall('HMGET', record, 'origin', 'waiters', 'count', 'ended', 'ends'))
--- Another request may have the key by now.
-local is_kept = first == origin
-if not is_kept then waiting = requester end
+local waiting, is_kept, ended, ends = read_record(record, origin, requester)
 if waiting ~= waiters then return waiting end
 
 local now = now_ms()
@@ -56,18 +53,10 @@ if is_kept and ended then return now end
 if is_kept and how == 'expired' then
   redis.call('DEL', record)
 elseif is_kept then
-  local number = tonumber(count or 0)
-  if how ~= 'failed' then number = tonumber(string.match(ARGV[replies_at], '^%d+,(%d+)')) end
-  for i = replies_at, #ARGV do
-    redis.call('HSET', record, number, ARGV[i])
-    number = number + 1
-  end
-  redis.call('HSET', record, 'count', number)
-  if how ~= 'part' then
-    redis.call('HSET', record, 'ended', 1)
-    -- When the window is over, the time is not positive, and Redis deletes the record.
-    redis.call('PEXPIRE', record, string.format('%.0f', ends - now))
-  end
+  local number = string.match(ARGV[replies_at], '^%d+,(%d+)')
+  -- The error comes after the replies that the record has.
+  if how == 'failed' then number = redis.call('HGET', record, 'count') or 0 end
+  remember_replies(record, tonumber(number), ARGV, replies_at, how ~= 'part' and ends or nil)
 end
 
 local next_number = string.gmatch(inbox_numbers, '%d+')

@@ -18,13 +18,12 @@
 -- which others wait, id and callers in turn. The script has done nothing for the latter.
 
 -- include shared/add_replies.lua
+-- include shared/deduplicated_record.lua
 -- include shared/end_attempt.lua
 -- include shared/lanes/release.lua
--- include shared/now_ms.lua
 
 local PER_ATTEMPT = 8
 
-local now = now_ms()
 local mine, ids, others, lost, packs = {}, {}, {}, {}, {}
 
 -- All records are read before the first write.
@@ -32,10 +31,7 @@ for i = attempts_at, #ARGV, PER_ATTEMPT do
   local id, origin, ordering_key, record, waiters, requester, inbox_numbers, replies =
     unpack(ARGV, i, i + PER_ATTEMPT - 1)
   record = KEYS[addresses_at + record - 1]
-  local first, waiting, ended, ends = unpack(redis.pcall('HMGET', record, 'origin', 'waiters', 'ended', 'ends'))
-  -- Another request may have the key by now.
-  local is_kept = first == origin
-  if not is_kept then waiting = requester end
+  local waiting, is_kept, ended, ends = read_record(record, origin, requester)
   if waiting ~= waiters then
     others[#others + 1], others[#others + 2] = id, waiting
   else
@@ -56,20 +52,13 @@ for i = attempts_at, #ARGV, PER_ATTEMPT do
   end
 end
 
--- Keeps the replies in the record, for callers that come later.
-local function remember_replies(attempt, replies)
-  local number = tonumber(string.match(replies[1], '^%d+,(%d+)'))
-  local last = number + #replies - 1
-  for k = 1, #replies - 1 do redis.call('HSET', attempt.record, number + k - 1, replies[k]) end
-  redis.call('HSET', attempt.record, last, replies[#replies], 'count', last + 1, 'ended', 1)
-  -- When the window is over, the time is not positive, and Redis deletes the record.
-  redis.call('PEXPIRE', attempt.record, string.format('%.0f', attempt.ends - now))
-end
-
 local function answer(attempt)
   local replies = {}
   for reply in string.gmatch(attempt.replies, '[^\n]+') do replies[#replies + 1] = reply end
-  if attempt.record then remember_replies(attempt, replies) end
+  if attempt.record then
+    local number = tonumber(string.match(replies[1], '^%d+,(%d+)'))
+    remember_replies(attempt.record, number, replies, 1, attempt.ends)
+  end
   local next_number = string.gmatch(attempt.inbox_numbers, '%d+')
   for _, request in string.gmatch(attempt.waiters, '(%S+) (%S+)') do
     local number = tonumber(next_number())
