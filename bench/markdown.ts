@@ -6,19 +6,13 @@ import {
   type LevelResult,
   type Report,
   type RunTargets,
+  type Target,
   type TransportResult,
 } from './report.js';
 import { deviation, median, medianInterval, ratios } from './statistics.js';
 import { short } from './svg.js';
 import { describeAbsent, intervalsAsText, whole } from './table.js';
-import {
-  formatInterval,
-  growthTargetsOf,
-  targetFigures,
-  targetsOf,
-  verdictOf,
-  type Target,
-} from './targets.js';
+import { formatInterval, growthTargetsOf, targetFigures, targetsOf, verdictOf } from './targets.js';
 import { OURS } from './transports/index.js';
 
 /** What the pages show of the reports, as Markdown. */

@@ -2,8 +2,7 @@ import { describeMachine, packageVersions, type Machine } from './machine.js';
 import type { Settings } from './options.js';
 import type { Emission, Level, Participant } from './processes.js';
 import type { Turn } from './rounds.js';
-import { median } from './statistics.js';
-import type { Target } from './targets.js';
+import { median, type Interval } from './statistics.js';
 import { oursFor, type TransportName } from './transports/index.js';
 import { totalCpu, type Usage } from './usage.js';
 
@@ -36,6 +35,16 @@ export interface Report extends Start {
 export interface RunTargets {
   readonly startedAt: string;
   readonly targets: readonly Target[];
+}
+
+/** What the figures shall at least come to. */
+export interface Target {
+  readonly what: string;
+  readonly value: number;
+  /** The interval of the median; the value itself where something is measured once. */
+  readonly interval: Interval;
+  readonly bound: number;
+  readonly is: 'at least' | 'at most';
 }
 
 export interface Skipped {

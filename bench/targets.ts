@@ -1,19 +1,9 @@
 import type { GrowthReport } from './growth-report.js';
 import { ORIGINAL } from './original.js';
-import { levelAt, oursBeside, type Report, type TransportResult } from './report.js';
+import { levelAt, oursBeside, type Report, type Target, type TransportResult } from './report.js';
 import { median, medianInterval, ratios, type Interval } from './statistics.js';
 import { PAIR } from './surroundings.js';
 import { optionNames, OURS, type TransportName } from './transports/index.js';
-
-/** What the figures shall at least come to. */
-export interface Target {
-  readonly what: string;
-  readonly value: number;
-  /** The interval of the median; the value itself where something is measured once. */
-  readonly interval: Interval;
-  readonly bound: number;
-  readonly is: 'at least' | 'at most';
-}
 
 /** Ratios ElkMQ / it. */
 const PEERS: Partial<Record<TransportName, { p50?: number; at64?: number; at256?: number; emit?: number }>> =

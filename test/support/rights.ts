@@ -1,11 +1,10 @@
 import { fileURLToPath } from 'node:url';
 import { needsOfClient, needsOfWorker } from '../../libs/elkmq/src/redis/needs.js';
-import { commandsOf, type Need } from '../../libs/elkmq/src/redis/rights.js';
+import { commandsOf, type Need, type ScriptName } from '../../libs/elkmq/src/redis/rights.js';
 import { SCRIPTS } from '../../libs/elkmq/src/redis/scripts.generated.js';
 import { publishedKeys, publishedUsers } from '../../scripts/published-users.js';
 import { clientOf, type PrivateRedis } from './own-redis.js';
 import { redisMajor } from './queue.js';
-import type { ScriptName } from '../../libs/elkmq/src/redis/scripts.js';
 
 /**
  * Commands that are asked for and not needed: `INFO` and `CONFIG GET`, with which a start looks for settings to warn of, and

@@ -2,11 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { InvalidOptionError, type CredentialsFunction, type RedisSourceInput } from 'elkmq';
 import { formatValue, parseBoolean, parseQueueName } from 'elkmq/internal';
 import type { ConsoleMessage } from './queues/console-message.js';
-import type { ActionRecord } from './queues/action-log.js';
-
-/** The kinds of actions. `view` covers everything that only reads. */
-export type ConsoleActionKind =
-  'view' | 'retry' | 'remove' | 'runNow' | 'move' | 'purge' | 'pause' | 'resume';
+import type { ActionRecord, ConsoleActionKind } from './queues/action-log.js';
 
 /** The thing that somebody wants to do. */
 export interface ConsoleAction {

@@ -3,11 +3,15 @@ import { InvalidOptionError } from 'elkmq';
 import {
   formatValue,
   headersOf,
+  MAX_DELAY_MS,
+  MAX_TIMEOUT_SECONDS,
   parseDeduplication,
+  parseMilliseconds,
   parseOrderingKey,
   type Deduplication,
 } from 'elkmq/internal';
-import { messageDelay, requestTimeout } from './parsed-options.js';
+
+export const MAX_TIMEOUT_MS = MAX_TIMEOUT_SECONDS * 1_000;
 
 /** A payload with its own options. `ElkMqRecordBuilder` makes it; it is sent in place of the payload. */
 export class ElkMqRecord<T = unknown> {
@@ -144,4 +148,14 @@ export class ElkMqRecordBuilder<T> {
     ] as const;
     return new ElkMqRecord(this.data, ...options);
   }
+}
+
+/** @throws {InvalidOptionError} */
+export function requestTimeout(given: unknown, fallback: number): number {
+  return parseMilliseconds('timeout', given, fallback, MAX_TIMEOUT_MS);
+}
+
+/** @throws {InvalidOptionError} */
+export function messageDelay(given: unknown): number {
+  return parseMilliseconds('delay', given, 0, MAX_DELAY_MS, 0);
 }

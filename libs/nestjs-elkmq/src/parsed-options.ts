@@ -3,8 +3,6 @@ import {
   type DeadLetterCap,
   DEFAULTS,
   formatValue,
-  MAX_DELAY_MS,
-  MAX_TIMEOUT_SECONDS,
   parseBoolean,
   parseInteger,
   parseMembers,
@@ -21,6 +19,7 @@ import {
   type Address,
 } from './address-options.js';
 import { parseTelemetry } from './instrumentation.js';
+import { MAX_TIMEOUT_MS, requestTimeout } from './message-options.js';
 import type { ElkMqClientOptions, ElkMqOptions, ElkMqServerOptions } from './options.js';
 import { retryPolicy } from './server/retry-policy.js';
 
@@ -65,7 +64,6 @@ const CLIENT = [
   'minReplicas',
   'legacyConsumers',
 ];
-const MAX_TIMEOUT_MS = MAX_TIMEOUT_SECONDS * 1_000;
 
 /** @throws {InvalidOptionError} */
 export function serverOptions(given: ElkMqServerOptions) {
@@ -130,16 +128,6 @@ export function clientOptions(given: ElkMqClientOptions) {
 
 /** @internal */
 export type ClientSettings = ReturnType<typeof clientOptions>;
-
-/** @throws {InvalidOptionError} */
-export function requestTimeout(given: unknown, fallback: number): number {
-  return parseMilliseconds('timeout', given, fallback, MAX_TIMEOUT_MS);
-}
-
-/** @throws {InvalidOptionError} */
-export function messageDelay(given: unknown): number {
-  return parseMilliseconds('delay', given, 0, MAX_DELAY_MS, 0);
-}
 
 function commonOptions(owner: string, given: ElkMqOptions & Address, known: readonly string[]) {
   if (typeof given !== 'object' || (given as unknown) === null) {

@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { InvalidOptionError, type QueueAdmin } from 'elkmq';
 import { formatValue } from 'elkmq/internal';
-import type { ConsoleActionKind, ConsoleOptions } from '../options.js';
-import type { ActionLog } from '../queues/action-log.js';
+import type { ConsoleOptions } from '../options.js';
+import type { ActionLog, ConsoleActionKind } from '../queues/action-log.js';
 import type { AdminPool } from '../queues/admin-pool.js';
 import { consoleMessageOf, type ConsoleMessage } from '../queues/console-message.js';
 import type { QueueList } from '../queues/queue-list.js';

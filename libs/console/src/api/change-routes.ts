@@ -1,6 +1,6 @@
 import { InvalidOptionError, type MessageState, type QueueAdmin } from 'elkmq';
 import { formatValue } from 'elkmq/internal';
-import type { ConsoleActionKind } from '../options.js';
+import type { ConsoleActionKind } from '../queues/action-log.js';
 import { textParameter, withAdmin, type ApiCall, type Route } from './call.js';
 
 /** The number of messages that one call changes. The page makes several calls for more. */

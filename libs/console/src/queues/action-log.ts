@@ -1,4 +1,6 @@
-import type { ConsoleActionKind } from '../options.js';
+/** The kinds of actions. `view` covers everything that only reads. */
+export type ConsoleActionKind =
+  'view' | 'retry' | 'remove' | 'runNow' | 'move' | 'purge' | 'pause' | 'resume';
 
 /** A change that somebody made or tried. */
 export interface ActionRecord {

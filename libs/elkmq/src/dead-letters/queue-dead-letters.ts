@@ -136,7 +136,7 @@ export class QueueDeadLetters implements DeadLetterQueue {
       return await callReliably(this.#connection, call, this.#patience, doubt);
     } catch (error) {
       if (!isReplyError(error)) throw error;
-      const Refused = call.script.name === 'revive' ? EnqueueError : DequeueError;
+      const Refused = call.script === scripts.SCRIPTS.revive ? EnqueueError : DequeueError;
       throw new Refused(`Redis refused a call for dead letters: ${error.message}`, { cause: error });
     }
   }

@@ -1,6 +1,6 @@
 import type { Cluster, ClusterOptions, Redis, RedisOptions } from 'ioredis';
 import { isChannelForbidden, isForbidden, isReplyError, isUnknown } from './redis-errors.js';
-import { send, type ScriptName } from './scripts.js';
+import { send } from './scripts.js';
 import { SCRIPTS } from './scripts.generated.js';
 
 /** The commands for one purpose of a queue, by the names that ACL rules have: `xadd`, `xgroup|create`. */
@@ -33,6 +33,8 @@ const ASKING: Need = {
 };
 
 const PUSH_COMMANDS = ['publish', 'spublish'];
+
+export type ScriptName = keyof typeof SCRIPTS;
 
 /** All commands that scripts need. They push replies only if they may, so that is a need of its own. */
 export function commandsOf(...scripts: ScriptName[]): string[] {

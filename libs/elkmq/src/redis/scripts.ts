@@ -2,16 +2,13 @@ import { Command, type Cluster, type Redis } from 'ioredis';
 import { AnswerTimer } from './answer-timer.js';
 import { hasTimedOut, isForbidden, isReadOnly, TIMED_OUT } from './redis-errors.js';
 import { replaceConnection } from './replace-connection.js';
-import type { SCRIPTS } from './scripts.generated.js';
-
-export type ScriptName = keyof typeof SCRIPTS;
 
 /**
  * A script with its keys and arguments. The functions of `scripts.generated.ts` make it, one for each
  * script.
  */
 export interface ScriptCall {
-  readonly script: (typeof SCRIPTS)[ScriptName];
+  readonly script: { readonly sha1: string; readonly source: string };
   readonly keys: readonly string[];
   readonly args: readonly (string | number)[];
 }

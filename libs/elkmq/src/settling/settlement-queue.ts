@@ -2,6 +2,7 @@ import type { Slots } from '../consumer/slots.js';
 import type { QueueContext } from '../context/queue-context.js';
 import { isReplyError } from '../redis/redis-errors.js';
 import { callReliably, scheduleFlush, type Doubt } from '../redis/reliable-call.js';
+import { SCRIPTS } from '../redis/scripts.generated.js';
 import {
   BATCH_CHARACTERS,
   SettlementBatch,
@@ -78,7 +79,7 @@ export class SettlementQueue {
   /** @param isLast whether this replaces a settlement that Redis has refused */
   async #call(settling: SettlementCall, doubt: Doubt, isLast = false): Promise<void> {
     const { call, attempts } = settling;
-    const isEnd = call.script.name !== 'answerInPart';
+    const isEnd = call.script !== SCRIPTS.answerInPart;
     this.#inFlight++;
     if (isEnd) this.#ending += attempts.length;
     let failure: unknown;

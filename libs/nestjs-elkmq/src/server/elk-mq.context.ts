@@ -2,7 +2,7 @@ import { BaseRpcContext } from '@nestjs/microservices';
 import { AttemptEndedError, RejectedError, type ServiceEvent, type Timestamp } from 'elkmq';
 import { readStrings, type Backoff, type Delivery } from 'elkmq/internal';
 import { CONTEXT } from '../brands.js';
-import { messageDelay } from '../parsed-options.js';
+import { messageDelay } from '../message-options.js';
 
 /** The delay of `retry` when neither the call nor a policy gives one, ms. */
 const DEFAULT_DELAY_MS = 1_000;
