@@ -50,6 +50,7 @@ export { MAX_TIMEOUT_SECONDS } from './model/service-event.js';
 export { Summary } from './model/summary.js';
 export { describeThrown, isError, messageOf, nameOf, readMember } from './model/thrown.js';
 export type { Failure } from './model/thrown.js';
+export { clusterAt } from './redis/cluster-at.js';
 export { whyOf } from './redis/connection-failure.js';
 export { COMMAND_TIMEOUT_MS, Connection } from './redis/connection.js';
 export type { ConnectionListener, ConnectionStatus } from './redis/connection.js';

@@ -13,32 +13,20 @@ export const CHANGE_ROUTES: readonly Route[] = [
   changeOfIds('retry', (admin, ids) => admin.retry(ids)),
   changeOfIds('remove', (admin, ids) => admin.remove(ids)),
   changeOfIds('runNow', (admin, ids) => admin.runNow(ids)),
-  {
-    method: 'POST',
-    path: '/move',
-    kind: 'move',
-    hasQueue: true,
-    handle: async (call) => {
-      const ids = idsOf(call.parameters['ids']);
-      const to = await call.checkOtherQueue(call.parameters['to']);
-      return makeChange(call, 'move', ids, (admin) => admin.move(ids, to), to);
-    },
-  },
-  {
-    method: 'POST',
-    path: '/purge',
-    kind: 'purge',
-    hasQueue: true,
-    handle: (call) => {
-      const state = textParameter(call, 'state') ?? '';
-      return makeChange(
-        call,
-        'purge',
-        state,
-        countOf((admin) => admin.purge(state as MessageState)),
-      );
-    },
-  },
+  changeRoute('move', async (call) => {
+    const ids = idsOf(call.parameters['ids']);
+    const to = await call.checkOtherQueue(call.parameters['to']);
+    return makeChange(call, 'move', ids, (admin) => admin.move(ids, to), to);
+  }),
+  changeRoute('purge', (call) => {
+    const state = textParameter(call, 'state') ?? '';
+    return makeChange(
+      call,
+      'purge',
+      state,
+      countOf((admin) => admin.purge(state as MessageState)),
+    );
+  }),
   changeOfQueue('pause', async (admin, by) => {
     await admin.pause(by);
   }),
@@ -52,41 +40,33 @@ function changeOfQueue(
   kind: ConsoleActionKind,
   change: (admin: QueueAdmin, by: string) => Promise<void>,
 ): Route {
-  return {
-    method: 'POST',
-    path: `/${kind}`,
-    kind,
-    hasQueue: true,
-    handle: (call) => {
-      const name = call.options.identify?.(call.request) ?? 'the console';
-      const by = name.slice(0, MAX_BY_CHARACTERS).toWellFormed();
-      return makeChange(call, kind, [], async (admin) => {
-        await change(admin, by);
-        return { count: 0 };
-      });
-    },
-  };
+  return changeRoute(kind, (call) => {
+    const name = call.options.identify?.(call.request) ?? 'the console';
+    const by = name.slice(0, MAX_BY_CHARACTERS).toWellFormed();
+    return makeChange(call, kind, [], async (admin) => {
+      await change(admin, by);
+      return { count: 0 };
+    });
+  });
 }
 
 function changeOfIds(
   kind: ConsoleActionKind,
   change: (admin: QueueAdmin, ids: string[]) => Promise<number>,
 ): Route {
-  return {
-    method: 'POST',
-    path: `/${kind}`,
-    kind,
-    hasQueue: true,
-    handle: (call) => {
-      const ids = idsOf(call.parameters['ids']);
-      return makeChange(
-        call,
-        kind,
-        ids,
-        countOf((admin) => change(admin, ids)),
-      );
-    },
-  };
+  return changeRoute(kind, (call) => {
+    const ids = idsOf(call.parameters['ids']);
+    return makeChange(
+      call,
+      kind,
+      ids,
+      countOf((admin) => change(admin, ids)),
+    );
+  });
+}
+
+function changeRoute(kind: ConsoleActionKind, handle: Route['handle']): Route {
+  return { method: 'POST', path: `/${kind}`, kind, hasQueue: true, handle };
 }
 
 function countOf(change: (admin: QueueAdmin) => Promise<number>) {

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
-import { Cluster } from 'ioredis';
 import type { RedisSourceInput } from 'elkmq';
+import { clusterAt } from 'elkmq/internal';
 import { isLocalHost } from './local-host.js';
 
 /** The command was not understood. */
@@ -77,12 +77,5 @@ function parse(args: readonly string[]) {
 function redisOf(values: { url?: string | undefined; cluster?: boolean | undefined }): RedisSourceInput {
   const url = values.url ?? process.env['ELKMQ_URL'] ?? 'redis://127.0.0.1:6379';
   if (!URL.canParse(url)) throw new UsageError('--url must be a URL such as redis://127.0.0.1:6379');
-  if (!values.cluster) return url;
-  const { username, password, protocol } = new URL(url);
-  const redisOptions = {
-    username: decodeURIComponent(username),
-    password: decodeURIComponent(password),
-    ...(protocol === 'rediss:' && { tls: {} }),
-  };
-  return () => new Cluster([url], { redisOptions, lazyConnect: true });
+  return values.cluster ? clusterAt(url) : url;
 }

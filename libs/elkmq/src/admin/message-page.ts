@@ -21,10 +21,8 @@ export interface MessageStep extends MessagePage {
   readonly places: readonly string[];
 }
 
-/** Reads the messages of a queue in pages. */
+/** Reads the messages of a queue. */
 export interface QueueReader {
-  /** Reads a page, however many calls that takes. */
-  readPage(state: MessageState, query: MessageQuery): Promise<MessagePage>;
   /**
    * Reads with few calls. A step may have fewer messages than `limit`, and none, when others follow.
    * @param order of waiting messages
@@ -46,8 +44,8 @@ export interface QueueReader {
 /** The most that one call reads: messages, and bytes of their fields. */
 export const STEP = { messages: 100, bytes: 1024 * 1024 };
 
-/** Reads a page by steps. */
-export async function readWholePage(
+/** Reads a page, however many steps that takes. */
+export async function readPage(
   reader: QueueReader,
   state: MessageState,
   { after, limit }: MessageQuery,

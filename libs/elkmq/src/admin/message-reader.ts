@@ -5,14 +5,7 @@ import { GROUP } from '../model/keys.js';
 import { formatValue } from '../model/options.js';
 import * as scripts from '../redis/scripts.generated.js';
 import { callScript, readCommand, type AdminContext } from './admin-call.js';
-import {
-  readWholePage,
-  STEP,
-  type MessagePage,
-  type MessageQuery,
-  type MessageStep,
-  type QueueReader,
-} from './message-page.js';
+import { STEP, type MessageStep, type QueueReader } from './message-page.js';
 import { findOrdered, readOrdered } from './ordered-messages.js';
 import {
   messageOfDelayed,
@@ -52,10 +45,6 @@ export class MessageReader implements QueueReader {
   constructor(context: AdminContext, letters: QueueDeadLetters) {
     this.#context = context;
     this.#letters = letters;
-  }
-
-  async readPage(state: MessageState, query: MessageQuery): Promise<MessagePage> {
-    return readWholePage(this, state, query);
   }
 
   async readStep(

@@ -1,10 +1,4 @@
-import {
-  readWholePage,
-  type MessagePage,
-  type MessageQuery,
-  type MessageStep,
-  type QueueReader,
-} from './message-page.js';
+import type { MessageStep, QueueReader } from './message-page.js';
 import { parseState } from './message-reader.js';
 import { END, formatPlaces, parsePlaces } from './partition-places.js';
 import { parseMaybePartitioned, withPartition } from './partitioned-id.js';
@@ -21,10 +15,6 @@ export class PartitionedReader implements QueueReader {
 
   constructor(readers: readonly QueueReader[]) {
     this.#readers = readers;
-  }
-
-  async readPage(state: MessageState, query: MessageQuery): Promise<MessagePage> {
-    return readWholePage(this, state, query);
   }
 
   /** Ordered messages come partition by partition: they have no order. */

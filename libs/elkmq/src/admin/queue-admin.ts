@@ -10,7 +10,7 @@ import type { QueueAdminOptions } from './admin-options.js';
 import type { EnqueueOptions } from './admin-producer.js';
 import type { BlockedKey } from './blocked-keys.js';
 import type { QueueChange } from './message-changes.js';
-import type { MessagePage, MessageQuery } from './message-page.js';
+import { readPage, type MessagePage, type MessageQuery } from './message-page.js';
 import { searchMessages, type MessageFilter, type SearchOptions, type SearchStep } from './message-search.js';
 import type { MoveResult } from './move-result.js';
 import { QueueOpener, type OpenedQueue } from './opened-queue.js';
@@ -111,7 +111,7 @@ export class QueueAdmin {
    * A message that becomes ordered or the first of its key meanwhile can come twice or not at all.
    */
   async messages(state: MessageState, query: MessageQuery = {}): Promise<MessagePage> {
-    return (await this.#open()).reader.readPage(state, query);
+    return readPage((await this.#open()).reader, state, query);
   }
 
   /**

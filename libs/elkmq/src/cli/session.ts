@@ -21,15 +21,9 @@ export interface ChangeOptions extends CommonOptions {
 /** Makes the address of Redis out of the options. */
 export async function redisOf({ url, cluster }: CommonOptions): Promise<RedisSourceInput> {
   if (!cluster) return url;
-  const { Cluster } = await import('ioredis');
+  const { clusterAt } = await import('../redis/cluster-at.js');
   if (!URL.canParse(url)) throw new UsageError('--url must be a URL such as redis://127.0.0.1:7000');
-  const { username, password, protocol } = new URL(url);
-  const redisOptions = {
-    username: decodeURIComponent(username),
-    password: decodeURIComponent(password),
-    ...(protocol === 'rediss:' && { tls: {} }),
-  };
-  return () => new Cluster([url], { redisOptions, lazyConnect: true });
+  return clusterAt(url);
 }
 
 /** The number of messages that were or would be changed, with more members of the JSON and more lines. */

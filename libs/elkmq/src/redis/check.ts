@@ -12,7 +12,7 @@ const FIRST_TO_COUNT_REPLICAS = 7;
  * @throws {ConnectionError} when it is too old
  */
 export async function checkRedis(client: Redis | Cluster): Promise<string[]> {
-  const info = await infoOf(client, []);
+  const info = await infoOf(client);
   requireVersion(info);
   return [...evictionOf(info), ...replicationOf(info), ...(await persistenceOf(client, info))];
 }
@@ -47,8 +47,11 @@ export async function warnOfFullCoverage(
 
 type Info = ReadonlyMap<string, string>;
 
-/** Reads INFO. The result is empty where Redis refuses it. */
-async function infoOf(client: Redis | Cluster, sections: string[]): Promise<Info> {
+/**
+ * Reads INFO. The result is empty where Redis refuses it.
+ * @param sections default: those that Redis chooses
+ */
+export async function infoOf(client: Redis | Cluster, sections: string[] = []): Promise<Info> {
   const text = ((await ask(client, 'info', sections)) ?? '') as string;
   return new Map(
     [...text.matchAll(/^(\w+):(.*?)\r?$/gm)].map(([, name, value]) => [name ?? '', value ?? '']),

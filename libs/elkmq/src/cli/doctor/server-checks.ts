@@ -1,9 +1,8 @@
 import { QueueKeys } from '../../model/keys.js';
-import { checkRedis } from '../../redis/check.js';
+import { checkRedis, infoOf } from '../../redis/check.js';
 import type { Connection } from '../../redis/connection.js';
 import { ConnectionError } from '../../model/errors.js';
 import { needsOfClient, needsOfWorker, pushingNeed } from '../../redis/needs.js';
-import { isReplyError } from '../../redis/redis-errors.js';
 import { findRefusals } from '../../redis/rights.js';
 import { send } from '../../redis/scripts.js';
 import { formatDuration } from '../values.js';
@@ -42,7 +41,7 @@ export async function checkServer(
   limits: ServerLimits,
 ): Promise<{ facts: ServerFacts; findings: Finding[] }> {
   const { client } = connection;
-  const info = await infoOf(connection);
+  const info = await infoOf(client);
   const facts: ServerFacts = {
     version: info.get('valkey_version') ?? info.get('redis_version') ?? null,
     role: info.get('role') ?? null,
@@ -86,19 +85,6 @@ export async function checkServer(
       advice: 'Synchronise both clocks with NTP.',
     });
   return { facts, findings };
-}
-
-/** Reads INFO; it is empty where Redis refuses it. */
-async function infoOf({ client }: Connection): Promise<Map<string, string>> {
-  try {
-    const text = (await send(client, 'info', [])) as string;
-    return new Map(
-      [...text.matchAll(/^(\w+):(.*?)\r?$/gm)].map(([, name = '', value = '']) => [name, value]),
-    );
-  } catch (error) {
-    if (isReplyError(error)) return new Map();
-    throw error;
-  }
 }
 
 function transportFindings(url: string): Finding[] {
