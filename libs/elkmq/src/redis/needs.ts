@@ -51,14 +51,12 @@ const ORDERING: Need = {
 /** A queue that legacy clients have used has lists and streams of theirs. */
 const LEGACY: Need = {
   commands: commandsOf(
-    ...([
-      'arbitrate',
-      'answerLegacy',
-      'cleanHistory',
-      'cleanList',
-      'cleanLeftovers',
-      'cleanResponses',
-    ] as const),
+    'arbitrate',
+    'answerLegacy',
+    'cleanHistory',
+    'cleanList',
+    'cleanLeftovers',
+    'cleanResponses',
   ),
   cost: 'legacy clients are not served, and what they leave behind stays',
 };

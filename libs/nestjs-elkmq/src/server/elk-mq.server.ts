@@ -24,7 +24,7 @@ import { EventHandling, type Handling } from './event-handling.js';
 import { RequestHandling } from './request-handling.js';
 import { safeLog } from '../safe-log.js';
 import { callSafely } from '../instrumentation.js';
-import { Instrumentation, type ProcessingHooks } from './watched-processing.js';
+import { ProcessInstrumentation, type ProcessingHooks } from './process-instrumentation.js';
 import { workerLog } from './worker-log.js';
 
 /** @internal */
@@ -46,7 +46,7 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
   readonly #options: ReturnType<typeof serverOptions>;
   readonly #events: ConnectionEvents;
   readonly #failures: Failures;
-  readonly #processing: Instrumentation;
+  readonly #processing: ProcessInstrumentation;
   readonly #ofRequests: Handling;
   readonly #ofEvents: Handling;
   #worker: WorkerLike | undefined;
@@ -75,7 +75,7 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
     this.transportId = this.#options.transportId ?? ELKMQ;
     this.initializeSerializer(options);
     this.initializeDeserializer(options);
-    this.#processing = new Instrumentation(this.#options.telemetry, this.#hooks(), this.#logError);
+    this.#processing = new ProcessInstrumentation(this.#options.telemetry, this.#hooks(), this.#logError);
     this.#ofRequests = new RequestHandling(this.#failures, this.deserializer, {
       serializer: this.serializer,
       maxPayloadBytes: this.#options.maxPayloadBytes,

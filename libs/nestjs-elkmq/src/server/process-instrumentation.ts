@@ -18,7 +18,7 @@ export interface ProcessingHooks {
 }
 
 /** Runs attempts inside their instrumentation: the hooks of Nest, and the telemetry. */
-export class Instrumentation {
+export class ProcessInstrumentation {
   readonly #telemetry: ElkMqTelemetry | undefined;
   readonly #hooks: ProcessingHooks;
   readonly #log: (message: string) => void;
