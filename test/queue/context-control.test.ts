@@ -160,7 +160,7 @@ describe('context.signal fires', () => {
     const queue = newQueueName();
     const { reasons, taken, wait } = waiting();
     await startApp(moduleOf(requests({ wait })), { queue });
-    const client = startClient({ queue, timeout: 500 });
+    const client = startClient({ queue, timeout: 1_000 });
     // On a busy machine the time of one may be over before it is started.
     await until(async () => {
       expect(await rejection(lastValueFrom(client.send('wait', 1)))).toMatchObject({

@@ -77,7 +77,7 @@ describe.each(FORMS)('replies %s, on %s:', (form, _where, placeOf) => {
       const asked = clients.flatMap((client, number) =>
         Array.from({ length: 200 }, async (_, index) => {
           const payload = `${number}-${index}`;
-          return (await client.awaitResponse(new ServiceEvent(20, 'echo', payload)))[1].payload === payload;
+          return (await client.awaitResponse(new ServiceEvent(300, 'echo', payload)))[1].payload === payload;
         }),
       );
       expect((await Promise.all(asked)).every(Boolean)).toBe(true);

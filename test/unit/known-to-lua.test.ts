@@ -25,5 +25,5 @@ it('the fields that a new message of a dead letter does not get are the same in 
 });
 
 it('the number of minutes that rates are kept for is the same in scripts', () => {
-  expect(partOf('rate_slots.lua', /^local KEPT_MINUTES = (\d+)$/gm)).toBe(String(KEPT_MINUTES));
+  expect(partOf('rate_minutes.lua', /^local KEPT_MINUTES = (\d+)$/gm)).toBe(String(KEPT_MINUTES));
 });

@@ -24,7 +24,7 @@ export interface MinuteRates {
 }
 
 const MINUTE_MS = 60_000;
-/** The number of minutes that Redis keeps. The same number is in redis/lua/shared/rate_slots.lua. */
+/** The number of minutes that Redis keeps. The same number is in redis/lua/shared/rate_minutes.lua. */
 export const KEPT_MINUTES = 2_880;
 const DEFAULT_MINUTES = 60;
 
