@@ -7,10 +7,16 @@ import { messageDelay } from '../message-options.js';
 /** The delay of `retry` when neither the call nor a policy gives one, ms. */
 const DEFAULT_DELAY_MS = 1_000;
 
+/** @internal The error that a handler threw, when an `ElkMqErrorInterceptor` sees it. */
+export interface OriginalError {
+  isWatched: boolean;
+  error?: unknown;
+}
+
 /** Gives a handler the facts about the message that it handles: `@Ctx() context: ElkMqContext`. */
 export class ElkMqContext extends BaseRpcContext<[queue: string, event: ServiceEvent]> {
-  /** @internal The error that the handler threw, when an `ElkMqErrorInterceptor` sees it. */
-  readonly originalError: { isWatched: boolean; error?: unknown } = { isWatched: false };
+  /** @internal */
+  readonly originalError: OriginalError = { isWatched: false };
   readonly #delivery: Delivery;
   readonly #message: { isRequest: boolean; backoff: Backoff | undefined };
 

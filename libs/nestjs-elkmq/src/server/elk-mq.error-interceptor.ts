@@ -1,7 +1,7 @@
 import { Injectable, type CallHandler, type ExecutionContext, type NestInterceptor } from '@nestjs/common';
 import { catchError, type Observable } from 'rxjs';
 import { CONTEXT, hasBrand } from '../brands.js';
-import type { ElkMqContext } from './elk-mq.context.js';
+import type { ElkMqContext, OriginalError } from './elk-mq.context.js';
 
 /**
  * Shows the transport the errors that handlers throw. Before a failure comes to a transport, Nest replaces
@@ -18,7 +18,9 @@ export class ElkMqErrorInterceptor implements NestInterceptor {
   intercept(execution: ExecutionContext, next: CallHandler): Observable<unknown> {
     const context: unknown = execution.getType() === 'rpc' ? execution.getArgByIndex(1) : undefined;
     if (!hasBrand(context, CONTEXT)) return next.handle();
-    const { originalError } = context as ElkMqContext;
+    // One of several handlers of a message has an object of its own: see `combineHandlers`.
+    const own = execution.getArgByIndex<OriginalError | undefined>(2);
+    const originalError = own ?? (context as ElkMqContext).originalError;
     // Each `ElkMqModule.register` provides one. Only the outermost sees the error that comes to the
     // transport.
     if (originalError.isWatched) return next.handle();

@@ -20,6 +20,7 @@ import type { ElkMqServerOptions } from '../options.js';
 import { serverOptions } from '../parsed-options.js';
 import { Failures } from './failures.js';
 import { Handlers, refuseRequestHandlers } from './handlers.js';
+import { handlersOf, combineHandlers } from './joint-handler.js';
 import { EventHandling, type Handling } from './event-handling.js';
 import { RequestHandling } from './request-handling.js';
 import { safeLog } from '../safe-log.js';
@@ -91,7 +92,8 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
 
   /**
    * Adds a handler, and warns when a pattern has two and the last one is for requests. Nest calls only that
-   * one, and does not warn.
+   * one, and does not warn. Several event handlers of a pattern become one, because Nest's way to join them
+   * does not wait for all of them.
    */
   override addHandler(
     pattern: unknown,
@@ -106,7 +108,13 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
         `Queue '${queue}' has more than one handler for '${action}', and the last one is a request handler: only that one is called. Give each a pattern of its own`,
       );
     }
-    super.addHandler(pattern, callback, isEventHandler, extras);
+    const present = this.messageHandlers.get(action);
+    if (!isEventHandler || present?.isEventHandler !== true) {
+      super.addHandler(pattern, callback, isEventHandler, extras);
+      return;
+    }
+    const added = Object.assign(callback, { isEventHandler, extras });
+    this.messageHandlers.set(action, combineHandlers([...handlersOf(present), added]) as MessageHandler);
   }
 
   /**

@@ -19,7 +19,8 @@ export interface ElkMqHandlerExtras {
   readonly order?: 'block';
 }
 
-const MEMBERS = ['delivery', 'order', 'retry'];
+/** The names of the extras. */
+export const EXTRAS = ['delivery', 'order', 'retry'];
 
 /**
  * Reads the option `order` of a handler.
@@ -41,7 +42,7 @@ export function holdsKey(order: unknown): boolean {
  * @throws {InvalidOptionError}
  */
 export function elkMqExtras(extras: ElkMqHandlerExtras): ElkMqHandlerExtras | undefined {
-  parseMembers('elkMqExtras', extras, MEMBERS);
+  parseMembers('elkMqExtras', extras, EXTRAS);
   deliveryMode(extras.delivery);
   retryPolicy(extras.retry);
   holdsKey(extras.order);

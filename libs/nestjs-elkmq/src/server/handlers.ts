@@ -1,7 +1,9 @@
 import type { MessageHandler } from '@nestjs/microservices';
 import { InvalidOptionError, type DeliveryMode } from 'elkmq';
+import { inspect, isDeepStrictEqual } from 'node:util';
 import type { Failures } from './failures.js';
-import { holdsKey } from './handler-extras.js';
+import { EXTRAS, holdsKey } from './handler-extras.js';
+import { handlersOf } from './joint-handler.js';
 import { deliveryMode } from '../parsed-options.js';
 import type { RetryPolicy } from './retry-policy.js';
 import { Wildcards } from './wildcards.js';
@@ -48,15 +50,42 @@ export class Handlers {
    */
   check(): string[] {
     for (const [action, handler] of this.#exact) {
-      this.modeOf(action);
-      this.holdsKey(action);
-      this.#failures.policyOf(handler);
+      for (const each of handlersOf(handler)) this.#checkExtras(each);
+      refuseDisagreement(action, handlersOf(handler));
     }
-    return this.#wildcards.missed().map(({ pattern, actions }) => {
+    const missed = this.#wildcards.missed().map(({ pattern, actions }) => {
       const names = actions.map((action) => `'${action}'`).join(', ');
       return `the handler of '${pattern}' does not get ${names}: an exact pattern wins. To get both, give it the list ['${pattern}', ${names}]`;
     });
+    // Several handlers of one pattern miss the same.
+    return [...new Set(missed)];
   }
+
+  #checkExtras(handler: MessageHandler): void {
+    deliveryMode(handler.extras?.['delivery']);
+    holdsKey(handler.extras?.['order']);
+    this.#failures.policyOf(handler);
+  }
+}
+
+/**
+ * Refuses handlers of one pattern that have different values of an extra. They share each message, and so its
+ * attempts, its mode and its place in the order.
+ * @throws {InvalidOptionError}
+ */
+function refuseDisagreement(action: string, handlers: readonly MessageHandler[]): void {
+  for (const name of EXTRAS) {
+    const given = handlers.map(({ extras }) => extras?.[name] as unknown).filter((one) => one !== undefined);
+    const other = given.find((value) => !isDeepStrictEqual(value, given[0]));
+    if (other === undefined) continue;
+    throw new InvalidOptionError(
+      `the handlers of '${action}' must have the same ${name}, or only one of them may have it, got ${inspectOption(given[0])} and ${inspectOption(other)}`,
+    );
+  }
+}
+
+function inspectOption(value: unknown): string {
+  return inspect(value, { breakLength: Infinity });
 }
 
 /**

@@ -1,6 +1,6 @@
 import type { MessageHandler } from '@nestjs/microservices';
 import { isWildcard, matchesWords } from 'elkmq/internal';
-import { isObservable, lastValueFrom } from 'rxjs';
+import { handlersOf, combineHandlers } from './joint-handler.js';
 
 /**
  * The number of actions that are remembered. A service may use any number of them, such as one for each
@@ -26,8 +26,8 @@ export class Wildcards {
     this.#exact = handlers;
     for (const [pattern, handler] of handlers) {
       const words = pattern.split('.');
-      if (isWildcard(words) && handler.isEventHandler === true)
-        this.#patterns.push({ pattern, words, handler });
+      if (!isWildcard(words) || handler.isEventHandler !== true) continue;
+      for (const each of handlersOf(handler)) this.#patterns.push({ pattern, words, handler: each });
     }
   }
 
@@ -62,32 +62,6 @@ export class Wildcards {
  * Whether two patterns belong to one method: then `handler` is among the handlers of the exact pattern. Nest
  * gives the handlers of one method the same extras.
  */
-function isAmong({ extras }: MessageHandler, first: MessageHandler): boolean {
-  for (let handler: MessageHandler | undefined = first; handler; handler = nextOf(handler)) {
-    if (handler.extras === extras && extras !== undefined) return true;
-  }
-  return false;
-}
-
-function nextOf({ next }: MessageHandler): MessageHandler | undefined {
-  return next as MessageHandler | undefined;
-}
-
-/**
- * Returns a handler that runs all handlers to their end. When one fails, the event has failed. For each
- * extra, the first handler that has it decides.
- */
-function combineHandlers(handlers: MessageHandler[]): MessageHandler | undefined {
-  if (handlers.length < 2) return handlers[0];
-  const run = async (data: unknown, context: unknown): Promise<void> => {
-    const ends = await Promise.allSettled(
-      handlers.map(async (handler) => {
-        const result: unknown = await handler(data, context);
-        if (isObservable(result)) await lastValueFrom(result, { defaultValue: undefined });
-      }),
-    );
-    for (const end of ends) if (end.status === 'rejected') throw end.reason;
-  };
-  const extras = Object.assign({}, ...handlers.map(({ extras }) => extras).reverse()) as object;
-  return Object.assign(run, { isEventHandler: true, extras });
+function isAmong({ extras }: MessageHandler, exact: MessageHandler): boolean {
+  return extras !== undefined && handlersOf(exact).some((handler) => handler.extras === extras);
 }
