@@ -62,6 +62,52 @@ describe('an event goes to the handlers whose pattern matches', () => {
   });
 });
 
+describe('a method is called once for an event', () => {
+  it.each([
+    ['with several patterns that match', ['order.*', 'order.#'], 'order.placed'],
+    ['with a pattern that is repeated', ['order.placed', 'order.placed'], 'order.placed'],
+    ['with wildcards that are repeated', ['order.*', 'order.*'], 'order.placed'],
+  ])('%s', async (_how, patterns, action) => {
+    const queue = newQueueName();
+    const called: string[] = [];
+    @Controller()
+    class Orders {
+      @ElkMqEventPattern(patterns)
+      placed(@Payload() _order: unknown, @Ctx() context: ElkMqContext): void {
+        called.push(`placed ${context.getPattern()}`);
+      }
+
+      @ElkMqEventPattern('#')
+      other(@Payload() _order: unknown, @Ctx() context: ElkMqContext): void {
+        called.push(`other ${context.getPattern()}`);
+      }
+    }
+    await startApp(moduleOf(Orders), { queue });
+    const client = startClient({ queue });
+    await told(client.emit(action, {}));
+    await told(client.emit('bill.sent', {}));
+    await until(async () => (await unsettled(queue)) === 0);
+    const others = patterns[0] === action ? [] : [`other ${action}`];
+    expect(called.sort()).toEqual([...others, 'other bill.sent', `placed ${action}`].sort());
+  });
+
+  it('in each module that has its controller', async () => {
+    const queue = newQueueName();
+    let calls = 0;
+    @Controller()
+    class Orders {
+      @ElkMqEventPattern(['order.*', 'order.#'])
+      placed(): void {
+        calls++;
+      }
+    }
+    await startApp({ ...moduleOf(Orders), imports: [moduleOf(Orders)] }, { queue });
+    await told(startClient({ queue }).emit('order.placed', {}));
+    await until(async () => (await unsettled(queue)) === 0);
+    expect(calls).toBe(2);
+  });
+});
+
 it('a request never goes to a pattern with wildcards', async () => {
   const queue = newQueueName();
   await startApp(moduleOf(events({ 'order.*': () => 1 }), requests({ 'bill.*': () => 2 })), { queue });

@@ -4,6 +4,11 @@ import { elkMqExtras, type ElkMqHandlerExtras } from './handler-extras.js';
 /** A pattern in the form that Nest accepts: a text, a number, an object, or a list of them. */
 export type ElkMqPattern = string | number | object;
 
+/** Leaves out what a list of patterns has twice: Nest would make two handlers of it. */
+function withoutRepetition(pattern: ElkMqPattern): ElkMqPattern {
+  return Array.isArray(pattern) ? [...new Set<unknown>(pattern)] : pattern;
+}
+
 /**
  * Nest's `@EventPattern` with extras that have types:
  * `@ElkMqEventPattern('order.placed', { retry: { attempts: 5 } })`. A handler may have a second parameter of
@@ -13,7 +18,7 @@ export type ElkMqPattern = string | number | object;
  * @throws {InvalidOptionError} when an extra is wrong; the class is not defined then
  */
 export function ElkMqEventPattern(pattern: ElkMqPattern, extras: ElkMqHandlerExtras = {}): MethodDecorator {
-  return EventPattern<ElkMqPattern>(pattern, elkMqExtras(extras));
+  return EventPattern<ElkMqPattern>(withoutRepetition(pattern), elkMqExtras(extras));
 }
 
 /**
@@ -23,5 +28,5 @@ export function ElkMqEventPattern(pattern: ElkMqPattern, extras: ElkMqHandlerExt
  * @throws {InvalidOptionError} when an extra is wrong; the class is not defined then
  */
 export function ElkMqMessagePattern(pattern: ElkMqPattern, extras: ElkMqHandlerExtras = {}): MethodDecorator {
-  return MessagePattern<ElkMqPattern>(pattern, elkMqExtras(extras));
+  return MessagePattern<ElkMqPattern>(withoutRepetition(pattern), elkMqExtras(extras));
 }

@@ -8,17 +8,19 @@ import { handlersOf, combineHandlers } from './joint-handler.js';
  */
 const REMEMBERED = 1_000;
 
+interface Wildcard {
+  readonly pattern: string;
+  readonly words: string[];
+  readonly handler: MessageHandler;
+}
+
 /**
  * The event handlers whose pattern has wildcards, like those of RabbitMQ and MQTT. Dots separate the words,
  * `*` is one word, `#` is any number of words. These handlers get the events for which no handler has an
  * exact pattern.
  */
 export class Wildcards {
-  readonly #patterns: {
-    readonly pattern: string;
-    readonly words: string[];
-    readonly handler: MessageHandler;
-  }[] = [];
+  readonly #patterns: Wildcard[] = [];
   readonly #exact: ReadonlyMap<string, MessageHandler>;
   readonly #found = new Map<string, MessageHandler | undefined>();
 
@@ -52,10 +54,23 @@ export class Wildcards {
     if (this.#found.size === REMEMBERED) this.#found.clear();
     const words = action.split('.');
     const matching = this.#patterns.filter((pattern) => matchesWords(pattern.words, words));
-    const handler = combineHandlers(matching.map((pattern) => pattern.handler));
+    const handler = combineHandlers(oncePerMethod(matching).map((match) => match.handler));
     this.#found.set(action, handler);
     return handler;
   }
+}
+
+/**
+ * Leaves out the further patterns of a method that one of its patterns matches already. Handlers of one pattern
+ * stay: a class has one in each module that has the class among its controllers.
+ */
+function oncePerMethod(matching: readonly Wildcard[]): readonly Wildcard[] {
+  const first = new Map<object, string>();
+  return matching.filter(({ pattern, handler: { extras } }) => {
+    if (extras === undefined) return true;
+    if (!first.has(extras)) first.set(extras, pattern);
+    return first.get(extras) === pattern;
+  });
 }
 
 /**
