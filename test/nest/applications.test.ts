@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { Controller, Inject, Scope } from '@nestjs/common';
+import { Controller, Inject, Scope, type INestApplication } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { CONTEXT, EventPattern, MessagePattern, RpcException } from '@nestjs/microservices';
 import { type RequestContext } from '@nestjs/microservices';
@@ -8,7 +8,7 @@ import { lastValueFrom, of } from 'rxjs';
 import { ConnectionError, ElkMqContext, ElkMqRecordBuilder, ElkMqServer } from 'nestjs-elkmq';
 import { describe, expect, it } from 'vitest';
 import { Proxy } from '../support/proxy.js';
-import { deadLettersOf, events, logs, moduleOf, requests } from '../support/nest.js';
+import { deadLettersOf, events, listening, logs, moduleOf, requests } from '../support/nest.js';
 import { startApp, startClient, told, unsettled } from '../support/nest.js';
 import { closing, killConnection, newQueueName, redis, rejection, until, url } from '../support/queue.js';
 
@@ -194,6 +194,48 @@ describe('listen', () => {
     expect(error).toMatchObject({
       message: expect.stringMatching(/within 1000 ms.*ECONNREFUSED/) as unknown,
     });
+  });
+
+  it('fails while the server listens already, and the close ends what listens', async () => {
+    const queue = newQueueName();
+    const strategy = new ElkMqServer({ queue, url });
+    const app = await startApp(moduleOf(echo), strategy);
+    const listensAlready = {
+      message: expect.stringContaining(`queue '${queue}' listens already`) as unknown,
+    };
+    expect(await rejection(app.listen())).toMatchObject(listensAlready);
+    expect(await lastValueFrom(startClient({ queue }).send('echo', 1))).toBe(1);
+    await app.close();
+    expect(await redis.hlen(`${queue}(workers)`)).toBe(0);
+    expect(await redis.xinfo('CONSUMERS', `${queue}(event_stream)`, 'elkmq')).toEqual([]);
+    await listening(strategy);
+    expect(await lastValueFrom(startClient({ queue }).send('echo', 2))).toBe(2);
+  });
+
+  it.each<[string, (app: INestApplication, strategy: ElkMqServer) => Promise<unknown>]>([
+    [
+      'startAllMicroservices is called twice',
+      async (app, strategy) => {
+        app.connectMicroservice({ strategy });
+        await app.startAllMicroservices();
+        return app.startAllMicroservices();
+      },
+    ],
+    [
+      'two microservices have one server',
+      (app, strategy) => {
+        app.connectMicroservice({ strategy });
+        app.connectMicroservice({ strategy });
+        return app.startAllMicroservices();
+      },
+    ],
+  ])('fails when %s, and the close ends what listens', async (_how, listenTwice) => {
+    const queue = newQueueName();
+    const app = closing(await NestFactory.create(moduleOf(echo)));
+    const error = await rejection(listenTwice(app, new ElkMqServer({ queue, url })));
+    expect(error).toMatchObject({ message: expect.stringContaining('listens already') as unknown });
+    await app.close();
+    expect(await redis.hlen(`${queue}(workers)`)).toBe(0);
   });
 
   it('tells its status, and gives its ioredis client', async () => {

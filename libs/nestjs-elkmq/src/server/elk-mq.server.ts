@@ -122,9 +122,19 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
    * `connectTimeout`, and a `DequeueError` when Redis refuses. With a subscription it gets an
    * `InvalidOptionError` when a handler is for requests, an `UnsubscribedError` when the subscription was
    * removed, and a `TooManySubscriptionsError` beyond 200. It gets an `InvalidOptionError` when the queue has
-   * another number of partitions.
+   * another number of partitions. While the server listens, it gets an error that says so, and nothing else
+   * happens.
    */
   listen(callback: (error?: Error) => void): void {
+    if (this.#worker) {
+      const { queue } = this.#options;
+      callback(
+        new Error(
+          `The server of queue '${queue}' listens already. Call "listen" or "startAllMicroservices" once, and give each "connectMicroservice" an ElkMqServer of its own`,
+        ),
+      );
+      return;
+    }
     const { connectTimeout } = this.#options;
     this.#worker = this.openWorker({
       ...this.#workerLog(),
