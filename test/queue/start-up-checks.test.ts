@@ -1,9 +1,19 @@
+import type { Type } from '@nestjs/common';
 import { ElkMqServer, type ElkMqServerOptions } from 'nestjs-elkmq';
 import { describe, expect, it } from 'vitest';
 import { ALL_CHANNELS } from '../support/rights.js';
 import { fakeRedis } from '../support/fake-redis.js';
 import { clientOf, durableRedis, ownRedis } from '../support/own-redis.js';
-import { listening, logs, moduleOf, requests, startApp, startClient, valuesOf } from '../support/nest.js';
+import {
+  events,
+  listening,
+  logs,
+  moduleOf,
+  requests,
+  startApp,
+  startClient,
+  valuesOf,
+} from '../support/nest.js';
 import { newQueueName, redisMajor, rejection } from '../support/queue.js';
 
 /** Returns the warnings about a queue in the log when a server of it has started. */
@@ -58,6 +68,18 @@ describe('a server warns at its start', () => {
     expect(of('twice')).toEqual([expect.stringMatching(/^warn .* more than one handler for 'twice'/)]);
     expect(of('once')).toEqual([]);
     expect(await valuesOf(startClient({ queue }).send('twice', {}))).toEqual([2]);
+  });
+
+  it.each<[string, Type[]]>([
+    ['a request handler', [requests({ twice: () => 1 }), events({ twice: () => 2 })]],
+    ['an event handler', [events({ twice: () => 2 }), requests({ twice: () => 1 })]],
+  ])('of handlers of both kinds for one pattern, the first of which is %s', async (_which, controllers) => {
+    const queue = newQueueName();
+    await startApp(moduleOf(...controllers), { queue });
+    expect(logs.filter((line) => line.includes(queue))).toContainEqual(
+      expect.stringMatching(/^warn .* more than one handler for 'twice', and .* is a request handler: only/),
+    );
+    expect(await valuesOf(startClient({ queue }).send('twice', {}))).toEqual([1]);
   });
 
   it('of nothing that Redis keeps to itself', async () => {

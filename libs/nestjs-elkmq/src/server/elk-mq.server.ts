@@ -91,9 +91,9 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
   }
 
   /**
-   * Adds a handler, and warns when a pattern has two and the last one is for requests. Nest calls only that
-   * one, and does not warn. Several event handlers of a pattern become one, because Nest's way to join them
-   * does not wait for all of them.
+   * Adds a handler, and warns when a pattern has two and one of them is for requests. Nest calls only the last
+   * request handler, for events too, and does not warn. Several event handlers of a pattern become one, because
+   * Nest's way to join them does not wait for all of them.
    */
   override addHandler(
     pattern: unknown,
@@ -102,13 +102,13 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
     extras: Record<string, unknown> = {},
   ): void {
     const action = this.normalizePattern(pattern as never);
-    if (!isEventHandler && this.messageHandlers.has(action)) {
-      const { queue } = this.#options;
+    const present = this.messageHandlers.get(action);
+    if (present && !(isEventHandler && present.isEventHandler === true)) {
+      const which = isEventHandler ? 'an earlier one' : 'the last one';
       this.#log.warn(
-        `Queue '${queue}' has more than one handler for '${action}', and the last one is a request handler: only that one is called. Give each a pattern of its own`,
+        `Queue '${this.#options.queue}' has more than one handler for '${action}', and ${which} is a request handler: only that one is called, for events too. Give each a pattern of its own`,
       );
     }
-    const present = this.messageHandlers.get(action);
     if (!isEventHandler || present?.isEventHandler !== true) {
       super.addHandler(pattern, callback, isEventHandler, extras);
       return;
