@@ -4,8 +4,8 @@ import { elkMqExtras, ElkMqContext, type ElkMqHandlerExtras } from 'nestjs-elkmq
 import { lastValueFrom } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { messageOf } from '../support/calls.js';
-import { moduleOf, startApp, startClient } from '../support/nest.js';
-import { newQueueName, until } from '../support/queue.js';
+import { events, moduleOf, startApp, startClient } from '../support/nest.js';
+import { newQueueName, rejection, until } from '../support/queue.js';
 
 const attempts: string[] = [];
 
@@ -55,5 +55,20 @@ describe('elkMqExtras', () => {
   ])('refuses %j when the class is defined', (extras, expected) => {
     const define = () => elkMqExtras(extras as ElkMqHandlerExtras);
     expect(messageOf('INVALID_OPTION', define)).toContain(expected);
+  });
+});
+
+describe("a wrong extra of Nest's own decorator", () => {
+  it.each([
+    [{ retry: 5 }, 'retry must be { attempts, backoff, when }, got 5'],
+    [{ delivery: 'twice' }, "delivery must be 'once' or 'at-least-once', got \"twice\""],
+    [{ order: 'skip' }, 'order must be \'block\' or left out, got "skip"'],
+  ])('keeps the server from listening, and the error names its pattern: %j', async (extras, why) => {
+    const [right, wrong] = [() => 'right', () => 'wrong'];
+    const module = moduleOf(events({ placed: right }), events({ sent: wrong }, extras));
+    expect(await rejection(startApp(module, { queue: newQueueName() }))).toMatchObject({
+      code: 'INVALID_OPTION',
+      message: `the handler of 'sent': ${why}`,
+    });
   });
 });

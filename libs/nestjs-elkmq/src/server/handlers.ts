@@ -1,5 +1,6 @@
 import type { MessageHandler } from '@nestjs/microservices';
 import { InvalidOptionError, type DeliveryMode } from 'elkmq';
+import { messageOf } from 'elkmq/internal';
 import { inspect, isDeepStrictEqual } from 'node:util';
 import type { Failures } from './failures.js';
 import { EXTRAS, holdsKey } from './handler-extras.js';
@@ -50,7 +51,7 @@ export class Handlers {
    */
   check(): string[] {
     for (const [action, handler] of this.#exact) {
-      for (const each of handlersOf(handler)) this.#checkExtras(each);
+      for (const each of handlersOf(handler)) this.#checkExtras(action, each);
       refuseDisagreement(action, handlersOf(handler));
     }
     const missed = this.#wildcards.missed().map(({ pattern, actions }) => {
@@ -61,10 +62,14 @@ export class Handlers {
     return [...new Set(missed)];
   }
 
-  #checkExtras(handler: MessageHandler): void {
-    deliveryMode(handler.extras?.['delivery']);
-    holdsKey(handler.extras?.['order']);
-    this.#failures.policyOf(handler);
+  #checkExtras(action: string, handler: MessageHandler): void {
+    try {
+      deliveryMode(handler.extras?.['delivery']);
+      holdsKey(handler.extras?.['order']);
+      this.#failures.policyOf(handler);
+    } catch (error) {
+      throw new InvalidOptionError(`the handler of '${action}': ${messageOf(error)}`, { cause: error });
+    }
   }
 }
 
