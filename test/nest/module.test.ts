@@ -1,7 +1,8 @@
 import { Global, Inject, Injectable, Module, type DynamicModule, type ModuleMetadata } from '@nestjs/common';
-import { NestFactory } from '@nestjs/core';
+import type { CallHandler, ExecutionContext, INestMicroservice, NestInterceptor } from '@nestjs/common';
+import { APP_INTERCEPTOR, NestFactory } from '@nestjs/core';
 import { ClientsModule } from '@nestjs/microservices';
-import { lastValueFrom } from 'rxjs';
+import { catchError, lastValueFrom, type Observable } from 'rxjs';
 import { ElkMqClient, ElkMqModule, ElkMqServer, type ElkMqClientOptions } from 'nestjs-elkmq';
 import { type ElkMqClientOptionsFactory } from 'nestjs-elkmq';
 import { describe, expect, it } from 'vitest';
@@ -180,4 +181,47 @@ describe('where ElkMqModule is imported, a dead letter tells what was thrown', (
       );
     },
   );
+});
+
+describe('where ElkMqModule is imported, retry.when gets what a global interceptor throws', () => {
+  class TooSlow extends Error {}
+
+  @Injectable()
+  class TimeLimit implements NestInterceptor {
+    intercept(_execution: ExecutionContext, next: CallHandler): Observable<unknown> {
+      return next.handle().pipe(
+        catchError(() => {
+          throw new TooSlow();
+        }),
+      );
+    }
+  }
+  const provider = { provide: APP_INTERCEPTOR, useClass: TimeLimit };
+  const refuse = (): never => {
+    throw new TypeError('sold out');
+  };
+
+  it.each<[string, ModuleMetadata, ((app: INestMicroservice) => unknown)?]>([
+    ['of the root module', { imports: [ElkMqModule], providers: [provider] }],
+    [
+      'of a module that is imported earlier',
+      { imports: [{ ...moduleOf(), providers: [provider] }, ElkMqModule] },
+    ],
+    ['of the application', { imports: [ElkMqModule] }, (app) => app.useGlobalInterceptors(new TimeLimit())],
+  ])('%s', async (_where, metadata, prepare) => {
+    const queue = newQueueName();
+    const seen: unknown[] = [];
+    const retry = { attempts: 2, when: (error: unknown) => (seen.push(error), false) };
+    const strategy = new ElkMqServer({ queue, url, retry });
+    const module = { ...moduleOf(events({ odd: refuse })), ...metadata };
+    const app = closing(await NestFactory.createMicroservice(module, { strategy }));
+    prepare?.(app);
+    await app.listen();
+    await lastValueFrom(startClient({ queue }).emit('odd', 1), { defaultValue: undefined });
+    await until(async () => (await deadLettersOf(queue)).length === 1);
+    expect(seen).toEqual([expect.any(TooSlow)]);
+    expect(
+      logs.filter((line) => line.includes('cannot see what was thrown') && line.includes(queue)),
+    ).toEqual([]);
+  });
 });

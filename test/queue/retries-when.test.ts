@@ -1,7 +1,7 @@
-import { Catch, UseFilters, UseInterceptors, type Type } from '@nestjs/common';
+import { Catch, UseFilters, UseInterceptors, type CallHandler, type Type } from '@nestjs/common';
 import { BaseRpcExceptionFilter, RpcException } from '@nestjs/microservices';
 import { ElkMqErrorInterceptor, type ElkMqRetryOptions } from 'nestjs-elkmq';
-import { concat, of, throwError } from 'rxjs';
+import { concat, NEVER, of, race, throwError } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { deadLettersOf, events, logs, moduleOf, startApp } from '../support/nest.js';
 import { newQueueName, until } from '../support/queue.js';
@@ -91,6 +91,30 @@ describe('retry.when decides by the error itself', () => {
     await until(async () => (await deadLettersOf(queue)).length === 1);
     expect(logs).toContainEqual(
       expect.stringMatching(/warn .*retry\.when of 'pay' cannot see what was thrown/),
+    );
+  });
+
+  it('where an interceptor around that of ElkMQ throws, the log says so', async () => {
+    const queue = newQueueName();
+    const controller = events({ pay: () => NEVER });
+    UseInterceptors(
+      {
+        intercept: (_execution, next: CallHandler) =>
+          race(
+            next.handle(),
+            throwError(() => new PaymentError(503)),
+          ),
+      },
+      ElkMqErrorInterceptor,
+    )(controller);
+    const before = logs.length;
+    await startApp(moduleOf(controller), { queue, retry });
+    await emitPay(queue);
+    await until(async () => (await deadLettersOf(queue)).length === 1);
+    expect(logs.slice(before)).toContainEqual(
+      expect.stringMatching(
+        /retry\.when of 'pay' cannot see what was thrown.* outside of ElkMqErrorInterceptor/,
+      ),
     );
   });
 

@@ -8,7 +8,7 @@ import {
   type Type,
 } from '@nestjs/common';
 import { ClientsModule, type ClientsModuleAsyncOptions } from '@nestjs/microservices';
-import { APP_INTERCEPTOR, ModulesContainer } from '@nestjs/core';
+import { ApplicationConfig, ModulesContainer } from '@nestjs/core';
 import { InvalidOptionError } from 'elkmq';
 import { formatValue } from 'elkmq/internal';
 import { ElkMqClient } from './client/elk-mq.client.js';
@@ -63,15 +63,23 @@ export type ElkMqClients<Provider> =
  * use is destroyed. Without it, Nest calls `onModuleDestroy` everywhere first and closes the servers later,
  * when a signal ends the application or when the application is a hybrid one.
  *
- * The module also provides `ElkMqErrorInterceptor` for all handlers, so that dead letters and `retry.when`
- * get the error that was thrown. A hybrid application needs this for it:
+ * The module also puts `ElkMqErrorInterceptor` around all handlers and other interceptors, so that dead letters
+ * and `retry.when` get the error that was thrown. A hybrid application needs this for it:
  * `connectMicroservice(…, { inheritAppConfig: true })`.
  */
-@Module({ providers: [{ provide: APP_INTERCEPTOR, useClass: ElkMqErrorInterceptor }] })
+@Module({})
 export class ElkMqModule implements OnModuleDestroy {
   readonly #servers = new Set<ElkMqServer>();
 
-  constructor(@Inject(ModulesContainer) modules: ModulesContainer) {
+  constructor(
+    @Inject(ModulesContainer) modules: ModulesContainer,
+    @Inject(ApplicationConfig) config: ApplicationConfig,
+  ) {
+    // Nest adds each APP_INTERCEPTOR later, when it has made all modules. So this one is outside of them, and sees
+    // what they throw.
+    const present = config.getGlobalInterceptors();
+    if (!present.some((interceptor) => interceptor instanceof ElkMqErrorInterceptor))
+      config.addGlobalInterceptor(new ElkMqErrorInterceptor());
     // Nest destroys modules in the order of their distance from the root module, which has 1.
     for (const module of modules.values()) if (module.metatype === ElkMqModule) module.distance = 0;
     modules.getRpcTargetRegistry().subscribe((server) => {

@@ -21,8 +21,8 @@ export class ElkMqErrorInterceptor implements NestInterceptor {
     // One of several handlers of a message has an object of its own: see `combineHandlers`.
     const own = execution.getArgByIndex<OriginalError | undefined>(2);
     const originalError = own ?? (context as ElkMqContext).originalError;
-    // Each `ElkMqModule.register` provides one. Only the outermost sees the error that comes to the
-    // transport.
+    // A controller may have one beside that of `ElkMqModule`. Only the outermost sees the error that comes to
+    // the transport.
     if (originalError.isWatched) return next.handle();
     originalError.isWatched = true;
     return next.handle().pipe(

@@ -90,11 +90,11 @@ export class Failures {
    * @param what the part that does not get the error
    */
   #warnIfUnseen(what: string, { originalError }: ElkMqContext, error: unknown): void {
-    if (originalError.isWatched || this.#hasWarned) return;
+    if ('error' in originalError || this.#hasWarned) return;
     if (readMember(error, 'message') !== INTERNAL_ERROR) return;
     this.#hasWarned = true;
     this.#warn(
-      `${what} cannot see what was thrown, only what Nest makes of it: import ElkMqModule into the root module. A hybrid application needs { inheritAppConfig: true } for connectMicroservice, too, or @UseInterceptors(ElkMqErrorInterceptor) on the controller. What guards throw stays hidden`,
+      `${what} cannot see what was thrown, only what Nest makes of it: import ElkMqModule into the root module. A hybrid application needs { inheritAppConfig: true } for connectMicroservice, too, or @UseInterceptors(ElkMqErrorInterceptor) on the controller. What guards throw stays hidden, and what interceptors outside of ElkMqErrorInterceptor throw`,
     );
   }
 }
