@@ -22,6 +22,10 @@ class Notes implements DeliverySettler {
     return 1_000;
   }
 
+  isTriedAgain(): boolean {
+    return false;
+  }
+
   settleReplies(): void {
     this.all.push('replies');
   }

@@ -12,7 +12,7 @@ export interface Leased {
   readonly id: string;
   readonly read: Read;
   /** The attempt is not the consumer's any more. */
-  abort(reason: Error): void;
+  lose(reason: Error): void;
 }
 
 /** The number of ids in one call. */
@@ -61,7 +61,7 @@ export class LeaseRenewer {
           if (lost.length === 0) continue;
           // Attempts that have ended meanwhile are among them. Nothing happens to these.
           for (const attempt of some)
-            if (lost.includes(attempt.id)) attempt.abort(new AbandonedError(LEASE_LOST));
+            if (lost.includes(attempt.id)) attempt.lose(new AbandonedError(LEASE_LOST));
         } catch {
           // Redis is away for longer than a lease, or the group is gone. Others may take the
           // messages then; only one of them can end each attempt: see `end_attempt.lua`.

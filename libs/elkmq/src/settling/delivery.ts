@@ -16,6 +16,8 @@ export interface DeliverySettler {
    * with `takeReplies` when the callbacks of this tick are over, and calls `onSettled` when they are stored.
    */
   settleReplies(delivery: Delivery): void;
+  /** Whether another worker tries a delivery again that is lost. */
+  isTriedAgain(delivery: Delivery): boolean;
   /**
    * Carries out the outcome of the delivery.
    * @returns whether its worker still had the attempt
@@ -45,9 +47,9 @@ const NO_REPLIES: readonly string[] = [];
  * - `ended`: It is no longer in flight, and nothing follows. Its slot was free when the outcome was sent: see
  *   `FlowControl`.
  * - `lost`: Others have given up the attempt, because its worker seemed to be gone. A running or settling
- *   delivery learns it from the answer to its replies or its outcome. The slot is free. The handler may still
- *   run, but its signal is aborted and no reply goes out: the caller would miss the part before it. The state
- *   stays. A handler that ends well then has its message taken out of the dead letters.
+ *   delivery learns it from the answer to its replies or its outcome, or from `lose`. The slot is free. The
+ *   handler may still run, but its signal is aborted and no reply goes out: the caller would miss the part
+ *   before it. The state stays. A handler that ends well then has its message taken out of the dead letters.
  *
  * Replies go out together with those of the same tick. While some are on their way, the next ones wait.
  * Replies therefore arrive in order, and the values of a handler do not outrun Redis.
@@ -63,8 +65,9 @@ export class Delivery implements Settlable {
   /** Whether it waits for the settler to take its replies, or they are on the way to Redis. */
   #isSending = false;
   #lastIsOnItsWay = false;
-  #isCancelled = false;
-  #onCancel: (() => void) | undefined;
+  /** Why its values are useless; for a lost one only once it is released. */
+  #abortReason: Error | undefined;
+  #onAbort: ((reason: Error) => void) | undefined;
   /** The error when Redis has refused the replies of the attempt. */
   #refusal: EnqueueError | undefined;
   /** The signal is made when it is asked for, or when there is something to report. */
@@ -134,27 +137,39 @@ export class Delivery implements Settlable {
 
   /** Whether its caller has cancelled it. */
   get isCancelled(): boolean {
-    return this.#isCancelled;
+    return this.#abortReason instanceof CancelledError;
   }
 
-  /** Calls `end` when its caller does not wait any more; at once if that is so already. */
-  whenCancelled(end: () => void): void {
-    if (this.#isCancelled) end();
-    else this.#onCancel = end;
+  /** Calls `stop` when the values of its handler have become useless; at once if that is so already. */
+  whenAborted(stop: (reason: Error) => void): void {
+    this.#onAbort = stop;
+    if (this.#abortReason) stop(this.#abortReason);
   }
 
   cancel(): void {
-    if (this.#outcome || this.#isCancelled) return;
-    this.#isCancelled = true;
+    if (this.#outcome || this.isCancelled) return;
     this.abort(new CancelledError('its requester does not wait for the answer any more'));
-    this.#onCancel?.();
   }
 
   /** Aborts the handler's work, which has become useless, if it still runs. */
   abort(reason: Error): void {
     if (this.#outcome) return;
-    this.#signal ??= new AttemptSignal();
-    this.#signal.abort(reason);
+    if (!this.isCancelled) this.#abortReason = reason;
+    this.#abortSignal(reason);
+    this.#onAbort?.(reason);
+  }
+
+  /**
+   * Others have given up the attempt. Its values are stopped when another worker sends them anew, and when they
+   * had begun, because the rest reaches nobody. Otherwise nobody else has the message: the handler goes on, and
+   * its late success takes the message out of the dead letters.
+   */
+  lose(reason: Error): void {
+    if (this.#outcome) return;
+    this.#abortSignal(reason);
+    // The answer to replies that are on their way says the same.
+    if (!this.#onAbort || this.#isSending || this.#state === 'lost') return;
+    if (this.hasAnswered || this.settler.isTriedAgain(this)) this.#release('lost');
   }
 
   /**
@@ -211,8 +226,6 @@ export class Delivery implements Settlable {
     this.#decide(ACKNOWLEDGE);
     this.#replies.length = 0;
     this.#lastIsOnItsWay = true;
-    // This ends the source of its values, if more of them would come.
-    this.#onCancel?.();
     return { replies: [failureFrame(event.requestId, attempt, this.#refusal)], finished: true };
   }
 
@@ -220,6 +233,11 @@ export class Delivery implements Settlable {
     this.#isSending = false;
     if (result === 'lost' || this.#lastIsOnItsWay || error !== undefined) this.#release(result, error);
     else if (this.#replies.length > 0 || this.#outcome) this.#settle();
+  }
+
+  #abortSignal(reason: Error): void {
+    this.#signal ??= new AttemptSignal();
+    this.#signal.abort(reason);
   }
 
   #decide(outcome: Outcome): void {

@@ -84,6 +84,10 @@ export class Settler implements DeliverySettler {
     else this.#writer.deduplicated.settleAttempt(delivery);
   }
 
+  isTriedAgain({ queued }: Delivery): boolean {
+    return this.#listener.modeOf(queued.event.action) === 'at-least-once';
+  }
+
   carryOut(delivery: Delivery, outcome: Outcome): Promise<SettlementResult> {
     return this.#carryOut(delivery, outcome, true);
   }

@@ -45,6 +45,7 @@ export class MemoryBroker {
         delivery.onSettled('kept');
       });
     },
+    isTriedAgain: () => false,
     carryOut: (delivery, outcome) =>
       new Promise((resolve) => {
         this.#carryOut(delivery, outcome);

@@ -82,7 +82,7 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
       maxPayloadBytes: this.#options.maxPayloadBytes,
       log: this.#logError,
     });
-    this.#ofEvents = new EventHandling(this.#failures, this.deserializer);
+    this.#ofEvents = new EventHandling(this.#failures, this.deserializer, this.#logError);
   }
 
   /** @internal */

@@ -1,6 +1,6 @@
 import type { ConsumerDeserializer, IncomingEvent, MessageHandler } from '@nestjs/microservices';
-import { isObservable, lastValueFrom } from 'rxjs';
-import { ACKNOWLEDGE, type Delivery, type Failure, valueOf } from 'elkmq/internal';
+import { isObservable, type Observable, type Subscription } from 'rxjs';
+import { ACKNOWLEDGE, type Delivery, type Failure, messageOf, valueOf } from 'elkmq/internal';
 import type { ElkMqContext } from './elk-mq.context.js';
 import { originalOf, type Failures } from './failures.js';
 import { whenFulfilled } from '../value-or-promise.js';
@@ -24,10 +24,12 @@ export interface Handling {
 export class EventHandling implements Handling {
   readonly #failures: Failures;
   readonly #deserializer: ConsumerDeserializer;
+  readonly #log: (message: string) => void;
 
-  constructor(failures: Failures, deserializer: ConsumerDeserializer) {
+  constructor(failures: Failures, deserializer: ConsumerDeserializer, log: (message: string) => void) {
     this.#failures = failures;
     this.#deserializer = deserializer;
+    this.#log = log;
   }
 
   run(
@@ -51,8 +53,7 @@ export class EventHandling implements Handling {
     };
     return callHandler(handler, delivery, context, this.#deserializer).then((answer) => {
       try {
-        if (isObservable(answer))
-          return lastValueFrom(answer, { defaultValue: undefined }).then(handled, failed);
+        if (isObservable(answer)) return this.#follow(answer, delivery, handled, failed, end);
         handled();
       } catch (error) {
         // It only looks like an Observable.
@@ -60,6 +61,40 @@ export class EventHandling implements Handling {
       }
       return undefined;
     }, failed);
+  }
+
+  /** Resolves when the Observable has ended, or was stopped because others have the message. */
+  #follow(
+    source: Observable<unknown>,
+    delivery: Delivery,
+    handled: () => void,
+    failed: (error: unknown) => void,
+    end: (failure?: Failure) => void,
+  ): Promise<void> {
+    return new Promise((resolve) => {
+      try {
+        const values = source.subscribe({
+          error: (error: unknown) => {
+            failed(error);
+            resolve();
+          },
+          complete: () => {
+            handled();
+            resolve();
+          },
+        });
+        if (values.closed) return;
+        delivery.whenAborted((reason) => {
+          stopValues(values, delivery, this.#log);
+          end({ error: reason });
+          resolve();
+        });
+      } catch (error) {
+        // It only looks like an Observable.
+        failed(error);
+        resolve();
+      }
+    });
   }
 
   failed(delivery: Delivery, error: unknown): void {
@@ -89,6 +124,15 @@ export function callHandler(
   } catch (error) {
     const reason = error as Error;
     return Promise.reject(reason);
+  }
+}
+
+/** Unsubscribes from the values of a handler. Its caller is not the handler, so an error must not reach it. */
+export function stopValues(values: Subscription, delivery: Delivery, log: (message: string) => void): void {
+  try {
+    values.unsubscribe();
+  } catch (error) {
+    log(`What ends the values of '${delivery.queued.event.action}' has failed: ${messageOf(error)}`);
   }
 }
 

@@ -3,7 +3,7 @@ import { isObservable, Subscription, type Observable } from 'rxjs';
 import { type Delivery, DROP, EXPIRE, type Failure, messageOf, nameOfMessage } from 'elkmq/internal';
 import type { ElkMqContext } from './elk-mq.context.js';
 import { originalOf, type Failures } from './failures.js';
-import { callHandler, type Handling } from './event-handling.js';
+import { callHandler, stopValues, type Handling } from './event-handling.js';
 import { INTERNAL_ERROR_PACKET, ReplyWriter, type ReplyFormat } from './reply-writer.js';
 
 /** Nest's own transports use this text. */
@@ -79,14 +79,7 @@ export class RequestHandling implements Handling {
       end();
     });
     const stop = (): void => {
-      try {
-        answer.unsubscribe();
-      } catch (error) {
-        // The caller of this function is not the handler, so the error must not reach it.
-        this.#format.log(
-          `What ends the values of '${delivery.queued.event.action}' has failed: ${messageOf(error)}`,
-        );
-      }
+      stopValues(answer, delivery, this.#format.log);
     };
     const values = source.subscribe({
       next: (value) => {
@@ -117,7 +110,14 @@ export class RequestHandling implements Handling {
       else writer.end();
     };
     endAtDeadline(delivery, values, giveUp);
-    delivery.whenCancelled(giveUp);
+    delivery.whenAborted((reason) => {
+      if (delivery.isCancelled || delivery.timeLeft <= 0) giveUp();
+      else {
+        // Others end the message.
+        end({ error: reason });
+        stop();
+      }
+    });
   }
 }
 
