@@ -17,7 +17,10 @@ import { newQueueName, rejection, until } from '../support/queue.js';
 const nothing = () => (): void => undefined;
 
 /** A controller for each handler, as modules of an application have them. */
-function handlersOf(pattern: string, ...handlers: [(context: ElkMqContext) => unknown, object?][]) {
+function handlersOf(
+  pattern: string,
+  ...handlers: [(context: ElkMqContext) => unknown, (object | undefined)?][]
+) {
   const controllers = handlers.map(([handler, extras]) =>
     events({ [pattern]: (_data, context) => handler(context) }, extras),
   );

@@ -166,6 +166,7 @@ describe('messages of one ordering key', () => {
     client.emit('step', keyed('k', 'delayed').setDelay(20).build());
     client.emit('step', keyed('k', 'first').build());
     await until(async () => (await redis.hlen(`${queue}(lane_bodies)`)) === 1);
+    await until(() => seen.length > 0);
     expect(seen).toEqual(['first']);
     open();
     await until(() => seen.length === 2);
