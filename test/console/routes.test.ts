@@ -1,17 +1,27 @@
 import { ElkMqRecordBuilder, QueueAdmin, ServiceEvent } from 'nestjs-elkmq';
 import { Topic } from 'elkmq';
 import type { ActionRecord, ConsoleAction } from 'elkmq-console';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { ask, change, startConsole } from '../support/console.js';
 import { deadLetter, writeLetters } from '../support/dead-letters.js';
 import { startClient, told } from '../support/nest.js';
 import { clientOf, ownRedis } from '../support/own-redis.js';
-import { closing, newQueueName, redis, url } from '../support/queue.js';
+import { closing, newQueueName, redis, until, url } from '../support/queue.js';
 import { writeMinute } from '../support/rates.js';
+import { unhandledRejections } from '../support/unhandled-rejections.js';
 import { startWorker } from '../support/workers.js';
 
 const MINUTE = 60_000;
 const HOUR = 3_600_000;
+
+/** Keeps the warnings of the process from its output. */
+function mockWarnings() {
+  const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
+  onTestFinished(() => {
+    warn.mockRestore();
+  });
+  return warn;
+}
 
 function adminOf(queue: string): QueueAdmin {
   return closing(new QueueAdmin(queue, url));
@@ -292,6 +302,63 @@ describe('the API of the console', () => {
       ['ada', 'retry', 1],
       ['bob', 'purge', 0],
     ]);
+  });
+
+  it.each([
+    [
+      'throws',
+      (): never => {
+        throw new Error('the audit is away');
+      },
+    ],
+    ['rejects', (): unknown => Promise.reject(new Error('the audit is away'))],
+  ])('makes a change whose `audit` %s, and warns', async (_how, audit) => {
+    const rejections = unhandledRejections();
+    const warn = mockWarnings();
+    const queue = newQueueName();
+    const address = await startConsole({ queues: [queue], audit });
+    expect((await change(`${address}api/pause`, { queue })).status).toBe(200);
+    expect((await adminOf(queue).state()).paused).toBeDefined();
+    expect((await ask(`${address}api/actions`)).json['actions']).toMatchObject([{ kind: 'pause', queue }]);
+    await until(() => warn.mock.calls.length === 1);
+    expect(warn.mock.calls).toEqual([['ElkMqConsole: audit has failed: the audit is away']]);
+    expect(rejections).toEqual([]);
+  });
+
+  it.each<[string, () => unknown, string]>([
+    [
+      'throws',
+      () => {
+        throw new Error('no session');
+      },
+      'no session',
+    ],
+    ['rejects', () => Promise.reject(new Error('no session')), 'no session'],
+    ['answers a number', () => 7, 'identify must answer a string or undefined, got 7'],
+    ['answers null', () => null, 'identify must answer a string or undefined, got null'],
+  ])('changes nothing when `identify` %s, and warns', async (_how, identify, warning) => {
+    const rejections = unhandledRejections();
+    const warn = mockWarnings();
+    const queue = newQueueName();
+    const admin = adminOf(queue);
+    const id = await admin.enqueue(new ServiceEvent(60, 'a', '1'));
+    const address = await startConsole({ identify: identify as () => string });
+    expect((await change(`${address}api/pause`, { queue })).status).toBe(500);
+    expect((await change(`${address}api/remove`, { queue, ids: [id] })).status).toBe(500);
+    const { waiting, paused } = await admin.state();
+    expect([waiting, paused]).toEqual([1, undefined]);
+    expect(warn.mock.calls.map(([each]) => String(each))).toEqual(
+      Array(2).fill(expect.stringContaining(warning)),
+    );
+    expect(rejections).toEqual([]);
+  });
+
+  it('takes the name that `identify` promises', async () => {
+    const queue = newQueueName();
+    const address = await startConsole({ queues: [queue], identify: () => Promise.resolve('ada') });
+    expect((await change(`${address}api/pause`, { queue })).status).toBe(200);
+    expect((await adminOf(queue).state()).paused).toMatchObject({ by: 'ada' });
+    expect((await ask(`${address}api/actions`)).json['actions']).toMatchObject([{ who: 'ada' }]);
   });
 
   it('answers a poll with 304 while nothing has changed', async () => {

@@ -11,6 +11,7 @@ import {
   deadLettersOf,
   events,
   logger,
+  logs,
   moduleOf,
   requests,
   startApp,
@@ -19,18 +20,8 @@ import {
 } from '../support/nest.js';
 import { oddValues } from '../support/odd-values.js';
 import { newQueueName, rejection, until } from '../support/queue.js';
+import { unhandledRejections } from '../support/unhandled-rejections.js';
 import { ask, startWorker } from '../support/workers.js';
-
-/** Collects the rejections that nobody has caught, until the test is over. */
-function unhandledRejections(): unknown[] {
-  const rejections: unknown[] = [];
-  const note = (reason: unknown) => rejections.push(reason);
-  process.on('unhandledRejection', note);
-  onTestFinished(() => {
-    process.off('unhandledRejection', note);
-  });
-  return rejections;
-}
 
 /** A handler that throws, in one of the ways there are, the value whose number it is sent. */
 function thrower(values: readonly unknown[]) {
@@ -145,6 +136,7 @@ describe('what an application brings can throw, and each message ends all the sa
   const bug = (): never => {
     throw new Error('a bug');
   };
+  const rejects = (): unknown => Promise.reject(new Error('a bug'));
   const telemetry: ElkMqTelemetry = {
     startSend: () => ({ headers: {}, stored: bug, ended: bug }),
     startProcess: () => ({ run: (work) => work(), ended: bug }),
@@ -186,6 +178,26 @@ describe('what an application brings can throw, and each message ends all the sa
       },
     ],
     [
+      'telemetry whose functions are asynchronous',
+      {
+        telemetry: {
+          startSend: () => ({ headers: {}, stored: rejects, ended: rejects }),
+          startProcess: () => ({ run: (work) => work(), ended: rejects }),
+          observeQueue: () => rejects,
+        },
+      },
+    ],
+    [
+      'telemetry that promises its observers, and rejects',
+      {
+        telemetry: {
+          startSend: rejects as never,
+          startProcess: rejects as never,
+          observeQueue: rejects as never,
+        },
+      },
+    ],
+    [
       'telemetry whose headers cannot be read',
       { telemetry: { ...telemetry, startSend: () => unreadableHeaders } },
     ],
@@ -222,6 +234,21 @@ describe('what an application brings can throw, and each message ends all the sa
     server.on('connected', bug);
     server.unwrap<{ disconnect(reconnect: boolean): void }>().disconnect(true);
     expect(await ask(startClient({ queue }), 'plain', 1)).toBe('fine');
+  });
+
+  it('a listener that is asynchronous, and the other listeners are called all the same', async () => {
+    const rejections = unhandledRejections();
+    const client = startClient({ queue: newQueueName() });
+    const called: string[] = [];
+    client.on('connected', rejects);
+    client.on('connected', bug);
+    client.on('connected', () => called.push('connected'));
+    const from = logs.length;
+    await client.connect();
+    await until(() => called.length === 1);
+    const line = "error [ElkMqClient] A listener of 'connected' has failed: a bug";
+    await until(() => logs.slice(from).filter((log) => log === line).length === 2);
+    expect(rejections).toEqual([]);
   });
 
   function useLogger(error: () => never): void {

@@ -1,9 +1,10 @@
 import { ElkMqRecordBuilder, QueueAdmin, ServiceEvent, type QueueChange } from 'nestjs-elkmq';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { deadLetter, writeLetters } from '../support/dead-letters.js';
 import { enqueueAsTheOriginal, eventsOf, payloadsOf } from '../support/entries.js';
 import { told, startClient } from '../support/nest.js';
 import { closing, keysOf, newQueueName, redis, rejection, until, url } from '../support/queue.js';
+import { unhandledRejections } from '../support/unhandled-rejections.js';
 import { startWorker } from '../support/workers.js';
 
 const HOUR = 3_600_000;
@@ -38,6 +39,32 @@ describe('an admin', () => {
       code: 'INVALID_OPTION',
       message: expect.stringContaining(message) as string,
     });
+  });
+
+  it.each([
+    [
+      'throws',
+      (): never => {
+        throw new Error('the audit is away');
+      },
+    ],
+    ['rejects', (): unknown => Promise.reject(new Error('the audit is away'))],
+  ])('makes a change whose audit %s, and warns', async (_how, audit) => {
+    const rejections = unhandledRejections();
+    const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
+    onTestFinished(() => {
+      warn.mockRestore();
+    });
+    const queue = newQueueName();
+    const admin = closing(new QueueAdmin(queue, url, { audit }));
+    const origin = await admin.enqueue(new ServiceEvent(60, 'a'));
+    expect(await admin.remove(origin)).toBe(1);
+    expect(await admin.pause('ada')).toMatchObject({ by: 'ada' });
+    await until(() => warn.mock.calls.length === 3);
+    expect(warn.mock.calls.map(([warning]) => warning)).toEqual(
+      Array(3).fill('QueueAdmin: the audit has failed: the audit is away'),
+    );
+    expect(rejections).toEqual([]);
   });
 
   it('enqueues an event, with headers and a delay, and leaves nothing of its own', async () => {

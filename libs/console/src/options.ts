@@ -29,14 +29,21 @@ export interface ConsoleOptions {
     ((request: IncomingMessage, action: ConsoleAction) => boolean | Promise<boolean>) | undefined;
   /** Whether nobody may change anything. Default false. */
   readonly readOnly?: boolean | undefined;
-  /** The name of the sender of the request, for the action log. Default: none. */
-  readonly identify?: ((request: IncomingMessage) => string | undefined) | undefined;
+  /**
+   * The name of the sender of the request, for the action log. It is asked before each change. Nothing is
+   * changed when it throws, or answers something else. Default: none.
+   */
+  readonly identify?:
+    ((request: IncomingMessage) => string | undefined | Promise<string | undefined>) | undefined;
   /**
    * Hides what must not be seen, before a message leaves the server. Searches for texts and headers look at
    * what it returns.
    */
   readonly redact?: ((message: ConsoleMessage) => ConsoleMessage) | undefined;
-  /** Is called after each change that somebody made or tried with this console. */
+  /**
+   * Is called after each change that somebody made or tried with this console. What it throws or rejects with
+   * is a warning of the process: the change has been made. Nobody waits for a promise that it returns.
+   */
   readonly audit?: ((action: ActionRecord) => void) | undefined;
 }
 

@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { EventQueueError } from 'elkmq';
 import {
+  callListener,
   type ConnectionListener,
   type ConnectionStatus,
   isLoginRefused,
@@ -95,16 +96,18 @@ export class ConnectionEvents implements ConnectionListener {
       this.#reason = whyOf(error);
       if (!this.#isConnected) this.#away();
     }
-    // An EventEmitter throws an 'error' that nobody listens to.
-    if (this.#emitter.listenerCount('error') > 0) this.#emit('error', error);
+    this.#emit('error', error);
   }
 
-  /** Calls the listeners. When one throws, the connection goes on. */
+  /** Calls the listeners. When one throws or rejects, the connection and the other listeners go on. */
   #emit(event: string, ...args: Error[]): void {
-    try {
-      this.#emitter.emit(event, ...args);
-    } catch (error) {
-      this.#log.error(`A listener of '${event}' has failed: ${messageOf(error)}`);
+    for (const listener of this.#emitter.listeners(event)) {
+      callListener(
+        () => (listener as (...args: Error[]) => unknown)(...args),
+        (error) => {
+          this.#log.error(`A listener of '${event}' has failed: ${messageOf(error)}`);
+        },
+      );
     }
   }
 

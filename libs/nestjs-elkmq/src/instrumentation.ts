@@ -1,5 +1,5 @@
 import { InvalidOptionError, type QueueState } from 'elkmq';
-import { messageOf, formatValue } from 'elkmq/internal';
+import { callListener, messageOf, formatValue } from 'elkmq/internal';
 import type { ElkMqContext } from './server/elk-mq.context.js';
 
 /** The outcome of an attempt. A request has `failed` when its answer is an error. */
@@ -33,7 +33,7 @@ export interface ElkMqProcessObserver {
 
 /**
  * Follows messages, like `ElkMqOpenTelemetry` of `nestjs-elkmq/opentelemetry`. An error that it throws is
- * logged.
+ * logged, and so is the rejection of a promise that it returns. Nobody waits for that promise.
  */
 export interface ElkMqTelemetry {
   /** Is called when a client is about to send a message. */
@@ -48,16 +48,14 @@ export interface ElkMqTelemetry {
 }
 
 /**
- * Calls a telemetry or a hook. An error that it throws is logged, and the message is handled all the same.
+ * Calls a telemetry or a hook. An error that it throws or rejects with is logged, and the message is handled
+ * all the same.
  * @returns the result, or `undefined` after an error
  */
 export function callSafely<T>(call: () => T, log: (message: string) => void): T | undefined {
-  try {
-    return call();
-  } catch (error) {
+  return callListener(call, (error) => {
     log(describeObserverFailure(error));
-    return undefined;
-  }
+  });
 }
 
 export function describeObserverFailure(error: unknown): string {

@@ -1,5 +1,5 @@
 import { InvalidOptionError, type MessageState, type QueueAdmin } from 'elkmq';
-import { formatValue } from 'elkmq/internal';
+import { callListener, formatValue, messageOf } from 'elkmq/internal';
 import type { ConsoleActionKind } from '../queues/action-log.js';
 import { textParameter, withAdmin, type ApiCall, type Route } from './call.js';
 
@@ -27,27 +27,25 @@ export const CHANGE_ROUTES: readonly Route[] = [
       countOf((admin) => admin.purge(state as MessageState)),
     );
   }),
-  changeOfQueue('pause', async (admin, by) => {
-    await admin.pause(by);
+  changeOfQueue('pause', async (admin, who) => {
+    await admin.pause((who ?? 'the console').slice(0, MAX_BY_CHARACTERS).toWellFormed());
   }),
   changeOfQueue('resume', async (admin) => {
     await admin.resume();
   }),
 ];
 
-/** @param change of the queue itself, by somebody */
+/** @param change of the queue itself, by the sender of the call */
 function changeOfQueue(
   kind: ConsoleActionKind,
-  change: (admin: QueueAdmin, by: string) => Promise<void>,
+  change: (admin: QueueAdmin, who: string | undefined) => Promise<void>,
 ): Route {
-  return changeRoute(kind, (call) => {
-    const name = call.options.identify?.(call.request) ?? 'the console';
-    const by = name.slice(0, MAX_BY_CHARACTERS).toWellFormed();
-    return makeChange(call, kind, [], async (admin) => {
-      await change(admin, by);
+  return changeRoute(kind, (call) =>
+    makeChange(call, kind, [], async (admin, who) => {
+      await change(admin, who);
       return { count: 0 };
-    });
-  });
+    }),
+  );
 }
 
 function changeOfIds(
@@ -73,17 +71,20 @@ function countOf(change: (admin: QueueAdmin) => Promise<number>) {
   return async (admin: QueueAdmin): Promise<{ count: number }> => ({ count: await change(admin) });
 }
 
-/** Makes a change, and tells the action log and `audit` of it, also when it fails. */
+/**
+ * Makes a change, and tells the action log and `audit` of it, also when it fails. `identify` is asked before, so
+ * its error leaves everything as it is. An error of `audit` comes too late for that, and is a warning.
+ */
 async function makeChange<T extends { readonly count: number }>(
   call: ApiCall,
   kind: ConsoleActionKind,
   target: readonly string[] | string,
-  change: (admin: QueueAdmin) => Promise<T>,
+  change: (admin: QueueAdmin, who: string | undefined) => Promise<T>,
   to?: string,
 ): Promise<T> {
-  const { queue, request, options, log } = call;
+  const { queue, options, log } = call;
+  const who = await senderOf(call);
   const record = (count: number, error?: string): void => {
-    const who = options.identify?.(request);
     const action = {
       at: Date.now(),
       who,
@@ -95,17 +96,29 @@ async function makeChange<T extends { readonly count: number }>(
       error,
     };
     log.addRecord(action);
-    options.audit?.(action);
+    callListener(
+      () => options.audit?.(action),
+      (failure) => {
+        process.emitWarning(`ElkMqConsole: audit has failed: ${messageOf(failure)}`);
+      },
+    );
   };
   let result: T;
   try {
-    result = await withAdmin(call, change);
+    result = await withAdmin(call, (admin) => change(admin, who));
   } catch (error) {
     record(0, error instanceof Error ? error.message : String(error));
     throw error;
   }
   record(result.count);
   return result;
+}
+
+/** The name that `identify` gives to the sender of a call. */
+async function senderOf({ options, request }: ApiCall): Promise<string | undefined> {
+  const who: unknown = await options.identify?.(request);
+  if (who === undefined || typeof who === 'string') return who;
+  throw new TypeError(`identify must answer a string or undefined, got ${formatValue(who)}`);
 }
 
 function idsOf(value: unknown): string[] {

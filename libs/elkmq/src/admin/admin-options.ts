@@ -13,8 +13,9 @@ export interface QueueAdminOptions {
    */
   readonly partitions?: number | undefined;
   /**
-   * Is called after each change that this admin has made. An error that it throws reaches the caller of the
-   * change.
+   * Is called after each change that this admin has made. The change is not undone, so an error of the audit
+   * does not fail it: what the audit throws or rejects with becomes a warning of the process. Nobody waits for
+   * a promise that it returns.
    */
   readonly audit?: ((change: QueueChange) => void) | undefined;
 }

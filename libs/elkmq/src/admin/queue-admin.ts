@@ -1,9 +1,11 @@
 import type { DeadLetterFilter } from '../dead-letters/filter.js';
+import { callListener } from '../model/call-listener.js';
 import { ConnectionError } from '../model/errors.js';
 import { QueueKeys } from '../model/keys.js';
 import { DEFAULTS, formatValue, parseMilliseconds, parseQueueName } from '../model/options.js';
 import { checkPartitions } from '../model/partitions.js';
 import type { ServiceEvent } from '../model/service-event.js';
+import { messageOf } from '../model/thrown.js';
 import { COMMAND_TIMEOUT_MS, Connection } from '../redis/connection.js';
 import { RedisSource, type RedisSourceInput } from '../redis/redis-source.js';
 import type { QueueAdminOptions } from './admin-options.js';
@@ -52,7 +54,9 @@ export class QueueAdmin {
     const source = new RedisSource(redis, options.credentials);
     const keys = new QueueKeys(parseQueueName(name), source.isCluster);
     const partitions = options.partitions === undefined ? undefined : checkPartitions(options.partitions);
-    this.#audit = (change) => options.audit?.(change);
+    this.#audit = (change) => {
+      callListener(() => options.audit?.(change), warnOfAudit);
+    };
     this.#patience = patience;
     this.#connection = new Connection(source, COMMAND_TIMEOUT_MS);
     const context = { connection: this.#connection, keys, patience };
@@ -251,4 +255,9 @@ export class QueueAdmin {
     if (this.#connection.status !== 'closed') return this.#opener.open(timeout);
     throw new ConnectionError(`the admin of queue ${formatValue(this.name)} is closed`);
   }
+}
+
+/** The change has been made, and its caller must not believe that it has failed. */
+function warnOfAudit(error: unknown): void {
+  process.emitWarning(`QueueAdmin: the audit has failed: ${messageOf(error)}`);
 }

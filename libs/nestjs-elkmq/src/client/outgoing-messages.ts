@@ -101,23 +101,19 @@ export class OutgoingMessages {
     if (!telemetry) return undefined;
     // The telemetry is called in the middle of a batch. An error that it throws would look like a failure of
     // the batch.
-    const watching = callSafely(() => {
-      const sending = telemetry.startSend(queue, String(this.#normalise(pattern)), isRequest);
-      return { sending, headers: headersOf(sending.headers) };
-    }, this.#log);
-    if (!watching) return undefined;
-    const { sending, headers } = watching;
+    const sending = callSafely(
+      () => telemetry.startSend(queue, String(this.#normalise(pattern)), isRequest),
+      this.#log,
+    );
+    const headers = sending && callSafely(() => headersOf(sending.headers), this.#log);
+    if (!headers) return undefined;
     return {
       headers,
       stored: (id) => {
-        callSafely(() => {
-          sending.stored(id);
-        }, this.#log);
+        callSafely(() => sending.stored(id), this.#log);
       },
       ended: (error) => {
-        callSafely(() => {
-          sending.ended(error);
-        }, this.#log);
+        callSafely(() => sending.ended(error), this.#log);
       },
     };
   }
