@@ -1,6 +1,7 @@
 import { DEAD_LETTER_REASONS, type DeadLetterReason } from '../dead-letters/dead-letter.js';
 import { InvalidOptionError } from '../model/errors.js';
 import { formatValue, parseInteger, parseMembers } from '../model/options.js';
+import { globOf } from './glob.js';
 import { STEP, type QueueReader } from './message-page.js';
 import { parseState } from './message-reader.js';
 import type { MessageState, QueueMessage } from './queue-message.js';
@@ -101,10 +102,10 @@ function matcherOf(filter: unknown): (message: QueueMessage) => boolean {
     if (value !== undefined && typeof value !== 'string')
       throw new InvalidOptionError(`${name} must be a string, got ${formatValue(value)}`);
   }
-  const action = pattern === undefined ? undefined : globOf(pattern);
+  const isChosen = pattern === undefined ? undefined : globOf(pattern);
   const headers = Object.entries(header);
   return (message) =>
-    (action === undefined || (message.event !== undefined && action.test(message.event.action))) &&
+    (isChosen === undefined || (message.event !== undefined && isChosen(message.event.action))) &&
     (text === undefined || textsOf(message).some((part) => part.includes(text))) &&
     headers.every(
       ([name, value]) => Object.hasOwn(message.headers, name) && message.headers[name] === value,
@@ -113,11 +114,6 @@ function matcherOf(filter: unknown): (message: QueueMessage) => boolean {
     (reason === undefined || message.letter?.reason === reason) &&
     (since === undefined || message.storedAt >= since) &&
     (until === undefined || message.storedAt <= until);
-}
-
-function globOf(pattern: string): RegExp {
-  const parts = pattern.split('*').map((part) => part.replace(/[\\^$.|?+()[\]{}]/g, '\\$&'));
-  return new RegExp(`^${parts.join('.*')}$`, 's');
 }
 
 function textsOf({ event, fields }: QueueMessage): readonly string[] {
