@@ -278,6 +278,6 @@ describe('a mistake with a topic is named', () => {
   });
 
   it('the limit of a queue', () => {
-    expect(() => newTopic({ maxQueueLength: 1 } as never)).toThrow('maxQueueLength must not be given');
+    expect(() => newTopic({ maxQueueLength: 1 } as never)).toThrow('Topic has no option "maxQueueLength"');
   });
 });

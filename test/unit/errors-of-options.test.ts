@@ -1,8 +1,15 @@
-import { EventQueue, Topic, type EventQueueOptions } from 'nestjs-elkmq';
+import {
+  ElkMqRecord,
+  EventQueue,
+  QueueAdmin,
+  ServiceEvent,
+  Topic,
+  type EventQueueOptions,
+} from 'nestjs-elkmq';
 import { describe, expect, it } from 'vitest';
 import { messageOf, thrownBy } from '../support/calls.js';
 import { newQueue } from '../support/event-queue.js';
-import { rejection, url } from '../support/queue.js';
+import { closing, newQueueName, rejection, url } from '../support/queue.js';
 
 describe('an option that is not accepted', () => {
   it.each([
@@ -21,6 +28,82 @@ describe('an option that is not accepted', () => {
   ])('%j', (options, expected) => {
     const make = () => new EventQueue('name', url, options as EventQueueOptions);
     expect(messageOf('INVALID_OPTION', make)).toBe(expected);
+  });
+
+  it.each<[string, (options: never) => unknown, string, RegExp]>([
+    [
+      'EventQueue',
+      (options) => new EventQueue('name', url, options),
+      'maxQueueLenght',
+      /^EventQueue has no option "maxQueueLenght"; it has credentials, .*, partitionsForTests$/,
+    ],
+    [
+      'Topic',
+      (options) => new Topic('name', url, options),
+      'requireSubscripton',
+      /^Topic has no option "requireSubscripton"; it has credentials, .*, requireSubscription$/,
+    ],
+    [
+      'QueueAdmin',
+      (options) => new QueueAdmin('name', url, options),
+      'timeOut',
+      /^QueueAdmin has no option "timeOut"; it has audit, credentials, partitions, timeout$/,
+    ],
+  ])('of %s: a misspelt one, and what is no object', (name, make, misspelt, expected) => {
+    expect(messageOf('INVALID_OPTION', () => make({ [misspelt]: 5 } as never))).toMatch(expected);
+    for (const [given, shown] of [
+      [null, 'null'],
+      [5, '5'],
+      [[], 'an array of 0'],
+    ])
+      expect(messageOf('INVALID_OPTION', () => make(given as never))).toMatch(
+        new RegExp(`^${name} takes an object of options \\(.*\\), got ${String(shown)}$`),
+      );
+  });
+
+  it('the audit of a QueueAdmin that is no function', () => {
+    const make = () => new QueueAdmin('name', url, { audit: 5 as never });
+    expect(messageOf('INVALID_OPTION', make)).toBe('audit must be a function, got 5');
+  });
+
+  it('of a call: a misspelt one, and what is no object', async () => {
+    const event = new ServiceEvent(5, 'a');
+    const queue = newQueue();
+    const topic = closing(new Topic(newQueueName(), url));
+    const admin = closing(new QueueAdmin(newQueueName(), url));
+    const refusals: [() => Promise<unknown>, string][] = [
+      [
+        () => queue.enqueue(event, null as never),
+        'enqueue takes an object of options (orderingKey), got null',
+      ],
+      [
+        () => admin.enqueue(event, null as never),
+        'enqueue takes an object of options (delay, headers), got null',
+      ],
+      [
+        () => topic.publish(event, null as never),
+        'publish takes an object of options (deduplication, delay, headers, orderingKey), got null',
+      ],
+      [
+        () => topic.publish(event, { deduplication: null as never }),
+        'deduplication takes an object of options (key, window), got null',
+      ],
+      [
+        () => topic.publish(event, { deduplication: { key: 'k', windw: 5 } as never }),
+        'deduplication has no option "windw"; it has key, window',
+      ],
+      [
+        () => (topic.subscribe as (name: string) => Promise<void>).call(topic, 'a'),
+        'subscribe takes an object of options (patterns, retention), got undefined',
+      ],
+    ];
+    for (const [call, message] of refusals)
+      expect(await rejection(call())).toMatchObject({ code: 'INVALID_OPTION', message });
+  });
+
+  it('the deduplication of a record, when it is misspelt', () => {
+    const make = () => new ElkMqRecord(1, undefined, undefined, undefined, { key: 'k', windw: 5 } as never);
+    expect(messageOf('INVALID_OPTION', make)).toBe('deduplication has no option "windw"; it has key, window');
   });
 
   it('the partitions of a Topic on a single Redis, and another number than a power of two', () => {

@@ -22,6 +22,7 @@ export type { Backoff } from './model/backoff.js';
 export { callListener } from './model/call-listener.js';
 export { decodeEvent, textOf, valueOf } from './model/codec.js';
 export { nameOfMessage } from './model/entry.js';
+export { checkGivenOptions } from './model/given-options.js';
 export { headersOf, readStrings } from './model/headers.js';
 export { toJson } from './model/json.js';
 export { QueueKeys } from './model/keys.js';

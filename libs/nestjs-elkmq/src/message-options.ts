@@ -8,6 +8,7 @@ import {
   parseDeduplication,
   parseMilliseconds,
   parseOrderingKey,
+  refuseUnknown,
   type Deduplication,
 } from 'elkmq/internal';
 
@@ -59,6 +60,7 @@ function deduplicationOf(given: unknown): Deduplication {
   if (typeof given !== 'object' || given === null) {
     throw new InvalidOptionError(`deduplication must be { key, window }, got ${formatValue(given)}`);
   }
+  refuseUnknown('deduplication', given, ['key', 'window']);
   const { key, window } = given as Record<string, unknown>;
   return parseDeduplication(key, window);
 }

@@ -3,7 +3,8 @@ import { QueueContext } from '../context/queue-context.js';
 import { RateFlush } from '../context/rate-flush.js';
 import { encodeEvent } from '../model/codec.js';
 import { headerFields } from '../model/headers.js';
-import { DEFAULTS, MAX_DELAY_MS, parseMilliseconds, refuseUnknown } from '../model/options.js';
+import { checkGivenOptions } from '../model/given-options.js';
+import { DEFAULTS, MAX_DELAY_MS, parseMilliseconds } from '../model/options.js';
 import type { ServiceEvent } from '../model/service-event.js';
 import { PlainEvent } from '../producer/batch.js';
 import { Producer } from '../producer/producer.js';
@@ -38,7 +39,7 @@ export class AdminProducer implements QueueProducer {
   }
 
   async enqueue(event: ServiceEvent, options: EnqueueOptions): Promise<string> {
-    refuseUnknown('enqueue', options, ['headers', 'delay']);
+    checkGivenOptions('enqueue', options, ['headers', 'delay']);
     const { headers, delay } = options;
     const fields = headerFields(headers);
     const wait = Math.ceil(parseMilliseconds('delay', delay, 0, MAX_DELAY_MS, 0));

@@ -1,6 +1,7 @@
 import type { DeadLetterFilter } from '../dead-letters/filter.js';
 import { callListener } from '../model/call-listener.js';
-import { ConnectionError } from '../model/errors.js';
+import { ConnectionError, InvalidOptionError } from '../model/errors.js';
+import { checkGivenOptions } from '../model/given-options.js';
 import { QueueKeys } from '../model/keys.js';
 import { DEFAULTS, formatValue, parseMilliseconds, parseQueueName } from '../model/options.js';
 import { checkPartitions } from '../model/partitions.js';
@@ -24,6 +25,13 @@ import type { QueuePause } from './queue-pause.js';
 import type { MinuteRates } from './queue-rates.js';
 import type { QueueState } from './queue-state.js';
 import type { WorkerInfo } from './worker-info.js';
+
+const OPTIONS = Object.keys({
+  audit: true,
+  credentials: true,
+  partitions: true,
+  timeout: true,
+} satisfies Record<keyof QueueAdminOptions, true>);
 
 /**
  * Looks at a queue from outside, and changes what is in it: its state, its messages, and the workers that
@@ -50,12 +58,14 @@ export class QueueAdmin {
     redis?: RedisSourceInput,
     options: QueueAdminOptions = {},
   ) {
+    checkGivenOptions('QueueAdmin', options, OPTIONS);
+    const audit = parseAudit(options.audit);
     const patience = parseMilliseconds('timeout', options.timeout, DEFAULTS.enqueueTimeout);
     const source = new RedisSource(redis, options.credentials);
     const keys = new QueueKeys(parseQueueName(name), source.isCluster);
     const partitions = options.partitions === undefined ? undefined : checkPartitions(options.partitions);
     this.#audit = (change) => {
-      callListener(() => options.audit?.(change), warnOfAudit);
+      callListener(() => audit?.(change), warnOfAudit);
     };
     this.#patience = patience;
     this.#connection = new Connection(source, COMMAND_TIMEOUT_MS);
@@ -255,6 +265,12 @@ export class QueueAdmin {
     if (this.#connection.status !== 'closed') return this.#opener.open(timeout);
     throw new ConnectionError(`the admin of queue ${formatValue(this.name)} is closed`);
   }
+}
+
+/** @throws {InvalidOptionError} when it is no function */
+function parseAudit(audit: unknown): QueueAdminOptions['audit'] {
+  if (audit === undefined || typeof audit === 'function') return audit as QueueAdminOptions['audit'];
+  throw new InvalidOptionError(`audit must be a function, got ${formatValue(audit)}`);
 }
 
 /** The change has been made, and its caller must not believe that it has failed. */

@@ -2,8 +2,9 @@ import { type DeadLetterQueue } from '../dead-letters/dead-letter-queue.js';
 import { ConnectionError, InvalidEventError, InvalidOptionError, OlderWorkerError } from '../model/errors.js';
 import type { Dequeuer } from './dequeuer.js';
 import { openParts, type QueueParts } from './queue-parts.js';
+import { checkGivenOptions } from '../model/given-options.js';
 import { parseListener } from '../model/listener.js';
-import { parseQueueName, formatValue, refuseUnknown } from '../model/options.js';
+import { parseQueueName, formatValue } from '../model/options.js';
 import { parseOrderingKey } from '../model/ordering-key.js';
 import { parsePartitions, type PartitionOptions } from '../model/partitions.js';
 import { readWholeState } from '../admin/partitioned-state.js';
@@ -30,6 +31,19 @@ export interface EventQueueOptions extends SendingOptions, PartitionOptions {
    */
   onError?: (error: Error) => void;
 }
+
+const OPTIONS = Object.keys({
+  credentials: true,
+  enqueueTimeout: true,
+  legacyConsumers: true,
+  maxBufferedBytes: true,
+  maxPayloadBytes: true,
+  maxQueueLength: true,
+  minReplicas: true,
+  onError: true,
+  partitions: true,
+  partitionsForTests: true,
+} satisfies Record<keyof EventQueueOptions, true>);
 
 /** The options of one event. */
 export interface EnqueueEventOptions {
@@ -63,6 +77,7 @@ export class EventQueue {
     redis?: RedisSourceInput,
     options: EventQueueOptions = {},
   ) {
+    checkGivenOptions('EventQueue', options, OPTIONS);
     const source = new RedisSource(redis, options.credentials);
     parseQueueName(name);
     const sending = sendingOptions(options, source.isCluster);
@@ -95,7 +110,7 @@ export class EventQueue {
    */
   async enqueue(event: ServiceEvent, options: EnqueueEventOptions = {}): Promise<Timestamp> {
     this.#check(event);
-    refuseUnknown('enqueue', options, ['orderingKey']);
+    checkGivenOptions('enqueue', options, ['orderingKey']);
     const { orderingKey } = options;
     const key = orderingKey === undefined ? undefined : parseOrderingKey(orderingKey);
     return timestampOf(await this.#requester.enqueue(event, { orderingKey: key }));

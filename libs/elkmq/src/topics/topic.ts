@@ -1,13 +1,8 @@
 import { ConnectionError, EnqueueError, InvalidEventError, InvalidOptionError } from '../model/errors.js';
 import { headerFields } from '../model/headers.js';
+import { checkGivenOptions } from '../model/given-options.js';
 import { parseListener } from '../model/listener.js';
-import {
-  formatValue,
-  MAX_DELAY_MS,
-  parseBoolean,
-  parseMilliseconds,
-  refuseUnknown,
-} from '../model/options.js';
+import { formatValue, MAX_DELAY_MS, parseBoolean, parseMilliseconds } from '../model/options.js';
 import { parseOrderingKey } from '../model/ordering-key.js';
 import { ServiceEvent } from '../model/service-event.js';
 import { topicPartitions, type TopicKeys } from '../model/topic-keys.js';
@@ -49,6 +44,18 @@ export interface TopicOptions extends PublishingOptions, PartitionOptions {
    */
   onWarning?: (message: string) => void;
 }
+
+const OPTIONS = Object.keys({
+  credentials: true,
+  enqueueTimeout: true,
+  maxBufferedBytes: true,
+  maxPayloadBytes: true,
+  minReplicas: true,
+  onWarning: true,
+  partitions: true,
+  partitionsForTests: true,
+  requireSubscription: true,
+} satisfies Record<keyof TopicOptions, true>);
 
 /** The options of one event. */
 export interface PublishOptions {
@@ -121,6 +128,7 @@ export class Topic {
     options: TopicOptions = {},
   ) {
     const topic = parseTopicName(name);
+    checkGivenOptions('Topic', options, OPTIONS);
     const source = new RedisSource(redis, options.credentials);
     const partitions = parsePartitions(topic, options, source.isCluster);
     this.#partitions = topicPartitions(topic, partitions);
@@ -148,7 +156,7 @@ export class Topic {
     if (!(event instanceof ServiceEvent)) {
       throw new InvalidEventError(`event must be a ServiceEvent, got ${formatValue(event)}`);
     }
-    refuseUnknown('publish', options, ['headers', 'delay', 'orderingKey', 'deduplication']);
+    checkGivenOptions('publish', options, ['headers', 'delay', 'orderingKey', 'deduplication']);
     const { headers, delay, orderingKey, deduplication } = options;
     return this.#publisher.publish(event, {
       fields: headerFields(headers),
@@ -165,7 +173,7 @@ export class Topic {
    */
   async subscribe(subscription: string, options: SubscribeOptions): Promise<void> {
     this.#refuseClosed();
-    refuseUnknown('subscribe', options, ['patterns', 'retention']);
+    checkGivenOptions('subscribe', options, ['patterns', 'retention']);
     const { patterns, retention } = options;
     const added = parsePatterns(patterns);
     const kept = retention === undefined ? undefined : parseRetention(retention);
@@ -255,7 +263,9 @@ export class Topic {
 }
 
 function deduplicationOf(given: PublishOptions['deduplication']): Deduplication | undefined {
-  return given === undefined ? undefined : parseDeduplication(given.key, given.window);
+  if (given === undefined) return undefined;
+  checkGivenOptions('deduplication', given, ['key', 'window']);
+  return parseDeduplication(given.key, given.window);
 }
 
 async function named<T>(answer: Promise<T>, hint = ''): Promise<T> {
