@@ -128,6 +128,12 @@ describe('an option that is not accepted', () => {
     ['redis://127.0.0.1:99999', 'got "redis://127.0.0.1:99999"'],
     ['http://127.0.0.1', 'got one with the protocol "http:"'],
     ['', 'got ""'],
+    [' redis://127.0.0.1', 'got " redis://127.0.0.1"'],
+    ['\nredis://127.0.0.1', 'got "\\nredis://127.0.0.1"'],
+    ['redis://127.0.0.1\n', 'got "redis://127.0.0.1\\n"'],
+    ['redis://127.0\n.0.1', 'got "redis://127.0\\n.0.1"'],
+    ['redis:127.0.0.1', 'got "redis:127.0.0.1"'],
+    ['REDISS://127.0.0.1', 'got "REDISS://127.0.0.1"'],
   ])('the URL %j', (address, expected) => {
     const message = messageOf('INVALID_OPTION', () => new EventQueue('name', address));
     expect(message).toMatch(/^url must be a URL such as redis:\/\/127\.0\.0\.1:6379, /);
@@ -141,6 +147,8 @@ describe('an option that is not accepted', () => {
     'http://user:s3cret@127.0.0.1',
     'user:s3cret@127.0.0.1:6379',
     '//:s3cret@127.0.0.1',
+    ' redis://:s3cret@127.0.0.1',
+    'redis://127.0.0.1?password=s3cret\n',
     'redis://127.0.0.1:port?password=s3cret',
   ])('a URL whose password no message shows: %s', (address) => {
     const error = thrownBy(() => new EventQueue('name', address));

@@ -9,7 +9,7 @@ const MAX_PORT = 65_535;
 
 /** @throws {InvalidOptionError} */
 export function checkUrl(url: string): void {
-  if (!URL.canParse(url)) {
+  if (!URL.canParse(url) || isReadOtherwise(url)) {
     throw new InvalidOptionError(`url must be ${ACCEPTED_URL}, got ${formatValue(withoutSecret(url))}`);
   }
   const { protocol, username, password, port, pathname, searchParams } = new URL(url);
@@ -28,6 +28,15 @@ export function checkUrl(url: string): void {
   if (protocol !== 'unix:') checkPort(port === '' ? (searchParams.get('port') ?? undefined) : port);
   const path = protocol === 'unix:' ? '' : pathname.slice(1);
   checkDatabase(path === '' ? (searchParams.get('db') ?? undefined) : path);
+}
+
+/**
+ * Whether ioredis reads the URL in another way than `URL` does, which forgives more. White space at an end, or
+ * a scheme without slashes, becomes a part of a path. `REDISS://` would connect without TLS.
+ */
+function isReadOtherwise(url: string): boolean {
+  const hasStraySpace = url.trim() !== url || /[\t\n\r]/.test(url);
+  return hasStraySpace || (/^(?:rediss?|unix):/i.test(url) && !/^(?:rediss?|unix):\/\//.test(url));
 }
 
 function withoutSecret(url: string): string {
