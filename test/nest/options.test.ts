@@ -86,6 +86,10 @@ describe('where Redis is', () => {
   it.each([
     ['a URL', { url }],
     ['options of ioredis', { redis: options }],
+    [
+      'options of ioredis that connect again after each error',
+      { redis: { ...options, reconnectOnError: () => true } },
+    ],
     ['a function that makes a client', { redis: () => new Redis({ ...options, lazyConnect: true }) }],
   ])('can be said with %s', async (_how, redis) => {
     const queue = newQueueName();

@@ -23,6 +23,9 @@ const OVERRIDES = {
   lazyConnect: true,
   enableOfflineQueue: false,
   autoResendUnfulfilledCommands: false,
+  // Some errors are answers, such as that of a script that Redis does not know yet. A function that answers
+  // `true` would break the connection each time, and with 2 ioredis would send the command again.
+  reconnectOnError: null,
   // A `Subscriber` subscribes itself: ioredis does not handle a refusal, and Node would end the process.
   autoResubscribe: false,
   maxRetriesPerRequest: 0,
