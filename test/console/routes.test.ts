@@ -187,6 +187,15 @@ describe('the API of the console', () => {
     expect((await search('newest=1')).at(-1)).toMatchObject({ searched: 1, total: 1 });
   });
 
+  it('takes the whole text of a parameter that has a question mark', async () => {
+    const queue = newQueueName();
+    const admin = adminOf(queue);
+    for (const payload of ['"a?b"', '"a?c"']) await admin.enqueue(new ServiceEvent(60, 'a', payload));
+    const address = await startConsole();
+    const { text } = await ask(`${address}api/search?queue=${queue}&text=a?b`);
+    expect(text.match(/"payload":"[^,]*/g)).toEqual(['"payload":"\\"a?b\\""']);
+  });
+
   it('retries, removes, runs now and purges, and says how many', async () => {
     const queue = newQueueName();
     const admin = adminOf(queue);

@@ -44,7 +44,9 @@ export class ElkMqConsole {
   }
 
   async #answer(request: MountedRequest, response: ServerResponse): Promise<void> {
-    const [path = '/', query = ''] = (request.url ?? '/').split('?', 2);
+    const { url = '/' } = request;
+    const [path = '/'] = url.split('?', 1);
+    const query = url.slice(path.length + 1);
     try {
       setHeaders(response);
       if (path.startsWith(`${API}/`))
