@@ -109,6 +109,19 @@ describe('ElkMqConsoleModule', () => {
     expect(String(error)).toMatch(/needs the option authorize or readOnly in production/);
   });
 
+  it.each([
+    [
+      { readonly: true },
+      /ElkMqConsoleModule has no option "readonly"; it has audit, .*, path, .*, readOnly, /,
+    ],
+    [null, /ElkMqConsoleModule takes an object of options \(audit, .*\), got null/],
+    [{ redis: 5 }, /redis must be a URL, .*; got 5/],
+  ])('does not let an application start with the options %j', async (options, message) => {
+    @Module({ imports: [ElkMqConsoleModule.forRoot(options as never)] })
+    class AppModule {}
+    expect(String(await rejection(NestFactory.create(AppModule, { abortOnError: false })))).toMatch(message);
+  });
+
   it.each(['elkmq', '/', '/a//b', '/:id', '/elkmq/'])('refuses the path %j', async (path) => {
     @Module({ imports: [ElkMqConsoleModule.forRoot({ path })] })
     class AppModule {}

@@ -259,6 +259,17 @@ it.each([
   [{ authorize: true }, /authorize must be a function, got true/],
   [{ queues: 'orders' }, /queues must be an array of names, got "orders"/],
   [{ queues: [7] }, /queue must be a string of well-formed Unicode, got 7/],
+  [
+    { authorise: () => false },
+    /^ElkMqConsole has no option "authorise"; it has audit, authorize, credentials, .*, redis$/,
+  ],
+  [{ readonly: true }, /^ElkMqConsole has no option "readonly"; it has .*, readOnly,/],
+  [{ queue: ['orders'] }, /^ElkMqConsole has no option "queue"; it has .*, queues,/],
+  [{ path: '/elkmq' }, /^ElkMqConsole has no option "path"/],
+  [null, /^ElkMqConsole takes an object of options \(audit, .*\), got null$/],
+  [{ redis: 5 }, /^redis must be a URL, .*; got 5$/],
+  [{ redis: 'http://127.0.0.1' }, /^url must be a URL .*, got one with the protocol "http:"$/],
+  [{ credentials: 'secret' }, /^credentials must be a function/],
 ])('options that are wrong are named: %j', (options, message) => {
   expect(() => new ElkMqConsole(options as unknown as ConsoleOptions)).toThrow(message);
 });

@@ -63,6 +63,10 @@ describe('elkmq', () => {
       [['dead', 'rm', queue], /choose dead letters in one way/],
       [['dead', 'retry', queue, '1-1', '--all'], /choose dead letters in one way/],
       [['state', queue, '--url', 'http://x'], /url must be a URL such as redis/],
+      [['state', queue, '--url', 'http://x', '--cluster'], /url must be a URL such as redis/],
+      [['state', queue, '--url', 'redis://:a%b@x', '--cluster'], /a % is written as %25/],
+      [['queues', '--url', 'redis://:a%b@x', '--cluster'], /a % is written as %25/],
+      [['state', queue, '--url', ' redis://x'], /url must be a URL such as .*, got " redis:\/\/x"/],
     ];
     for (const [args, message] of wrong) {
       const { code, stdout, stderr } = await elkmq(args);

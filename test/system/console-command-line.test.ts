@@ -98,7 +98,12 @@ describe('npx elkmq-console', () => {
     [['--host', '0.0.0.0'], /others can reach the console: give it --user or --read-only/],
     [['--port', '70000'], /--port must be a number from 0 to 65535, got "70000"/],
     [['--user', 'ada'], /--user must be user:password/],
-    [['--url', 'nowhere'], /--url must be a URL/],
+    [['--url', 'nowhere'], /url must be a URL such as redis:.*, got "nowhere"/],
+    [['--url', 'http://127.0.0.1'], /url must be a URL .*, got one with the protocol "http:"/],
+    [
+      ['--cluster', '--url', 'redis://:a%b@127.0.0.1'],
+      /user and password percent-encoded: a % is written as %25/,
+    ],
     [['--purge'], /Unknown option '--purge'/],
     [['orders'], /Unexpected argument 'orders'/],
   ])('is refused with 2 and the reason: %j', async (args, reason) => {

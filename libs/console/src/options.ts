@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { InvalidOptionError, type CredentialsFunction, type RedisSourceInput } from 'elkmq';
-import { formatValue, parseBoolean, parseQueueName } from 'elkmq/internal';
+import { checkGivenOptions, formatValue, parseBoolean, parseQueueName, RedisSource } from 'elkmq/internal';
 import type { ConsoleMessage } from './queues/console-message.js';
 import type { ActionRecord, ConsoleActionKind } from './queues/action-log.js';
 
@@ -47,11 +47,24 @@ export interface ConsoleOptions {
   readonly audit?: ((action: ActionRecord) => void) | undefined;
 }
 
+/** The names of the options of a console. */
+export const CONSOLE_OPTIONS: readonly string[] = Object.keys({
+  audit: true,
+  authorize: true,
+  credentials: true,
+  identify: true,
+  queues: true,
+  readOnly: true,
+  redact: true,
+  redis: true,
+} satisfies Record<keyof ConsoleOptions, true>);
+
 /**
- * Checks the options.
+ * Checks the options. A misspelt `authorize` or `readOnly` would let everybody change everything.
  * @throws {InvalidOptionError}
  */
 export function checkOptions(options: ConsoleOptions): void {
+  checkGivenOptions('ElkMqConsole', options, CONSOLE_OPTIONS);
   parseBoolean('readOnly', options.readOnly);
   for (const name of ['authorize', 'identify', 'redact', 'audit'] as const) {
     const value: unknown = options[name];
@@ -62,6 +75,8 @@ export function checkOptions(options: ConsoleOptions): void {
   if (names !== undefined && !Array.isArray(names))
     throw new InvalidOptionError(`queues must be an array of names, got ${formatValue(names)}`);
   for (const name of options.queues ?? []) parseQueueName(name);
+  // It connects nothing, and refuses a wrong address.
+  new RedisSource(options.redis, options.credentials);
   const isProduction = process.env['NODE_ENV'] === 'production';
   if (isProduction && !options.authorize && !options.readOnly)
     throw new InvalidOptionError(

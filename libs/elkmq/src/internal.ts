@@ -54,6 +54,7 @@ export { describeThrown, isError, messageOf, nameOf, readMember } from './model/
 export type { Failure } from './model/thrown.js';
 export { clusterAt } from './redis/cluster-at.js';
 export { whyOf } from './redis/connection-failure.js';
+export { checkUrl } from './redis/check-source.js';
 export { COMMAND_TIMEOUT_MS, Connection } from './redis/connection.js';
 export type { ConnectionListener, ConnectionStatus } from './redis/connection.js';
 export { isLoginRefused, isReplyError } from './redis/redis-errors.js';

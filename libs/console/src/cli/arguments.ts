@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import type { RedisSourceInput } from 'elkmq';
-import { clusterAt } from 'elkmq/internal';
+import { checkUrl, clusterAt } from 'elkmq/internal';
 import { isLocalHost } from './local-host.js';
 
 /** The command was not understood. */
@@ -48,7 +48,10 @@ const OPTIONS = {
   help: { type: 'boolean' },
 } as const;
 
-/** @throws {UsageError} */
+/**
+ * @throws {UsageError}
+ * @throws {InvalidOptionError} when the URL is wrong
+ */
 export function parseArguments(args: readonly string[]): ConsoleArguments | 'help' {
   const { values } = parse(args);
   if (values.help) return 'help';
@@ -76,6 +79,6 @@ function parse(args: readonly string[]) {
 
 function redisOf(values: { url?: string | undefined; cluster?: boolean | undefined }): RedisSourceInput {
   const url = values.url ?? process.env['ELKMQ_URL'] ?? 'redis://127.0.0.1:6379';
-  if (!URL.canParse(url)) throw new UsageError('--url must be a URL such as redis://127.0.0.1:6379');
+  checkUrl(url);
   return values.cluster ? clusterAt(url) : url;
 }

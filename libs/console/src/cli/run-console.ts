@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { InvalidOptionError } from 'elkmq';
 import { ElkMqConsole } from '../console.js';
 import { setHeaders, sendText } from '../http/responses.js';
 import { HELP, parseArguments, UsageError, type ConsoleArguments } from './arguments.js';
@@ -22,7 +23,7 @@ export async function runConsole(args: readonly string[]): Promise<number> {
     return await serve(options);
   } catch (error) {
     process.stderr.write(`elkmq-console: ${error instanceof Error ? error.message : String(error)}\n`);
-    return error instanceof UsageError ? 2 : 3;
+    return error instanceof UsageError || error instanceof InvalidOptionError ? 2 : 3;
   }
 }
 

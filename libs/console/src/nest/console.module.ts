@@ -7,9 +7,9 @@ import {
 } from '@nestjs/common';
 import { ApplicationConfig, HttpAdapterHost } from '@nestjs/core';
 import { InvalidOptionError } from 'elkmq';
-import { formatValue } from 'elkmq/internal';
+import { checkGivenOptions, formatValue } from 'elkmq/internal';
 import { ElkMqConsole } from '../console.js';
-import type { ConsoleOptions } from '../options.js';
+import { CONSOLE_OPTIONS, type ConsoleOptions } from '../options.js';
 
 /** The options of the console in a Nest application. */
 export interface ElkMqConsoleModuleOptions extends ConsoleOptions {
@@ -33,8 +33,10 @@ export class ElkMqConsoleModule implements NestModule, OnApplicationShutdown {
     @Inject(HttpAdapterHost) private readonly host: HttpAdapterHost,
     @Inject(ApplicationConfig) private readonly config: ApplicationConfig,
   ) {
-    this.#path = parsePath(options.path ?? '/elkmq');
-    this.#console = new ElkMqConsole(options);
+    checkGivenOptions('ElkMqConsoleModule', options, [...CONSOLE_OPTIONS, 'path']);
+    const { path = '/elkmq', ...rest } = options;
+    this.#path = parsePath(path);
+    this.#console = new ElkMqConsole(rest);
   }
 
   /**

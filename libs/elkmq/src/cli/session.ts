@@ -1,6 +1,7 @@
 import type { QueueAdmin } from '../admin/queue-admin.js';
+import { checkUrl } from '../redis/check-source.js';
 import type { RedisSourceInput } from '../redis/redis-source.js';
-import { EXIT, UsageError, type ExitCode } from './exit.js';
+import { EXIT, type ExitCode } from './exit.js';
 import { note, printJson } from './output.js';
 
 /** The options of every command. */
@@ -18,11 +19,14 @@ export interface ChangeOptions extends CommonOptions {
   readonly dryRun?: boolean;
 }
 
-/** Makes the address of Redis out of the options. */
+/**
+ * Makes the address of Redis out of the options.
+ * @throws {InvalidOptionError}
+ */
 export async function redisOf({ url, cluster }: CommonOptions): Promise<RedisSourceInput> {
+  checkUrl(url);
   if (!cluster) return url;
   const { clusterAt } = await import('../redis/cluster-at.js');
-  if (!URL.canParse(url)) throw new UsageError('--url must be a URL such as redis://127.0.0.1:7000');
   return clusterAt(url);
 }
 
