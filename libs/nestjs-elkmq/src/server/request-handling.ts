@@ -79,7 +79,9 @@ export class RequestHandling implements Handling {
       end();
     });
     const stop = (): void => {
-      stopValues(answer, delivery, this.#format.log);
+      stopValues(answer, delivery, (message) => {
+        this.#format.log(message);
+      });
     };
     const values = source.subscribe({
       next: (value) => {
