@@ -162,7 +162,7 @@ export function needsOfPublisher(minReplicas: number): Need[] {
       cost: 'no event with a delay, an ordering key or a deduplication key can be published',
     },
     {
-      commands: ['set', ...commandsOf('trimWaiting')],
+      commands: ['set', ...commandsOf('readBusyLanes', 'trimWaiting')],
       cost: 'the retention of subscriptions is not kept, and their queues can grow',
     },
   ];

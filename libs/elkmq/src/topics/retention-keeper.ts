@@ -5,6 +5,7 @@ import { PeriodicTask } from '../redis/periodic-task.js';
 import { runScript, send } from '../redis/scripts.js';
 import * as scripts from '../redis/scripts.generated.js';
 import { withinTime } from '../redis/within-time.js';
+import { readBusyLanes } from './busy-lanes.js';
 import { followTable } from './partitioned-table.js';
 import type { Subscription } from './subscription.js';
 import { callsOf } from './table-changes.js';
@@ -17,6 +18,8 @@ const LAST_LOOK_MS = 500;
 /** The number of entries of one call, and their bytes: about half a millisecond of Redis. */
 const ENTRIES_PER_CALL = 100;
 const BYTES_PER_CALL = 1024 * 1024;
+/** The number of busy lanes whose messages one call may delete. The call compares all of them. */
+const BUSY_LANES_PER_CALL = 50;
 
 /** What a partition of a topic knows of the others. */
 export interface TopicPartition {
@@ -111,19 +114,27 @@ export class RetentionKeeper {
   }
 
   /** @param mayGoOn whether there is time for another call */
-  async #trim({ name, retention }: Subscription, mayGoOn: () => boolean): Promise<void> {
-    const { trimmed } = this.#keys;
+  async #trim(subscription: Subscription, mayGoOn: () => boolean): Promise<void> {
+    const { name, retention } = subscription;
+    const queue = this.#keys.queueKeys(name);
+    const { eventStream, lanes, laneBodies, cancelled } = queue;
+    const keys = { eventStream, lanes, laneBodies, cancelled, trimmed: this.#keys.trimmed };
     const max = Math.ceil(retention.max / (this.#partition?.count ?? 1));
     const { maxAge } = retention;
     const args = { group: GROUP, name, max, maxAge, limit: ENTRIES_PER_CALL, budget: BYTES_PER_CALL };
-    const { eventStream, lanes, laneBodies, cancelled } = this.#keys.queueKeys(name);
-    const call = scripts.trimWaiting({ eventStream, lanes, laneBodies, cancelled, trimmed }, args);
+    const busyLanes = await readBusyLanes(this.#connection.client, queue);
+    let spared = busyLanes.reduce((sum, { waiting }) => sum + waiting, 0);
     let total = 0;
-    for (let hasMore = 1; hasMore === 1 && mayGoOn();) {
-      const answer = (await runScript(this.#connection.client, call)) as [number, number];
-      total += answer[0];
-      hasMore = answer[1];
-    }
+    do {
+      const some = busyLanes.splice(0, BUSY_LANES_PER_CALL);
+      spared -= some.reduce((sum, { waiting }) => sum + waiting, 0);
+      const call = scripts.trimWaiting(keys, { ...args, spared, keys: some.map(({ key }) => key) });
+      for (let hasMore = 1; hasMore === 1 && mayGoOn();) {
+        const answer = (await runScript(this.#connection.client, call)) as [number, number];
+        total += answer[0];
+        hasMore = answer[1];
+      }
+    } while (busyLanes.length > 0 && mayGoOn());
     if (total === 0) return;
     const where = this.#partition ? ` in the partition '${this.#keys.topic}'` : '';
     this.#warn(
