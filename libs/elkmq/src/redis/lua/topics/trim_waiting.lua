@@ -20,12 +20,14 @@
 
 -- include shared/fields.lua
 -- include shared/lanes/busy.lua
+-- include shared/lanes/field_of.lua
 -- include shared/lanes/release.lua
 -- include shared/last_taken.lua
 -- include shared/now_ms.lua
 -- include shared/stream_ids.lua
 
--- One call passes over so many numbers without a message, of all lanes. It takes about a millisecond.
+-- One call passes over this many numbers without a message at the most, of all lanes. It takes about a
+-- millisecond.
 local MAX_PASSED = 1000
 
 local taken = last_taken(event_stream, group)
@@ -41,14 +43,12 @@ local function waits_since(id, fields)
   return tonumber(get_field(fields, 'due') or string.match(origin, '^%d+')) or 0
 end
 
-local function field_of_first(lane) return string.format('%.0f %s', lane.first, lane.key) end
-
 -- Finds the first message of a lane: `lane.since` is since when it waits, nil without a message that can be
 -- read.
 local function find_first(lane)
   lane.since = nil
   while lane.first <= lane.last and passed < MAX_PASSED do
-    local body = redis.call('HGET', lane_bodies, field_of_first(lane))
+    local body = redis.call('HGET', lane_bodies, field_of(lane.key, lane.first))
     if body then
       local is_packed, fields = pcall(cmsgpack.unpack, body)
       local origin = is_packed and are_fields(fields) and get_field(fields, 'origin')
@@ -98,7 +98,7 @@ local function find_entry()
 end
 
 local function delete_first(lane)
-  redis.call('HDEL', lane_bodies, field_of_first(lane))
+  redis.call('HDEL', lane_bodies, field_of(lane.key, lane.first))
   bytes = bytes + lane.bytes
   lane.first = lane.first + 1
   find_first(lane)
