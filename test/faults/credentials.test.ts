@@ -58,7 +58,7 @@ describe('credentials', () => {
     const { url, admin, allow, connections } = await serverWithUsers();
     await allow('app', 'p1');
     const given = provider({ username: 'app', password: 'p1' });
-    const queue = newQueue('orders', url, given);
+    const queue = newQueue('orders', url, { credentials: given.credentials });
     await answered(queue);
     const before = await connections();
     expect(before.length).toBe(3);
@@ -73,7 +73,7 @@ describe('credentials', () => {
     await allow('app-1', 'p1');
     await allow('app-2', 'p2');
     const given = provider({ username: 'app-1', password: 'p1', expiresAt: new Date(Date.now() + 3_000) });
-    const queue = newQueue('orders', url, given);
+    const queue = newQueue('orders', url, { credentials: given.credentials });
     await answered(queue);
     const before = await connections();
     given.current = { username: 'app-2', password: 'p2' };
@@ -111,7 +111,9 @@ describe('credentials', () => {
     const { port, allow, connections } = await serverWithUsers();
     await allow('app', 'p1');
     const queue = closing(
-      new EventQueue('orders', `redis://app@127.0.0.1:${port}`, provider({ password: 'p1' })),
+      new EventQueue('orders', `redis://app@127.0.0.1:${port}`, {
+        credentials: provider({ password: 'p1' }).credentials,
+      }),
     );
     await queue.enqueue(new ServiceEvent(10, 'a'));
     expect((await connections()).map((connection) => connection.split(' ')[1])).toEqual(['app']);
@@ -212,7 +214,7 @@ describe('a function for credentials', () => {
     const { url, allow } = await serverWithUsers();
     await allow('app', 'p1');
     const given = provider({ username: 'app', password: 'wr0ng' });
-    const queue = newQueue('orders', url, { ...given, enqueueTimeout: 500 });
+    const queue = newQueue('orders', url, { credentials: given.credentials, enqueueTimeout: 500 });
     const error = await failureWith(/WRONGPASS/, () => queue.enqueue(new ServiceEvent(10, 'a')));
     expect(error).toMatchObject({ code: 'CONNECTION_FAILED' });
     expect(JSON.stringify((error as Error).cause)).not.toContain('wr0ng');
