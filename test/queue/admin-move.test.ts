@@ -75,6 +75,7 @@ describe('dead letters that are moved to another queue', () => {
     expect(await rejection(admin.move({}, 5 as never))).toMatchObject({
       message: 'toQueue must be a string of well-formed Unicode, got 5',
     });
+    expect(await rejection(admin.move({}, ''))).toMatchObject({ message: 'toQueue must not be empty' });
     expect(await admin.state()).toMatchObject({ deadLetters: 3 });
   });
 });

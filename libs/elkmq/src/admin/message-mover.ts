@@ -51,6 +51,7 @@ export class MessageMover {
    */
   static async open(context: AdminContext, to: string, isCluster: boolean): Promise<MessageMover> {
     const { connection, keys: from, patience } = context;
+    if (to === '') throw new InvalidOptionError('toQueue must not be empty');
     const target = new QueueKeys(parseQueueName(to, 'toQueue'), isCluster);
     const source = new QueueKeys(queueOfPartition(from.queue)?.queue ?? from.queue, isCluster);
     if (target.eventStream === source.eventStream)

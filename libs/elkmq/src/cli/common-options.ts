@@ -1,19 +1,24 @@
 import { Option, type Command } from 'commander';
 import type { ExitCode } from './exit.js';
-import { formatDuration, parseDuration } from './values.js';
+import { collectText, formatDuration, parseDuration, parseText } from './values.js';
 
 /** Runs a command, and keeps its exit code. */
 export type Run = (command: Promise<ExitCode>) => Promise<void>;
 
 /**
- * Declares a command with the options that every command has.
+ * Declares a command with the options that every command has. No argument but a payload may be empty.
  * @param usage its name and its arguments
  * @param example the arguments of an example, without `elkmq`
  */
 export function declare(parent: Command, usage: string, description: string, example: string): Command {
   const url = new Option('--url <url>', 'the URL of Redis').env('ELKMQ_URL');
-  return parent
-    .command(usage)
+  const command = parent.command(usage);
+  for (const argument of command.registeredArguments) {
+    if (argument.name() === 'payload') continue;
+    if (argument.variadic) argument.argParser(collectText);
+    else argument.argParser(parseText);
+  }
+  return command
     .description(description)
     .addOption(url.default('redis://127.0.0.1:6379'))
     .option('--cluster', 'the URL is that of a node of a Redis Cluster')

@@ -8,7 +8,7 @@ import type { PurgeOptions } from './commands/purge.js';
 import type { EmitOptions, SendOptions } from './commands/sending.js';
 import type { TailOptions } from './commands/tail.js';
 import type { CommonOptions } from './session.js';
-import { collectPair, parseCount, parseDuration, parseTime } from './values.js';
+import { collectPair, parseCount, parseDuration, parseText, parseTime } from './values.js';
 
 const STATES = ['waiting', 'ordered', 'running', 'delayed', 'dead'];
 /** The module of dead letters is not loaded for its list, so the compiler compares this one with it. */
@@ -70,7 +70,7 @@ export function addMessageCommands(program: Command, run: Run): void {
     'Show messages as they are stored. None is taken.',
     'tail orders --pattern order.placed',
   )
-    .option('--pattern <pattern>', 'only messages with this pattern')
+    .option('--pattern <pattern>', 'only messages with this pattern', parseText)
     .option('--limit <n>', 'end after this number of messages', parseCount)
     .action(async (queue: string, options: TailOptions) => {
       const { tail } = await import('./commands/tail.js');
@@ -101,10 +101,10 @@ export function addMessageCommands(program: Command, run: Run): void {
 /** Adds the options of a filter of messages. */
 function filtered(command: Command): Command {
   return command
-    .option('--pattern <pattern>', 'the pattern; * stands for any characters')
-    .option('--text <text>', 'text in the payload')
+    .option('--pattern <pattern>', 'the pattern; * stands for any characters', parseText)
+    .option('--text <text>', 'text in the payload', parseText)
     .option('--header <name=value>', 'a header; can be given several times', collectPair)
-    .option('--key <key>', 'the ordering key')
+    .option('--key <key>', 'the ordering key', parseText)
     .addOption(new Option('--reason <reason>', 'the reason of a dead letter').choices(REASONS))
     .option('--since <time>', 'stored at this time or later: a date, or a duration before now', parseTime)
     .option('--until <time>', 'stored at this time or earlier', parseTime);
@@ -120,7 +120,7 @@ function addMove(program: Command, run: Run): void {
       'move orders --to orders-later --pattern "order.*" --yes',
     ),
   )
-    .requiredOption('--to <queue>', 'the other queue, on the same Redis')
+    .requiredOption('--to <queue>', 'the other queue, on the same Redis', parseText)
     .option('--all', 'all messages of the states')
     .option('--rest', 'only what an earlier move has left on its way')
     .addOption(states.default(['waiting', 'ordered', 'delayed']))
@@ -165,7 +165,7 @@ function addDead(program: Command, run: Run): void {
   const dead = program.command('dead').description('Look at dead letters, retry and remove them.');
   const selection = (command: Command): Command =>
     command
-      .option('--pattern <pattern>', 'those with this pattern; * stands for any characters')
+      .option('--pattern <pattern>', 'those with this pattern; * stands for any characters', parseText)
       .addOption(new Option('--reason <reason>', 'those with this reason').choices(REASONS));
 
   selection(
@@ -206,7 +206,7 @@ function addDead(program: Command, run: Run): void {
       'dead move orders --to orders-later --reason failed --yes',
     ),
   )
-    .requiredOption('--to <queue>', 'the other queue, on the same Redis')
+    .requiredOption('--to <queue>', 'the other queue, on the same Redis', parseText)
     .option('--all', 'all dead letters')
     .action(async (queue: string, origins: string[], options: DeadMoveOptions) => {
       const { move } = await import('./commands/dead.js');

@@ -10,6 +10,17 @@ const UNITS_MS: Readonly<Record<string, number>> = {
   d: 86_400_000,
 };
 
+/** Refuses an empty text. In a shell it is mostly a variable that is not set. */
+export function parseText(text: string): string {
+  if (text !== '') return text;
+  throw new InvalidArgumentError('it must not be empty');
+}
+
+/** Reads a text as `parseText` does, and adds it to those before it. */
+export function collectText(text: string, before: readonly string[] = []): string[] {
+  return [...before, parseText(text)];
+}
+
 /** Reads a duration such as `500ms`, `30s`, `5m`, `2h` or `1d`. Returns milliseconds. */
 export function parseDuration(text: string): number {
   const [, number, unit = ''] = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text) ?? [];
