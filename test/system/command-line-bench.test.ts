@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
-import { elkmq, elkmqJson } from '../support/command-line.js';
+import { elkmq, elkmqJson, start } from '../support/command-line.js';
 import { clientOf, ownRedis } from '../support/own-redis.js';
+import { until } from '../support/queue.js';
 
 it('bench measures events and requests, and leaves nothing in Redis', async () => {
   const server = await ownRedis();
@@ -32,6 +33,24 @@ interface Figures {
   readonly p50: number;
   readonly p99: number;
 }
+
+it.each(['SIGINT', 'SIGTERM'] as const)(
+  'bench leaves nothing in Redis at %s, and ends with 1',
+  async (signal) => {
+    const server = await ownRedis();
+    const client = clientOf(server);
+    // It is the load of days.
+    const running = start(['bench', '--events', '999999999'], { url: server.url });
+    await until(async () => (await client.keys('elkmq-bench-*')).length > 0);
+    running.kill(signal);
+    expect(await running.ended).toMatchObject({
+      code: 1,
+      stdout: '',
+      stderr: expect.stringContaining(`elkmq: ended by ${signal}\n`) as string,
+    });
+    expect(await client.keys('*')).toEqual([]);
+  },
+);
 
 it('bench refuses a load of nothing, and says that Redis is away', async () => {
   const none = await elkmq(['bench', '--events', '0']);

@@ -9,8 +9,8 @@ import { note, safeText } from './output.js';
 const EXIT_CODES = `
 Exit codes:
   0  all is well
-  1  a limit is exceeded, the doctor has found an error or a warning, what was asked for is not there, or
-     a request was not answered
+  1  a limit is exceeded, the doctor has found an error or a warning, what was asked for is not there, a
+     request was not answered, or a signal has ended send or bench
   2  the command was not understood, or was not confirmed with --yes
   3  Redis is away, or refuses
   4  an error that nobody has foreseen

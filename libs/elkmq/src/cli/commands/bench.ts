@@ -11,6 +11,7 @@ import { sendingOptions } from '../../requests/sending-options.js';
 import { ACKNOWLEDGE } from '../../settling/outcome.js';
 import { Worker } from '../../worker/worker.js';
 import { EXIT, type ExitCode } from '../exit.js';
+import { untilSignal } from '../interruption.js';
 import { note, print, printJson } from '../output.js';
 import { redisOf, type CommonOptions } from '../session.js';
 
@@ -43,26 +44,32 @@ const PATTERN = 'bench';
 const TIMEOUT_S = 60;
 const DRAIN_MS = 5_000;
 
-/** Measures a small load on a queue of its own, which is removed afterwards. */
+/** Measures a small load on a queue of its own, which is removed afterwards, also after a signal. */
 export async function bench(options: BenchOptions): Promise<ExitCode> {
   const redis = await redisOf(options);
   const queue = `elkmq-bench-${randomBytes(6).toString('hex')}`;
   const load = new BenchLoad(queue, redis, options.patience);
-  try {
-    await load.start();
-    const { events, requests, inFlight } = options;
-    await load.measure('request', WARM_UP, inFlight);
-    const figures = {
-      events: await load.measure('event', events, inFlight),
-      requests: await load.measure('request', requests, inFlight),
-      alone: await load.measure('request', Math.min(ALONE, requests), 1),
-    };
-    if (options.json) printJson({ ...figures, inFlight });
-    else report(figures, inFlight);
-    return EXIT.fine;
-  } finally {
-    await load.remove();
-  }
+  return untilSignal(async (interrupted) => {
+    try {
+      await load.start(interrupted);
+      await Promise.race([measureAll(load, options), interrupted]);
+      return EXIT.fine;
+    } finally {
+      await load.remove();
+    }
+  });
+}
+
+async function measureAll(load: BenchLoad, options: BenchOptions): Promise<void> {
+  const { events, requests, inFlight } = options;
+  await load.measure('request', WARM_UP, inFlight);
+  const figures = {
+    events: await load.measure('event', events, inFlight),
+    requests: await load.measure('request', requests, inFlight),
+    alone: await load.measure('request', Math.min(ALONE, requests), 1),
+  };
+  if (options.json) printJson({ ...figures, inFlight });
+  else report(figures, inFlight);
 }
 
 function report(figures: Readonly<Record<'events' | 'requests' | 'alone', Figures>>, inFlight: number): void {
@@ -125,8 +132,9 @@ class BenchLoad {
     );
   }
 
-  async start(): Promise<void> {
-    await this.#requester.connect();
+  /** @param interrupted is looked at until there is something to remove */
+  async start(interrupted: Promise<never>): Promise<void> {
+    await Promise.race([this.#requester.connect(), interrupted]);
     this.#isStarted = true;
     await this.#worker.start(this.#patience);
   }

@@ -10,6 +10,7 @@ import { PartitionedRequester } from '../../requests/partitioned-requester.js';
 import { Requester } from '../../requests/requester.js';
 import { sendingOptions } from '../../requests/sending-options.js';
 import { EXIT, UsageError, type ExitCode } from '../exit.js';
+import { untilSignal } from '../interruption.js';
 import { note, print, printJson } from '../output.js';
 import { redisOf, withAdmin, type CommonOptions } from '../session.js';
 
@@ -45,7 +46,7 @@ export async function emit(
   });
 }
 
-/** Sends a request, and writes each value of the answer as a line of JSON. */
+/** Sends a request, and writes each value of the answer as a line of JSON. A signal cancels the request. */
 export async function send(
   queue: string,
   pattern: string,
@@ -53,14 +54,23 @@ export async function send(
   options: SendOptions,
 ): Promise<ExitCode> {
   const event = new ServiceEvent(secondsOf(options), pattern, await payloadOf(payload, options));
+  return untilSignal((interrupted) => sendRequest(queue, event, options, interrupted));
+}
+
+async function sendRequest(
+  queue: string,
+  event: ServiceEvent,
+  options: SendOptions,
+  interrupted: Promise<never>,
+): Promise<ExitCode> {
   const source = new RedisSource(await redisOf(options));
   const requester = await requesterOf(source, queue, options.patience);
   const fields = options.header ? ['headers', JSON.stringify(options.header)] : [];
   const values: unknown[] = [];
   const errors: unknown[] = [];
   try {
-    await requester.connect();
-    await new Promise<void>((resolve, reject) => {
+    await Promise.race([requester.connect(), interrupted]);
+    const answered = new Promise<void>((resolve, reject) => {
       const reply = (body: unknown, isLast: boolean): void => {
         const { value, error } = answerOf(body);
         if (value !== undefined) {
@@ -72,6 +82,7 @@ export async function send(
       };
       requester.request(event, options.timeout, { reply, failed: reject }, { fields });
     });
+    await Promise.race([answered, interrupted]);
     const [error = null] = errors;
     if (options.json) printJson({ values, error });
     else if (error !== null) note(`the handler failed: ${JSON.stringify(error)}`);
