@@ -62,6 +62,15 @@ describe('elkmq', () => {
       [['purge', queue], /required option '--state <state>' not specified/],
       [['dead', 'rm', queue], /choose dead letters in one way/],
       [['dead', 'retry', queue, '1-1', '--all'], /choose dead letters in one way/],
+      [['state', ''], /argument 'queue'.* it must not be empty/],
+      [['emit', '', 'a'], /argument 'queue'.* it must not be empty/],
+      [['emit', queue, ''], /argument 'pattern'.* it must not be empty/],
+      [['top', queue, ''], /argument 'queues'.* it must not be empty/],
+      [['find', queue, '--pattern', ''], /option '--pattern <pattern>'.* it must not be empty/],
+      [['dead', 'rm', queue, '--pattern', ''], /option '--pattern <pattern>'.* it must not be empty/],
+      [['move', queue, '--text', '', '--to', 'b'], /option '--text <text>'.* it must not be empty/],
+      [['move', queue, '--all', '--to', ''], /option '--to <queue>'.* it must not be empty/],
+      [['dead', 'move', queue, '--all', '--to', ''], /option '--to <queue>'.* it must not be empty/],
       [['state', queue, '--url', 'http://x'], /url must be a URL such as redis/],
       [['state', queue, '--url', 'http://x', '--cluster'], /url must be a URL such as redis/],
       [['state', queue, '--url', 'redis://:a%b@x', '--cluster'], /a % is written as %25/],
@@ -135,6 +144,28 @@ describe('elkmq queues, top', () => {
     expect(looks).toHaveLength(2);
     expect(JSON.parse(String(looks[1]))).toMatchObject({ queues: [{ queue: 'orders' }, { queue: 'late' }] });
     expect((await elkmq(['top', 'orders', '--count', '1'], { url })).stdout).toMatch(/\norders +1 /);
+  });
+
+  it('name a queue that cannot be read, show the others, and end with 3', async () => {
+    const server = await ownRedis();
+    const { adminUrl: url } = server;
+    await closing(new QueueAdmin('orders', url)).enqueue(eventWith('1'));
+    await clientOf(server).set('broken(event_stream)', 'no stream');
+    const listed = [
+      { queue: 'broken', error: expect.stringContaining('WRONGTYPE') as string },
+      { queue: 'orders', waiting: 1 },
+    ];
+    expect(await elkmqJson(['queues'], { url })).toMatchObject({ code: 3, json: { queues: listed } });
+    expect(await elkmqJson(['top', '--count', '1'], { url })).toMatchObject({
+      code: 3,
+      json: { queues: listed.toReversed() },
+    });
+    const text = await elkmq(['queues'], { url });
+    expect(text).toMatchObject({
+      code: 3,
+      stderr: expect.stringMatching(/^The queue broken cannot be read: .*WRONGTYPE/) as string,
+    });
+    expect(text.stdout).toMatch(/\nbroken +\?\norders +1 /);
   });
 
   it('top ends with 0 at Ctrl-C', async () => {
@@ -320,6 +351,19 @@ describe('elkmq emit, send, tail', () => {
     expect(await sending).toMatchObject({ code: 0, stdout: '"\\"seven\\""\n' });
   });
 
+  it.each(['SIGINT', 'SIGTERM'] as const)(
+    'send cancels its request at %s, and ends with 1',
+    async (signal) => {
+      const { queue, admin } = newAdmin();
+      const sending = start(['send', queue, 'nobody', '1', '--timeout', '1h']);
+      await until(async () => (await admin.state()).waiting === 1);
+      sending.kill(signal);
+      expect(await sending.ended).toEqual({ code: 1, stdout: '', stderr: `elkmq: ended by ${signal}\n` });
+      expect((await admin.state()).waiting).toBe(0);
+      expect(Object.keys(await keysOf(queue))).toEqual(['(event_stream)']);
+    },
+  );
+
   it('send ends with 1 when nobody answers in time, and leaves nothing', async () => {
     const { queue, admin } = newAdmin();
     const { code, stderr } = await elkmq(['send', queue, 'nobody', '1', '--timeout', '100ms']);
@@ -377,6 +421,7 @@ describe('elkmq dead, purge', () => {
     expect((await elkmq([...move, '--yes'])).code).toBe(0);
     expect(await admin.state()).toMatchObject({ deadLetters: 1 });
     expect(await target.state()).toMatchObject({ waiting: 1 });
+    expect(await elkmq(['dead', 'move', queue, '1-1', '--to', other, '--yes'])).toMatchObject({ code: 1 });
   });
 
   it('move changes nothing without --yes, tells what stays and why, and moves the rest', async () => {
@@ -403,7 +448,7 @@ describe('elkmq dead, purge', () => {
     const id = String((await target.messages('waiting')).messages[0]?.id);
     const back = ['move', other, id, '--to', queue, '--yes'];
     expect(await elkmqJson(back)).toMatchObject({ json: { count: 1, stayed: {} } });
-    expect(await elkmqJson(back)).toMatchObject({ json: { count: 0, stayed: { gone: 1 } } });
+    expect(await elkmqJson(back)).toMatchObject({ code: 1, json: { count: 0, stayed: { gone: 1 } } });
     const unclear = await elkmq(['move', queue, '--to', other]);
     expect(unclear.code).toBe(2);
     expect(unclear.stderr).toContain('choose messages in one way');
@@ -453,7 +498,16 @@ describe('elkmq dead, purge', () => {
       expect((await admin.messages('dead')).messages).toMatchObject([{ origin: letters[1]?.origin }]);
       expect(await payloadsOf(queue)).toEqual(verb === 'retry' ? ['1', '3'] : []);
       const last = ['dead', verb, queue, String(letters[1]?.origin), '1-1', '--yes'];
-      expect(await elkmqJson(last)).toMatchObject({ code: 0, json: { count: 1, done: true } });
+      expect(await elkmqJson(last)).toMatchObject({
+        code: 1,
+        json: { count: 1, done: true },
+        stderr: 'there is no dead letter 1-1 in the queue\n',
+      });
+      expect(await elkmqJson(['dead', verb, queue, '1-1', '--dry-run'])).toMatchObject({
+        code: 1,
+        json: { count: 0, done: false },
+      });
+      expect((await elkmq(['dead', verb, queue, '1-1'])).code).toBe(2);
       expect(await elkmqJson(['dead', verb, queue, '--all', '--yes'])).toMatchObject({
         code: 0,
         json: { count: 0, done: true },

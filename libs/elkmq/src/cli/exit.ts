@@ -12,8 +12,8 @@ export const EXIT = {
   /** All is well. */
   fine: 0,
   /**
-   * A limit is exceeded, the doctor has found an error or a warning, what was asked for is not there, or a
-   * request was not answered.
+   * A limit is exceeded, the doctor has found an error or a warning, what was asked for is not there, a request
+   * was not answered, or a signal has ended the command early.
    */
   finding: 1,
   /** The command was not understood, or it was not confirmed. */
@@ -28,6 +28,11 @@ export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
 /** The command was not understood. */
 export class UsageError extends Error {}
+
+/** The exit code of a command that has done its work, though something that it was to find is not there. */
+export function findingUnless(isThere: boolean, code: ExitCode): ExitCode {
+  return code === EXIT.fine && !isThere ? EXIT.finding : code;
+}
 
 /** The exit code for an error that ended a command. */
 export function exitCodeOf(error: unknown): ExitCode {

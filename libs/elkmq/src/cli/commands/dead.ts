@@ -1,6 +1,6 @@
 import type { QueueAdmin } from '../../admin/queue-admin.js';
 import type { DeadLetterReason } from '../../dead-letters/dead-letter.js';
-import { EXIT, UsageError, type ExitCode } from '../exit.js';
+import { EXIT, findingUnless, UsageError, type ExitCode } from '../exit.js';
 import { note, print, jsonOfMessage, printMessage } from '../output.js';
 import { confirmed, withAdmin, type ChangeOptions, type CommonOptions } from '../session.js';
 import { printList } from './messages.js';
@@ -60,12 +60,15 @@ export async function retry(
   options: DeadChangeOptions,
 ): Promise<ExitCode> {
   return withAdmin(queue, options, async (admin) => {
-    const chosen = await selected(admin, origins, options);
+    const { chosen, areAllThere } = await selected(admin, origins, options);
     const what = [
       'dead letters would go back to the queue.',
       'dead letters went back to the queue.',
     ] as const;
-    return confirmed(options, chosen.length, what, () => admin.retry(chosen));
+    return findingUnless(
+      areAllThere,
+      await confirmed(options, chosen.length, what, () => admin.retry(chosen)),
+    );
   });
 }
 
@@ -76,8 +79,9 @@ export async function move(
   options: DeadMoveOptions,
 ): Promise<ExitCode> {
   return withAdmin(queue, options, async (admin) => {
-    const chosen = await selected(admin, origins, options);
-    return confirmMove(admin, { ids: chosen, stays: {} }, 'dead letters', options);
+    const { chosen, areAllThere } = await selected(admin, origins, options);
+    const code = await confirmMove(admin, { ids: chosen, stays: {} }, 'dead letters', options);
+    return findingUnless(areAllThere, code);
   });
 }
 
@@ -88,18 +92,29 @@ export async function remove(
   options: DeadChangeOptions,
 ): Promise<ExitCode> {
   return withAdmin(queue, options, async (admin) => {
-    const chosen = await selected(admin, origins, options);
+    const { chosen, areAllThere } = await selected(admin, origins, options);
     const what = ['dead letters would be deleted.', 'dead letters were deleted.'] as const;
-    return confirmed(options, chosen.length, what, () => admin.remove(chosen));
+    return findingUnless(
+      areAllThere,
+      await confirmed(options, chosen.length, what, () => admin.remove(chosen)),
+    );
   });
 }
 
-/** The origins of the chosen letters that are there, the one that died first first. */
+/** The letters that a command changes. */
+interface Selected {
+  /** The origins of the chosen letters that are there, the one that died first first. */
+  readonly chosen: string[];
+  /** Whether each letter that was named is there. */
+  readonly areAllThere: boolean;
+}
+
+/** Chooses letters, and notes each that was named and is not there. */
 async function selected(
   admin: QueueAdmin,
   origins: readonly string[],
   { all, pattern, reason }: DeadChangeOptions,
-): Promise<string[]> {
+): Promise<Selected> {
   const isFiltered = pattern !== undefined || reason !== undefined;
   const ways = [origins.length > 0, all === true, isFiltered].filter(Boolean).length;
   if (ways !== 1)
@@ -107,12 +122,17 @@ async function selected(
       'choose dead letters in one way: by their origins, with --reason and --pattern, or with --all',
     );
   if (origins.length > 0) {
-    const messages = await Promise.all([...new Set(origins)].map((origin) => admin.message(origin)));
-    return messages.flatMap((message) => (message?.state === 'dead' ? [message.origin] : []));
+    const named = [...new Set(origins)];
+    const messages = await Promise.all(named.map((origin) => admin.message(origin)));
+    const there = messages.map((message) => (message?.state === 'dead' ? message.origin : undefined));
+    for (const [index, origin] of named.entries())
+      if (there[index] === undefined) note(`there is no dead letter ${origin} in the queue`);
+    const chosen = there.filter((origin) => origin !== undefined);
+    return { chosen, areAllThere: chosen.length === named.length };
   }
   const chosen: string[] = [];
   const options = { states: ['dead' as const], newest: ALL_LETTERS };
   for await (const { found } of admin.search({ pattern, reason }, options))
     chosen.push(...found.map(({ origin }) => origin));
-  return chosen.reverse();
+  return { chosen: chosen.reverse(), areAllThere: true };
 }

@@ -2,7 +2,7 @@ import { reasonToStay, type MoveResult, type StayReason } from '../../admin/move
 import type { MessageFilter } from '../../admin/message-search.js';
 import type { QueueAdmin } from '../../admin/queue-admin.js';
 import type { MessageState, QueueMessage } from '../../admin/queue-message.js';
-import { UsageError, type ExitCode } from '../exit.js';
+import { findingUnless, UsageError, type ExitCode } from '../exit.js';
 import { confirmed, withAdmin, type ChangeOptions, type ChangeReport } from '../session.js';
 
 export type MoveOptions = ChangeOptions &
@@ -49,7 +49,8 @@ export async function move(queue: string, ids: readonly string[], options: MoveO
       if (message && !reason) chosen.push(message.id);
       else if (reason) stays[reason] = (stays[reason] ?? 0) + 1;
     }
-    return confirmMove(admin, { ids: chosen, stays }, 'messages', options);
+    const code = await confirmMove(admin, { ids: chosen, stays }, 'messages', options);
+    return findingUnless(stays.gone === undefined, code);
   });
 }
 
