@@ -1,3 +1,4 @@
+import { runInNewContext } from 'node:vm';
 import { Controller } from '@nestjs/common';
 import { Ctx, MessagePattern, Payload } from '@nestjs/microservices';
 import { lastValueFrom } from 'rxjs';
@@ -169,9 +170,20 @@ describe('a record refuses', () => {
     [{ n: 1 }, 'header "n" must be a string, got 1'],
     [[], 'headers must be an object of strings, got an array of 0'],
     [null, 'headers must be an object of strings, got null'],
+    [new Map([['tenant', 'blue']]), 'headers must be a plain object of strings, got an instance of Map'],
+    [
+      new Headers({ tenant: 'blue' }),
+      'headers must be a plain object of strings, got an instance of Headers',
+    ],
   ])('the headers %j', (headers, message) => {
     const record = new ElkMqRecordBuilder({});
     expect(() => record.setHeaders(headers as never)).toThrow(message);
+  });
+
+  it('no headers without a prototype, or of another realm', () => {
+    const other = runInNewContext('({ tenant: "blue" })') as Record<string, string>;
+    for (const headers of [other, Object.assign(Object.create(null) as object, { tenant: 'blue' })])
+      expect(new ElkMqRecordBuilder({}).setHeaders(headers).build().headers).toEqual({ tenant: 'blue' });
   });
 
   it.each([[0], [-1], [65_535_001], [NaN], ['1s']])('the timeout %s', (timeout) => {
