@@ -6,6 +6,7 @@ import { catchError, lastValueFrom, type Observable } from 'rxjs';
 import { ElkMqClient, ElkMqModule, ElkMqServer, type ElkMqClientOptions } from 'nestjs-elkmq';
 import { type ElkMqClientOptionsFactory } from 'nestjs-elkmq';
 import { describe, expect, it } from 'vitest';
+import { thrownBy } from '../support/calls.js';
 import { deadLettersOf, events, logs, moduleOf, requests, startApp, startClient } from '../support/nest.js';
 import { closing, keysOf, newQueueName, rejection, until, url } from '../support/queue.js';
 
@@ -121,6 +122,26 @@ describe('clients', () => {
     const context = closing(await NestFactory.createApplicationContext(TestModule));
     expect(context.get(CheckoutModule)).toBeDefined();
     expect(context.select(CheckoutModule).get(Checkout).orders).toBeInstanceOf(ElkMqClient);
+  });
+
+  it.each([
+    [[{ queue: 'orders' }], 'each client must have a name, a string or a symbol, got undefined'],
+    [
+      { clients: [{ queue: 'orders', name: '' }] },
+      'each client must have a name, a string or a symbol, got ""',
+    ],
+    [[undefined], 'each client must have a name, a string or a symbol, got undefined'],
+    [undefined, 'the clients must be an array, or an object of clients and isGlobal, got undefined'],
+    [
+      { name: 'ORDERS', queue: 'orders' },
+      'the clients must be an array, or an object of clients and isGlobal, got an object',
+    ],
+  ])('without a name are refused at once: %j', (clients, message) => {
+    for (const register of ['register', 'registerAsync'] as const)
+      expect(thrownBy(() => ElkMqModule[register](clients as never))).toMatchObject({
+        code: 'INVALID_OPTION',
+        message,
+      });
   });
 
   it('without a way to make their options are refused at once', () => {

@@ -22,6 +22,12 @@ describe('wrong options are refused, with the option, its value and what is acce
     ],
     [{ queue, redis: { keyPrefix: 'app:' } }, 'keyPrefix must not be set, got "app:"'],
     [{ queue, url, redis: {} }, 'url and redis must not both be given'],
+    [{ queue, serializer: {} }, 'serializer must have the method serialize, got an object'],
+    [{ queue, serializer: 'x' }, 'serializer must have the method serialize, got "x"'],
+    [
+      { queue, deserializer: { serialize: () => 1 } },
+      'deserializer must have the method deserialize, got an object',
+    ],
     [{ queue, maxPayloadBytes: 0 }, 'maxPayloadBytes must be a whole number from 1 to 2147483647, got 0'],
   ];
   const client: [options: unknown, message: string | RegExp][] = [

@@ -10,7 +10,7 @@ import {
 import { ClientsModule, type ClientsModuleAsyncOptions } from '@nestjs/microservices';
 import { ApplicationConfig, ModulesContainer } from '@nestjs/core';
 import { InvalidOptionError } from 'elkmq';
-import { formatValue } from 'elkmq/internal';
+import { formatValue, readMember } from 'elkmq/internal';
 import { ElkMqClient } from './client/elk-mq.client.js';
 import { ElkMqErrorInterceptor } from './server/elk-mq.error-interceptor.js';
 import { hasBrand, SERVER } from './brands.js';
@@ -92,7 +92,10 @@ export class ElkMqModule implements OnModuleDestroy {
     await Promise.all([...this.#servers].map((server) => server.close()));
   }
 
-  /** Provides clients: `ElkMqModule.register([{ name: 'ORDERS', queue: 'orders', url: 'redis://…' }])`. */
+  /**
+   * Provides clients: `ElkMqModule.register([{ name: 'ORDERS', queue: 'orders', url: 'redis://…' }])`.
+   * @throws {InvalidOptionError} when a client has no name
+   */
   static register(clients: ElkMqClients<ElkMqClientProvider>): DynamicModule {
     const { list, isGlobal } = listOf(clients);
     return providing(
@@ -105,7 +108,7 @@ export class ElkMqModule implements OnModuleDestroy {
 
   /**
    * Provides clients whose options come from a factory.
-   * @throws {InvalidOptionError} when a client has none of `useFactory`, `useClass` and `useExisting`
+   * @throws {InvalidOptionError} when a client has no name, or none of `useFactory`, `useClass` and `useExisting`
    */
   static registerAsync(clients: ElkMqClients<ElkMqClientAsyncProvider>): DynamicModule {
     const { list, isGlobal } = listOf(clients);
@@ -141,8 +144,23 @@ function providing(clients: DynamicModule): DynamicModule {
   return { module: ElkMqModule, imports: [clients], exports: [clients] };
 }
 
-function listOf<Provider>(clients: ElkMqClients<Provider>): { list: Provider[]; isGlobal: boolean } {
-  return Array.isArray(clients)
-    ? { list: clients, isGlobal: false }
-    : { list: clients.clients, isGlobal: clients.isGlobal ?? false };
+/** @throws {InvalidOptionError} */
+function listOf<Provider extends { name: string | symbol }>(
+  given: ElkMqClients<Provider>,
+): { list: Provider[]; isGlobal: boolean } {
+  const list: unknown = Array.isArray(given) ? given : readMember(given, 'clients');
+  if (!Array.isArray(list)) {
+    throw new InvalidOptionError(
+      `the clients must be an array, or an object of clients and isGlobal, got ${formatValue(given)}`,
+    );
+  }
+  for (const client of list) {
+    const name = readMember(client, 'name');
+    if ((typeof name === 'string' && name !== '') || typeof name === 'symbol') continue;
+    throw new InvalidOptionError(
+      `each client must have a name, a string or a symbol, got ${formatValue(name)}`,
+    );
+  }
+  const isGlobal = !Array.isArray(given) && (given.isGlobal ?? false);
+  return { list: list as Provider[], isGlobal };
 }

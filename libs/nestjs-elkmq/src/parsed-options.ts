@@ -7,6 +7,7 @@ import {
   parseInteger,
   parseMembers,
   parseMilliseconds,
+  readMember,
   RedisSource,
   refuseUnknown,
 } from 'elkmq/internal';
@@ -136,6 +137,8 @@ function commonOptions(owner: string, given: ElkMqOptions & Address, known: read
     );
   }
   refuseUnknown(owner, given, known);
+  checkMethod(given, 'serializer', 'serialize');
+  checkMethod(given, 'deserializer', 'deserialize');
   if (given.url !== undefined && given.redis !== undefined) {
     throw new InvalidOptionError('url and redis must not both be given');
   }
@@ -148,4 +151,11 @@ function commonOptions(owner: string, given: ElkMqOptions & Address, known: read
     telemetry: parseTelemetry(given.telemetry),
     maxPayloadBytes: parseInteger('maxPayloadBytes', given.maxPayloadBytes, DEFAULTS.maxPayloadBytes, 1),
   };
+}
+
+/** Checks that an option is an object with a method: otherwise each message would fail. */
+function checkMethod(options: object, name: string, method: string): void {
+  const given = readMember(options, name);
+  if (given === undefined || typeof readMember(given, method) === 'function') return;
+  throw new InvalidOptionError(`${name} must have the method ${method}, got ${formatValue(given)}`);
 }
