@@ -19,7 +19,7 @@ export { parseDeduplication } from './model/deduplication.js';
 export type { Deduplication } from './model/deduplication.js';
 export { backoff } from './model/backoff.js';
 export type { Backoff } from './model/backoff.js';
-export { callListener } from './model/call-listener.js';
+export { callListener } from './model/listener.js';
 export { decodeEvent, textOf, valueOf } from './model/codec.js';
 export { nameOfMessage } from './model/entry.js';
 export { checkGivenOptions } from './model/given-options.js';

@@ -63,8 +63,8 @@ export type ElkMqClients<Provider> =
  * use is destroyed. Without it, Nest calls `onModuleDestroy` everywhere first and closes the servers later,
  * when a signal ends the application or when the application is a hybrid one.
  *
- * The module also puts `ElkMqErrorInterceptor` around all handlers and other interceptors, so that dead letters
- * and `retry.when` get the error that was thrown. A hybrid application needs this for it:
+ * The module also puts `ElkMqErrorInterceptor` around all handlers and other interceptors, so that dead
+ * letters and `retry.when` get the error that was thrown. A hybrid application needs this for it:
  * `connectMicroservice(…, { inheritAppConfig: true })`.
  */
 @Module({})
@@ -75,8 +75,8 @@ export class ElkMqModule implements OnModuleDestroy {
     @Inject(ModulesContainer) modules: ModulesContainer,
     @Inject(ApplicationConfig) config: ApplicationConfig,
   ) {
-    // Nest adds each APP_INTERCEPTOR later, when it has made all modules. So this one is outside of them, and sees
-    // what they throw.
+    // Nest adds each APP_INTERCEPTOR later, when it has made all modules. So this one is outside of them, and
+    // sees what they throw.
     const present = config.getGlobalInterceptors();
     if (!present.some((interceptor) => interceptor instanceof ElkMqErrorInterceptor))
       config.addGlobalInterceptor(new ElkMqErrorInterceptor());
@@ -108,7 +108,8 @@ export class ElkMqModule implements OnModuleDestroy {
 
   /**
    * Provides clients whose options come from a factory.
-   * @throws {InvalidOptionError} when a client has no name, or none of `useFactory`, `useClass` and `useExisting`
+   * @throws {InvalidOptionError} when a client has no name, or none of `useFactory`, `useClass` and
+   * `useExisting`
    */
   static registerAsync(clients: ElkMqClients<ElkMqClientAsyncProvider>): DynamicModule {
     const { list, isGlobal } = listOf(clients);

@@ -72,8 +72,8 @@ function countOf(change: (admin: QueueAdmin) => Promise<number>) {
 }
 
 /**
- * Makes a change, and tells the action log and `audit` of it, also when it fails. `identify` is asked before, so
- * its error leaves everything as it is. An error of `audit` comes too late for that, and is a warning.
+ * Makes a change, and tells the action log and `audit` of it, also when it fails. `identify` is asked before,
+ * so its error leaves everything as it is. An error of `audit` comes too late for that, and is a warning.
  */
 async function makeChange<T extends { readonly count: number }>(
   call: ApiCall,

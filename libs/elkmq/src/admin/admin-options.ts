@@ -14,8 +14,8 @@ export interface QueueAdminOptions {
   readonly partitions?: number | undefined;
   /**
    * Is called after each change that this admin has made. The change is not undone, so an error of the audit
-   * does not fail it: what the audit throws or rejects with becomes a warning of the process. Nobody waits for
-   * a promise that it returns.
+   * does not fail it: what the audit throws or rejects with becomes a warning of the process. Nobody waits
+   * for a promise that it returns.
    */
   readonly audit?: ((change: QueueChange) => void) | undefined;
 }

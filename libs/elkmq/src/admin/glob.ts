@@ -1,8 +1,8 @@
 /**
- * Makes a function that says whether a text matches a pattern, in which each `*` stands for any characters. The
- * parts between the stars are looked for from left to right, and each is taken where it is first. No later
- * place could match more, so the search never goes back: its time grows with the text, and not with the ways
- * to divide it among the stars.
+ * Makes a function that says whether a text matches a pattern, in which each `*` stands for any characters.
+ * The parts between the stars are looked for from left to right, and each is taken where it is first. No
+ * later place could match more, so the search never goes back: its time grows with the text, and not with the
+ * ways to divide it among the stars.
  */
 export function globOf(pattern: string): (text: string) => boolean {
   const [first = '', ...between] = pattern.split('*');

@@ -1,5 +1,5 @@
 import type { DeadLetterFilter } from '../dead-letters/filter.js';
-import { callListener } from '../model/call-listener.js';
+import { callListener } from '../model/listener.js';
 import { ConnectionError, InvalidOptionError } from '../model/errors.js';
 import { checkGivenOptions } from '../model/given-options.js';
 import { QueueKeys } from '../model/keys.js';

@@ -12,8 +12,8 @@ export const EXIT = {
   /** All is well. */
   fine: 0,
   /**
-   * A limit is exceeded, the doctor has found an error or a warning, what was asked for is not there, a request
-   * was not answered, or a signal has ended the command early.
+   * A limit is exceeded, the doctor has found an error or a warning, what was asked for is not there, a
+   * request was not answered, or a signal has ended the command early.
    */
   finding: 1,
   /** The command was not understood, or it was not confirmed. */

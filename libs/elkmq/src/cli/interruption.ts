@@ -5,8 +5,8 @@ import { note } from './output.js';
 class InterruptedError extends Error {}
 
 /**
- * Runs a command that has to clear away what it leaves in Redis, also when Ctrl-C or SIGTERM ends it. A second
- * signal ends the process at once.
+ * Runs a command that has to clear away what it leaves in Redis, also when Ctrl-C or SIGTERM ends it. A
+ * second signal ends the process at once.
  * @param run gets a promise that rejects at the first signal
  */
 export async function untilSignal(

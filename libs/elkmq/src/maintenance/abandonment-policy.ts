@@ -20,8 +20,8 @@ import type { Unrenewed } from './recoverer.js';
 
 /**
  * Decides on a message that is given up. With `at-least-once` it goes back to the queue as another attempt,
- * unless too many workers have gone with it, or its caller has had a part of the answer. Otherwise it ends among
- * the dead letters, and a caller that waits is notified.
+ * unless too many workers have gone with it, or its caller has had a part of the answer. Otherwise it ends
+ * among the dead letters, and a caller that waits is notified.
  */
 export class AbandonmentPolicy {
   readonly #context: QueueContext;

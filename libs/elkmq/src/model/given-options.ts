@@ -2,8 +2,8 @@ import { InvalidOptionError } from './errors.js';
 import { formatValue, refuseUnknown } from './options.js';
 
 /**
- * Checks that the options of a class or a call are an object, and that each of them is known. A misspelt option
- * would have no effect.
+ * Checks that the options of a class or a call are an object, and that each of them is known. A misspelt
+ * option would have no effect.
  * @param owner the class or the call, for the error
  * @throws {InvalidOptionError}
  */

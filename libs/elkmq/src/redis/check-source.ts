@@ -31,8 +31,8 @@ export function checkUrl(url: string): void {
 }
 
 /**
- * Whether ioredis reads the URL in another way than `URL` does, which forgives more. White space at an end, or
- * a scheme without slashes, becomes a part of a path. `REDISS://` would connect without TLS.
+ * Whether ioredis reads the URL in another way than `URL` does, which forgives more. White space at an end,
+ * or a scheme without slashes, becomes a part of a path. `REDISS://` would connect without TLS.
  */
 function isReadOtherwise(url: string): boolean {
   const hasStraySpace = url.trim() !== url || /[\t\n\r]/.test(url);

@@ -160,9 +160,9 @@ export class Delivery implements Settlable {
   }
 
   /**
-   * Others have given up the attempt. Its values are stopped when another worker sends them anew, and when they
-   * had begun, because the rest reaches nobody. Otherwise nobody else has the message: the handler goes on, and
-   * its late success takes the message out of the dead letters.
+   * Others have given up the attempt. Its values are stopped when another worker sends them anew, and when
+   * they had begun, because the rest reaches nobody. Otherwise nobody else has the message: the handler goes
+   * on, and its late success takes the message out of the dead letters.
    */
   lose(reason: Error): void {
     if (this.#outcome) return;

@@ -91,9 +91,9 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
   }
 
   /**
-   * Adds a handler, and warns when a pattern has two and one of them is for requests. Nest calls only the last
-   * request handler, for events too, and does not warn. Several event handlers of a pattern become one, because
-   * Nest's way to join them does not wait for all of them.
+   * Adds a handler, and warns when a pattern has two and one of them is for requests. Nest calls only the
+   * last request handler, for events too, and does not warn. Several event handlers of a pattern become one,
+   * because Nest's way to join them does not wait for all of them.
    */
   override addHandler(
     pattern: unknown,

@@ -127,7 +127,9 @@ export function callHandler(
   }
 }
 
-/** Unsubscribes from the values of a handler. Its caller is not the handler, so an error must not reach it. */
+/**
+ * Unsubscribes from the values of a handler. Its caller is not the handler, so an error must not reach it.
+ */
 export function stopValues(values: Subscription, delivery: Delivery, log: (message: string) => void): void {
   try {
     values.unsubscribe();

@@ -61,8 +61,8 @@ export class Wildcards {
 }
 
 /**
- * Leaves out the further patterns of a method that one of its patterns matches already. Handlers of one pattern
- * stay: a class has one in each module that has the class among its controllers.
+ * Leaves out the further patterns of a method that one of its patterns matches already. Handlers of one
+ * pattern stay: a class has one in each module that has the class among its controllers.
  */
 function oncePerMethod(matching: readonly Wildcard[]): readonly Wildcard[] {
   const first = new Map<object, string>();
