@@ -206,6 +206,29 @@ describe.each([
   });
 });
 
+describe('one that never ends', () => {
+  const never = (): Promise<never> => new Promise(() => undefined);
+
+  it('as serializer of the client fails the call in time, and the client can be closed', async () => {
+    const options = { queue: newQueueName(), timeout: 50, enqueueTimeout: 60 };
+    const client = startClient({ ...options, serializer: { serialize: never } });
+    const late = (ms: number) => ({
+      code: 'ENQUEUE_FAILED',
+      message: `the event was not stored: its serializer did not end within ${String(ms)} ms`,
+    });
+    expect(await rejection(lastValueFrom(client.send('a', 1)))).toMatchObject(late(50));
+    expect(await rejection(lastValueFrom(client.emit('a', 1)))).toMatchObject(late(60));
+    await client.close();
+  });
+
+  it('as deserializer of the client fails the call in time', async () => {
+    const queue = newQueueName();
+    await startApp(moduleOf(requests({ echo: (data: unknown) => data })), { queue });
+    const client = startClient({ queue, timeout: 1_000, deserializer: { deserialize: never } });
+    expect(await rejection(lastValueFrom(client.send('echo', 1)))).toMatchObject({ code: 'TIMEOUT_EXPIRED' });
+  });
+});
+
 it('a serializer of the client may answer the text of the payload, for a reader of another kind', async () => {
   const queue = newQueueName();
   await startApp(moduleOf(requests({ echo: (data: unknown) => data })), { queue });

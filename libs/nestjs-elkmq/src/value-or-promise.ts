@@ -13,6 +13,22 @@ export function whenFulfilled<T, R>(
 }
 
 /**
+ * The promise, which is given up when it takes longer than `ms`.
+ * @param overdue makes the error then
+ */
+export function givenUpAfter<T>(promise: Promise<T>, ms: number, overdue: () => Error): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const tooLong = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => {
+      reject(overdue());
+    }, ms);
+  });
+  return Promise.race([promise, tooLong]).finally(() => {
+    clearTimeout(timer);
+  });
+}
+
+/**
  * Runs a step: now, or when the step before it has ended. An error of the step goes to `failed`.
  * @param before the result of the step before; `undefined` when it has ended
  * @returns a promise of the end of this step, which never rejects; `undefined` when it has ended

@@ -44,14 +44,16 @@ export class OutgoingMessages {
   /** @returns a function that ends the request */
   request(packet: ReadPacket, callback: (packet: WritePacket) => void): () => void {
     const sending = this.#watched(packet, true);
-    const packets = new ReplyPackets(this.#deserializer, callback, sending);
+    const { timeout } = this.#options;
+    const packets = new ReplyPackets(this.#deserializer, callback, sending, timeout);
+    const patienceMs = Math.min(timeout, this.#options.sending.enqueueTimeout);
     let cancel: (() => void) | undefined;
     let isCancelled = false;
     const start = (written: OutgoingPacket): void => {
       if (!isCancelled) cancel = this.#request(written, packets);
     };
     void runStep(
-      () => whenFulfilled(this.#packets.write(packet, sending?.headers), start),
+      () => whenFulfilled(this.#packets.write(packet, patienceMs, sending?.headers), start),
       (error) => {
         packets.failed(error);
       },
@@ -81,7 +83,11 @@ export class OutgoingMessages {
         const event = new ServiceEvent(wholeSeconds(timeout), action, payload);
         this.#requester().store(event, written, stored, failed);
       };
-      void runStep(() => whenFulfilled(this.#packets.write(packet, sending?.headers), store), failed);
+      const { enqueueTimeout } = this.#options.sending;
+      void runStep(
+        () => whenFulfilled(this.#packets.write(packet, enqueueTimeout, sending?.headers), store),
+        failed,
+      );
     });
   }
 

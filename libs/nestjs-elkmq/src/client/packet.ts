@@ -1,9 +1,9 @@
 import type { ProducerSerializer, ReadPacket } from '@nestjs/microservices';
-import { InvalidEventError, JsonDumpError } from 'elkmq';
+import { EnqueueError, InvalidEventError, JsonDumpError } from 'elkmq';
 import { type Deduplication, formatValue, toJson } from 'elkmq/internal';
 import { hasBrand, RECORD } from '../brands.js';
 import type { ElkMqRecord } from '../message-options.js';
-import { whenFulfilled, type ValueOrPromise } from '../value-or-promise.js';
+import { givenUpAfter, whenFulfilled, type ValueOrPromise } from '../value-or-promise.js';
 
 /** A Nest packet in the form that the queue stores. */
 export interface OutgoingPacket {
@@ -38,11 +38,16 @@ export class OutgoingPackets {
   /**
    * Returns a promise only when the serializer does, or has not ended for an earlier message. Messages with
    * an ordering key come in the order of the calls.
+   * @param patienceMs the time that a serializer may take, if it is asynchronous
    * @param extraHeaders are added to the headers of the record, which win
    * @throws {InvalidEventError} when the pattern cannot be one
    * @throws {JsonDumpError} when the data cannot be written as JSON
    */
-  write(packet: Packet, extraHeaders?: Record<string, string>): ValueOrPromise<OutgoingPacket> {
+  write(
+    packet: Packet,
+    patienceMs: number,
+    extraHeaders?: Record<string, string>,
+  ): ValueOrPromise<OutgoingPacket> {
     const action = this.normalise(packet.pattern);
     if (typeof action !== 'string' || action === '') {
       throw new InvalidEventError(
@@ -54,10 +59,12 @@ export class OutgoingPackets {
     const headers = extraHeaders ? { ...extraHeaders, ...record?.headers } : record?.headers;
     const fields = headers || metadata ? fieldsOf(headers, metadata) : NO_FIELDS;
     const plain = record ? { ...packet, data: record.data } : packet;
-    const written = whenFulfilled(
-      this.serializer.serialize(plain as never, record) as unknown,
-      (serialized) => outgoing(action, serialized, fields, record),
-    );
+    const serialized: unknown = this.serializer.serialize(plain as never, record);
+    const inTime =
+      serialized instanceof Promise
+        ? serializedWithin(serialized, Math.min(record?.timeout ?? Infinity, patienceMs))
+        : serialized;
+    const written = whenFulfilled(inTime, (text) => outgoing(action, text, fields, record));
     const hasTurn = record?.orderingKey !== undefined && (this.#keyed ?? written) instanceof Promise;
     return hasTurn ? this.#inTurn(written) : written;
   }
@@ -74,6 +81,11 @@ export class OutgoingPackets {
     });
     return turn;
   }
+}
+
+function serializedWithin(serialized: Promise<unknown>, ms: number): Promise<unknown> {
+  const why = `the event was not stored: its serializer did not end within ${String(ms)} ms`;
+  return givenUpAfter(serialized, ms, () => new EnqueueError(why));
 }
 
 function outgoing(

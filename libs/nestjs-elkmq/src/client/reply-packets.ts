@@ -1,8 +1,9 @@
 import { AsyncResource } from 'node:async_hooks';
 import type { ProducerDeserializer, WritePacket } from '@nestjs/microservices';
+import { TimeoutExpiredError } from 'elkmq';
 import { decodeEvent, type ReplyListener, valueOf } from 'elkmq/internal';
 import type { ElkMqSendObserver } from '../instrumentation.js';
-import { runStep, whenFulfilled, type ValueOrPromise } from '../value-or-promise.js';
+import { givenUpAfter, runStep, whenFulfilled, type ValueOrPromise } from '../value-or-promise.js';
 
 /**
  * Hands the replies to one request to Nest, in the order in which they come. When a deserializer is
@@ -17,6 +18,8 @@ export class ReplyPackets extends AsyncResource implements ReplyListener {
     private readonly deserializer: ProducerDeserializer,
     private readonly callback: (packet: WritePacket) => void,
     private readonly sending: ElkMqSendObserver | undefined,
+    /** The time that a deserializer may take for one reply, if it is asynchronous, ms. */
+    private readonly patienceMs: number,
   ) {
     super('ElkMqRequest');
   }
@@ -41,9 +44,17 @@ export class ReplyPackets extends AsyncResource implements ReplyListener {
   }
 
   #read(body: unknown, last: boolean): ValueOrPromise<void> {
-    return whenFulfilled(this.deserializer.deserialize(packetOf(body, last)), (packet) => {
-      this.#tell(packet, last);
+    const packet: ValueOrPromise<WritePacket> = this.deserializer.deserialize(packetOf(body, last));
+    const inTime = packet instanceof Promise ? this.#deserializedInTime(packet) : packet;
+    return whenFulfilled(inTime, (read) => {
+      this.#tell(read, last);
     });
+  }
+
+  #deserializedInTime(packet: Promise<WritePacket>): Promise<WritePacket> {
+    const ms = this.patienceMs;
+    const why = `the deserializer did not end within ${String(ms)} ms`;
+    return givenUpAfter(packet, ms, () => new TimeoutExpiredError(why));
   }
 
   #tell({ err, response, isDisposed = false }: WritePacket, last: boolean): void {
