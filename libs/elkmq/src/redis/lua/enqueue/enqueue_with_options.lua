@@ -98,7 +98,7 @@ local function store_with_options(fields, text)
 end
 
 -- A message that Redis refuses must not take others with it, since some may be stored already.
-local ids, is_any_done, first_refusal, i = {}, false, nil, events_at
+local ids, is_any_done, first_reason, i = {}, false, nil, events_at
 while i <= #ARGV do
   local json, reply_to, options, length = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
   local last = i + 3 + length
@@ -118,16 +118,17 @@ while i <= #ARGV do
   if is_done then
     is_any_done = true
   else
-    first_refusal = first_refusal or id
+    -- Before version 7 Redis cannot raise an error that is a table, so errors are answers.
     local reason = type(id) == 'table' and id.err or id
+    first_reason = first_reason or reason
     -- The slot is moving. The client sends the batch again.
-    if string.find(reason, 'non local key', 1, true) then error(id, 0) end
+    if string.find(reason, 'non local key', 1, true) then return redis.error_reply(reason) end
     id = 'REFUSED ' .. string.gsub(reason, ',', ';')
   end
   ids[#ids + 1] = id
   i = last + 1
 end
-if not is_any_done then error(first_refusal, 0) end
+if not is_any_done then return redis.error_reply(first_reason) end
 
 if after >= 0 then redis.call('HSET', producer, 'ordered', batch) end
 
