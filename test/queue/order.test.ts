@@ -38,6 +38,18 @@ function gate(): { readonly opened: Promise<void>; open: () => void } {
   return { opened, open };
 }
 
+/** A handler of requests, which keeps the one named 'first' until the test lets it go on. */
+function askedInTurn() {
+  const seen: string[] = [];
+  const { opened, open } = gate();
+  const ask = async (name: string): Promise<string> => {
+    seen.push(name);
+    if (name === 'first') await opened;
+    return name;
+  };
+  return { seen, open, ask };
+}
+
 describe('messages of one ordering key', () => {
   it('are handled one at a time and in the order of their client, by any number of workers, with retries', async () => {
     const queue = newQueueName();
@@ -204,13 +216,7 @@ describe('messages of one ordering key', () => {
     ],
   ])('are not handled when their caller has gone before it was their turn%s', async (_also, configure) => {
     const queue = newQueueName();
-    const seen: string[] = [];
-    const { opened, open } = gate();
-    const ask = async (name: string): Promise<string> => {
-      seen.push(name);
-      if (name === 'first') await opened;
-      return name;
-    };
+    const { seen, open, ask } = askedInTurn();
     await startApp(moduleOf(requests({ ask })), { queue, concurrency: 10 });
     const client = startClient({ queue });
     const [first, third] = [
@@ -233,13 +239,7 @@ describe('messages of one ordering key', () => {
 
   it('are not handled after their caller was told that its time is over', async () => {
     const queue = newQueueName();
-    const seen: string[] = [];
-    const { opened, open } = gate();
-    const ask = async (name: string): Promise<string> => {
-      seen.push(name);
-      if (name === 'first') await opened;
-      return name;
-    };
+    const { seen, open, ask } = askedInTurn();
     await startApp(moduleOf(requests({ ask })), { queue, concurrency: 10 });
     const client = startClient({ queue });
     const first = firstValueFrom(client.send('ask', keyed('k', 'first').build()));

@@ -86,7 +86,7 @@ describe('an option that is not accepted', () => {
       ],
       [
         () => topic.publish(event, { deduplication: null as never }),
-        'deduplication takes an object of options (key, window), got null',
+        'deduplication must be { key, window }, got null',
       ],
       [
         () => topic.publish(event, { deduplication: { key: 'k', windw: 5 } as never }),

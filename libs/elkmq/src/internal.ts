@@ -22,7 +22,6 @@ export type { Backoff } from './model/backoff.js';
 export { callListener } from './model/listener.js';
 export { decodeEvent, textOf, valueOf } from './model/codec.js';
 export { nameOfMessage } from './model/entry.js';
-export { checkGivenOptions } from './model/given-options.js';
 export { headersOf, readStrings } from './model/headers.js';
 export { toJson } from './model/json.js';
 export { QueueKeys } from './model/keys.js';
@@ -35,6 +34,7 @@ export {
   parseQueueName,
   formatValue,
   parseInteger,
+  checkGivenOptions,
   refuseUnknown,
 } from './model/options.js';
 export { parseOrderingKey } from './model/ordering-key.js';

@@ -1,14 +1,12 @@
 import { RECORD } from './brands.js';
-import { InvalidOptionError } from 'elkmq';
 import {
-  formatValue,
   headersOf,
   MAX_DELAY_MS,
   MAX_TIMEOUT_SECONDS,
   parseDeduplication,
+  parseMembers,
   parseMilliseconds,
   parseOrderingKey,
-  refuseUnknown,
   type Deduplication,
 } from 'elkmq/internal';
 
@@ -57,11 +55,7 @@ export class ElkMqRecord<T = unknown> {
 }
 
 function deduplicationOf(given: unknown): Deduplication {
-  if (typeof given !== 'object' || given === null) {
-    throw new InvalidOptionError(`deduplication must be { key, window }, got ${formatValue(given)}`);
-  }
-  refuseUnknown('deduplication', given, ['key', 'window']);
-  const { key, window } = given as Record<string, unknown>;
+  const { key, window } = parseMembers('deduplication', given, ['key', 'window']);
   return parseDeduplication(key, window);
 }
 

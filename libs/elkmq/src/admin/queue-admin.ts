@@ -1,9 +1,14 @@
 import type { DeadLetterFilter } from '../dead-letters/filter.js';
 import { callListener } from '../model/listener.js';
 import { ConnectionError, InvalidOptionError } from '../model/errors.js';
-import { checkGivenOptions } from '../model/given-options.js';
 import { QueueKeys } from '../model/keys.js';
-import { DEFAULTS, formatValue, parseMilliseconds, parseQueueName } from '../model/options.js';
+import {
+  checkGivenOptions,
+  DEFAULTS,
+  formatValue,
+  parseMilliseconds,
+  parseQueueName,
+} from '../model/options.js';
 import { checkPartitions } from '../model/partitions.js';
 import type { ServiceEvent } from '../model/service-event.js';
 import { messageOf } from '../model/thrown.js';

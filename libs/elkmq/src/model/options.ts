@@ -64,6 +64,21 @@ export function refuseUnknown(owner: string, given: object, known: readonly stri
 }
 
 /**
+ * Checks that the options of a class or a call are an object with no others than these. A misspelt one would
+ * have no effect.
+ * @param owner the class or the call, for the error
+ * @throws {InvalidOptionError}
+ */
+export function checkGivenOptions(owner: string, given: unknown, known: readonly string[]): void {
+  if (!isObject(given)) {
+    throw new InvalidOptionError(
+      `${owner} takes an object of options (${listOf(known)}), got ${formatValue(given)}`,
+    );
+  }
+  refuseUnknown(owner, given, known);
+}
+
+/**
  * Checks that an option is an object with no other members than these. A misspelt one would have no effect.
  * @param owner the name of the option, for the error
  * @param other what the option may be in place of an object, for the error
@@ -75,12 +90,16 @@ export function parseMembers<Name extends string>(
   known: readonly Name[],
   other?: string,
 ): Partial<Record<Name, unknown>> {
-  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
+  if (!isObject(given)) {
     const accepted = `${other === undefined ? '' : `${other} or `}{ ${listOf(known)} }`;
     throw new InvalidOptionError(`${owner} must be ${accepted}, got ${formatValue(given)}`);
   }
   refuseUnknown(owner, given, known);
   return given;
+}
+
+function isObject(given: unknown): given is object {
+  return typeof given === 'object' && given !== null && !Array.isArray(given);
 }
 
 function listOf(names: readonly string[]): string {

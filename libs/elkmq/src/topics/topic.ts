@@ -1,8 +1,14 @@
 import { ConnectionError, EnqueueError, InvalidEventError, InvalidOptionError } from '../model/errors.js';
 import { headerFields } from '../model/headers.js';
-import { checkGivenOptions } from '../model/given-options.js';
 import { parseListener } from '../model/listener.js';
-import { formatValue, MAX_DELAY_MS, parseBoolean, parseMilliseconds } from '../model/options.js';
+import {
+  checkGivenOptions,
+  formatValue,
+  MAX_DELAY_MS,
+  parseBoolean,
+  parseMilliseconds,
+  parseMembers,
+} from '../model/options.js';
 import { parseOrderingKey } from '../model/ordering-key.js';
 import { ServiceEvent } from '../model/service-event.js';
 import { topicPartitions, type TopicKeys } from '../model/topic-keys.js';
@@ -264,8 +270,8 @@ export class Topic {
 
 function deduplicationOf(given: PublishOptions['deduplication']): Deduplication | undefined {
   if (given === undefined) return undefined;
-  checkGivenOptions('deduplication', given, ['key', 'window']);
-  return parseDeduplication(given.key, given.window);
+  const { key, window } = parseMembers('deduplication', given, ['key', 'window']);
+  return parseDeduplication(key, window);
 }
 
 async function named<T>(answer: Promise<T>, hint = ''): Promise<T> {
