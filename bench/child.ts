@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline';
 import type { Failure } from './parent.js';
 
 /** Connecting, compiling and closing come on top of the time that a command itself takes. */
-const PATIENCE_MS = 60_000;
+const TIMEOUT_MS = 60_000;
 
 /**
  * A process that this one has started. It says when it is ready, answers one command at a time, and ends when its
@@ -66,7 +66,7 @@ export class Child<Command extends object, Answer> {
     child: Child<Command, Answer>,
   ): Promise<Child<Command, Answer>> {
     try {
-      await child.answer(PATIENCE_MS);
+      await child.answer(TIMEOUT_MS);
     } catch (error) {
       await child.stop();
       throw error;
@@ -81,7 +81,7 @@ export class Child<Command extends object, Answer> {
   ask(command: Command, durationMs: number): Promise<Answer> {
     if (this.process.connected) this.process.send(command);
     else this.process.stdin?.write(`${JSON.stringify(command)}\n`);
-    return this.answer(durationMs + PATIENCE_MS);
+    return this.answer(durationMs + TIMEOUT_MS);
   }
 
   /** Rejects when the process has ended. */
@@ -100,9 +100,9 @@ export class Child<Command extends object, Answer> {
   async stop(): Promise<void> {
     if (this.process.connected) this.process.disconnect();
     this.process.stdin?.end();
-    const outOfPatience = setTimeout(() => this.process.kill('SIGKILL'), PATIENCE_MS);
+    const overdue = setTimeout(() => this.process.kill('SIGKILL'), TIMEOUT_MS);
     const exit = await this.exit;
-    clearTimeout(outOfPatience);
+    clearTimeout(overdue);
     // Only said, not thrown: it would hide the error that may have led here.
     if (exit !== 'code 0' && !this.interrupt.aborted)
       console.error(`${this.name} did not end cleanly (${exit})`);

@@ -7,7 +7,7 @@ import { Rotation } from './rotation.js';
 const QUEUE = 'orders';
 const WORKERS = 2;
 /** How long what is still on its way at the end may take, ms. */
-const PATIENCE_MS = 30_000;
+const TIMEOUT_MS = 30_000;
 
 export interface CampaignOptions {
   readonly kind: Kind;
@@ -85,9 +85,9 @@ async function run(
     await rotated;
     // With the new password.
     traffic.send(client, to - 1);
-    await traffic.settled(PATIENCE_MS);
+    await traffic.settled(TIMEOUT_MS);
   }
-  const deadline = performance.now() + PATIENCE_MS;
+  const deadline = performance.now() + TIMEOUT_MS;
   let state = await client.state();
   while (state.waiting + state.running > 0 && performance.now() < deadline) {
     await sleep(50);
@@ -129,9 +129,9 @@ class Traffic {
     });
   }
 
-  /** Resolves when nothing is on its way, or after `patienceMs`. */
-  async settled(patienceMs: number): Promise<void> {
-    await Promise.race([Promise.all(this.#pending), sleep(patienceMs, undefined, { ref: false })]);
+  /** Resolves when nothing is on its way, or after `timeoutMs`. */
+  async settled(timeoutMs: number): Promise<void> {
+    await Promise.race([Promise.all(this.#pending), sleep(timeoutMs, undefined, { ref: false })]);
   }
 
   result(messages: number) {

@@ -98,9 +98,9 @@ export class Member {
   async stop(): Promise<void> {
     this.#isWanted = false;
     this.signal('SIGTERM');
-    const patience = setTimeout(() => this.signal('SIGKILL'), 60_000);
+    const overdue = setTimeout(() => this.signal('SIGKILL'), 60_000);
     await this.ended;
-    clearTimeout(patience);
+    clearTimeout(overdue);
   }
 
   async #live(): Promise<void> {

@@ -23,7 +23,7 @@ const GOOD = 25;
 /** Entries that may wait before more are written, and those that will when all is done. */
 const BACKLOG = 1_000;
 /** For the queue to come to rest in the end, ms. */
-const PATIENCE = 60_000;
+const TIMEOUT_MS = 60_000;
 /** No request waits for longer, ms. */
 const SLOW = 20_000;
 const HEAP_MIB = 200;
@@ -63,7 +63,7 @@ export async function besiege(
     const problems = await rest(redis, scene, stay);
     const seconds = (performance.now() - started) / 1_000;
 
-    const told = await worker.ask({}, PATIENCE);
+    const told = await worker.ask({}, TIMEOUT_MS);
     const { kinds, violations } = await verify(redis, QUEUE, written);
     const after = await snapshot(redis, (key) => known.has(key));
     violations.push(
@@ -119,7 +119,7 @@ async function makeScene(redis: Redis): Promise<Scene> {
 
 /** @throws when the worker does not get on any more */
 async function untilShort(redis: Redis, length: number): Promise<void> {
-  const deadline = performance.now() + PATIENCE;
+  const deadline = performance.now() + TIMEOUT_MS;
   while ((await redis.xlen(STREAM)) > length) {
     if (performance.now() > deadline)
       throw new Error('the worker does not get on: the stream stays as it is');
@@ -129,7 +129,7 @@ async function untilShort(redis: Redis, length: number): Promise<void> {
 
 /** Waits until nothing moves any more. @returns what did not come to rest */
 async function rest(redis: Redis, { clientId }: Scene, stay: number): Promise<string[]> {
-  const deadline = performance.now() + PATIENCE;
+  const deadline = performance.now() + TIMEOUT_MS;
   for (;;) {
     const [pending] = (await redis.xpending(STREAM, 'elkmq')) as [number];
     const due = await redis.zcount(`${QUEUE}(delayed)`, '-inf', Date.now() + 60_000);

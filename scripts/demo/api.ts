@@ -25,7 +25,7 @@ export interface Inspection {
 }
 
 /** Requests over a queue have failed long before that: something hangs. */
-const PATIENCE_MS = 120_000;
+const TIMEOUT_MS = 120_000;
 
 export async function postAudit(apiUrl: string, share: number, shares: number): Promise<AuditReport> {
   const response = await call(`${apiUrl}/audits`, {
@@ -56,7 +56,7 @@ export async function inspect(apiUrl: string, path: string): Promise<Inspection>
 
 async function call(url: string, init: RequestInit = {}): Promise<Response> {
   try {
-    return await fetch(url, { ...init, signal: AbortSignal.timeout(PATIENCE_MS) });
+    return await fetch(url, { ...init, signal: AbortSignal.timeout(TIMEOUT_MS) });
   } catch (error) {
     throw new Error(`No answer from ${url}.`, { cause: error });
   }

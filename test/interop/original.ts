@@ -86,14 +86,14 @@ class Original {
     return (await this.start<{ answered: number; problems: string[] }>(...args).output)[0];
   }
 
-  /** Takes events until none has come for `patience` seconds, or it is stopped. */
-  consumer(queue: string, patience: number): OriginalProcess<TakenByOriginal> {
-    return this.start('consume', url, queue, patience);
+  /** Takes events until none has come for `timeoutMs` seconds, or it is stopped. */
+  consumer(queue: string, timeoutMs: number): OriginalProcess<TakenByOriginal> {
+    return this.start('consume', url, queue, timeoutMs);
   }
 
   /** Does the same as `consumer`, and answers each request with its own payload. */
-  server(queue: string, patience: number): OriginalProcess<TakenByOriginal> {
-    return this.start('serve', url, queue, patience);
+  server(queue: string, timeoutMs: number): OriginalProcess<TakenByOriginal> {
+    return this.start('serve', url, queue, timeoutMs);
   }
 }
 

@@ -1,4 +1,4 @@
-import { ConnectionError, ElkMqServer, EventQueue, QueueAdmin, ServiceEvent } from 'nestjs-elkmq';
+import { ConnectionError, ElkMqServer, EventQueue, QueueAdmin, ServiceEvent, Topic } from 'nestjs-elkmq';
 import { describe, expect, it } from 'vitest';
 import { enqueueAsTheOriginal } from '../support/entries.js';
 import { newQueue } from '../support/event-queue.js';
@@ -55,6 +55,26 @@ describe('the state of a queue', () => {
     const [, event] = await queue.dequeue();
     await queue.enqueueResponse(ServiceEvent.responseTo(event, 'b', 'c'));
     expect(await queue.state()).toMatchObject({ waiting: 0 });
+  });
+
+  it('cannot be asked for with a timeout that is none', async () => {
+    const queue = newQueueName();
+    const admin = closing(new QueueAdmin(queue, url));
+    const server = new ElkMqServer({ queue, url });
+    await startApp(moduleOf(events({ work: () => undefined })), server);
+    const tellers = [newQueue(), closing(new Topic(newQueueName(), url)), startClient({ queue }), server];
+    const calls = [...tellers, admin].map((teller) => (timeout: number) => teller.state(timeout));
+    for (const call of [...calls, (timeout: number) => admin.workers(timeout)]) {
+      for (const [timeout, shown] of [
+        [-1, '-1'],
+        [Number.NaN, 'NaN'],
+        ['1s', '"1s"'],
+      ] as [number, string][])
+        expect(await rejection(call(timeout))).toMatchObject({
+          code: 'INVALID_OPTION',
+          message: `timeout must be a number of milliseconds from 1 to 2147483647, got ${shown}`,
+        });
+    }
   });
 
   it('fails with a ConnectionError when Redis does not answer in time, and when it is closed', async () => {

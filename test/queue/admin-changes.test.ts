@@ -41,6 +41,19 @@ describe('an admin', () => {
     });
   });
 
+  it.each([undefined, {}, { timeout: 60, action: 'a', payload: null }])(
+    'refuses to enqueue %j, which is no event',
+    async (event) => {
+      const queue = newQueueName();
+      const admin = closing(new QueueAdmin(queue, url));
+      expect(await rejection(admin.enqueue(event as unknown as ServiceEvent))).toMatchObject({
+        code: 'INVALID_EVENT',
+        message: expect.stringContaining('event must be a ServiceEvent, got ') as string,
+      });
+      expect(await keysOf(queue)).toEqual({});
+    },
+  );
+
   it.each([
     [
       'throws',

@@ -233,6 +233,9 @@ describe('the messages of a queue', () => {
         code: 'INVALID_OPTION',
       });
     expect(await rejection(admin.message('x'))).toMatchObject({ code: 'INVALID_OPTION' });
+    expect(await rejection(admin.messages('dead', { limt: 1 } as object))).toMatchObject({
+      message: 'messages has no option "limt"; it has after, limit',
+    });
   });
 });
 
@@ -317,13 +320,36 @@ describe('a search', () => {
     [{ until: Number.NaN }, 'until must be a time in ms since 1970, got NaN'],
     [{ text: 5 }, 'text must be a string, got 5'],
     [{ pattern: /x/ }, 'pattern must be a string, got an object'],
+    [{ header: 'tenant' }, 'header must be an object of strings, got "tenant"'],
+    [{ header: null }, 'header must be an object of strings, got null'],
+    [{ header: { tenant: 5 } }, 'header "tenant" must be a string, got 5'],
   ])('refuses the filter %j', async (filter, message) => {
     const search = adminOf(newQueueName()).search(filter as object);
+    expect(await rejection(search.next())).toMatchObject({ code: 'INVALID_OPTION', message });
+  });
+
+  it.each([
+    [{ newst: 10 }, 'search has no option "newst"; it has newest, states'],
+    [null, 'search takes an object of options (newest, states), got null'],
+    [
+      { states: 'dead' },
+      'states must be an array of states (running, waiting, ordered, delayed, dead), got "dead"',
+    ],
+    [{ states: ['done'] }, 'state must be one of waiting, ordered, running, delayed, dead, got "done"'],
+  ])('refuses the options %j', async (options, message) => {
+    const search = adminOf(newQueueName()).search({}, options as object);
     expect(await rejection(search.next())).toMatchObject({ code: 'INVALID_OPTION', message });
   });
 });
 
 describe('queues', () => {
+  it('cannot be asked for with an option that there is not', async () => {
+    expect(await rejection(queues(url, { limt: 1 } as object))).toMatchObject({
+      code: 'INVALID_OPTION',
+      message: 'queues has no option "limt"; it has credentials, limit, maxKeys, timeout',
+    });
+  });
+
   it('are found by what they hold, or by their workers', async () => {
     const server = await ownRedis();
     const client = clientOf(server);

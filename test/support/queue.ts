@@ -42,12 +42,12 @@ export function closing<T extends { close(): Promise<unknown> }>(resource: T): T
   return resource;
 }
 
-/** Waits until `condition` holds; fails after `patience` ms, which is a guard against hanging and fits a busy machine. */
-export async function until(condition: () => boolean | Promise<boolean>, patience = 60_000): Promise<void> {
-  const deadline = Date.now() + patience;
+/** Waits until `condition` holds; fails after `timeoutMs` ms, which is a guard against hanging and fits a busy machine. */
+export async function until(condition: () => boolean | Promise<boolean>, timeoutMs = 60_000): Promise<void> {
+  const deadline = Date.now() + timeoutMs;
   while (!(await condition())) {
     if (Date.now() > deadline)
-      throw new Error(`still not so after ${String(patience)} ms: ${condition.toString()}`);
+      throw new Error(`still not so after ${String(timeoutMs)} ms: ${condition.toString()}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }

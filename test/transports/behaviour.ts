@@ -26,7 +26,7 @@ export interface World {
   readonly connect: (address?: Address, options?: object) => Promise<ClientProxy>;
   readonly newAddress: () => Promise<Address>;
   /** The time to wait for a value that may not come, ms. It is short where no value is known to come. */
-  readonly patience: number;
+  readonly timeoutMs: number;
 }
 
 /** The behaviour of a transport that does something else. */
@@ -64,11 +64,11 @@ export function notes(prefix: string): string[] {
   return noted.filter((text) => text.startsWith(prefix));
 }
 
-/** All that an answer tells: its values, then `end`, or `{ error }`, or `nothing more` after `patience` ms. */
-export function heard(source: Observable<unknown>, patience = 60_000): Promise<unknown[]> {
+/** All that an answer tells: its values, then `end`, or `{ error }`, or `nothing more` after `timeoutMs` ms. */
+export function heard(source: Observable<unknown>, timeoutMs = 60_000): Promise<unknown[]> {
   return lastValueFrom(
     concat(source, of('end')).pipe(
-      timeout({ each: patience }),
+      timeout({ each: timeoutMs }),
       catchError((error: unknown) => of(error instanceof TimeoutError ? 'nothing more' : { error })),
       toArray(),
     ),
@@ -85,7 +85,7 @@ export function moduleOf(metadata: ModuleMetadata): DynamicModule {
 export function behaves(transport: TestedTransport, areas: readonly Area[]): void {
   const releases: (() => Promise<void>)[] = [];
   const closed = new Set<INestMicroservice>();
-  let world: Omit<World, 'patience'>;
+  let world: Omit<World, 'timeoutMs'>;
 
   const newAddress = async (until: (release: () => Promise<void>) => unknown): Promise<Address> => {
     const { address, release } = await transport.newAddress();
@@ -151,8 +151,8 @@ export function behaves(transport: TestedTransport, areas: readonly Area[]): voi
         const deviation = otherwise?.[transport.name];
         const how = deviation ? ` (no: ${deviation.says})` : '';
         it.runIf(exists?.() ?? true)(name + how, async () => {
-          const patience = deviation?.isSilence ? 1_000 : 60_000;
-          expect(await observe({ ...world, patience })).toEqual(deviation ? deviation.shows : expected);
+          const timeoutMs = deviation?.isSilence ? 1_000 : 60_000;
+          expect(await observe({ ...world, timeoutMs })).toEqual(deviation ? deviation.shows : expected);
         });
       }
     });

@@ -103,7 +103,7 @@ export const applications: Area = {
     },
     {
       name: 'two servers of one application have handlers of their own, by transport id',
-      async observe({ connect, newAddress, transport, patience }) {
+      async observe({ connect, newAddress, transport, timeoutMs }) {
         const [here, there] = [await newAddress(), await newAddress()];
         @Controller()
         class Both {
@@ -123,7 +123,9 @@ export const applications: Area = {
         app.connectMicroservice<MicroserviceOptions>(there.server({ transportId: OTHER }));
         await app.startAllMicroservices();
         const clients = [await connect(here), await connect(there)];
-        return (await Promise.all(clients.map((client) => heard(client.send('where', {}), patience)))).flat();
+        return (
+          await Promise.all(clients.map((client) => heard(client.send('where', {}), timeoutMs)))
+        ).flat();
       },
       expected: ['here', 'end', 'there', 'end'],
       otherwise: {
@@ -168,14 +170,14 @@ export const applications: Area = {
     },
     {
       name: 'app.close() lets running handlers finish, and their answers arrive',
-      async observe({ start, close, connect, newAddress, transport, patience }) {
+      async observe({ start, close, connect, newAddress, transport, timeoutMs }) {
         const address = await newAddress();
         const app = await start({ controllers: [Anywhere] }, address);
         const client = await connect(address);
         const before = notes('slow').length;
         let release: () => void = () => undefined;
         Anywhere.released = new Promise<void>((resolve) => (release = resolve));
-        const answer = heard(client.send('slow', {}), patience);
+        const answer = heard(client.send('slow', {}), timeoutMs);
         await until(() => notes('slow').length > before);
         const closed = close(app);
         // A transport that does not wait for its handlers has closed when the handler ends. One that waits has only
@@ -211,12 +213,12 @@ export const applications: Area = {
     },
     {
       name: 'what is sent while no server runs is handled by the next one',
-      async observe({ start, connect, newAddress, patience }) {
+      async observe({ start, connect, newAddress, timeoutMs }) {
         const address = await newAddress();
         const client = await connect(address);
         await heard(client.emit('one.for.all', 'early'));
         await start({ controllers: [Anywhere] }, address);
-        await until(() => notes('one for all: early').length > 0, patience).catch(() => undefined);
+        await until(() => notes('one for all: early').length > 0, timeoutMs).catch(() => undefined);
         return notes('one for all: early').length;
       },
       expected: 1,

@@ -90,7 +90,7 @@ async function changed(world: World, isAsync: boolean, where: 'server' | 'client
   const address = await world.newAddress();
   await world.start({ controllers: [Desk] }, address, where === 'server' ? changing(isAsync) : {});
   const client = await world.connect(address, where === 'client' ? changing(isAsync) : {});
-  return heard(client.send('ask.the.desk', 'x'), world.patience);
+  return heard(client.send('ask.the.desk', 'x'), world.timeoutMs);
 }
 
 export const clients: Area = {
@@ -136,9 +136,9 @@ export const clients: Area = {
     },
     {
       name: 'a request that is never answered fails by itself',
-      async observe({ connect, patience }) {
+      async observe({ connect, timeoutMs }) {
         const client = await connect(undefined, { timeout: 500 });
-        const [end] = await heard(client.send('never', {}), patience);
+        const [end] = await heard(client.send('never', {}), timeoutMs);
         return (end as { error?: { code?: unknown } }).error?.code ?? end;
       },
       expected: 'TIMEOUT_EXPIRED',

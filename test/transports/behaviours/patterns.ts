@@ -121,8 +121,8 @@ class Spaced {
 
 const send =
   (...patterns: unknown[]) =>
-  async ({ client, patience }: World): Promise<unknown[]> =>
-    Promise.all(patterns.map((pattern) => heard(client.send(pattern, 'data'), patience)));
+  async ({ client, timeoutMs }: World): Promise<unknown[]> =>
+    Promise.all(patterns.map((pattern) => heard(client.send(pattern, 'data'), timeoutMs)));
 const nobody = (pattern: string) =>
   new Error(`Empty response. There are no subscribers listening to that message ("${pattern}")`);
 const literal = {
@@ -214,9 +214,9 @@ export const patterns: Area = {
     },
     {
       name: "an event handler of 'stock.*' is called for each pattern that matches",
-      async observe({ client, patience }) {
+      async observe({ client, timeoutMs }) {
         await heard(client.emit('stock.low', 'low'));
-        await until(() => notes('any stock').length > 0, patience).catch(() => undefined);
+        await until(() => notes('any stock').length > 0, timeoutMs).catch(() => undefined);
         return notes('any stock');
       },
       expected: ['any stock: low'],

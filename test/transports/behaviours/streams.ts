@@ -97,9 +97,9 @@ export const streams: Area = {
     },
     {
       name: 'an Observable that nobody listens to any more is unsubscribed from',
-      async observe({ client, patience }) {
+      async observe({ client, timeoutMs }) {
         const first = await firstValueFrom(client.send<string>('endless', 'left behind'));
-        const ended = until(() => notes('left behind has ended').length > 0, patience);
+        const ended = until(() => notes('left behind has ended').length > 0, timeoutMs);
         return [first, await ended.then(() => 'unsubscribed').catch(() => 'it goes on')];
       },
       expected: ['left behind 0', 'unsubscribed'],

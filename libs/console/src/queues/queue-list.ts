@@ -28,7 +28,7 @@ export interface QueueNames {
 }
 
 /** The time that Redis may take for one call, ms. */
-const PATIENCE_MS = 10_000;
+const TIMEOUT_MS = 10_000;
 /** The minutes of the small chart in the list. */
 const MINUTES_IN_LIST = 60;
 /** The time for which the names that were found are used, ms: the search looks at all keys. */
@@ -49,7 +49,7 @@ export class QueueList {
     const { queues, redis, credentials } = this.#options;
     if (queues) return { names: [...queues].sort(), isComplete: true };
     if (!this.#names || Date.now() - this.#names.at > NAMES_AGE_MS) {
-      const promise = findQueues(redis, { credentials, timeout: PATIENCE_MS }).then((found) => ({
+      const promise = findQueues(redis, { credentials, timeout: TIMEOUT_MS }).then((found) => ({
         names: found.queues,
         isComplete: found.isComplete,
       }));
@@ -87,16 +87,16 @@ export class QueueList {
 
   /** The latest minutes of a queue, the earliest first. */
   async readRates(queue: string, minutes: number): Promise<MinuteRates[]> {
-    return this.#read(queue, (connection, partitions, patience) => {
-      const contexts = partitions.map((keys) => ({ connection, keys, patience }));
+    return this.#read(queue, (connection, partitions, timeoutMs) => {
+      const contexts = partitions.map((keys) => ({ connection, keys, timeoutMs }));
       return readAllLatestRates(contexts, minutes);
     });
   }
 
   async readTopic(topic: string): Promise<TopicState> {
     const { connection } = (this.#opened ??= this.#open());
-    const partitions = await readTopicPartitions(connection, topic, PATIENCE_MS);
-    return readTopicState(connection, partitions, PATIENCE_MS);
+    const partitions = await readTopicPartitions(connection, topic, TIMEOUT_MS);
+    return readTopicState(connection, partitions, TIMEOUT_MS);
   }
 
   async closeList(): Promise<void> {
@@ -105,11 +105,11 @@ export class QueueList {
 
   async #read<T>(
     queue: string,
-    read: (connection: Connection, partitions: readonly QueueKeys[], patience: number) => Promise<T>,
+    read: (connection: Connection, partitions: readonly QueueKeys[], timeoutMs: number) => Promise<T>,
   ): Promise<T> {
     const { source, connection } = (this.#opened ??= this.#open());
-    const partitions = await readPartitionKeys(connection, queue, source.isCluster, PATIENCE_MS);
-    return read(connection, partitions, PATIENCE_MS);
+    const partitions = await readPartitionKeys(connection, queue, source.isCluster, TIMEOUT_MS);
+    return read(connection, partitions, TIMEOUT_MS);
   }
 
   #open(): { source: RedisSource; connection: Connection } {

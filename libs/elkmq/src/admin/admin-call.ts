@@ -10,7 +10,7 @@ export interface AdminContext {
   readonly connection: Connection;
   readonly keys: QueueKeys;
   /** The time that Redis may take for one call, ms. */
-  readonly patience: number;
+  readonly timeoutMs: number;
 }
 
 /**
@@ -19,11 +19,11 @@ export interface AdminContext {
  * @throws {DequeueError} when Redis refuses
  */
 export async function callScript(
-  { connection, patience }: AdminContext,
+  { connection, timeoutMs }: AdminContext,
   call: ScriptCall,
   doubt?: Doubt,
 ): Promise<unknown> {
-  return refusalsNamed(callReliably(connection, call, patience, doubt));
+  return refusalsNamed(callReliably(connection, call, timeoutMs, doubt));
 }
 
 /**
@@ -32,11 +32,11 @@ export async function callScript(
  * @throws {DequeueError} when Redis refuses
  */
 export async function readCommand(
-  { connection, patience }: Omit<AdminContext, 'keys'>,
+  { connection, timeoutMs }: Omit<AdminContext, 'keys'>,
   command: string,
   args: (string | number)[],
 ): Promise<unknown> {
-  return refusalsNamed(reliably(connection, (client) => send(client, command, args), patience));
+  return refusalsNamed(reliably(connection, (client) => send(client, command, args), timeoutMs));
 }
 
 /** Turns a refusal of Redis into a `DequeueError`. */

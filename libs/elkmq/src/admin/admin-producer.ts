@@ -4,7 +4,7 @@ import { RateFlush } from '../context/rate-flush.js';
 import { encodeEvent } from '../model/codec.js';
 import { headerFields } from '../model/headers.js';
 import { checkGivenOptions, DEFAULTS, MAX_DELAY_MS, parseMilliseconds } from '../model/options.js';
-import type { ServiceEvent } from '../model/service-event.js';
+import { checkIsEvent, type ServiceEvent } from '../model/service-event.js';
 import { PlainEvent } from '../producer/batch.js';
 import { Producer } from '../producer/producer.js';
 import { send } from '../redis/scripts.js';
@@ -38,6 +38,7 @@ export class AdminProducer implements QueueProducer {
   }
 
   async enqueue(event: ServiceEvent, options: EnqueueOptions): Promise<string> {
+    checkIsEvent('event', event);
     checkGivenOptions('enqueue', options, ['headers', 'delay']);
     const { headers, delay } = options;
     const fields = headerFields(headers);
@@ -60,7 +61,7 @@ export class AdminProducer implements QueueProducer {
   }
 
   #open(): Producer {
-    const { connection, keys, patience: enqueueTimeout } = this.#context;
+    const { connection, keys, timeoutMs: enqueueTimeout } = this.#context;
     const limits = { maxQueueLength: undefined, maxBufferedBytes: DEFAULTS.maxBufferedBytes };
     const options = { enqueueTimeout, ...limits, minReplicas: 0, legacyConsumers: false };
     const context = new QueueContext(connection, keys, false);

@@ -50,13 +50,13 @@ export class MessageMover {
    * @throws {EnqueueError} when Redis refuses to store messages there
    */
   static async open(context: AdminContext, to: string, isCluster: boolean): Promise<MessageMover> {
-    const { connection, keys: from, patience } = context;
+    const { connection, keys: from, timeoutMs } = context;
     if (to === '') throw new InvalidOptionError('toQueue must not be empty');
     const target = new QueueKeys(parseQueueName(to, 'toQueue'), isCluster);
     const source = new QueueKeys(queueOfPartition(from.queue)?.queue ?? from.queue, isCluster);
     if (target.eventStream === source.eventStream)
       throw new InvalidOptionError(`toQueue must be another queue, got ${formatValue(to)}`);
-    const number = await readPartitionNumber(connection, target, patience);
+    const number = await readPartitionNumber(connection, target, timeoutMs);
     const partitions = keysOfPartitions(target.queue, isCluster, number);
     return new MessageMover(context, await MovingMessages.open(context, target.queue, partitions));
   }

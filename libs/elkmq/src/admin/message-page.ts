@@ -1,4 +1,4 @@
-import { parsePageLimit } from '../model/options.js';
+import { checkGivenOptions, parsePageLimit } from '../model/options.js';
 import type { MessageState, QueueMessage } from './queue-message.js';
 
 /** Chooses a page of messages. */
@@ -48,8 +48,10 @@ export const STEP = { messages: 100, bytes: 1024 * 1024 };
 export async function readPage(
   reader: QueueReader,
   state: MessageState,
-  { after, limit }: MessageQuery,
+  query: MessageQuery,
 ): Promise<MessagePage> {
+  checkGivenOptions('messages', query, ['after', 'limit']);
+  const { after, limit } = query;
   const most = parsePageLimit(limit);
   const messages: QueueMessage[] = [];
   let next = after;

@@ -1,6 +1,7 @@
 import { DEAD_LETTER_REASONS, type DeadLetterReason } from '../dead-letters/dead-letter.js';
 import { InvalidOptionError } from '../model/errors.js';
-import { formatValue, parseInteger, parseMembers } from '../model/options.js';
+import { headersOf } from '../model/headers.js';
+import { checkGivenOptions, formatValue, parseInteger, parseMembers } from '../model/options.js';
 import { globOf } from './glob.js';
 import { STEP, type QueueReader } from './message-page.js';
 import { parseState } from './message-reader.js';
@@ -56,11 +57,13 @@ export async function* searchMessages(
   reader: QueueReader,
   state: () => Promise<QueueState>,
   filter: MessageFilter,
-  { states = ORDER, newest }: SearchOptions,
+  options: SearchOptions,
 ): AsyncGenerator<SearchStep, void, undefined> {
   const matches = matcherOf(filter);
+  checkGivenOptions('search', options, ['states', 'newest']);
+  const { states = ORDER, newest } = options;
   const most = parseInteger('newest', newest, 100_000, 1);
-  const chosen = states.map(parseState);
+  const chosen = parseStates(states);
   const sizes = await state();
   const size = {
     waiting: sizes.waiting - sizes.behindKeys,
@@ -86,10 +89,17 @@ export async function* searchMessages(
   }
 }
 
+function parseStates(states: unknown): MessageState[] {
+  if (Array.isArray(states)) return states.map(parseState);
+  throw new InvalidOptionError(
+    `states must be an array of states (${ORDER.join(', ')}), got ${formatValue(states)}`,
+  );
+}
+
 /** Makes a function that says whether a message is chosen. */
 function matcherOf(filter: unknown): (message: QueueMessage) => boolean {
   const members = parseMembers('the filter of messages', filter, KNOWN);
-  const { pattern, text, header = {}, key, reason, since, until } = members as MessageFilter;
+  const { pattern, text, header, key, reason, since, until } = members as MessageFilter;
   if (reason !== undefined && !DEAD_LETTER_REASONS.includes(reason))
     throw new InvalidOptionError(
       `reason must be one of ${DEAD_LETTER_REASONS.join(', ')}, got ${formatValue(reason)}`,
@@ -103,7 +113,7 @@ function matcherOf(filter: unknown): (message: QueueMessage) => boolean {
       throw new InvalidOptionError(`${name} must be a string, got ${formatValue(value)}`);
   }
   const isChosen = pattern === undefined ? undefined : globOf(pattern);
-  const headers = Object.entries(header);
+  const headers = header === undefined ? [] : Object.entries(headersOf(header, 'header'));
   return (message) =>
     (isChosen === undefined || (message.event !== undefined && isChosen(message.event.action))) &&
     (text === undefined || textsOf(message).some((part) => part.includes(text))) &&

@@ -113,10 +113,10 @@ export class MovingMessages {
   }
 
   async #store(keys: QueueKeys, messages: readonly MovingMessage[]): Promise<void> {
-    const { connection, keys: from, patience } = this.#context;
+    const { connection, keys: from, timeoutMs } = this.#context;
     const call = scripts.storeMoved(keys, { from: from.queue, messages });
     try {
-      const last = (await callReliably(connection, call, patience)) as string;
+      const last = (await callReliably(connection, call, timeoutMs)) as string;
       if (compareIds(last, this.#floor) > 0) this.#floor = last;
     } catch (error) {
       if (!isReplyError(error)) throw error;

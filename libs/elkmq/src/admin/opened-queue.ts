@@ -30,8 +30,8 @@ function openQueue(
   const [first] = partitions;
   const isPartitioned = partitions.length > 1;
   const parts = partitions.map((context, partition) => {
-    const { connection, keys, patience } = context;
-    const letters = new QueueDeadLetters(connection, keys, patience);
+    const { connection, keys, timeoutMs } = context;
+    const letters = new QueueDeadLetters(connection, keys, timeoutMs);
     const announce = (change: QueueChange): void => {
       audit(isPartitioned ? changeOfPartition(first?.keys.queue ?? '', partition, change) : change);
     };
@@ -76,11 +76,11 @@ export class QueueOpener {
     this.#isKnown = partitions !== undefined;
   }
 
-  /** @param patience the time that Redis may take, ms */
-  async open(patience: number): Promise<OpenedQueue> {
+  /** @param timeoutMs the time that Redis may take, ms */
+  async open(timeoutMs: number): Promise<OpenedQueue> {
     const { connection, keys } = this.#context;
     if (this.#isKnown || performance.now() - this.#askedAtMs < NUMBER_AGE_MS) return this.#queue;
-    const partitions = await readPartitionNumber(connection, keys, patience);
+    const partitions = await readPartitionNumber(connection, keys, timeoutMs);
     this.#askedAtMs = performance.now();
     if (partitions !== undefined) await this.#reopen(partitions);
     return this.#queue;

@@ -24,17 +24,17 @@ export function keysOfPartitions(
 /**
  * Reads the number of partitions that the clients and workers of a queue have registered. Each partition has
  * it, so partition 1 is asked when partition 0 does not answer.
- * @param patience the time that Redis may take for each of them, ms
+ * @param timeoutMs the time that Redis may take for each of them, ms
  * @returns `undefined` when the queue has no partitions
  * @throws {InvalidOptionError} when the name is that of a partition
  */
 export async function readPartitionNumber(
   connection: Connection,
   { queue, partitions }: QueueKeys,
-  patience: number,
+  timeoutMs: number,
 ): Promise<number | undefined> {
   const second = (): string | undefined => keysOfPartitions(queue, true, 2)[1]?.partitions;
-  const number = await readRegistered(connection, partitions, second, patience);
+  const number = await readRegistered(connection, partitions, second, timeoutMs);
   if (number !== undefined) refusePartitionName(queue, 'queue');
   return number;
 }
@@ -43,10 +43,10 @@ export async function readPartitionNumber(
 export async function readTopicNumber(
   connection: Connection,
   topic: string,
-  patience: number,
+  timeoutMs: number,
 ): Promise<number | undefined> {
   const second = (): string | undefined => topicPartitions(topic, 2)[1]?.partitions;
-  const number = await readRegistered(connection, new TopicKeys(topic).partitions, second, patience);
+  const number = await readRegistered(connection, new TopicKeys(topic).partitions, second, timeoutMs);
   if (number !== undefined) refusePartitionName(topic, 'topic');
   return number;
 }
@@ -59,13 +59,13 @@ async function readRegistered(
   connection: Connection,
   key: string,
   second: () => string | undefined,
-  patience: number,
+  timeoutMs: number,
 ): Promise<number | undefined> {
   let number: unknown;
   try {
-    number = await readNumber(connection, key, patience);
+    number = await readNumber(connection, key, timeoutMs);
   } catch (error) {
-    number = await readNumberOfSecond(connection, second, patience);
+    number = await readNumberOfSecond(connection, second, timeoutMs);
     if (number === null) throw error;
   }
   if (number === null) return undefined;
@@ -81,22 +81,22 @@ async function readRegistered(
 async function readNumberOfSecond(
   connection: Connection,
   second: () => string | undefined,
-  patience: number,
+  timeoutMs: number,
 ): Promise<unknown> {
   if (!('nodes' in connection.client)) return null;
   try {
     const key = second();
-    return key === undefined ? null : await readNumber(connection, key, patience);
+    return key === undefined ? null : await readNumber(connection, key, timeoutMs);
   } catch {
     return null;
   }
 }
 
 /** @returns null when there is none */
-async function readNumber(connection: Connection, key: string, patience: number): Promise<unknown> {
+async function readNumber(connection: Connection, key: string, timeoutMs: number): Promise<unknown> {
   const args = [key];
   try {
-    return await reliably(connection, (client) => send(client, 'get', args), patience);
+    return await reliably(connection, (client) => send(client, 'get', args), timeoutMs);
   } catch (error) {
     // A user of Redis whose rights are from an earlier version has no partitions either.
     if (isForbidden(error, 'get')) return null;
@@ -111,9 +111,9 @@ export async function readPartitionKeys(
   connection: Connection,
   queue: string,
   isCluster: boolean,
-  patience: number,
+  timeoutMs: number,
 ): Promise<QueueKeys[]> {
-  const partitions = await readPartitionNumber(connection, new QueueKeys(queue, isCluster), patience);
+  const partitions = await readPartitionNumber(connection, new QueueKeys(queue, isCluster), timeoutMs);
   return keysOfPartitions(queue, isCluster, partitions);
 }
 

@@ -12,20 +12,20 @@ import { readWorkers, type WorkerInfo } from './worker-info.js';
 /**
  * Reads the state of a queue over all its partitions.
  * @param partitions the keys of each partition
- * @param patience the time that Redis may take, ms
+ * @param timeoutMs the time that Redis may take, ms
  * @throws {ConnectionError} when no partition answers in time
  * @throws {DequeueError} when Redis refuses
  */
 export async function readWholeState(
   connection: Connection,
   partitions: readonly QueueKeys[],
-  patience: number,
+  timeoutMs: number,
 ): Promise<QueueState> {
   const [first, ...others] = partitions;
-  if (first && others.length === 0) return readQueueState(connection, first, patience);
+  if (first && others.length === 0) return readQueueState(connection, first, timeoutMs);
   const names = partitions.map(({ queue }) => queue);
   const { answers, away } = await askAll(partitions, names, (keys) =>
-    readQueueState(connection, keys, patience),
+    readQueueState(connection, keys, timeoutMs),
   );
   return { ...stateOfPartitions(answers), partitions: partitions.length, ...(away.length > 0 && { away }) };
 }
@@ -37,12 +37,12 @@ export async function readWholeState(
 export async function readAllWorkers(
   connection: Connection,
   partitions: readonly QueueKeys[],
-  patience: number,
+  timeoutMs: number,
 ): Promise<WorkerInfo[]> {
   const [first, ...others] = partitions;
-  if (first && others.length === 0) return readWorkers(connection, first, patience);
+  if (first && others.length === 0) return readWorkers(connection, first, timeoutMs);
   const names = partitions.map((keys) => keys.queue);
-  const { answers } = await askAll(partitions, names, (keys) => readWorkers(connection, keys, patience));
+  const { answers } = await askAll(partitions, names, (keys) => readWorkers(connection, keys, timeoutMs));
   const workers = new Map<string, WorkerInfo>();
   const queue = first?.queue ?? '';
   for (const worker of answers.flat()) {

@@ -49,7 +49,7 @@ const OPTIONS = Object.keys({
  */
 export class QueueAdmin {
   readonly #connection: Connection;
-  readonly #patience: number;
+  readonly #timeoutMs: number;
   readonly #opener: QueueOpener;
   readonly #audit: (change: QueueChange) => void;
 
@@ -65,16 +65,16 @@ export class QueueAdmin {
   ) {
     checkGivenOptions('QueueAdmin', options, OPTIONS);
     const audit = parseAudit(options.audit);
-    const patience = parseMilliseconds('timeout', options.timeout, DEFAULTS.enqueueTimeout);
+    const timeoutMs = parseMilliseconds('timeout', options.timeout, DEFAULTS.enqueueTimeout);
     const source = new RedisSource(redis, options.credentials);
     const keys = new QueueKeys(parseQueueName(name), source.isCluster);
     const partitions = options.partitions === undefined ? undefined : checkPartitions(options.partitions);
     this.#audit = (change) => {
       callListener(() => audit?.(change), warnOfAudit);
     };
-    this.#patience = patience;
+    this.#timeoutMs = timeoutMs;
     this.#connection = new Connection(source, COMMAND_TIMEOUT_MS);
-    const context = { connection: this.#connection, keys, patience };
+    const context = { connection: this.#connection, keys, timeoutMs };
     this.#opener = new QueueOpener(context, source.isCluster, partitions, this.#audit);
   }
 
@@ -85,8 +85,9 @@ export class QueueAdmin {
    * @param timeout time that Redis may take, ms; default: the option
    */
   async workers(timeout?: number): Promise<WorkerInfo[]> {
-    const { keys } = await this.#open(timeout);
-    return readAllWorkers(this.#connection, keys, timeout ?? this.#patience);
+    const timeoutMs = this.#timeoutOf(timeout);
+    const { keys } = await this.#open(timeoutMs);
+    return readAllWorkers(this.#connection, keys, timeoutMs);
   }
 
   /**
@@ -94,8 +95,9 @@ export class QueueAdmin {
    * @param timeout time that Redis may take, ms; default: the option
    */
   async state(timeout?: number): Promise<QueueState> {
-    const { keys } = await this.#open(timeout);
-    return readWholeState(this.#connection, keys, timeout ?? this.#patience);
+    const timeoutMs = this.#timeoutOf(timeout);
+    const { keys } = await this.#open(timeoutMs);
+    return readWholeState(this.#connection, keys, timeoutMs);
   }
 
   /**
@@ -266,8 +268,12 @@ export class QueueAdmin {
     await this.#connection.closeConnection();
   }
 
-  async #open(timeout = this.#patience): Promise<OpenedQueue> {
-    if (this.#connection.status !== 'closed') return this.#opener.open(timeout);
+  #timeoutOf(timeout: number | undefined): number {
+    return parseMilliseconds('timeout', timeout, this.#timeoutMs);
+  }
+
+  async #open(timeoutMs = this.#timeoutMs): Promise<OpenedQueue> {
+    if (this.#connection.status !== 'closed') return this.#opener.open(timeoutMs);
     throw new ConnectionError(`the admin of queue ${formatValue(this.name)} is closed`);
   }
 }

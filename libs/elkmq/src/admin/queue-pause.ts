@@ -50,10 +50,10 @@ export async function pauseQueue(context: AdminContext, by = ''): Promise<QueueP
  * Ends the pause of a queue.
  * @returns whether it was paused
  */
-export async function resumeQueue({ connection, keys, patience }: AdminContext): Promise<boolean> {
+export async function resumeQueue({ connection, keys, timeoutMs }: AdminContext): Promise<boolean> {
   const doubt: Doubt = { isInDoubt: false };
   const args = [keys.control, 'paused', 'by'];
-  const call = reliably(connection, (client) => send(client, 'hdel', args), patience, { doubt });
+  const call = reliably(connection, (client) => send(client, 'hdel', args), timeoutMs, { doubt });
   // A call whose answer was lost has ended the pause.
   return (await refusalsNamed(call)) !== 0 || doubt.isInDoubt;
 }

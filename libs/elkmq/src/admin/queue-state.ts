@@ -89,20 +89,20 @@ type NumberName =
 type TextName = 'oldest' | 'paused' | 'by' | 'concurrency' | 'rate' | 'per' | 'waitsFor';
 
 /**
- * @param patience the time that Redis may take, ms
+ * @param timeoutMs the time that Redis may take, ms
  * @throws {ConnectionError} when it takes longer
  * @throws {DequeueError} when it refuses
  */
 export async function readQueueState(
   connection: Connection,
   keys: QueueKeys,
-  patience: number,
+  timeoutMs: number,
 ): Promise<QueueState> {
   try {
     const answer = await callReliably(
       connection,
       scripts.queueState(keys, { group: GROUP, orderingKeys: ORDERING_KEYS }),
-      patience,
+      timeoutMs,
     );
     const state = Object.fromEntries(pairsOf(answer as (string | number)[])) as unknown as Answer;
     const { running, oldest, behindKeys, olderWorkers, moving, waitsFor } = state;

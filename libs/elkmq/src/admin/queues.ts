@@ -1,5 +1,5 @@
 import { DequeueError } from '../model/errors.js';
-import { DEFAULTS, parseInteger, parseMilliseconds } from '../model/options.js';
+import { checkGivenOptions, DEFAULTS, parseInteger, parseMilliseconds } from '../model/options.js';
 import { queueOfPartition } from '../model/partitions.js';
 import { COMMAND_TIMEOUT_MS, Connection } from '../redis/connection.js';
 import type { CredentialsFunction } from '../redis/credentials.js';
@@ -38,6 +38,7 @@ const KEY = /^(.*)\((?:event_stream|delayed|dead_letters|workers|control|moving)
  * @throws {DequeueError} when Redis refuses
  */
 export async function queues(redis?: RedisSourceInput, options: QueuesOptions = {}): Promise<FoundQueues> {
+  checkGivenOptions('queues', options, ['limit', 'maxKeys', 'timeout', 'credentials']);
   const limit = parseInteger('limit', options.limit, 1_000, 1);
   const maxKeys = parseInteger('maxKeys', options.maxKeys, 1_000_000, 1);
   const timeout = parseMilliseconds('timeout', options.timeout, DEFAULTS.enqueueTimeout);

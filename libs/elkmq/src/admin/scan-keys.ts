@@ -10,14 +10,14 @@ const STEP_KEYS = 1_000;
  * Looks for keys in short steps, on Cluster in every server. A key can come twice.
  * @param pattern of Redis
  * @param maxKeys after which it ends early
- * @param patience the time that Redis may take for one call, ms
+ * @param timeoutMs the time that Redis may take for one call, ms
  * @returns whether all keys were looked at
  */
 export async function* scanKeys(
   connection: Connection,
   pattern: string,
   maxKeys: number,
-  patience: number,
+  timeoutMs: number,
 ): AsyncGenerator<string[], boolean, undefined> {
   let looked = 0;
   for (const node of mastersOf(connection.client)) {
@@ -25,7 +25,7 @@ export async function* scanKeys(
     do {
       if (looked >= maxKeys) return false;
       const args = [cursor, 'MATCH', pattern, 'COUNT', STEP_KEYS];
-      const answer = await reliably(connection, () => send(node, 'scan', args), patience);
+      const answer = await reliably(connection, () => send(node, 'scan', args), timeoutMs);
       const [next, keys] = answer as [string, string[]];
       yield keys;
       cursor = next;

@@ -51,17 +51,17 @@ export type WorkerDescription = Omit<WorkerInfo, 'name' | 'seen'>;
 
 /**
  * The workers of a queue that have described themselves lately, in the order in which they started.
- * @param patience time that Redis may take, ms
+ * @param timeoutMs time that Redis may take, ms
  * @throws {ConnectionError} when it takes longer
  * @throws {DequeueError} when it refuses
  */
 export async function readWorkers(
   connection: Connection,
   keys: QueueKeys,
-  patience: number,
+  timeoutMs: number,
 ): Promise<WorkerInfo[]> {
   try {
-    const answer = (await callReliably(connection, scripts.listWorkers(keys), patience)) as string[];
+    const answer = (await callReliably(connection, scripts.listWorkers(keys), timeoutMs)) as string[];
     const workers = pairsOf(answer).flatMap(([name, json]) => workerInfo(name, json) ?? []);
     return workers.sort((one, other) => one.since - other.since || (one.name < other.name ? -1 : 1));
   } catch (error) {

@@ -158,13 +158,13 @@ export const ANY_OWNER: OwnerGuard = { consumer: '', minIdleMs: 0 };
 
 /**
  * Puts entries back into the queue.
- * @param patience time for which it is tried, ms
+ * @param timeoutMs time for which it is tried, ms
  * @param attempts the number of abandoned attempts to add: 0 for entries that were never started
  */
 export async function requeue(
   { connection, keys, legacy }: QueueContext,
   ids: readonly string[],
-  patience: number,
+  timeoutMs: number,
   attempts = 0,
   { consumer, minIdleMs }: OwnerGuard = ANY_OWNER,
   error?: DescribedError,
@@ -181,7 +181,7 @@ export async function requeue(
       errorMessage: error?.message ?? '',
       ids: left,
     });
-    left = left.slice((await callReliably(connection, call, patience)) as number);
+    left = left.slice((await callReliably(connection, call, timeoutMs)) as number);
   }
 }
 

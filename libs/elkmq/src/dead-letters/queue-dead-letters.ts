@@ -23,13 +23,13 @@ const BATCH = { letters: 500, bytes: 1024 * 1024 };
 export class QueueDeadLetters implements DeadLetterQueue {
   readonly #connection: Connection;
   readonly #keys: QueueKeys;
-  readonly #patience: number;
+  readonly #timeoutMs: number;
 
-  /** @param patience time for which each call tries while Redis is away, ms */
-  constructor(connection: Connection, keys: QueueKeys, patience: number) {
+  /** @param timeoutMs time for which each call tries while Redis is away, ms */
+  constructor(connection: Connection, keys: QueueKeys, timeoutMs: number) {
     this.#connection = connection;
     this.#keys = keys;
-    this.#patience = patience;
+    this.#timeoutMs = timeoutMs;
   }
 
   async count(filter: DeadLetterFilter = {}): Promise<number> {
@@ -133,7 +133,7 @@ export class QueueDeadLetters implements DeadLetterQueue {
 
   async #call(call: ScriptCall, doubt?: Doubt): Promise<unknown> {
     try {
-      return await callReliably(this.#connection, call, this.#patience, doubt);
+      return await callReliably(this.#connection, call, this.#timeoutMs, doubt);
     } catch (error) {
       if (!isReplyError(error)) throw error;
       const Refused = call.script === scripts.SCRIPTS.revive ? EnqueueError : DequeueError;

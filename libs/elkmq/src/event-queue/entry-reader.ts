@@ -46,7 +46,7 @@ export class EntryReader {
     });
     const intake: Intake = {
       grantCredit: (arriving) => this.#waiters.share - this.#arbiter.size - arriving,
-      maxWaitMs: () => this.#waiters.patienceMs,
+      maxWaitMs: () => this.#waiters.timeoutMs,
       takeEntries: (entries, _asked, { consumer }) => {
         const contested = entries.filter((entry) => legacy.isContested(entry));
         if (contested.length > 0) this.#arbiter.decideEntries(contested, consumer);

@@ -1,9 +1,9 @@
 import { type DeadLetterQueue } from '../dead-letters/dead-letter-queue.js';
-import { ConnectionError, InvalidEventError, InvalidOptionError, OlderWorkerError } from '../model/errors.js';
+import { ConnectionError, InvalidOptionError, OlderWorkerError } from '../model/errors.js';
 import type { Dequeuer } from './dequeuer.js';
 import { openParts, type QueueParts } from './queue-parts.js';
 import { parseListener } from '../model/listener.js';
-import { checkGivenOptions, parseQueueName, formatValue } from '../model/options.js';
+import { checkGivenOptions, formatValue, parseMilliseconds, parseQueueName } from '../model/options.js';
 import { parseOrderingKey } from '../model/ordering-key.js';
 import { parsePartitions, type PartitionOptions } from '../model/partitions.js';
 import { readWholeState } from '../admin/partitioned-state.js';
@@ -11,7 +11,12 @@ import type { QueueState } from '../admin/queue-state.js';
 import type { CredentialsFunction } from '../redis/credentials.js';
 import { RedisSource, type RedisSourceInput } from '../redis/redis-source.js';
 import { sendingOptions, type SendingOptions } from '../requests/sending-options.js';
-import { ServiceEvent, type Timestamp, type TimestampedEvent } from '../model/service-event.js';
+import {
+  checkIsEvent,
+  type ServiceEvent,
+  type Timestamp,
+  type TimestampedEvent,
+} from '../model/service-event.js';
 import { decodeReply } from '../model/codec.js';
 import { timestampOf } from '../model/entry.js';
 
@@ -62,7 +67,7 @@ export class EventQueue {
   readonly deadLetters: DeadLetterQueue;
   readonly #parts: QueueParts;
   readonly #requester: QueueParts['requester'];
-  readonly #patience: number;
+  readonly #timeoutMs: number;
   readonly #dequeuer: Dequeuer;
   #closed: Promise<void> | undefined;
 
@@ -84,7 +89,7 @@ export class EventQueue {
     if (partitions !== undefined && sending.legacyConsumers) {
       throw new InvalidOptionError('legacyConsumers must not be given with partitions, got true');
     }
-    this.#patience = sending.enqueueTimeout;
+    this.#timeoutMs = sending.enqueueTimeout;
     this.#parts = openParts(source, name, partitions, sending, {
       status: (status) => {
         if (status === 'closed') this.#ended();
@@ -190,9 +195,10 @@ export class EventQueue {
    * @param timeout time that Redis may take, ms; default: the `enqueueTimeout`
    * @throws {ConnectionError}
    */
-  async state(timeout = this.#patience): Promise<QueueState> {
+  async state(timeout?: number): Promise<QueueState> {
     if (this.#closed) throw this.#wasClosed();
-    return readWholeState(this.#requester.connection, this.#parts.keys, timeout);
+    const timeoutMs = parseMilliseconds('timeout', timeout, this.#timeoutMs);
+    return readWholeState(this.#requester.connection, this.#parts.keys, timeoutMs);
   }
 
   /** Sends what is waiting, ends calls that wait, and closes the connections. It can be called again. */
@@ -226,9 +232,7 @@ export class EventQueue {
 
   #check(event: ServiceEvent): void {
     if (this.#closed) throw this.#wasClosed();
-    if (!(event instanceof ServiceEvent)) {
-      throw new InvalidEventError(`event must be a ServiceEvent, got ${formatValue(event)}`);
-    }
+    checkIsEvent('event', event);
   }
 
   #wasClosed(): ConnectionError {

@@ -19,8 +19,8 @@ export class PartitionedDeadLetters implements DeadLetterQueue {
   readonly #partitions: readonly QueueDeadLetters[];
 
   /** @param partitions the keys of each partition, at least one */
-  constructor(connection: Connection, partitions: readonly QueueKeys[], patience: number) {
-    this.#partitions = partitions.map((keys) => new QueueDeadLetters(connection, keys, patience));
+  constructor(connection: Connection, partitions: readonly QueueKeys[], timeoutMs: number) {
+    this.#partitions = partitions.map((keys) => new QueueDeadLetters(connection, keys, timeoutMs));
   }
 
   async count(filter: DeadLetterFilter = {}): Promise<number> {

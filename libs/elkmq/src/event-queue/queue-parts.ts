@@ -36,33 +36,33 @@ export function openParts(
   options: RequesterOptions,
   listener: ConnectionListener,
 ): QueueParts {
-  const patience = options.enqueueTimeout;
+  const timeoutMs = options.enqueueTimeout;
   if (partitions === undefined) {
     const keys = new QueueKeys(queue, source.isCluster);
     const requester = new Requester(source, keys, options, listener);
     const { context } = requester;
-    const writer = new OutcomeWriter(context, { timeoutMs: patience });
-    const responder = new Responder(context, writer.deduplicated, patience);
+    const writer = new OutcomeWriter(context, { timeoutMs });
+    const responder = new Responder(context, writer.deduplicated, timeoutMs);
     return {
       keys: [keys],
       requester,
       dequeuer: new QueueDequeuer(source, context, writer),
-      deadLetters: new QueueDeadLetters(context.connection, keys, patience),
+      deadLetters: new QueueDeadLetters(context.connection, keys, timeoutMs),
       respond: (response, json) => responder.respond(response, json),
     };
   }
   const requester = new PartitionedRequester(source, queue, partitions, options, listener);
   const contexts = requester.partitions.map((partition) => partition.requester.context);
-  const writers = contexts.map((context) => new OutcomeWriter(context, { timeoutMs: patience }));
+  const writers = contexts.map((context) => new OutcomeWriter(context, { timeoutMs }));
   const responders = contexts.map(
-    (context, index) => new Responder(context, (writers[index] as OutcomeWriter).deduplicated, patience),
+    (context, index) => new Responder(context, (writers[index] as OutcomeWriter).deduplicated, timeoutMs),
   );
   const keys = contexts.map((context) => context.keys);
   return {
     keys,
     requester,
     dequeuer: new PartitionedDequeuer(source, queue, requester.partitions, writers),
-    deadLetters: new PartitionedDeadLetters(requester.connection, keys, patience),
+    deadLetters: new PartitionedDeadLetters(requester.connection, keys, timeoutMs),
     respond: (response, json) => {
       // A request that is not of this queue names no partition. The original looks in partition 0.
       const responder = responders[response.partition ?? 0] ?? responders[0];

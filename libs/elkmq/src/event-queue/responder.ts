@@ -11,13 +11,13 @@ import { timestampOf } from '../model/entry.js';
 export class Responder {
   readonly #context: QueueContext;
   readonly #deduplicated: DeduplicatedRequests;
-  readonly #patience: number;
+  readonly #timeoutMs: number;
 
-  /** @param patience time for which each response is tried while Redis is away, ms */
-  constructor(context: QueueContext, deduplicated: DeduplicatedRequests, patience: number) {
+  /** @param timeoutMs time for which each response is tried while Redis is away, ms */
+  constructor(context: QueueContext, deduplicated: DeduplicatedRequests, timeoutMs: number) {
     this.#context = context;
     this.#deduplicated = deduplicated;
-    this.#patience = patience;
+    this.#timeoutMs = timeoutMs;
   }
 
   /**
@@ -49,6 +49,6 @@ export class Responder {
   }
 
   async #call(call: ScriptCall): Promise<Timestamp> {
-    return timestampOf(String(await callReliably(this.#context.connection, call, this.#patience)));
+    return timestampOf(String(await callReliably(this.#context.connection, call, this.#timeoutMs)));
   }
 }

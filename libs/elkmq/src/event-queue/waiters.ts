@@ -41,7 +41,7 @@ export class Waiters {
   }
 
   /** The time until the first call gives up, ms. */
-  get patienceMs(): number {
+  get timeoutMs(): number {
     return Math.min(...this.#waiting.map(({ deadline }) => deadline)) - performance.now();
   }
 
@@ -55,8 +55,8 @@ export class Waiters {
    */
   async next(deadline: number, isAway: () => boolean): Promise<ServedEntry> {
     return new Promise((resolve, reject) => {
-      const patience = deadline - performance.now();
-      const timeout = patience === Infinity ? undefined : new AnswerTimer(Math.max(patience, 1), giveUp);
+      const timeoutMs = deadline - performance.now();
+      const timeout = timeoutMs === Infinity ? undefined : new AnswerTimer(Math.max(timeoutMs, 1), giveUp);
       const waiter: Waiter = {
         deadline,
         take: (entry) => {

@@ -3,15 +3,16 @@ import { formatValue } from './options.js';
 
 /**
  * Returns a copy of `headers`.
+ * @param owner the name of the option, for the error
  * @throws {InvalidOptionError} unless every value is a string
  */
-export function headersOf(headers: unknown): Record<string, string> {
+export function headersOf(headers: unknown, owner = 'headers'): Record<string, string> {
   if (typeof headers !== 'object' || headers === null || Array.isArray(headers)) {
-    throw new InvalidOptionError(`headers must be an object of strings, got ${formatValue(headers)}`);
+    throw new InvalidOptionError(`${owner} must be an object of strings, got ${formatValue(headers)}`);
   }
   if (!isPlain(headers)) {
     const name = String((headers as { constructor?: { name?: unknown } }).constructor?.name);
-    throw new InvalidOptionError(`headers must be a plain object of strings, got an instance of ${name}`);
+    throw new InvalidOptionError(`${owner} must be a plain object of strings, got an instance of ${name}`);
   }
   for (const [name, value] of Object.entries(headers)) {
     if (typeof value !== 'string') {

@@ -73,9 +73,7 @@ export class ServiceEvent {
    * @throws {InvalidEventError}
    */
   static responseTo(request: ServiceEvent, action: string, payload: string | null = null): ServiceEvent {
-    if (!(request instanceof ServiceEvent)) {
-      throw new InvalidEventError(`request must be a ServiceEvent, got ${formatValue(request)}`);
-    }
+    checkIsEvent('request', request);
     const timeout = Math.max(request.timeout, 1);
     check(timeout, action, payload);
     const { requestId, replyTo, deduplicatedReply, partition } = request;
@@ -108,6 +106,16 @@ export class ServiceEvent {
   get partition(): number | undefined {
     return this.#partition;
   }
+}
+
+/**
+ * Checks that an argument is an event that its constructor has checked.
+ * @param name of the argument, for the error
+ * @throws {InvalidEventError}
+ */
+export function checkIsEvent(name: string, given: unknown): void {
+  if (given instanceof ServiceEvent) return;
+  throw new InvalidEventError(`${name} must be a ServiceEvent, got ${formatValue(given)}`);
 }
 
 function check(timeout: number, action: string, payload: string | null): void {

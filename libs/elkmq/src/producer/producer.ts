@@ -46,7 +46,7 @@ const ANSWER_TTL_MARGIN_MS = 60_000;
 export class Producer {
   readonly #context: QueueContext;
   readonly #sender: Sender;
-  readonly #patience: number;
+  readonly #timeoutMs: number;
   readonly #minReplicas: number;
   readonly #buffer: SendBuffer;
   readonly #watch: BatchWatch | undefined;
@@ -81,7 +81,7 @@ export class Producer {
     const { legacy } = context;
     const answerTtlMs = Math.ceil(enqueueTimeout) + ANSWER_TTL_MARGIN_MS;
     this.#sender = { clientId, window: BATCHES_IN_FLIGHT, answerTtlMs, maxQueueLength, legacy };
-    this.#patience = enqueueTimeout;
+    this.#timeoutMs = enqueueTimeout;
     this.#minReplicas = minReplicas;
     this.#buffer = buffer;
     this.#watch = watch;
@@ -190,7 +190,7 @@ export class Producer {
     const wanted = this.#minReplicas;
     // WAIT blocks the connection. The waits of all batches on their way must fit into the timeout of a
     // command, and into that of the batch.
-    const share = Math.min(COMMAND_TIMEOUT_MS, this.#patience) / (BATCHES_IN_FLIGHT + 2);
+    const share = Math.min(COMMAND_TIMEOUT_MS, this.#timeoutMs) / (BATCHES_IN_FLIGHT + 2);
     const timeout = Math.max(Math.ceil(share) - WAIT_PRECISION_MS, 20);
     const { answer, confirmed } = await this.#reliably(batch, number, (client, call) =>
       runReplicated(client, call, wanted, timeout),
@@ -227,7 +227,7 @@ export class Producer {
         throw error;
       }
     };
-    return reliably(this.#context.connection, prepared, this.#patience, {
+    return reliably(this.#context.connection, prepared, this.#timeoutMs, {
       since: Math.max(batch.since ?? 0, this.#answeredAt),
       size: () => batch.size,
     });

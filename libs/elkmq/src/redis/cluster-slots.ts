@@ -2,7 +2,7 @@ import type { Cluster, Redis } from 'ioredis';
 import { withinTime } from './within-time.js';
 
 /** The longest wait for new slots, ms. */
-const PATIENCE_MS = 2_000;
+const TIMEOUT_MS = 2_000;
 
 /** The server that has a slot, as a client knows it. */
 export interface ClusterSlotMaster {
@@ -56,6 +56,6 @@ export class ClusterSlots {
         resolve();
       });
     });
-    await withinTime(refreshed, PATIENCE_MS, undefined);
+    await withinTime(refreshed, TIMEOUT_MS, undefined);
   }
 }

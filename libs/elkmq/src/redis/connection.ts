@@ -32,7 +32,7 @@ export const GAVE_UP = 'its retryStrategy has answered no number, or its client 
 /** The pause between two tries with a database that Redis refuses, ms. */
 const MISLED_PAUSE_MS = 1_000;
 /** The longest wait for the end of a client that has been told to disconnect, ms. */
-const END_PATIENCE_MS = 2_000;
+const END_TIMEOUT_MS = 2_000;
 
 /** Makes the client of a connection: a `RedisSource`, or a source of connections to one server. */
 export interface ConnectionSource {
@@ -193,7 +193,7 @@ export class Connection {
     const reportsItsEnd = client.status === 'wait' || !hasNone;
     client.disconnect();
     // A Cluster client that is closed while a node is away may never report its end.
-    if (reportsItsEnd) await withinTime(ended, END_PATIENCE_MS, undefined);
+    if (reportsItsEnd) await withinTime(ended, END_TIMEOUT_MS, undefined);
   }
 
   #stands(): void {

@@ -17,7 +17,7 @@ export interface Doubt {
 /**
  * Runs a script that can be run twice without harm until Redis has answered it. It runs again after a
  * reconnect, when its answer was lost, and when Redis refuses it for now.
- * @param patience ms after which it fails; a call that was sent by then may have been carried out
+ * @param timeoutMs ms after which it fails; a call that was sent by then may have been carried out
  * @param doubt is marked when the script is run again although it may have been carried out already
  * @throws {ConnectionError} when there was no answer in time
  * @throws the error of Redis, when it refuses the script for good; a `TooLargeCallError` when it cannot say
@@ -26,18 +26,17 @@ export interface Doubt {
 export function callReliably(
   connection: Connection,
   call: ScriptCall,
-  patience: number,
+  timeoutMs: number,
   doubt?: Doubt,
 ): Promise<unknown> {
   const size = (): number => call.args.reduce<number>((sum, arg) => sum + String(arg).length, 0);
-  return reliably(connection, (client) => runScript(client, call), patience, { doubt, size });
+  return reliably(connection, (client) => runScript(client, call), timeoutMs, { doubt, size });
 }
 
 export interface CallOptions {
   readonly doubt?: Doubt | undefined;
   /**
-   * The `attentiveNow()` from which the patience counts. When the patience is over, the call is not run at
-   * all.
+   * The `attentiveNow()` from which the timeout counts. When it is over, the call is not run at all.
    */
   readonly since?: number;
   /** The number of characters that are sent. */
@@ -48,14 +47,14 @@ export interface CallOptions {
 export async function reliably<T>(
   connection: Connection,
   run: (client: Connection['client']) => Promise<T>,
-  patience: number,
+  timeoutMs: number,
   { doubt, since = attentiveNow(), size }: CallOptions = {},
 ): Promise<T> {
-  const deadline = since + patience;
+  const deadline = since + timeoutMs;
   const left = (): number => Math.max(deadline - attentiveNow(), 1);
   let latest: unknown;
   for (;;) {
-    if (attentiveNow() >= deadline) throw outOfTime(patience, latest);
+    if (attentiveNow() >= deadline) throw outOfTime(timeoutMs, latest);
     if (!connection.isConnected) await connection.whenConnected(left());
     try {
       const characters = isCutOff(latest) && size ? size() : 0;
@@ -66,11 +65,11 @@ export async function reliably<T>(
       // A call that takes longer than the connection allows fails by itself.
       return await (left() > connection.commandTimeout
         ? answer
-        : within(left(), answer, () => outOfTime(patience, latest)));
+        : within(left(), answer, () => outOfTime(timeoutMs, latest)));
     } catch (error) {
       if (!isTransient(error) || error instanceof EventQueueError) throw error;
       latest = error;
-      if (attentiveNow() >= deadline || connection.status === 'closed') throw outOfTime(patience, error);
+      if (attentiveNow() >= deadline || connection.status === 'closed') throw outOfTime(timeoutMs, error);
       // Redis refused for now, or ioredis has noticed a close before it notified its listeners.
       if (isReplyError(error) || connection.isConnected) await sleep(RETRY_PAUSE_MS);
       if (doubt && !isReplyError(error)) doubt.isInDoubt = true;
@@ -78,9 +77,9 @@ export async function reliably<T>(
   }
 }
 
-function outOfTime(patience: number, cause?: unknown): ConnectionError {
+function outOfTime(timeoutMs: number, cause?: unknown): ConnectionError {
   const why = cause instanceof Error ? `: ${cause.message}` : '';
-  return new ConnectionError(`Redis did not answer within ${String(patience)} ms${why}`, { cause });
+  return new ConnectionError(`Redis did not answer within ${String(timeoutMs)} ms${why}`, { cause });
 }
 
 async function within<T>(left: number, answer: Promise<T>, late: () => Error): Promise<T> {

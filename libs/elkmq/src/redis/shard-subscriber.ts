@@ -11,7 +11,7 @@ import type { Subscriber, ChannelListener } from './channel-listener.js';
 /** The longest pause between two tries to subscribe, ms. */
 const LONGEST_PAUSE_MS = 500;
 /** The longest wait for the connection beside this before this looks whether it is closed, ms. */
-const CONNECT_PATIENCE_MS = 5_000;
+const CONNECT_TIMEOUT_MS = 5_000;
 /**
  * So often a missed message is put down to a slot on its way, as long as the subscription stays at one
  * server. It can be missed when the script was run at the server that is to have the slot, before the slot
@@ -100,7 +100,7 @@ export class ShardSubscriber implements Subscriber {
   async #prepareNext(failures: number): Promise<void> {
     if (this.#isOver()) return;
     if (!this.#beside.isConnected) {
-      await this.#beside.whenConnected(CONNECT_PATIENCE_MS).catch(() => undefined);
+      await this.#beside.whenConnected(CONNECT_TIMEOUT_MS).catch(() => undefined);
       return;
     }
     await sleep(reconnectPause(failures + 1, LONGEST_PAUSE_MS), undefined, { ref: false });

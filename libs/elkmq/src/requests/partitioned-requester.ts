@@ -31,7 +31,7 @@ export class PartitionedRequester {
   readonly partitions: readonly RequesterPartition[];
   readonly #choice: PartitionChoice<RequesterPartition>;
   /** The time that a message may take to be stored, ms. */
-  readonly #patience: number;
+  readonly #timeoutMs: number;
   readonly #maxPayloadBytes: number;
 
   /**
@@ -59,7 +59,7 @@ export class PartitionedRequester {
     const number = new PartitionNumber(allKeys);
     const buffer = new SendBuffer(options.maxBufferedBytes);
     const { maxQueueLength } = options;
-    this.#patience = options.enqueueTimeout;
+    this.#timeoutMs = options.enqueueTimeout;
     this.#maxPayloadBytes = options.maxPayloadBytes;
     const each: RequesterOptions = {
       ...options,
@@ -126,7 +126,7 @@ export class PartitionedRequester {
   async close(error: Error): Promise<void> {
     const closed = Promise.all(this.partitions.map(({ requester }) => requester.close(error)));
     closed.catch(() => undefined);
-    await withinTime(closed, this.#patience + COMMAND_TIMEOUT_MS, []);
+    await withinTime(closed, this.#timeoutMs + COMMAND_TIMEOUT_MS, []);
     await this.connection.closeConnection();
   }
 }

@@ -16,7 +16,7 @@ const LOOK_INTERVAL_MS = 1_000;
 /** The pause after Redis has refused a read, ms. */
 const RETRY_PAUSE_MS = 200;
 /** The longest wait for the connection before this looks whether it is closed, ms. */
-const CONNECT_PATIENCE_MS = 5_000;
+const CONNECT_TIMEOUT_MS = 5_000;
 
 /** Is notified of pushes that cannot be relied on. */
 export interface PushListener extends ReplyTroubles {
@@ -156,7 +156,7 @@ export class PushedReplies implements ReplyReader {
   async #recover(error: unknown): Promise<void> {
     if (isReplyError(error)) this.#listener.refused(error);
     else if (!this.#connection.isConnected) {
-      await this.#connection.whenConnected(CONNECT_PATIENCE_MS).catch(() => undefined);
+      await this.#connection.whenConnected(CONNECT_TIMEOUT_MS).catch(() => undefined);
       return;
     }
     await sleep(RETRY_PAUSE_MS, undefined, { ref: false });

@@ -45,13 +45,13 @@ const IN_DOUBT = 1;
  */
 export class DeduplicatedRequests {
   readonly #context: QueueContext;
-  readonly #patience: number;
+  readonly #timeoutMs: number;
   #waiting: Delivery[] = [];
 
-  /** @param patience time for which each call is tried while Redis is away, ms */
-  constructor(context: QueueContext, patience: number) {
+  /** @param timeoutMs time for which each call is tried while Redis is away, ms */
+  constructor(context: QueueContext, timeoutMs: number) {
     this.#context = context;
-    this.#patience = patience;
+    this.#timeoutMs = timeoutMs;
   }
 
   /** Adds an attempt. Its settlement is taken at the end of the tick. */
@@ -116,7 +116,7 @@ export class DeduplicatedRequests {
     let answer: [lost: string[], others: string[]];
     try {
       const call = batchCall(batch, this.#context);
-      answer = (await callReliably(connection, call, this.#patience, doubt)) as typeof answer;
+      answer = (await callReliably(connection, call, this.#timeoutMs, doubt)) as typeof answer;
     } catch (failure) {
       for (const { attempt, settlement } of batch) {
         if (isReplyError(failure)) void this.#settle(attempt, settlement, { doubt });
@@ -199,7 +199,7 @@ export class DeduplicatedRequests {
           replies: rests,
         },
       );
-      const answer = await callReliably(this.#context.connection, call, this.#patience, doubt);
+      const answer = await callReliably(this.#context.connection, call, this.#timeoutMs, doubt);
       if (typeof answer === 'number')
         return answer === 0 && doubt.isInDoubt && how !== 'part' ? IN_DOUBT : answer;
       waiters = String(answer);

@@ -31,7 +31,7 @@ export class PartitionedPublisher {
   readonly #partitions: readonly PublisherPartition[];
   readonly #choice: PartitionChoice<PublisherPartition>;
   /** The time that an event may take to be stored, ms. */
-  readonly #patience: number;
+  readonly #timeoutMs: number;
 
   /** @param partitions their number */
   constructor(
@@ -59,7 +59,7 @@ export class PartitionedPublisher {
     const partition = { leader: allKeys[0] as TopicKeys, count: partitions };
     const reports = { error: (error: Error) => listener.error?.(error), warned };
     this.#topic = topic;
-    this.#patience = options.enqueueTimeout;
+    this.#timeoutMs = options.enqueueTimeout;
     this.#partitions = allKeys.map((keys) => {
       const watch = new PartitionWatch(connection, keys);
       const own = { buffer: buffer.newPart(), watch };
@@ -98,7 +98,7 @@ export class PartitionedPublisher {
   async close(): Promise<void> {
     const closed = Promise.all(this.#partitions.map(({ publisher }) => publisher.close()));
     closed.catch(() => undefined);
-    await withinTime(closed, this.#patience + COMMAND_TIMEOUT_MS, []);
+    await withinTime(closed, this.#timeoutMs + COMMAND_TIMEOUT_MS, []);
     await this.connection.closeConnection();
   }
 }

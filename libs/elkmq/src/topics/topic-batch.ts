@@ -9,7 +9,7 @@ import type { SubscriptionTable } from './table.js';
 
 /** An event on its way to a topic. */
 export class TopicEvent extends PlainEvent {
-  /** @param since the `attentiveNow()` from which its patience counts */
+  /** @param since the `attentiveNow()` from which its timeout counts */
   constructor(
     requestId: string,
     readonly action: string,

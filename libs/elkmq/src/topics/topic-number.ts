@@ -27,7 +27,7 @@ export function topicNumber(partitions: readonly TopicKeys[]): PartitionNumber {
 export async function readTopicPartitions(
   connection: Connection,
   topic: string,
-  patience: number,
+  timeoutMs: number,
 ): Promise<TopicKeys[]> {
-  return topicPartitions(topic, await readTopicNumber(connection, topic, patience));
+  return topicPartitions(topic, await readTopicNumber(connection, topic, timeoutMs));
 }

@@ -36,19 +36,19 @@ export interface TopicState {
 /**
  * Reads the state of a topic over all its partitions.
  * @param partitions the keys of each partition; without partitions those of the topic
- * @param patience the time that Redis may take for one call, ms
+ * @param timeoutMs the time that Redis may take for one call, ms
  * @throws {ConnectionError} when no partition answers in time
  * @throws {DequeueError} when Redis refuses
  */
 export async function readTopicState(
   connection: Connection,
   partitions: readonly TopicKeys[],
-  patience: number,
+  timeoutMs: number,
 ): Promise<TopicState> {
   const [first, ...others] = partitions as [TopicKeys, ...TopicKeys[]];
-  if (others.length === 0) return readState(connection, first, patience);
+  if (others.length === 0) return readState(connection, first, timeoutMs);
   const names = partitions.map(({ topic }) => topic);
-  const { answers, away } = await askAll(partitions, names, (keys) => readState(connection, keys, patience));
+  const { answers, away } = await askAll(partitions, names, (keys) => readState(connection, keys, timeoutMs));
   const common = { partitions: partitions.length, ...(away.length > 0 && { away }) };
   return { ...joined(answers, first, common), ...common };
 }
@@ -83,17 +83,17 @@ function joined(
   };
 }
 
-async function readState(connection: Connection, keys: TopicKeys, patience: number): Promise<TopicState> {
+async function readState(connection: Connection, keys: TopicKeys, timeoutMs: number): Promise<TopicState> {
   try {
     const [table, trimmed, unrouted] = await reliably(
       connection,
       (client) =>
         Promise.all([readTable(client, keys), readMap(client, keys.trimmed), readMap(client, keys.unrouted)]),
-      patience,
+      timeoutMs,
     );
     const stateOf = async (subscription: Subscription): Promise<SubscriptionState> => ({
       ...subscription,
-      ...(await readQueueState(connection, keys.queueKeys(subscription.name), patience)),
+      ...(await readQueueState(connection, keys.queueKeys(subscription.name), timeoutMs)),
       queue: queueOfSubscription(keys.topic, subscription.name),
       trimmed: Number(trimmed.get(subscription.name) ?? 0),
     });

@@ -1,4 +1,4 @@
-import { ConnectionError, EnqueueError, InvalidEventError, InvalidOptionError } from '../model/errors.js';
+import { ConnectionError, EnqueueError, InvalidOptionError } from '../model/errors.js';
 import { headerFields } from '../model/headers.js';
 import { parseListener } from '../model/listener.js';
 import {
@@ -10,7 +10,7 @@ import {
   parseMembers,
 } from '../model/options.js';
 import { parseOrderingKey } from '../model/ordering-key.js';
-import { ServiceEvent } from '../model/service-event.js';
+import { checkIsEvent, type ServiceEvent } from '../model/service-event.js';
 import { topicPartitions, type TopicKeys } from '../model/topic-keys.js';
 import { parsePatterns, parseSubscriptionName, parseTopicName } from '../model/topic-names.js';
 import { parseDeduplication, type Deduplication } from '../model/deduplication.js';
@@ -116,7 +116,7 @@ export class Topic {
   /** The keys of each partition. Without partitions: those of the topic. */
   readonly #partitions: readonly TopicKeys[];
   readonly #publisher: TopicPublisher | PartitionedPublisher;
-  readonly #patience: number;
+  readonly #timeoutMs: number;
   readonly #calls: TableCalls;
   readonly #number: PartitionNumber | undefined;
   /** The check of the number of partitions. It is made again until it has succeeded. */
@@ -140,13 +140,13 @@ export class Topic {
     this.#partitions = topicPartitions(topic, partitions);
     this.#number = partitions === undefined ? undefined : topicNumber(this.#partitions);
     const publishing = publishingOptions(options, source.isCluster);
-    this.#patience = publishing.enqueueTimeout;
+    this.#timeoutMs = publishing.enqueueTimeout;
     const warned = parseListener<string>('onWarning', options.onWarning);
     this.#publisher = openPublisher(source, topic, partitions, publishing, warned && { warned });
     const { connection } = this.#publisher;
     this.#calls = {
-      read: (keys) => reliably(connection, (client) => readTable(client, keys), this.#patience),
-      run: (call) => callReliably(connection, call, this.#patience),
+      read: (keys) => reliably(connection, (client) => readTable(client, keys), this.#timeoutMs),
+      run: (call) => callReliably(connection, call, this.#timeoutMs),
     };
   }
 
@@ -159,9 +159,7 @@ export class Topic {
    */
   async publish(event: ServiceEvent, options: PublishOptions = {}): Promise<number> {
     this.#refuseClosed();
-    if (!(event instanceof ServiceEvent)) {
-      throw new InvalidEventError(`event must be a ServiceEvent, got ${formatValue(event)}`);
-    }
+    checkIsEvent('event', event);
     checkGivenOptions('publish', options, ['headers', 'delay', 'orderingKey', 'deduplication']);
     const { headers, delay, orderingKey, deduplication } = options;
     return this.#publisher.publish(event, {
@@ -229,10 +227,11 @@ export class Topic {
    * @param timeout time that Redis may take for one call, ms; default: the `enqueueTimeout`
    * @throws {DequeueError} when Redis refuses
    */
-  async state(timeout = this.#patience): Promise<TopicState> {
+  async state(timeout?: number): Promise<TopicState> {
     this.#refuseClosed();
+    const timeoutMs = parseMilliseconds('timeout', timeout, this.#timeoutMs);
     await this.#checkNumber();
-    return readTopicState(this.#publisher.connection, this.#partitions, timeout);
+    return readTopicState(this.#publisher.connection, this.#partitions, timeoutMs);
   }
 
   /** Publishes what is waiting, and closes the connection. It can be called again. */
@@ -256,7 +255,7 @@ export class Topic {
     const { connection } = this.#publisher;
     const check = (client: Connection['client']): Promise<void> =>
       this.#number ? this.#number.checkNumber(client) : refusePartitions(client, first);
-    this.#check ??= named(reliably(connection, check, this.#patience)).catch((error: unknown) => {
+    this.#check ??= named(reliably(connection, check, this.#timeoutMs)).catch((error: unknown) => {
       this.#check = undefined;
       throw error;
     });

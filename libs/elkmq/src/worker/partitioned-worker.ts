@@ -82,12 +82,12 @@ export class PartitionedWorker {
   /**
    * Resolves when messages are being taken. A partition that does not answer in time is reported, and is
    * tried again and again.
-   * @throws {ConnectionError} when no partition answers within `patience` ms, or Redis is too old
+   * @throws {ConnectionError} when no partition answers within `timeoutMs` ms, or Redis is too old
    * @throws {DequeueError} when Redis refuses to hand out events
    * @throws {InvalidOptionError} when the queue, or the topic, has another number of partitions
    */
-  async start(patience: number): Promise<void> {
-    const started = await Promise.allSettled(this.#workers.map((worker) => worker.start(patience)));
+  async start(timeoutMs: number): Promise<void> {
+    const started = await Promise.allSettled(this.#workers.map((worker) => worker.start(timeoutMs)));
     const errors = started.map((result) => (result.status === 'rejected' ? (result.reason as Error) : null));
     const fatal =
       errors.find((error) => error && !(error instanceof ConnectionError)) ??
@@ -97,7 +97,7 @@ export class PartitionedWorker {
     for (const [index, error] of errors.entries()) {
       if (!error) continue;
       this.#warned(`partition ${String(index)} is not served yet: ${error.message}`);
-      void this.#startLater(this.#workers[index] as Worker, patience);
+      void this.#startLater(this.#workers[index] as Worker, timeoutMs);
     }
   }
 
@@ -108,11 +108,11 @@ export class PartitionedWorker {
    */
   async stop(drainTimeout: number): Promise<{ running: number; unsettled: number }> {
     this.#isStopped = true;
-    const patience = drainTimeout + 2 * COMMAND_TIMEOUT_MS;
+    const timeoutMs = drainTimeout + 2 * COMMAND_TIMEOUT_MS;
     const none = { running: 0, unsettled: 0 };
     // A worker whose partition does not answer may wait for it.
     const left = await Promise.all(
-      this.#workers.map((worker) => withinTime(worker.stop(drainTimeout), patience, none)),
+      this.#workers.map((worker) => withinTime(worker.stop(drainTimeout), timeoutMs, none)),
     );
     await this.connection.closeConnection();
     return {
@@ -121,11 +121,11 @@ export class PartitionedWorker {
     };
   }
 
-  async #startLater(worker: Worker, patience: number): Promise<void> {
+  async #startLater(worker: Worker, timeoutMs: number): Promise<void> {
     while (!this.#isStopped) {
       await sleep(RETRY_PAUSE_MS, undefined, { ref: false });
       try {
-        await worker.start(patience);
+        await worker.start(timeoutMs);
         return;
       } catch (error) {
         if (error instanceof ConnectionError) continue;

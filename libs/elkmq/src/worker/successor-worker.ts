@@ -68,13 +68,13 @@ export class SuccessorWorker {
 
   /**
    * Starts the worker. It takes messages when the predecessor is empty.
-   * @throws {ConnectionError} when Redis does not answer within `patience` ms
+   * @throws {ConnectionError} when Redis does not answer within `timeoutMs` ms
    * @throws {DequeueError} when Redis refuses
    * @throws {InvalidOptionError} when the predecessor is a partition of a queue
    */
-  async start(patience: number): Promise<void> {
-    this.#see(await this.#readWhatIsLeft(patience));
-    await this.#worker.start(patience);
+  async start(timeoutMs: number): Promise<void> {
+    this.#see(await this.#readWhatIsLeft(timeoutMs));
+    await this.#worker.start(timeoutMs);
     if (this.#isWaiting) this.#task.startTask();
   }
 
@@ -107,29 +107,29 @@ export class SuccessorWorker {
    * Reads what is left in the predecessor, in words; `undefined` when the queue may begin. Another process
    * may register the partitions of the predecessor at any time, so their number is read each time.
    */
-  async #readWhatIsLeft(patience: number): Promise<string | undefined> {
+  async #readWhatIsLeft(timeoutMs: number): Promise<string | undefined> {
     const { connection } = this;
     const predecessor = this.#predecessor;
-    if ((await this.#control('hget', [], patience)) === predecessor) return undefined;
-    const partitions = await readPartitionKeys(connection, predecessor, this.#isCluster, patience);
+    if ((await this.#control('hget', [], timeoutMs)) === predecessor) return undefined;
+    const partitions = await readPartitionKeys(connection, predecessor, this.#isCluster, timeoutMs);
     const {
       waiting,
       running,
       delayed,
       workers,
       away = [],
-    } = await readWholeState(connection, partitions, patience);
+    } = await readWholeState(connection, partitions, timeoutMs);
     for (const partition of away) this.#warned(`'${predecessor}': ${describeAway(partition)}`);
     if (waiting + running + delayed + away.length === 0) {
-      await this.#control('hset', [predecessor], patience);
+      await this.#control('hset', [predecessor], timeoutMs);
       return undefined;
     }
     const counts = `${String(waiting)} waiting, ${String(running)} running, ${String(delayed)} delayed`;
     return `${counts}, ${String(workers)} workers`;
   }
 
-  #control(command: string, value: string[], patience: number): Promise<unknown> {
+  #control(command: string, value: string[], timeoutMs: number): Promise<unknown> {
     const args = [this.#keys.control, FIELD, ...value];
-    return refusalsNamed(reliably(this.connection, (client) => send(client, command, args), patience));
+    return refusalsNamed(reliably(this.connection, (client) => send(client, command, args), timeoutMs));
   }
 }

@@ -114,17 +114,17 @@ export class Worker {
 
   /**
    * Resolves when messages are being taken.
-   * @throws {ConnectionError} when Redis is away for longer than `patience` ms, or too old
+   * @throws {ConnectionError} when Redis is away for longer than `timeoutMs` ms, or too old
    * @throws {DequeueError} when Redis refuses to hand out events
    * @throws {InvalidOptionError} when the queue has another number of partitions
    */
-  async start(patience: number): Promise<void> {
+  async start(timeoutMs: number): Promise<void> {
     const { queue } = this.#context.keys;
     try {
       const { essential, warnings } = await reliably(
         this.connection,
         (client) => this.#join(client),
-        patience,
+        timeoutMs,
       );
       if (essential !== undefined) throw new DequeueError(`queue '${queue}': ${essential}`);
       for (const warning of warnings) this.#listener.warned(warning);

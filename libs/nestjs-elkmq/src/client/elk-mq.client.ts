@@ -6,6 +6,7 @@ import { ConnectionError, type QueueState } from 'elkmq';
 import {
   keysOfPartitions,
   openPublisher,
+  parseMilliseconds,
   PartitionedRequester,
   QueueKeys,
   readTopicState,
@@ -111,17 +112,18 @@ export class ElkMqClient extends ClientProxy<ElkMqEvents> {
    * @param timeout the time that Redis may take, ms; default: the `enqueueTimeout`
    * @throws {ConnectionError}
    */
-  async state(timeout = this.#options.sending.enqueueTimeout): Promise<QueueState> {
+  async state(timeout?: number): Promise<QueueState> {
+    const timeoutMs = parseMilliseconds('timeout', timeout, this.#options.sending.enqueueTimeout);
     this.#requester ??= this.openRequester();
     const { source, queue, topic, partitions } = this.#options;
     const { connection } = this.#requester;
     if (topic !== undefined) {
       const keys = topicPartitions(topic, partitions);
-      const { subscriptions, away } = await readTopicState(connection, keys, timeout);
+      const { subscriptions, away } = await readTopicState(connection, keys, timeoutMs);
       return { ...sumOfStates(subscriptions), ...(partitions && { partitions }), ...(away && { away }) };
     }
     const keys = keysOfPartitions(queue, source.isCluster, partitions);
-    return readWholeState(connection, keys, timeout);
+    return readWholeState(connection, keys, timeoutMs);
   }
 
   /**

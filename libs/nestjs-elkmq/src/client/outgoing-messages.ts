@@ -46,14 +46,14 @@ export class OutgoingMessages {
     const sending = this.#watched(packet, true);
     const { timeout } = this.#options;
     const packets = new ReplyPackets(this.#deserializer, callback, sending, timeout);
-    const patienceMs = Math.min(timeout, this.#options.sending.enqueueTimeout);
+    const timeoutMs = Math.min(timeout, this.#options.sending.enqueueTimeout);
     let cancel: (() => void) | undefined;
     let isCancelled = false;
     const start = (written: OutgoingPacket): void => {
       if (!isCancelled) cancel = this.#request(written, packets);
     };
     void runStep(
-      () => whenFulfilled(this.#packets.write(packet, patienceMs, sending?.headers), start),
+      () => whenFulfilled(this.#packets.write(packet, timeoutMs, sending?.headers), start),
       (error) => {
         packets.failed(error);
       },

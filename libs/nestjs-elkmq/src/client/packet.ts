@@ -38,14 +38,14 @@ export class OutgoingPackets {
   /**
    * Returns a promise only when the serializer does, or has not ended for an earlier message. Messages with
    * an ordering key come in the order of the calls.
-   * @param patienceMs the time that a serializer may take, if it is asynchronous
+   * @param timeoutMs the time that a serializer may take, if it is asynchronous
    * @param extraHeaders are added to the headers of the record, which win
    * @throws {InvalidEventError} when the pattern cannot be one
    * @throws {JsonDumpError} when the data cannot be written as JSON
    */
   write(
     packet: Packet,
-    patienceMs: number,
+    timeoutMs: number,
     extraHeaders?: Record<string, string>,
   ): ValueOrPromise<OutgoingPacket> {
     const action = this.normalise(packet.pattern);
@@ -62,7 +62,7 @@ export class OutgoingPackets {
     const serialized: unknown = this.serializer.serialize(plain as never, record);
     const inTime =
       serialized instanceof Promise
-        ? serializedWithin(serialized, Math.min(record?.timeout ?? Infinity, patienceMs))
+        ? serializedWithin(serialized, Math.min(record?.timeout ?? Infinity, timeoutMs))
         : serialized;
     const written = whenFulfilled(inTime, (text) => outgoing(action, text, fields, record));
     const hasTurn = record?.orderingKey !== undefined && (this.#keyed ?? written) instanceof Promise;

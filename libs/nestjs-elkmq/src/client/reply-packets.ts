@@ -19,7 +19,7 @@ export class ReplyPackets extends AsyncResource implements ReplyListener {
     private readonly callback: (packet: WritePacket) => void,
     private readonly sending: ElkMqSendObserver | undefined,
     /** The time that a deserializer may take for one reply, if it is asynchronous, ms. */
-    private readonly patienceMs: number,
+    private readonly timeoutMs: number,
   ) {
     super('ElkMqRequest');
   }
@@ -52,7 +52,7 @@ export class ReplyPackets extends AsyncResource implements ReplyListener {
   }
 
   #deserializedInTime(packet: Promise<WritePacket>): Promise<WritePacket> {
-    const ms = this.patienceMs;
+    const ms = this.timeoutMs;
     const why = `the deserializer did not end within ${String(ms)} ms`;
     return givenUpAfter(packet, ms, () => new TimeoutExpiredError(why));
   }

@@ -6,6 +6,7 @@ import type { QueueState } from 'elkmq';
 import {
   type Delivery,
   keysOfPartitions,
+  parseMilliseconds,
   PartitionedWorker,
   QueueKeys,
   readWholeState,
@@ -236,11 +237,12 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
    * @param timeout the time that Redis may take, ms; default: the `connectTimeout`
    * @throws {ConnectionError}
    */
-  async state(timeout = this.#options.connectTimeout): Promise<QueueState> {
+  async state(timeout?: number): Promise<QueueState> {
+    const timeoutMs = parseMilliseconds('timeout', timeout, this.#options.connectTimeout);
     const { source, queue, partitions } = this.#options;
     const { connection } = this.#listening();
     const keys = keysOfPartitions(queue, source.isCluster, partitions);
-    return readWholeState(connection, keys, timeout);
+    return readWholeState(connection, keys, timeoutMs);
   }
 
   /**

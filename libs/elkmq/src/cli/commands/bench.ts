@@ -92,17 +92,17 @@ class BenchLoad {
   readonly #keys: QueueKeys;
   readonly #requester: Requester;
   readonly #worker: Worker;
-  readonly #patience: number;
+  readonly #timeoutMs: number;
   #isStarted = false;
   /** The end of each event that was sent, by its request uuid. */
   readonly #handled = new Map<string, () => void>();
 
-  constructor(queue: string, redis: RedisSourceInput, patience: number) {
+  constructor(queue: string, redis: RedisSourceInput, timeoutMs: number) {
     const source = new RedisSource(redis);
     this.#source = source;
-    this.#patience = patience;
+    this.#timeoutMs = timeoutMs;
     this.#keys = new QueueKeys(queue, source.isCluster);
-    const sending = sendingOptions({ enqueueTimeout: patience }, source.isCluster);
+    const sending = sendingOptions({ enqueueTimeout: timeoutMs }, source.isCluster);
     this.#requester = new Requester(source, this.#keys, sending);
     const { lease: leaseMs, deadLetters } = DEFAULTS;
     const common = {
@@ -136,7 +136,7 @@ class BenchLoad {
   async start(interrupted: Promise<never>): Promise<void> {
     await Promise.race([this.#requester.connect(), interrupted]);
     this.#isStarted = true;
-    await this.#worker.start(this.#patience);
+    await this.#worker.start(this.#timeoutMs);
   }
 
   /** Sends messages, a number of them at once, and waits until all are done. */
@@ -165,7 +165,7 @@ class BenchLoad {
     if (!this.#isStarted) return;
     const connection = new Connection(this.#source, COMMAND_TIMEOUT_MS);
     try {
-      await connection.whenConnected(this.#patience);
+      await connection.whenConnected(this.#timeoutMs);
       await send(connection.client, 'del', this.#keys.fixedKeys());
     } catch {
       note(`The queue ${this.#keys.queue} could not be removed.`);

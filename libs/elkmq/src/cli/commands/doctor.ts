@@ -56,8 +56,8 @@ export async function doctor(given: readonly string[], options: DoctorOptions): 
 }
 
 /** The names under which a queue is in Redis: each partition is checked by itself. */
-async function partitionsOf(connection: Connection, queue: string, patience: number): Promise<string[]> {
-  const keys = await readPartitionKeys(connection, queue, 'nodes' in connection.client, patience);
+async function partitionsOf(connection: Connection, queue: string, timeoutMs: number): Promise<string[]> {
+  const keys = await readPartitionKeys(connection, queue, 'nodes' in connection.client, timeoutMs);
   return keys.map((each) => each.queue);
 }
 
@@ -86,13 +86,13 @@ function notAllFinding(why: string): Finding {
 async function temporaryKeyFindings(
   connection: Connection,
   queues: readonly string[],
-  patience: number,
+  timeoutMs: number,
 ): Promise<Finding[]> {
   const findings: Finding[] = [];
   const ttlOf = (key: string): Promise<unknown> =>
-    reliably(connection, (client) => send(client, 'pttl', [key]), patience);
+    reliably(connection, (client) => send(client, 'pttl', [key]), timeoutMs);
   try {
-    for await (const keys of scanKeys(connection, '*(*):*', MAX_KEYS, patience)) {
+    for await (const keys of scanKeys(connection, '*(*):*', MAX_KEYS, timeoutMs)) {
       for (const key of keys) {
         const queue = TEMPORARY_KEY.exec(key)?.[1];
         if (queue === undefined || (queues.length > 0 && !queues.includes(queue.replace(/^\{(.+)\}$/, '$1'))))

@@ -29,9 +29,9 @@ const CLEAR_SCREEN = '\x1b[H\x1b[2J';
 
 /** Lists the queues of a Redis with their states. */
 export async function queues(options: QueuesOptions): Promise<ExitCode> {
-  const { limit, patience } = options;
+  const { limit, patience: timeoutMs } = options;
   const redis = await redisOf(options);
-  const { queues: names, isComplete } = await findQueues(redis, { limit, timeout: patience });
+  const { queues: names, isComplete } = await findQueues(redis, { limit, timeout: timeoutMs });
   const [states] = await collect(readStates(names, options, 0, 1));
   if (options.json) printJson({ queues: states, isComplete });
   else {

@@ -96,13 +96,13 @@ async function sendRequest(
 async function requesterOf(
   source: RedisSource,
   queue: string,
-  patience: number,
+  timeoutMs: number,
 ): Promise<Requester | PartitionedRequester> {
-  const sending = sendingOptions({ enqueueTimeout: patience }, source.isCluster);
+  const sending = sendingOptions({ enqueueTimeout: timeoutMs }, source.isCluster);
   const connection = new Connection(source, COMMAND_TIMEOUT_MS);
   const keys = new QueueKeys(queue, source.isCluster);
   try {
-    const partitions = await readPartitionNumber(connection, keys, patience);
+    const partitions = await readPartitionNumber(connection, keys, timeoutMs);
     if (partitions !== undefined) return new PartitionedRequester(source, queue, partitions, sending);
     return new Requester(source, keys, sending);
   } finally {

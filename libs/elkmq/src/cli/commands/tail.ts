@@ -29,14 +29,14 @@ const ENTRIES_PER_READ = 16;
  * deleted before this process has read it.
  */
 export async function tail(queue: string, options: TailOptions): Promise<ExitCode> {
-  const { patience, pattern, limit = Infinity } = options;
+  const { patience: timeoutMs, pattern, limit = Infinity } = options;
   const source = new RedisSource(await redisOf(options));
   const connection = new Connection(source, COMMAND_TIMEOUT_MS);
   // Without a handler the signal would end the process with another code.
   process.once('SIGINT', () => process.exit(EXIT.fine));
   try {
-    const keys = await readPartitionKeys(connection, queue, source.isCluster, patience);
-    const tails = keys.map(({ eventStream }) => new StreamTail(connection, eventStream, patience));
+    const keys = await readPartitionKeys(connection, queue, source.isCluster, timeoutMs);
+    const tails = keys.map(({ eventStream }) => new StreamTail(connection, eventStream, timeoutMs));
     await Promise.all(tails.map((each) => each.findEnd()));
     if (!options.json) note('Shows what is stored from now on. Ctrl-C ends it.');
     let shown = 0;
@@ -63,13 +63,13 @@ export async function tail(queue: string, options: TailOptions): Promise<ExitCod
 class StreamTail {
   readonly #connection: Connection;
   readonly #stream: string;
-  readonly #patience: number;
+  readonly #timeoutMs: number;
   #last = '0-0';
 
-  constructor(connection: Connection, stream: string, patience: number) {
+  constructor(connection: Connection, stream: string, timeoutMs: number) {
     this.#connection = connection;
     this.#stream = stream;
-    this.#patience = patience;
+    this.#timeoutMs = timeoutMs;
   }
 
   async findEnd(): Promise<void> {
@@ -91,7 +91,7 @@ class StreamTail {
   }
 
   #read(command: string, args: (string | number)[]): Promise<unknown> {
-    return reliably(this.#connection, (client) => send(client, command, args, 'bytes'), this.#patience);
+    return reliably(this.#connection, (client) => send(client, command, args, 'bytes'), this.#timeoutMs);
   }
 }
 

@@ -100,10 +100,10 @@ async function withTopic(
   options: CommonOptions,
   use: (topic: Topic) => Promise<ExitCode>,
 ): Promise<ExitCode> {
-  const { patience } = options;
+  const { patience: timeoutMs } = options;
   const redis = await redisOf(options);
-  const partitions = await findPartitions(name, redis, patience);
-  const topic = new Topic(name, redis, { enqueueTimeout: patience, ...partitions });
+  const partitions = await findPartitions(name, redis, timeoutMs);
+  const topic = new Topic(name, redis, { enqueueTimeout: timeoutMs, ...partitions });
   try {
     return await use(topic);
   } finally {
@@ -115,11 +115,11 @@ async function withTopic(
 async function findPartitions(
   name: string,
   redis: RedisSourceInput,
-  patience: number,
+  timeoutMs: number,
 ): Promise<PartitionOptions> {
   const connection = new Connection(new RedisSource(redis), COMMAND_TIMEOUT_MS);
   try {
-    const partitions = await readTopicNumber(connection, parseTopicName(name), patience);
+    const partitions = await readTopicNumber(connection, parseTopicName(name), timeoutMs);
     return partitions === undefined ? {} : { partitions, partitionsForTests: true };
   } finally {
     await connection.closeConnection();

@@ -29,17 +29,17 @@ const MOST_RUNNING = 1_000;
 export async function checkQueue(
   connection: Connection,
   queue: string,
-  patience: number,
+  timeoutMs: number,
   limits: QueueCheckBounds,
 ): Promise<Finding[]> {
   const keys = new QueueKeys(queue, 'nodes' in connection.client);
   const read = (command: string, ...args: (string | number)[]): Promise<unknown> =>
-    reliably(connection, (client) => send(client, command, args), patience);
+    reliably(connection, (client) => send(client, command, args), timeoutMs);
   // The state cannot be read where a key has another type.
   const types = await typeFindings(queue, keys, read);
   if (types.some(({ level }) => level === 'error')) return types;
-  const state = await readQueueState(connection, keys, patience);
-  const workers = await readWorkers(connection, keys, patience);
+  const state = await readQueueState(connection, keys, timeoutMs);
+  const workers = await readWorkers(connection, keys, timeoutMs);
   const [seconds] = (await read('time')) as [string];
   return [
     ...types,
