@@ -1,6 +1,5 @@
 import type { Redis } from 'ioredis';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { requeue } from '../../libs/elkmq/src/consumer/session.js';
 import { QueueContext } from '../../libs/elkmq/src/context/queue-context.js';
 import { GROUP, QueueKeys } from '../../libs/elkmq/src/model/keys.js';
 import { Connection } from '../../libs/elkmq/src/redis/connection.js';
@@ -11,6 +10,7 @@ import { newQueue } from '../support/event-queue.js';
 import { events, moduleOf, startApp, startClient } from '../support/nest.js';
 import { clientOf, ownRedis } from '../support/own-redis.js';
 import { newQueueName, until } from '../support/queue.js';
+import { requeue } from '../../libs/elkmq/src/consumer/requeue.js';
 
 const MEGABYTE = 1024 * 1024;
 const COUNT = 40;

@@ -1,8 +1,8 @@
-import { timestampOf } from '../model/entry.js';
 import { pairsOf } from '../model/fields.js';
 import { GROUP } from '../model/keys.js';
 import * as scripts from '../redis/scripts.generated.js';
 import { callScript, readCommand, type AdminContext } from './admin-call.js';
+import { isStreamId, timestampOf } from '../model/stream-id.js';
 
 /** An ordering key behind whose first message, the head, others wait. */
 export interface BlockedKey {
@@ -34,7 +34,6 @@ export interface BlockedKey {
 
 /** The number of lanes that one step reads. */
 const LANES_PER_STEP = 200;
-const ENTRY_ID = /^\d+-\d+$/;
 const LANE = /^(\d+-\d+) (\S+) (\d+) (\d+)$/;
 
 /** Reads the blocked keys of a queue in steps that are short for Redis. A key can come twice. */
@@ -67,7 +66,7 @@ async function headsOf(context: AdminContext, lanes: readonly string[]): Promise
       head: origin,
       state: (state || 'gone') as BlockedKey['state'],
       attempt: Number(attempt),
-      since: diedAt === '' ? timestampOf(ENTRY_ID.test(entry) ? entry : origin) : Number(diedAt),
+      since: diedAt === '' ? timestampOf(isStreamId(entry) ? entry : origin) : Number(diedAt),
     };
   });
 }

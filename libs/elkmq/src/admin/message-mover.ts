@@ -8,9 +8,10 @@ import * as scripts from '../redis/scripts.generated.js';
 import { callScript, readCommand, type AdminContext } from './admin-call.js';
 import { STEP } from './message-page.js';
 import type { StayReason } from './move-result.js';
-import { compareIds, MovingMessages } from './moving-messages.js';
+import { MovingMessages } from './moving-messages.js';
 import { findOrdered } from './ordered-messages.js';
 import { keysOfPartitions, readPartitionNumber } from './partition-number.js';
+import { compareIds } from '../model/stream-id.js';
 
 /** The number of lanes that one call reads. */
 const KEYS_PER_CALL = 1_000;

@@ -14,18 +14,18 @@ import {
   type MessageState,
   type QueueMessage,
 } from './queue-message.js';
+import { isStreamId, previousId } from '../model/stream-id.js';
 
 export const STATES: readonly MessageState[] = ['waiting', 'ordered', 'running', 'delayed', 'dead'];
 
 /** The number of messages of a state among which a message that was tried again is looked for. */
 const MAX_LOOKED_AT = 10_000;
 
-const ID = /^\d{1,20}-\d{1,20}$/;
 const PLACE = /^(-?[\d.e+]+):(\d{1,20}-\d{1,20})$/;
 
 /** Returns `value` when it is the id of an entry. */
 export function parseId(name: string, value: unknown): string {
-  if (typeof value === 'string' && ID.test(value)) return value;
+  if (typeof value === 'string' && isStreamId(value)) return value;
   throw new InvalidOptionError(
     `${name} must be the id of a message, such as 1700000000000-0, got ${formatValue(value)}`,
   );
@@ -130,7 +130,7 @@ export class MessageReader implements QueueReader {
 
   /** @param only the id of the one entry to read */
   async #readRunning(after: string | undefined, limit: number, only?: string): Promise<MessageStep> {
-    const last = only === undefined ? after : before(only);
+    const last = only === undefined ? after : previousId(only);
     const seen = last === undefined ? '' : parseId('after', last);
     const args = { group: GROUP, seen, limit, budget: STEP.bytes };
     const answer = await callScript(this.#context, scripts.readRunning(this.#context.keys, args));
@@ -186,13 +186,6 @@ export class MessageReader implements QueueReader {
     const tooMuch = sizes.findIndex((size) => (bytes += size as number) > STEP.bytes);
     return tooMuch < 0 ? rows.length : tooMuch;
   }
-}
-
-/** The highest id below `id`. */
-function before(id: string): string {
-  const [time = '', number = ''] = id.split('-');
-  if (number !== '0') return `${time}-${String(BigInt(number) - 1n)}`;
-  return `${String(BigInt(time) - 1n)}-18446744073709551615`;
 }
 
 function placeOf(after: unknown): RegExpExecArray {

@@ -8,6 +8,7 @@ import { callReliably, type Doubt } from '../redis/reliable-call.js';
 import * as scripts from '../redis/scripts.generated.js';
 import { callScript, type AdminContext } from './admin-call.js';
 import { STEP } from './message-page.js';
+import { compareIds } from '../model/stream-id.js';
 
 /** A message on its way to the other queue. */
 interface MovingMessage {
@@ -127,11 +128,4 @@ export class MovingMessages {
       );
     }
   }
-}
-
-/** The lower id was made first. */
-export function compareIds(one: string, other: string): number {
-  const [time = '', number = ''] = one.split('-');
-  const [otherTime = '', otherNumber = ''] = other.split('-');
-  return Number(time) - Number(otherTime) || Number(number) - Number(otherNumber);
 }

@@ -1,12 +1,13 @@
 import type { DeadLetter } from '../dead-letters/dead-letter.js';
 import { ERRORS_FIELD, readAttemptErrors, type AttemptError } from '../model/attempt-errors.js';
 import { valueOf } from '../model/codec.js';
-import { nudgeOf, readEntry, timestampOf, type QueuedEvent } from '../model/entry.js';
+import { nudgeOf, readEntry, type QueuedEvent } from '../model/entry.js';
 import { fieldOf } from '../model/fields.js';
 import { readStrings } from '../model/headers.js';
 import { orderingKeyOf } from '../model/ordering-key.js';
 import type { ServiceEvent } from '../model/service-event.js';
 import type { StreamEntry } from '../model/stream-entries.js';
+import { timestampOf } from '../model/stream-id.js';
 
 /**
  * The place of a message:

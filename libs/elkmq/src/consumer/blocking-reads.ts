@@ -5,13 +5,8 @@ import { BlockingReader } from '../redis/blocking-reader.js';
 import type { Connection } from '../redis/connection.js';
 import type { RedisSource } from '../redis/redis-source.js';
 import { send } from '../redis/scripts.js';
-import {
-  askWhetherReachable,
-  recordArrival,
-  type BrokenSessions,
-  type ConsumerSession,
-  type Read,
-} from './session.js';
+import { askWhetherReachable, recordArrival, type ConsumerSession, type Read } from './session.js';
+import type { BrokenSessions } from './broken-sessions.js';
 
 /** The consumer whose reads these are. */
 export interface ReadsOwner {

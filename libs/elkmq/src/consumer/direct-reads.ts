@@ -1,7 +1,8 @@
 import type { QueueContext } from '../context/queue-context.js';
 import { entriesOfReply, type StreamEntry } from '../model/stream-entries.js';
 import { isReplyError } from '../redis/redis-errors.js';
-import { askWhetherReachable, recordArrival, type BrokenSessions, type ConsumerSession } from './session.js';
+import { askWhetherReachable, recordArrival, type ConsumerSession } from './session.js';
+import type { BrokenSessions } from './broken-sessions.js';
 
 /** The session of the reads that do not block. They go over the connection for scripts. */
 export class DirectReads {

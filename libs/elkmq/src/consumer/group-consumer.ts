@@ -11,7 +11,9 @@ import * as scripts from '../redis/scripts.generated.js';
 import { BlockingReads } from './blocking-reads.js';
 import { DirectReads } from './direct-reads.js';
 import { LimitedReader } from './limited-reader.js';
-import { BrokenSessions, consumerName, workerName, type ConsumerSession, type Read } from './session.js';
+import { type ConsumerSession, type Read } from './session.js';
+import { BrokenSessions } from './broken-sessions.js';
+import { consumerName, workerName } from './consumer-name.js';
 
 export interface Intake {
   /**

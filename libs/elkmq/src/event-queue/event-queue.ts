@@ -1,4 +1,4 @@
-import { type DeadLetterQueue } from '../dead-letters/dead-letter-queue.js';
+import type { DeadLetterQueue } from '../dead-letters/dead-letter-queue.js';
 import { ConnectionError, InvalidOptionError, OlderWorkerError } from '../model/errors.js';
 import type { Dequeuer } from './dequeuer.js';
 import { openParts, type QueueParts } from './queue-parts.js';
@@ -18,7 +18,7 @@ import {
   type TimestampedEvent,
 } from '../model/service-event.js';
 import { decodeReply } from '../model/codec.js';
-import { timestampOf } from '../model/entry.js';
+import { timestampOf } from '../model/stream-id.js';
 
 /** The options of an `EventQueue`. */
 export interface EventQueueOptions extends SendingOptions, PartitionOptions {

@@ -5,7 +5,7 @@ import { callReliably } from '../redis/reliable-call.js';
 import * as scripts from '../redis/scripts.generated.js';
 import type { ScriptCall } from '../redis/scripts.js';
 import type { ServiceEvent, Timestamp } from '../model/service-event.js';
-import { timestampOf } from '../model/entry.js';
+import { timestampOf } from '../model/stream-id.js';
 
 /** Stores responses where their callers look for them. */
 export class Responder {

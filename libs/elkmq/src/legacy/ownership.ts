@@ -1,7 +1,7 @@
-import { isAfter, type StreamEntry } from '../model/stream-entries.js';
+import type { StreamEntry } from '../model/stream-entries.js';
 import { MAX_TIMEOUT_SECONDS } from '../model/service-event.js';
-import { timestampOf } from '../model/entry.js';
 import { fieldOf } from '../model/fields.js';
+import { isAfter, timestampOf } from '../model/stream-id.js';
 
 /** The time for which an entry that a legacy client may read is kept after its timeout, ms. */
 export const KEPT_LONGER_MS = 1_000;

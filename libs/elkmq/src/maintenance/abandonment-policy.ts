@@ -8,7 +8,6 @@ import {
 } from '../model/entry.js';
 import { AbandonedError } from '../model/errors.js';
 import type { StreamEntry } from '../model/stream-entries.js';
-import type { OwnerGuard } from '../consumer/session.js';
 import type { DeadLetterReason } from '../dead-letters/dead-letter.js';
 import type { QueueContext } from '../context/queue-context.js';
 import { send } from '../redis/scripts.js';
@@ -17,6 +16,7 @@ import { DROP, LEAVE_TO_LEGACY, type Outcome } from '../settling/outcome.js';
 import type { OutcomeWriter } from '../settling/outcome-writer.js';
 import type { AbandonmentListener } from '../settling/settler.js';
 import type { Unrenewed } from './recoverer.js';
+import type { OwnerGuard } from '../consumer/requeue.js';
 
 /**
  * Decides on a message that is given up. With `at-least-once` it goes back to the queue as another attempt,

@@ -1,11 +1,12 @@
 import type { QueueContext } from '../context/queue-context.js';
-import { nextId, leaseOf } from '../consumer/session.js';
 import { HAS_ANSWERED, WON } from '../model/deliveries.js';
 import { GROUP } from '../model/keys.js';
 import { GracePeriod } from './grace-period.js';
 import { PeriodicTask } from '../redis/periodic-task.js';
 import { isNoGroup } from '../redis/redis-errors.js';
 import { runScript, send } from '../redis/scripts.js';
+import { nextId } from '../model/stream-id.js';
+import { leaseOf } from '../consumer/consumer-name.js';
 import * as scripts from '../redis/scripts.generated.js';
 
 /** An entry whose worker has stopped renewing its lease. */

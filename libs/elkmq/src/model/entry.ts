@@ -5,6 +5,7 @@ import type { StreamEntry } from './stream-entries.js';
 import { JsonParseError } from './errors.js';
 import { orderingKeyOf } from './ordering-key.js';
 import type { ServiceEvent, Timestamp } from './service-event.js';
+import { isStreamId, timestampOf } from './stream-id.js';
 
 /** An entry of the event stream that holds an event. */
 export interface QueuedEvent {
@@ -46,11 +47,6 @@ export type HandedOutEntry = Omit<QueuedEvent, 'event' | 'due' | 'headers' | 'me
 /** The name of a message in a line of the log. The line leads to its dead letter. */
 export function nameOfMessage({ event, origin }: Pick<QueuedEvent, 'event' | 'origin'>): string {
   return `${event.action} (${origin})`;
-}
-
-/** The milliseconds of an entry's id: the time at which Redis registered it. */
-export function timestampOf(id: string): Timestamp {
-  return Number.parseInt(id, 10);
 }
 
 /**
@@ -162,7 +158,7 @@ export function readEntry([id, fields]: StreamEntry): QueuedEvent | undefined {
     }
   }
   if (json === undefined) throw new JsonParseError(`entry ${id} has no field 'event'`);
-  if (origin !== id && !/^\d{1,20}-\d{1,20}$/.test(origin))
+  if (origin !== id && !isStreamId(origin))
     throw new JsonParseError(`entry ${id} has an origin that is no id: ${origin}`);
   if (!(attempt >= 1)) throw new JsonParseError(`entry ${id} has an attempt that is no number`);
   if (Number.isNaN(abandonedAttempts))
@@ -206,5 +202,5 @@ export function entryWithoutEvent([id, fields]: StreamEntry): HandedOutEntry {
 /** The origin that an entry names, unless it is no id. */
 function originOf(id: string, fields: readonly string[]): string {
   const origin = fieldOf(fields, 'origin') ?? '';
-  return /^\d{1,20}-\d{1,20}$/.test(origin) ? origin : id;
+  return isStreamId(origin) ? origin : id;
 }

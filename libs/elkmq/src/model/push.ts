@@ -1,3 +1,4 @@
+import { isStreamId } from './stream-id.js';
 /**
  * The command by which a script pushes replies; '' when it pushes none. PUBLISH on Redis Cluster would go to
  * all nodes, SPUBLISH stays with those that have the slot. Redis has it since version 7.
@@ -18,13 +19,9 @@ export interface Push {
 /** @returns `undefined` when a push has another form */
 export function parsePush(message: string): Push | undefined {
   const endOfId = message.indexOf(' ');
-  if (endOfId < 0) return isEntryId(message) ? { id: message, replies: undefined } : undefined;
+  if (endOfId < 0) return isStreamId(message) ? { id: message, replies: undefined } : undefined;
   const endOfUnused = message.indexOf(' ', endOfId + 1);
   const id = message.slice(0, endOfId);
-  if (endOfUnused < 0 || !isEntryId(id)) return undefined;
+  if (endOfUnused < 0 || !isStreamId(id)) return undefined;
   return { id, replies: message.slice(endOfUnused + 1) };
-}
-
-function isEntryId(text: string): boolean {
-  return /^\d{1,20}-\d{1,20}$/.test(text);
 }

@@ -4,14 +4,6 @@ export type StreamEntry = [id: string, fields: string[] | null];
 /** The reply to a read of one stream, in bytes; `null` when the time was up. */
 type Reply = [stream: Buffer, entries: [id: Buffer | string, fields: (Buffer | string)[] | null][]][] | null;
 
-/** Whether an entry comes after another one in a stream. */
-export function isAfter(one: string, other: string): boolean {
-  if (one === other) return false;
-  const [time = '', number = ''] = one.split('-');
-  const [otherTime = '', otherNumber = ''] = other.split('-');
-  return time === otherTime ? BigInt(number) > BigInt(otherNumber) : Number(time) > Number(otherTime);
-}
-
 /**
  * Takes the entries out of a reply to XREAD or XREADGROUP in bytes. The strings replace the bytes in place.
  * See "Reads come in bytes" and "No literal" in docs/performance.md.

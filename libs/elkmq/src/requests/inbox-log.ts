@@ -1,8 +1,9 @@
 import { isFrame, type ReplyFrame } from '../model/reply-frame.js';
-import { isAfter, type StreamEntry } from '../model/stream-entries.js';
+import type { StreamEntry } from '../model/stream-entries.js';
 import type { Connection } from '../redis/connection.js';
 import { ReadSize } from '../redis/read-size.js';
 import { send } from '../redis/scripts.js';
+import { isAfter } from '../model/stream-id.js';
 
 /** The largest number of entries in one read. Each entry can hold the replies of a whole batch. */
 const ENTRIES_PER_READ = 100;

@@ -3,7 +3,7 @@ import type { Deduplication } from '../model/deduplication.js';
 import type { OutgoingEvent } from '../producer/batch.js';
 import type { Identified } from './request-table.js';
 import type { ServiceEvent } from '../model/service-event.js';
-import { timestampOf } from '../model/entry.js';
+import { timestampOf } from '../model/stream-id.js';
 
 /** Receives the events of one request. Nothing is called after `failed`, or after the last reply. */
 export interface ReplyListener {

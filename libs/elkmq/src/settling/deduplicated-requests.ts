@@ -2,7 +2,6 @@ import type { QueueContext } from '../context/queue-context.js';
 import type { Delivery } from './delivery.js';
 import type { QueuedEvent } from '../model/entry.js';
 import { TimeoutExpiredError, type EventQueueError } from '../model/errors.js';
-import { ANY_OWNER, type OwnerGuard } from '../consumer/session.js';
 import { GROUP } from '../model/keys.js';
 import { isReplyError } from '../redis/redis-errors.js';
 import { callReliably, type Doubt } from '../redis/reliable-call.js';
@@ -12,6 +11,7 @@ import type { ServiceEvent, DeduplicatedReply } from '../model/service-event.js'
 import { batchesOf } from './batches.js';
 import { Addresses, batchCall, charactersOf, type EndedAttempt } from './deduplicated-batch.js';
 import { BATCH_CHARACTERS, type SettlementResult, type Settlement } from './settlement-batch.js';
+import { ANY_OWNER, type OwnerGuard } from '../consumer/requeue.js';
 
 /** The data that identify a deduplicated request. */
 export type DeduplicatedRequest = Pick<

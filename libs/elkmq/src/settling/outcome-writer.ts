@@ -1,4 +1,3 @@
-import { ANY_OWNER, requeue, type OwnerGuard } from '../consumer/session.js';
 import {
   ABANDONED_LETTER,
   createLetter,
@@ -22,6 +21,7 @@ import { DeduplicatedRequests } from './deduplicated-requests.js';
 import type { BecomeDeadLetter, Outcome, Requeue, Retry } from './outcome.js';
 import { RetryQueue } from './retry-queue.js';
 import { settleCall } from './settlement-batch.js';
+import { ANY_OWNER, type OwnerGuard, requeue } from '../consumer/requeue.js';
 
 export interface OutcomeWriterOptions {
   /** The time for which each call is tried while Redis is away, ms. */

@@ -4,7 +4,8 @@ import { GROUP, type QueueKeys } from '../model/keys.js';
 import type { PushCommand } from '../model/push.js';
 import * as scripts from '../redis/scripts.generated.js';
 import type { ScriptCall } from '../redis/scripts.js';
-import { nextId, type Read } from '../consumer/session.js';
+import type { Read } from '../consumer/session.js';
+import { nextId } from '../model/stream-id.js';
 
 /** An entry that knows the read that has brought it, and its position in that read. */
 export interface ReadEntry {

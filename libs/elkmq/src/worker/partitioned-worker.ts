@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Slots } from '../consumer/slots.js';
-import { workerName } from '../consumer/session.js';
 import { ConnectionError, type UnsubscribedError } from '../model/errors.js';
 import { partitionKeys } from '../model/partitions.js';
 import { reportOnce } from '../model/report-once.js';
@@ -13,6 +12,7 @@ import type { RedisSource } from '../redis/redis-source.js';
 import { topicNumber } from '../topics/topic-number.js';
 import { Worker } from './worker.js';
 import type { WorkerListener, WorkerOptions } from './worker-options.js';
+import { workerName } from '../consumer/consumer-name.js';
 
 /** The pause between two tries to start the worker of a partition, ms. */
 const RETRY_PAUSE_MS = 1_000;

@@ -2,7 +2,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { readControlIfAllowed, type QueueControl } from '../admin/queue-control.js';
 import { GroupConsumer, joinGroup } from '../consumer/group-consumer.js';
 import { RemovalReport } from '../dead-letters/removal-report.js';
-import { workerName } from '../consumer/session.js';
 import { Slots } from '../consumer/slots.js';
 import { QueueContext } from '../context/queue-context.js';
 import { AbandonmentPolicy } from '../maintenance/abandonment-policy.js';
@@ -28,6 +27,7 @@ import { SubscriptionKeeper } from '../topics/subscription-keeper.js';
 import { controlListener } from './control-listener.js';
 import { heldUp, WorkerIntake } from './intake.js';
 import type { SharedParts, WorkerListener, WorkerOptions } from './worker-options.js';
+import { workerName } from '../consumer/consumer-name.js';
 
 /** The parts that work while the worker takes messages. */
 interface Parts {

@@ -2,7 +2,6 @@ import { describeLimits } from '../../admin/queue-limits.js';
 import { describePause } from '../../admin/queue-pause.js';
 import { readQueueState, type QueueState } from '../../admin/queue-state.js';
 import { readWorkers, type WorkerInfo } from '../../admin/worker-info.js';
-import { leaseOf } from '../../consumer/session.js';
 import { GROUP, QueueKeys } from '../../model/keys.js';
 import { DEFAULTS } from '../../model/options.js';
 import { queueOfPartition } from '../../model/partitions.js';
@@ -12,6 +11,7 @@ import { reliably } from '../../redis/reliable-call.js';
 import { send } from '../../redis/scripts.js';
 import { formatDuration } from '../values.js';
 import type { Finding } from './finding.js';
+import { leaseOf } from '../../consumer/consumer-name.js';
 
 export interface QueueCheckBounds {
   /** The longest time for which a message may wait, ms. */
