@@ -13,7 +13,7 @@ const LAYERS = [
   ['context'],
   ['producer', 'consumer'],
   ['settling', 'requests', 'admin'],
-  ['topics'],
+  ['topics', 'schedules'],
   ['maintenance'],
   ['event-queue', 'worker'],
   ['testing'],

@@ -24,7 +24,7 @@ describe('elkmq', () => {
     expect(help).toMatchObject({ code: 0, stderr: '' });
     const names = [...help.stdout.matchAll(/^ {2}([a-z]+) +(?:\[|Look at dead)/gm)].map(([, name]) => name);
     expect(names).toEqual(
-      'queues top state workers pause resume limits doctor bench topics subscribe unsubscribe peek find show tail emit send dead move purge help'.split(
+      'queues top state workers pause resume limits schedules doctor bench topics subscribe unsubscribe peek find show tail emit send dead move purge help'.split(
         ' ',
       ),
     );
@@ -91,6 +91,7 @@ describe('elkmq', () => {
       'top',
       'state q',
       'workers q',
+      'schedules q',
       'doctor',
       'peek q',
       'find q',

@@ -56,3 +56,6 @@ export type { PublishingOptions, PublishOptions, SubscribeOptions, TopicOptions 
 export type { SubscriptionState, TopicState } from './topics/topic-state.js';
 export type { CredentialsFunction, ElkMqCredentials } from './redis/credentials.js';
 export type { RedisSourceInput } from './redis/redis-source.js';
+export { Schedules } from './schedules/schedules.js';
+export type { SchedulesOptions, ScheduleState } from './schedules/schedules.js';
+export type { MissedOccurrences, Schedule } from './schedules/schedule.js';

@@ -82,3 +82,7 @@ export { PartitionedWorker } from './worker/partitioned-worker.js';
 export { SuccessorWorker } from './worker/successor-worker.js';
 export { Worker } from './worker/worker.js';
 export type { SuccessorListener, WorkerListener } from './worker/worker-options.js';
+export { QueueContext } from './context/queue-context.js';
+export { parseSchedule } from './schedules/schedule.js';
+export type { DeclaredSchedule } from './schedules/schedule.js';
+export { Scheduler } from './schedules/scheduler.js';

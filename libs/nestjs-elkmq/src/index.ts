@@ -5,6 +5,8 @@ export { ElkMqHttpExceptionFilter } from './server/http-exception-filter.js';
 export { ElkMqContext } from './server/elk-mq.context.js';
 export { ElkMqEventPattern, ElkMqMessagePattern } from './server/patterns.js';
 export type { ElkMqPattern } from './server/patterns.js';
+export { ElkMqCron } from './server/cron.js';
+export type { ElkMqCronOptions } from './server/cron.js';
 export { elkMqExtras } from './server/handler-extras.js';
 export type { ElkMqHandlerExtras } from './server/handler-extras.js';
 export { ElkMqModule } from './module.js';

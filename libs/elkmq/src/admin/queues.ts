@@ -28,7 +28,7 @@ export interface FoundQueues {
 }
 
 /** Each queue that holds anything has one of these keys. */
-const KEY = /^(.*)\((?:event_stream|delayed|dead_letters|workers|control|moving)\)$/s;
+const KEY = /^(.*)\((?:event_stream|delayed|dead_letters|workers|control|moving|schedules)\)$/s;
 
 /**
  * Finds the queues of a Redis by its keys: those that hold messages, that have had a worker, or that are

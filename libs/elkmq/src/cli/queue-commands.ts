@@ -6,6 +6,7 @@ import type { LimitsOptions } from './commands/limits.js';
 import type { PauseOptions } from './commands/pause.js';
 import type { QueuesOptions, TopOptions } from './commands/queues.js';
 import type { StateOptions, WorkersOptions } from './commands/state.js';
+import type { SchedulesCommandOptions } from './commands/schedules.js';
 import type { CommonOptions } from './session.js';
 import { parseCount, parseDuration, parsePositive } from './values.js';
 
@@ -91,6 +92,18 @@ export function addQueueCommands(program: Command, run: Run): void {
     .action(async (queue: string, options: LimitsOptions) => {
       const { limits } = await import('./commands/limits.js');
       await run(limits(queue, options));
+    });
+
+  declare(
+    program,
+    'schedules <queue>',
+    'List the schedules of a queue with their next times, or remove one.',
+    'schedules orders --remove nightly-report',
+  )
+    .option('--remove <name>', 'remove this schedule; it comes back when a process declares it')
+    .action(async (queue: string, options: SchedulesCommandOptions) => {
+      const { listSchedules } = await import('./commands/schedules.js');
+      await run(listSchedules(queue, options));
     });
 
   declare(

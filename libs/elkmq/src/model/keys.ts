@@ -72,6 +72,10 @@ export class QueueKeys {
   readonly moving: string;
   /** hash: a queue from which messages were moved here → the id that the last of them had in its `moving` */
   readonly arrived: string;
+  /** hash: schedule → the time of its declaration and its definition, see `schedules/schedule.ts` */
+  readonly schedules: string;
+  /** zset: schedule → its next occurrence, ms */
+  readonly schedulesDue: string;
   readonly #prefix: string;
 
   /**
@@ -108,6 +112,8 @@ export class QueueKeys {
     this.partitions = topic === undefined ? `${this.#prefix}(partitions)` : `${topic}(topic_partitions)`;
     this.moving = `${this.#prefix}(moving)`;
     this.arrived = `${this.#prefix}(arrived)`;
+    this.schedules = `${this.#prefix}(schedules)`;
+    this.schedulesDue = `${this.#prefix}(schedules_due)`;
   }
 
   /** All keys of this queue alone that have a fixed name. */

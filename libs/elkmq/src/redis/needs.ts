@@ -145,6 +145,17 @@ export function needsOfSubscriber(): Need[] {
   ];
 }
 
+/** The commands that a process needs beside those of a worker when it declares schedules. */
+export function needsOfScheduler(): Need[] {
+  return [
+    {
+      isEssential: true,
+      commands: commandsOf('declareSchedule', 'readSchedules', 'runSchedule'),
+      cost: 'no schedule can be declared and run',
+    },
+  ];
+}
+
 /** The commands that a client of a topic needs, the most important first. */
 export function needsOfPublisher(minReplicas: number): Need[] {
   return [

@@ -296,6 +296,30 @@ export const SCRIPTS = {
     commands: 'zrem',
     source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal cancelled = KEYS[1]\nlocal origins_at = 1\nlocal taken = {}\nfor i = origins_at, #ARGV do\n  if redis.call('ZREM', cancelled, ARGV[i]) == 1 then taken[#taken + 1] = ARGV[i] end\nend\nreturn taken\n",
   },
+  declareSchedule: {
+    name: 'declareSchedule',
+    sha1: '72176e950185d08d0fe86366828743a950bdf982',
+    commands: 'exists hget hset time zadd zscore',
+    source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal event_stream, schedules, schedules_due = KEYS[1], KEYS[2], KEYS[3]\nlocal name, definition, next_due, is_lost = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4] == '1'\n\nlocal script_ms\n\nlocal function now_ms()\n  if not script_ms then\n    local time = redis.call('TIME')\n    script_ms = time[1] * 1000 + math.floor(time[2] / 1000)\n  end\n  return script_ms\nend\n\nlocal before = redis.call('HGET', schedules, name)\nlocal now = string.format('%.0f', now_ms())\nif is_lost and (before or redis.call('EXISTS', event_stream) == 0) then return 0 end\nlocal is_same = before and string.match(before, '^%d+ (.*)$') == definition\nif is_same and redis.call('ZSCORE', schedules_due, name) then\n  redis.call('HSET', schedules, name, now .. ' ' .. definition)\n  return 0\nend\nredis.call('HSET', schedules, name, now .. ' ' .. definition)\nredis.call('ZADD', schedules_due, string.format('%.0f', next_due), name)\nreturn 1\n",
+  },
+  readSchedules: {
+    name: 'readSchedules',
+    sha1: 'a736192afac04888cda9e304f5cf8ab1f95ee718',
+    commands: 'hgetall time zscore',
+    source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal schedules, schedules_due = KEYS[1], KEYS[2]\n\nlocal script_ms\n\nlocal function now_ms()\n  if not script_ms then\n    local time = redis.call('TIME')\n    script_ms = time[1] * 1000 + math.floor(time[2] / 1000)\n  end\n  return script_ms\nend\n\nlocal answer = { string.format('%.0f', now_ms()) }\nlocal fields = redis.call('HGETALL', schedules)\nfor i = 1, #fields, 2 do\n  answer[#answer + 1] = fields[i]\n  answer[#answer + 1] = fields[i + 1]\n  answer[#answer + 1] = redis.call('ZSCORE', schedules_due, fields[i]) or ''\nend\nreturn answer\n",
+  },
+  removeSchedule: {
+    name: 'removeSchedule',
+    sha1: '62b81e83f004a68b0a0998beb952d58870d406cb',
+    commands: 'hget hset time zrem',
+    source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal schedules, schedules_due = KEYS[1], KEYS[2]\nlocal name = ARGV[1]\n\nlocal script_ms\n\nlocal function now_ms()\n  if not script_ms then\n    local time = redis.call('TIME')\n    script_ms = time[1] * 1000 + math.floor(time[2] / 1000)\n  end\n  return script_ms\nend\n\nlocal entry = redis.call('HGET', schedules, name)\nif not entry or not string.find(entry, ' ', 1, true) then return 0 end\nredis.call('HSET', schedules, name, string.format('%.0f', now_ms()))\nredis.call('ZREM', schedules_due, name)\nreturn 1\n",
+  },
+  runSchedule: {
+    name: 'runSchedule',
+    sha1: '1f3e36d0fc2bd22480c8aa6a54a7448149bfd50f',
+    commands: 'hget time xadd zadd zrem zscore',
+    source: "if redis.replicate_commands then redis.replicate_commands() end\nlocal event_stream, schedules, schedules_due = KEYS[1], KEYS[2], KEYS[3]\nlocal name, definition, due, next_due, events_at = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), 5\n\nlocal script_ms\n\nlocal function now_ms()\n  if not script_ms then\n    local time = redis.call('TIME')\n    script_ms = time[1] * 1000 + math.floor(time[2] / 1000)\n  end\n  return script_ms\nend\n\nlocal entry = redis.call('HGET', schedules, name)\nif not entry or string.match(entry, '^%d+ (.*)$') ~= definition then return 0 end\nif tonumber(redis.call('ZSCORE', schedules_due, name) or 0) ~= due then return 0 end\nif now_ms() < due then return now_ms() - due end\nfor i = events_at, #ARGV, 2 do\n  redis.call('XADD', event_stream, '*', 'event', ARGV[i], 'reply_to', '', 'headers', ARGV[i + 1])\nend\nif next_due > 0 then redis.call('ZADD', schedules_due, string.format('%.0f', next_due), name)\nelse redis.call('ZREM', schedules_due, name) end\nreturn 1\n",
+  },
   answerInPart: {
     name: 'answerInPart',
     sha1: 'f42fd57fe45ec4465359e9065a65d4c5d72df360',
@@ -1476,6 +1500,81 @@ export function takeCancelled(keys: {
     script: SCRIPTS.takeCancelled,
     keys: [keys.cancelled],
     args: [...args.origins],
+  };
+}
+
+/** Declares a schedule. */
+export function declareSchedule(keys: {
+    readonly eventStream: string;
+    readonly schedules: string;
+    readonly schedulesDue: string;
+  }, args: {
+    readonly name: string;
+    /** JSON */
+    readonly definition: string;
+    /** its first occurrence after the time of Redis that the caller has read, ms since 1970 */
+    readonly nextDue: number;
+    /** the schedule had been declared before: it stays away when somebody has removed it */
+    readonly isLost: boolean;
+  }): ScriptCall {
+  return {
+    script: SCRIPTS.declareSchedule,
+    keys: [keys.eventStream, keys.schedules, keys.schedulesDue],
+    args: [args.name, args.definition, args.nextDue, Number(args.isLost)],
+  };
+}
+
+/** Reads the schedules of a queue. */
+export function readSchedules(keys: {
+    readonly schedules: string;
+    readonly schedulesDue: string;
+  }): ScriptCall {
+  return {
+    script: SCRIPTS.readSchedules,
+    keys: [keys.schedules, keys.schedulesDue],
+    args: [],
+  };
+}
+
+/** Removes a schedule. */
+export function removeSchedule(keys: {
+    readonly schedules: string;
+    readonly schedulesDue: string;
+  }, args: {
+    readonly name: string;
+  }): ScriptCall {
+  return {
+    script: SCRIPTS.removeSchedule,
+    keys: [keys.schedules, keys.schedulesDue],
+    args: [args.name],
+  };
+}
+
+/** Stores the events of a schedule that is due, and notes its next occurrence. */
+export function runSchedule(keys: {
+    readonly eventStream: string;
+    readonly schedules: string;
+    readonly schedulesDue: string;
+  }, args: {
+    readonly name: string;
+    /** as it was read */
+    readonly definition: string;
+    /** its occurrence as it was read, ms since 1970 */
+    readonly due: number;
+    /** the next one; 0 when there is none */
+    readonly nextDue: number;
+    /** per event. both are JSON */
+    readonly events: readonly { readonly event: string; readonly headers: string }[];
+  }): ScriptCall {
+  const list: (string | number)[] = [args.name, args.definition, args.due, args.nextDue];
+  for (const each of args.events) {
+    list.push(each.event);
+    list.push(each.headers);
+  }
+  return {
+    script: SCRIPTS.runSchedule,
+    keys: [keys.eventStream, keys.schedules, keys.schedulesDue],
+    args: list,
   };
 }
 

@@ -4,12 +4,15 @@ import type { Cluster, Redis } from 'ioredis';
 import { inOwnContext } from '../async-context.js';
 import type { QueueState } from 'elkmq';
 import {
+  type DeclaredSchedule,
   type Delivery,
   keysOfPartitions,
   parseMilliseconds,
   PartitionedWorker,
+  QueueContext,
   QueueKeys,
   readWholeState,
+  Scheduler,
   SuccessorWorker,
   Worker,
   type WorkerListener,
@@ -52,6 +55,8 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
   readonly #ofRequests: Handling;
   readonly #ofEvents: Handling;
   #worker: WorkerLike | undefined;
+  /** Is there when a handler has a schedule. */
+  #scheduler: Scheduler | undefined;
   #handlers: Handlers;
   #unwatch: (() => void) | undefined;
   /** The reason for which the server has stopped by itself. */
@@ -192,11 +197,32 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
     this.#handlers = new Handlers(this.messageHandlers, this.#failures, delivery);
     if (this.#options.subscription) refuseRequestHandlers(this.messageHandlers, this.#options.subscription);
     for (const mistake of this.#handlers.check()) this.#log.warn(`Queue '${queue}': ${mistake}`);
+    const schedules = this.#handlers.schedules();
     await worker.start(connectTimeout);
+    if (schedules.length > 0) await this.declareSchedules(schedules, worker);
     this.#unwatch = callSafely(
       () => this.#options.telemetry?.observeQueue(this.#options.queue, () => this.state()),
       this.#logError,
     );
+  }
+
+  /** @internal Has the events of schedules stored when they are due. A test queue has no schedules. */
+  protected async declareSchedules(
+    schedules: readonly DeclaredSchedule[],
+    { connection }: WorkerLike,
+  ): Promise<void> {
+    const { source, queue, connectTimeout } = this.#options;
+    // A queue with partitions has them in partition 0, which has the name of the queue.
+    const keys = new QueueKeys(queue, source.isCluster);
+    this.#scheduler = new Scheduler(new QueueContext(connection, keys, false), {
+      warned: (message) => {
+        this.#log.warn(message);
+      },
+      onRefused: (what, error) => {
+        this.#log.error(`Redis refuses ${what}: ${error.message}`);
+      },
+    });
+    await this.#scheduler.declare(schedules, connectTimeout);
   }
 
   /**
@@ -220,6 +246,8 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
         `Queue '${queue}' drains: ${handled}, for ${String(drainTimeout)} ms (drainTimeout) at the most`,
       );
     }
+    await this.#scheduler?.stopLooking();
+    this.#scheduler = undefined;
     const { running, unsettled } = await worker.stop(drainTimeout);
     const after = `after ${String(drainTimeout)} ms (drainTimeout)`;
     if (running > 0) this.#log.warn(`${String(running)} handler(s) still running ${after}`);

@@ -1,8 +1,9 @@
 import type { MessageHandler } from '@nestjs/microservices';
 import { InvalidOptionError, type DeliveryMode } from 'elkmq';
-import { messageOf } from 'elkmq/internal';
+import { type DeclaredSchedule, messageOf } from 'elkmq/internal';
 import { inspect, isDeepStrictEqual } from 'node:util';
 import type { Failures } from './failures.js';
+import { scheduleOf } from './cron.js';
 import { EXTRAS, holdsKey } from './handler-extras.js';
 import { handlersOf } from './joint-handler.js';
 import { deliveryMode } from '../parsed-options.js';
@@ -42,6 +43,25 @@ export class Handlers {
   policyOf(action: string): RetryPolicy | undefined {
     const handler = this.find(action);
     return handler && this.#failures.policyOf(handler);
+  }
+
+  /**
+   * The schedules of all handlers.
+   * @throws {InvalidOptionError} when two have one name
+   */
+  schedules(): DeclaredSchedule[] {
+    const schedules = new Map<string, DeclaredSchedule>();
+    for (const handler of this.#exact.values()) {
+      for (const { extras } of handlersOf(handler)) {
+        const schedule = scheduleOf(extras as Record<string, unknown> | undefined);
+        if (!schedule) continue;
+        const { name } = schedule;
+        if (schedules.has(name))
+          throw new InvalidOptionError(`each schedule must have a name of its own, got '${name}' twice`);
+        schedules.set(name, schedule);
+      }
+    }
+    return [...schedules.values()];
   }
 
   /**

@@ -25,6 +25,10 @@ export class TestServer extends ElkMqServer {
     return Promise.resolve(this.broker.state());
   }
 
+  protected override declareSchedules(): Promise<void> {
+    return Promise.resolve();
+  }
+
   protected override openWorker(listener: WorkerListener): WorkerLike {
     return {
       connection: undefined as never,

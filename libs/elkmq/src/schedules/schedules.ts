@@ -1,0 +1,169 @@
+import { QueueContext } from '../context/queue-context.js';
+import { ConnectionError, DequeueError } from '../model/errors.js';
+import { parseListener } from '../model/listener.js';
+import {
+  checkGivenOptions,
+  DEFAULTS,
+  formatValue,
+  parseMilliseconds,
+  parseQueueName,
+} from '../model/options.js';
+import { QueueKeys } from '../model/keys.js';
+import { valueOf } from '../model/codec.js';
+import { COMMAND_TIMEOUT_MS, Connection } from '../redis/connection.js';
+import type { CredentialsFunction } from '../redis/credentials.js';
+import { isReplyError } from '../redis/redis-errors.js';
+import { RedisSource, type RedisSourceInput } from '../redis/redis-source.js';
+import { callReliably } from '../redis/reliable-call.js';
+import * as scripts from '../redis/scripts.generated.js';
+import type { ScriptCall } from '../redis/scripts.js';
+import { scheduleRowsOf, type ScheduleRow } from './schedule-rows.js';
+import {
+  parseSchedule,
+  parseScheduleName,
+  readDefinition,
+  readScheduleEntry,
+  type MissedOccurrences,
+  type Schedule,
+} from './schedule.js';
+import { Scheduler } from './scheduler.js';
+
+/** The options of `Schedules`. */
+export interface SchedulesOptions {
+  /** Fetches the credentials, as of an `EventQueue`. */
+  readonly credentials?: CredentialsFunction | undefined;
+  /** The time that Redis may take for one call, ms. Default 10,000. */
+  readonly timeout?: number | undefined;
+  /** Is told what is not as it should be: occurrences that were missed, a schedule that was lost. */
+  readonly onWarning?: ((message: string) => void) | undefined;
+}
+
+const OPTIONS = Object.keys({
+  credentials: true,
+  onWarning: true,
+  timeout: true,
+} satisfies Record<keyof SchedulesOptions, true>);
+
+/** A schedule of a queue, as `list` tells it. */
+export interface ScheduleState {
+  readonly name: string;
+  readonly cron: string;
+  readonly timezone: string;
+  readonly action: string;
+  /** The value of the payload; `undefined` when there is none. */
+  readonly data: unknown;
+  readonly missed: MissedOccurrences;
+  /** The time of its next occurrence, ms since 1970; `undefined` when there is none. */
+  readonly next: number | undefined;
+  /** The time at which a process has declared it for the last time, ms since 1970. */
+  readonly declaredAt: number;
+}
+
+/**
+ * The schedules of a queue: events that come at the times of cron expressions. They are in Redis, so they
+ * stay when all processes are restarted. While this object is open and has declared a schedule, it stores the
+ * events that are due, as do all other processes with schedules of the queue: each occurrence becomes one
+ * event.
+ *
+ * It connects at once; call `close` in the end. A queue with partitions has its schedules, and their events,
+ * in partition 0.
+ *
+ * Every call may fail with one of these errors. `ConnectionError`: Redis takes longer than `timeout`, or this
+ * is closed. `DequeueError`: Redis refuses. `InvalidOptionError`: an argument is wrong.
+ */
+export class Schedules {
+  readonly #connection: Connection;
+  readonly #context: QueueContext;
+  readonly #scheduler: Scheduler;
+  readonly #timeoutMs: number;
+  #closed: Promise<void> | undefined;
+
+  /**
+   * @param queue its name
+   * @param redis address of Redis; default redis://127.0.0.1:6379
+   * @throws {InvalidOptionError}
+   */
+  constructor(
+    readonly queue: string,
+    redis?: RedisSourceInput,
+    options: SchedulesOptions = {},
+  ) {
+    checkGivenOptions('Schedules', options, OPTIONS);
+    const warned = parseListener<string>('onWarning', options.onWarning) ?? warnProcess;
+    this.#timeoutMs = parseMilliseconds('timeout', options.timeout, DEFAULTS.enqueueTimeout);
+    const source = new RedisSource(redis, options.credentials);
+    // Partition 0 has the name of the queue.
+    const keys = new QueueKeys(parseQueueName(queue), source.isCluster);
+    this.#connection = new Connection(source, COMMAND_TIMEOUT_MS);
+    this.#context = new QueueContext(this.#connection, keys, false);
+    const onRefused = (what: string, error: Error): void => {
+      warned(`Redis refuses ${what}: ${error.message}`);
+    };
+    this.#scheduler = new Scheduler(this.#context, { warned, onRefused });
+  }
+
+  /**
+   * Declares a schedule. The same again changes nothing. Another definition replaces the one before, and its
+   * occurrences count from now on. One that was removed comes back.
+   */
+  async declare(schedule: Schedule): Promise<void> {
+    const declared = parseSchedule(schedule);
+    this.#refuseClosed();
+    await this.#scheduler.declare([declared], this.#timeoutMs);
+  }
+
+  /** The schedules of the queue, in the order of their names. */
+  async list(): Promise<ScheduleState[]> {
+    const { rows } = scheduleRowsOf(await this.#call(scripts.readSchedules(this.#context.keys)));
+    return rows.flatMap(stateOf).sort((one, other) => (one.name < other.name ? -1 : 1));
+  }
+
+  /**
+   * Removes a schedule. Its events that are in the queue stay. It comes back when a process declares it, as a
+   * server does that starts.
+   * @returns whether it was there
+   */
+  async remove(name: string): Promise<boolean> {
+    const parsed = parseScheduleName(name);
+    return (await this.#call(scripts.removeSchedule(this.#context.keys, { name: parsed }))) === 1;
+  }
+
+  /** Stores nothing more, and closes the connection. The schedules stay. It can be called again. */
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    await this.#scheduler.stopLooking();
+    await this.#connection.closeConnection();
+  }
+
+  async #call(call: ScriptCall): Promise<unknown> {
+    this.#refuseClosed();
+    try {
+      return await callReliably(this.#connection, call, this.#timeoutMs);
+    } catch (error) {
+      if (!isReplyError(error)) throw error;
+      throw new DequeueError(`Redis refuses a call of the schedules: ${error.message}`, { cause: error });
+    }
+  }
+
+  #refuseClosed(): void {
+    if (this.#closed)
+      throw new ConnectionError(`the schedules of queue ${formatValue(this.queue)} are closed`);
+  }
+}
+
+/** Returns nothing for a schedule that was removed, or that this version cannot read. */
+function stateOf({ name, entry, due }: ScheduleRow): ScheduleState[] {
+  const { text, at } = readScheduleEntry(entry);
+  const definition = text === undefined ? undefined : readDefinition(text);
+  if (!definition) return [];
+  const { payload, ...others } = definition;
+  return [{ name, ...others, data: valueOf(payload), next: due, declaredAt: at }];
+}
+
+function warnProcess(message: string): void {
+  process.emitWarning(`Schedules: ${message}`);
+}
