@@ -7,6 +7,7 @@ import { millisecondsOf } from '../support/entries.js';
 import { clientOf, ownRedis } from '../support/own-redis.js';
 import { Proxy } from '../support/proxy.js';
 import { closing, keysOf, newQueueName, redis, rejection, until, url } from '../support/queue.js';
+import { ALL_CHANNELS } from '../support/rights.js';
 
 const HOUR = 3_600_000;
 const YEARLY = '0 0 1 1 *';
@@ -312,7 +313,17 @@ describe('schedules', () => {
 
   it('say which right is missing', async () => {
     const server = await ownRedis();
-    await clientOf(server).call('ACL', 'SETUSER', 'few', 'on', '>few', '~*', '&*', '+@all', '-zadd');
+    await clientOf(server).call(
+      'ACL',
+      'SETUSER',
+      'few',
+      'on',
+      '>few',
+      '~*',
+      ...ALL_CHANNELS,
+      '+@all',
+      '-zadd',
+    );
     const few = server.url.replace('redis://', 'redis://few:few@');
     const schedules = schedulesOf(newQueueName(), {}, few);
     expect(await rejection(schedules.declare({ name: 'a', cron: YEARLY }))).toMatchObject({
