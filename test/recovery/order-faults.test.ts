@@ -1,3 +1,4 @@
+import { lastValueFrom } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { ElkMqRecordBuilder } from 'nestjs-elkmq';
 import * as scripts from '../../libs/elkmq/src/redis/scripts.generated.js';
@@ -107,6 +108,23 @@ it('an ordering key whose message somebody has deleted by hand goes on', async (
   await until(() => seen.length === 1);
   expect(seen).toEqual(['next']);
   await until(async () => (await redis.exists(`${queue}(lanes)`, `${queue}(lane_bodies)`)) === 0);
+});
+
+it('it goes on while messages with the key keep coming', async () => {
+  const queue = newQueueName();
+  const client = startClient({ queue });
+  await lastValueFrom(client.emit('step event', keyed('k', 0)), { defaultValue: undefined });
+  const [{ id } = { id: '' }] = await eventsOf(queue);
+  await redis.xdel(`${queue}(event_stream)`, id);
+  const seen: unknown[] = [];
+  await startWorker({ queue }, { 'step event': (payload) => Promise.resolve(seen.push(payload)) });
+  let sent = 0;
+  await until(async () => {
+    await lastValueFrom(client.emit('step event', keyed('k', ++sent)), { defaultValue: undefined });
+    return seen.length > 0;
+  });
+  await until(() => seen.length === sent);
+  expect(seen).toEqual(Array.from({ length: sent }, (_, index) => index + 1));
 });
 
 it('an ordering key goes on after a message that is no event', async () => {

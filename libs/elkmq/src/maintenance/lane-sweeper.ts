@@ -16,9 +16,22 @@ const SWEEPS_PER_ROUND = 60;
 const LANES_PER_CALL = 200;
 
 interface SeenLane {
-  readonly text: string;
-  /** The `performance.now()` at which the lane was first seen with this text. */
+  readonly head: string;
+  /** The `performance.now()` at which the lane was first seen with this head. */
   readonly since: number;
+}
+
+/** The head of a lane that `rebuild_lanes` has made. */
+const NO_HEAD = '0-0';
+
+/**
+ * What stays the same in the text of a lane while its head does: the head and its entry. Messages that join
+ * change the rest. A lane that is being rebuilt has no head. Its first message waits until none before it is
+ * found any more, so the number of the first one counts too.
+ */
+function headOf(text: string): string {
+  const [origin = '', entry = origin, first = ''] = text.split(' ');
+  return origin === NO_HEAD ? `${origin} ${entry} ${first}` : `${origin} ${entry}`;
 }
 
 /**
@@ -38,7 +51,7 @@ export class LaneSweeper {
   #before = new Map<string, SeenLane>();
   #seen = new Map<string, SeenLane>();
 
-  /** @param leaseMs of the worker. A lane is left alone until it has not changed for this time */
+  /** @param leaseMs of the worker. A lane is left alone until its head has not changed for this time */
   constructor(context: QueueContext, worker: string, leaseMs: number, onRefused: TaskRefused) {
     this.#context = context;
     this.#worker = worker;
@@ -122,13 +135,14 @@ export class LaneSweeper {
     this.#seen = new Map();
   }
 
-  /** Whether the lane has not changed since the round before, and for a lease. */
+  /** Whether the head of the lane has not changed since the round before, and for a lease. */
   #isSuspect(key: string, text: string): boolean {
+    const head = headOf(text);
     const known = this.#before.get(key);
     const now = performance.now();
-    const isSame = known?.text === text;
+    const isSame = known?.head === head;
     const since = isSame ? known.since : now;
-    this.#seen.set(key, { text, since });
+    this.#seen.set(key, { head, since });
     return isSame && now - since >= this.#leaseMs;
   }
 

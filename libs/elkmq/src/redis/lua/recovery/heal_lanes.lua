@@ -1,5 +1,5 @@
--- Looks at lanes that have not changed for some time. When the head is gone, because somebody deleted it by
--- hand or a worker of an earlier version ended it, the next message goes on.
+-- Looks at lanes whose head has not changed for some time. When the head is gone, because somebody deleted it
+-- by hand or a worker of an earlier version ended it, the next message goes on.
 -- KEYS
 --   event_stream
 --   lanes
@@ -11,7 +11,8 @@
 -- ARGV
 --   group
 --   suspects...       per lane: key, text
---                     `text` is the lane as it was seen. A lane that has changed since is left alone.
+--                     `text` is the lane as it was seen. A lane is left alone when its head, or the entry of
+--                     the head, has changed since.
 -- Returns the number of lanes that were healed.
 
 -- include shared/end_attempt.lua
@@ -30,10 +31,20 @@ local function is_running(entry)
   return false
 end
 
+-- Returns whether two texts of a lane have the same head, with the same entry. Other messages may have joined
+-- in between.
+local function have_same_head(text, other)
+  local head, entry = parse_lane(text)
+  if not head then return text == other end
+  local other_head, other_entry = parse_lane(other)
+  return head == other_head and entry == other_entry
+end
+
 local healed = 0
 for i = suspects_at, #ARGV, 2 do
-  local key, text = ARGV[i], ARGV[i + 1]
-  if key ~= '' and redis.call('HGET', lanes, key) == text then
+  local key = ARGV[i]
+  local text = key ~= '' and redis.call('HGET', lanes, key)
+  if text and have_same_head(text, ARGV[i + 1]) then
     local head, entry = parse_lane(text)
     local is_there
     if not head then
