@@ -1,6 +1,8 @@
 import { ElkMqRecordBuilder, ServiceEvent, type ElkMqContext } from 'nestjs-elkmq';
 import { concat, firstValueFrom, lastValueFrom, NEVER, of } from 'rxjs';
 import { describe, expect, it } from 'vitest';
+import { GROUP, QueueKeys } from '../../libs/elkmq/src/model/keys.js';
+import * as scripts from '../../libs/elkmq/src/redis/scripts.generated.js';
 import { isKnown, keyed, recordOf, twoWaiting, waitersOf } from '../support/deduplication.js';
 import { eventsOf } from '../support/entries.js';
 import { newQueue } from '../support/event-queue.js';
@@ -165,6 +167,102 @@ describe('a caller of a deduplicated request who gives up', () => {
     finish('done');
     expect(await firstValueFrom(client.send('ask', keyed(2)))).toBe('done');
     expect(calls).toBe(1);
+  });
+});
+
+describe('the last caller who gives up a deduplicated request takes it back', () => {
+  function request(orderingKey: string, data: unknown = 1) {
+    const builder = new ElkMqRecordBuilder(data).setDeduplicationKey('key');
+    if (orderingKey !== '') builder.setOrderingKey(orderingKey);
+    return builder.build();
+  }
+  const event = (data: unknown) => new ElkMqRecordBuilder(data).setOrderingKey('k').build();
+
+  /** The first caller asks with the ordering key `k`, the second one with another. Both give up, in this order. */
+  async function askAndLeave(queue: string, otherKey: string): Promise<void> {
+    const client = startClient({ queue });
+    const first = client.send('ask', request('k')).subscribe();
+    await until(async () => (await waitersOf(queue)) === 1);
+    const other = client.send('ask', request(otherKey)).subscribe();
+    await until(async () => (await waitersOf(queue)) === 2);
+    first.unsubscribe();
+    await until(async () => (await waitersOf(queue)) === 1);
+    other.unsubscribe();
+    await until(async () => (await waitersOf(queue)) === 0);
+  }
+
+  it.each(['k', 'other', ''])(
+    "out of the request's own ordering key, whatever his own is ('%s')",
+    async (otherKey) => {
+      const queue = newQueueName();
+      await askAndLeave(queue, otherKey);
+      expect(await isKnown(queue)).toBe(false);
+      expect(await eventsOf(queue)).toEqual([]);
+      expect(await redis.exists(`${queue}(lanes)`)).toBe(0);
+    },
+  );
+
+  it.each(['k', 'other', ''])("when it waits behind others, too ('%s')", async (otherKey) => {
+    const queue = newQueueName();
+    const client = startClient({ queue });
+    await told(client.emit('step', event('before')));
+    await askAndLeave(queue, otherKey);
+    expect(await isKnown(queue)).toBe(false);
+    const seen: unknown[] = [];
+    const answer = lastValueFrom(client.send('ask', request('k', 'asked again')));
+    await until(async () => (await waitersOf(queue)) === 1);
+    const ask = (data: unknown) => (seen.push(data), data);
+    const step = events({ step: (data) => seen.push(data) });
+    await startApp(moduleOf(requests({ ask }), step), { queue });
+    expect(await answer).toBe('asked again');
+    expect(seen).toEqual(['before', 'asked again']);
+  });
+
+  it('when it waits behind more messages than one call looks at', async () => {
+    const queue = newQueueName();
+    const client = startClient({ queue });
+    const count = 1_100;
+    await Promise.all(Array.from({ length: count }, () => told(client.emit('step', event('before')))));
+    await askAndLeave(queue, 'k');
+    expect(await isKnown(queue)).toBe(false);
+    const answer = lastValueFrom(client.send('ask', request('k', 'asked again')));
+    await until(async () => (await waitersOf(queue)) === 1);
+    const asked: unknown[] = [];
+    const ask = (data: unknown) => (asked.push(data), data);
+    await startApp(moduleOf(requests({ ask }), events({ step: () => undefined })), { queue });
+    expect(await answer).toBe('asked again');
+    expect(asked).toEqual(['asked again']);
+  });
+
+  it('from a worker by the same call, so that nobody can join in between', async () => {
+    const queue = newQueueName();
+    const taken: unknown[] = [];
+    await startApp(moduleOf(requests({ ask: (data: unknown) => (taken.push(data), NEVER) })), {
+      queue,
+      drainTimeout: 1,
+    });
+    startClient({ queue })
+      .send('ask', keyed(1))
+      .subscribe({ error: () => undefined });
+    await until(() => taken.length === 1);
+    const { origin = '', expires, waiters: waiter = '' } = await recordOf(queue);
+    const keys = new QueueKeys(queue, false);
+    // The time of this caller is over. That of the request is not.
+    const args = { group: GROUP, origin, orderingKey: '', deadline: 1, waiter };
+    const call = scripts.leaveRequest(
+      Object.assign({ record: keys.deduplication('request', 'key') }, keys),
+      args,
+    );
+    // Both commands come together: the worker looks for marks, and takes them.
+    const answers = await redis
+      .multi()
+      .eval(call.script.source, call.keys.length, ...call.keys, ...call.args.map(String))
+      .zscore(keys.cancelled, origin)
+      .exec();
+    expect(answers).toEqual([
+      [null, 0],
+      [null, expires],
+    ]);
   });
 });
 

@@ -153,12 +153,13 @@ export class LaneCalls {
   async cancel(message: Message): Promise<boolean> {
     const { origin, key, number, isDeduplicated } = message;
     const common = { group: GROUP, orderingKey: key };
+    const deadline = Date.now() + 600_000;
     if (isDeduplicated) {
       const keys = Object.assign({ record: this.#record(message) }, this.keys);
-      const args = { ...common, origin, waiter: `${CLIENT} ${String(number)}` };
-      return (await this.run(scripts.leaveRequest(keys, args))) === 0;
+      const args = { ...common, origin, deadline, waiter: `${CLIENT} ${String(number)}` };
+      return (await this.run(scripts.leaveRequest(keys, args))) === 1;
     }
-    const requests = [{ id: origin, orderingKey: key, deadline: Date.now() + 600_000 }];
+    const requests = [{ id: origin, orderingKey: key, deadline }];
     const args = { group: GROUP, legacyConsumers: false, requests };
     return (await this.run(scripts.cancel(this.keys, args))) === 1;
   }

@@ -111,7 +111,7 @@ export class ModelState {
 
   /** Whether the scripts may have dropped it while it waited. */
   isDroppable({ isRequest, isDeduplicated, isCancelled, isExpired }: Message): boolean {
-    return isRequest && !isDeduplicated && (isCancelled || isExpired);
+    return isRequest && (isCancelled || (isExpired && !isDeduplicated));
   }
 
   ended(message: Message, how: string): void {

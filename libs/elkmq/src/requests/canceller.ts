@@ -53,12 +53,11 @@ export class RequestCanceller {
   }
 
   async #leave(request: StoredRequest, record: string, waiter: string): Promise<void> {
-    const { id: origin, orderingKey } = request;
+    const { id: origin, orderingKey, deadline } = request;
     const { eventStream, delayed, delayedBodies, lanes, laneBodies, cancelled } = this.#context.keys;
     const keys = { eventStream, delayed, delayedBodies, lanes, laneBodies, cancelled, record };
-    const args = { group: GROUP, origin, orderingKey, waiter };
-    const isTaken = await this.#call(scripts.leaveRequest(keys, args));
-    if (isTaken === 1) this.cancelRequest(request);
+    const args = { group: GROUP, origin, orderingKey, deadline, waiter };
+    await this.#call(scripts.leaveRequest(keys, args));
   }
 
   async #cancelAll(): Promise<void> {

@@ -82,7 +82,7 @@ local function store_deduplicated_request(fields, options)
   id = store(fields, options.delay, false)
   if id == 'FULL' then return id end
   if is_taken then redis.call('DEL', record) end
-  remember_request(record, id, options.window, options.wait, options.request)
+  remember_request(record, id, fields, options)
   return id
 end
 

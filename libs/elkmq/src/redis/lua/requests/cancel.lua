@@ -20,12 +20,8 @@
 -- include shared/delete_untaken.lua
 -- include shared/end_attempt.lua
 -- include shared/lanes/release.lua
+-- include shared/mark_cancelled.lua
 -- include shared/now_ms.lua
-
--- A request gets no mark when its deadline is nearer than this. Its handler is notified at the deadline. One
--- with an ordering key may not run yet, and the mark tells that it need not.
-local SOON_MS = 500
-local MAX_MARKS = 10000
 
 -- Deletes a request that waits. Returns whether it was deleted.
 local function delete_waiting(id, ordering_key)
@@ -48,16 +44,9 @@ for i = requests_at, #ARGV, 3 do
   if is_gone then
     deleted = deleted + 1
     if ordering_key ~= '' then release(ordering_key, id) end
-  elseif tonumber(deadline) > now + (ordering_key == '' and SOON_MS or 0) then
+  elseif needs_mark(tonumber(deadline), ordering_key, now) then
     marks[#marks + 1], marks[#marks + 2] = deadline, id
   end
 end
-
--- Redis may refuse the marks when its memory is full. Then the worker learns nothing; its reply is dropped.
-if #marks > 0 and type(redis.pcall('ZADD', cancelled, unpack(marks))) == 'number' then
-  redis.call('ZREMRANGEBYSCORE', cancelled, '-inf', now)
-  redis.call('ZREMRANGEBYRANK', cancelled, 0, -MAX_MARKS - 1)
-  local last = redis.call('ZRANGE', cancelled, -1, -1, 'WITHSCORES')[2]
-  redis.call('PEXPIREAT', cancelled, string.format('%.0f', last))
-end
+mark_cancelled(marks, now)
 return deleted

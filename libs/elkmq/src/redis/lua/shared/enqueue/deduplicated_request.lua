@@ -38,9 +38,15 @@ local function join_request(record, wait, request)
   return first
 end
 
-local function remember_request(record, id, window, wait, request)
+-- `fields` and `options` are those of the first request.
+local function remember_request(record, id, fields, options)
+  local now, window = now_ms(), options.window
   -- The begun millisecond counts, so that no window is short.
-  local ends = string.format('%.0f', now_ms() + 1 + window)
-  redis.call('HSET', record, 'origin', id, 'ends', ends, 'waiters', client .. ' ' .. request)
-  redis.call('PEXPIRE', record, math.max(window, wait))
+  local ends = string.format('%.0f', now + 1 + window)
+  local timeout = tonumber(string.match(fields[2], '"timeout":%s*(%d+)')) or 0
+  local expires = string.format('%.0f', now + options.delay + timeout * 1000)
+  local ordering_key = fields[5] == 'ordering_key' and fields[6] or ''
+  redis.call('HSET', record, 'origin', id, 'ends', ends, 'expires', expires, 'ordering_key', ordering_key,
+    'waiters', client .. ' ' .. options.request)
+  redis.call('PEXPIRE', record, math.max(window, options.wait))
 end
