@@ -5,7 +5,7 @@ import { CancelledError, ElkMqContext, ElkMqRecordBuilder, TimeoutExpiredError }
 import { ElkMqTestQueue, type ElkMqTestQueueOptions } from 'nestjs-elkmq/testing';
 import { interval, lastValueFrom, take, type Observable } from 'rxjs';
 import { expect, it } from 'vitest';
-import { logger } from '../support/nest.js';
+import { listening, logger } from '../support/nest.js';
 import { closing, rejection } from '../support/queue.js';
 
 @Injectable()
@@ -109,6 +109,34 @@ it('a delayed message comes when it is due', async () => {
   expect(bank.charged).toEqual([]);
   await queue.advance(1);
   expect(bank.charged).toEqual([[9, 1]]);
+});
+
+it('messages that wait together come in the order in which they were due', async () => {
+  const seen: string[] = [];
+  const queue = new ElkMqTestQueue({ server: { concurrency: 1 } });
+  const step = (name: string, context: ElkMqContext) => {
+    seen.push(`${name} ${String(context.getAttempt())}`);
+    if (name === 'again' && context.getAttempt() === 1) context.retry(1_500);
+    return name === 'busy' ? busy : Promise.resolve();
+  };
+  let release = (): void => undefined;
+  const busy = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const emit = (name: string, delay = 0) =>
+    queue.client.emit('step', new ElkMqRecordBuilder(name).setDelay(delay).build());
+  queue.server.addHandler('step', step, true);
+  await listening(queue.server);
+  emit('again');
+  await queue.advance(0);
+  emit('busy');
+  emit('late', 2_000);
+  emit('early', 1_000);
+  await queue.advance(3_000);
+  emit('last');
+  release();
+  await queue.idle();
+  expect(seen).toEqual(['again 1', 'busy 1', 'early 1', 'again 2', 'late 1', 'last 1']);
 });
 
 it('an event with the same deduplication key comes once in its window', async () => {

@@ -141,10 +141,10 @@ export class MemoryBroker {
     this.handOut();
   }
 
-  /** Starts the messages that are due. */
+  /** Starts the messages that are due, the one that was due first before the others. */
   handOut(): void {
     for (;;) {
-      const due = this.messages.filter((message) => message.due <= this.now);
+      const due = this.messages.filter((message) => message.due <= this.now).sort((a, b) => a.due - b.due);
       const behind = this.#lanes.behind(due);
       const message = due.find((each) => !behind.has(each));
       if (!message || !this.#worker || this.running.size >= this.#worker.concurrency) return;
