@@ -164,6 +164,49 @@ it('a request times out by the clock, and its handler learns it; unsubscribing r
   expect(reasons).toEqual([expect.any(TimeoutExpiredError), expect.any(CancelledError)]);
 });
 
+it('a letter has the errors of the attempts before its last one', async () => {
+  const { queue, bank } = await started({ now: 1_000 });
+  bank.failures = 3;
+  queue.client.emit('charge', 7);
+  await queue.advance(120_000);
+  const { fields = [] } = queue.deadLetters[0] ?? {};
+  const errors = JSON.parse(fields[fields.indexOf('errors') + 1] ?? '') as unknown;
+  expect(errors).toMatchObject([
+    { attempt: 1, at: 1_000, message: '{"status":"error","message":"closed"}' },
+    { attempt: 2, at: 61_000, message: '{"status":"error","message":"closed"}' },
+  ]);
+});
+
+it('the newest dead letters are kept, and a letter that is removed frees its ordering key', async () => {
+  const seen: string[] = [];
+  const queue = new ElkMqTestQueue({ server: { deadLetters: { max: 2, maxAge: 10_000 } } });
+  const step = (name: string) => {
+    seen.push(name);
+    return Promise.reject(new Error('broken'));
+  };
+  queue.server.addHandler('step', step, true, { order: 'block' });
+  await listening(queue.server);
+  const emit = (name: string, key: string) =>
+    queue.client.emit('step', new ElkMqRecordBuilder(name).setOrderingKey(key).build());
+  const payloads = () => queue.deadLetters.map(({ payload }) => payload);
+  emit('first', 'a');
+  emit('behind first', 'a');
+  await queue.advance(1_000);
+  emit('second', 'b');
+  await queue.advance(1_000);
+  expect([payloads(), queue.waiting]).toEqual([['first', 'second'], 1]);
+  emit('third', 'c');
+  await queue.idle();
+  // The letter of `third` takes the place of `first`, whose key is free then. The next one of that key takes
+  // the place of `second`.
+  expect(seen).toEqual(['first', 'second', 'third', 'behind first']);
+  expect(payloads()).toEqual(['third', 'behind first']);
+  await queue.advance(10_000);
+  emit('fourth', 'd');
+  await queue.idle();
+  expect(payloads()).toEqual(['fourth']);
+});
+
 it('keys of requests and of events do not meet, and the state of the queue can be asked for', async () => {
   const queue = new ElkMqTestQueue();
   const noted: unknown[] = [];

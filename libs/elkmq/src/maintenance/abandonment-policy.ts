@@ -8,11 +8,16 @@ import {
 } from '../model/entry.js';
 import { AbandonedError } from '../model/errors.js';
 import type { StreamEntry } from '../model/stream-entries.js';
-import type { DeadLetterReason } from '../dead-letters/dead-letter.js';
 import type { QueueContext } from '../context/queue-context.js';
 import { send } from '../redis/scripts.js';
 import type { Delivery } from '../settling/delivery.js';
-import { DROP, LEAVE_TO_LEGACY, type Outcome } from '../settling/outcome.js';
+import {
+  DROP,
+  LEAVE_TO_LEGACY,
+  type BecomeDeadLetter,
+  type Outcome,
+  type Requeue,
+} from '../settling/outcome.js';
 import type { OutcomeWriter } from '../settling/outcome-writer.js';
 import type { AbandonmentListener } from '../settling/settler.js';
 import type { Unrenewed } from './recoverer.js';
@@ -60,7 +65,8 @@ export class AbandonmentPolicy {
     try {
       queued = readEntry(entry);
     } catch (error) {
-      await this.#bury(entryWithoutEvent(entry), 'malformed', error as Error, guard);
+      const outcome: BecomeDeadLetter = { kind: 'dead-letter', reason: 'malformed', error };
+      await this.#bury(entryWithoutEvent(entry), outcome, guard);
       return;
     }
     if (queued) await this.#giveUp(queued, hasAnswered, guard);
@@ -74,36 +80,41 @@ export class AbandonmentPolicy {
   }
 
   async #giveUp(queued: QueuedEvent, hasAnswered: boolean, guard: OwnerGuard): Promise<void> {
-    const { abandonedAttempts, event } = queued;
-    const abandoned = abandonedAttempts + 1;
-    const error = new AbandonedError(`its worker went away while it was handling '${event.action}'`);
-    const mayBeTriedAgain = this.#listener.modeOf(event.action) === 'at-least-once' && !hasAnswered;
-    if (mayBeTriedAgain && abandoned < this.#maxDeliveries) {
-      await this.#end(queued, { kind: 'requeue', isAttempt: true, error }, guard);
-    } else if (mayBeTriedAgain) {
-      const times = abandoned === 1 ? 'once' : `${String(abandoned)} times`;
-      const why = `its worker went away ${times}, and maxDeliveries is ${String(this.#maxDeliveries)}`;
-      await this.#bury(queued, 'exhausted', new AbandonedError(why), guard);
-    } else {
-      await this.#bury(queued, 'abandoned', error, guard);
-    }
+    const mayBeTriedAgain = this.#listener.modeOf(queued.event.action) === 'at-least-once' && !hasAnswered;
+    const outcome = outcomeOfAbandoned(queued, mayBeTriedAgain, this.#maxDeliveries);
+    if (outcome.kind === 'requeue') await this.#end(queued, outcome, guard);
+    else await this.#bury(queued, outcome, guard);
   }
 
-  async #bury(
-    dead: HandedOutEntry,
-    reason: DeadLetterReason,
-    error: Error,
-    guard: OwnerGuard,
-  ): Promise<void> {
-    const errorForCaller = error instanceof AbandonedError ? error : undefined;
-    if (await this.#end(dead, { kind: 'dead-letter', reason, error, errorForCaller }, guard)) {
+  async #bury(dead: HandedOutEntry, outcome: BecomeDeadLetter, guard: OwnerGuard): Promise<void> {
+    if (await this.#end(dead, outcome, guard)) {
       const { event, origin } = dead;
       const what = event ? nameOfMessage({ event, origin }) : `entry ${dead.id}`;
-      this.#listener.notHandled(what, reason, error);
+      this.#listener.notHandled(what, outcome.reason, outcome.error);
     }
   }
 
   #end(entry: HandedOutEntry, outcome: Outcome, guard: OwnerGuard): Promise<boolean> {
     return this.#writer.writeOutcome(entry, outcome, guard.consumer, guard);
   }
+}
+
+/**
+ * Decides on a message whose worker has gone.
+ * @param mayBeTriedAgain whether the message may be handled again, if not too many workers have gone with it
+ */
+export function outcomeOfAbandoned(
+  { abandonedAttempts, event }: QueuedEvent,
+  mayBeTriedAgain: boolean,
+  maxDeliveries: number,
+): Requeue | BecomeDeadLetter {
+  const abandoned = abandonedAttempts + 1;
+  const error = new AbandonedError(`its worker went away while it was handling '${event.action}'`);
+  if (!mayBeTriedAgain) return { kind: 'dead-letter', reason: 'abandoned', error, errorForCaller: error };
+  if (abandoned < maxDeliveries) return { kind: 'requeue', isAttempt: true, error };
+  const times = abandoned === 1 ? 'once' : `${String(abandoned)} times`;
+  const exhausted = new AbandonedError(
+    `its worker went away ${times}, and maxDeliveries is ${String(maxDeliveries)}`,
+  );
+  return { kind: 'dead-letter', reason: 'exhausted', error: exhausted, errorForCaller: exhausted };
 }

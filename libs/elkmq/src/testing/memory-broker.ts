@@ -1,16 +1,21 @@
-import { createLetter, fieldsOfNewStart, letterWith, type DeadLetter } from '../dead-letters/dead-letter.js';
-import { TimeoutExpiredError } from '../model/errors.js';
-import { Delivery, type DeliverySettler } from '../settling/delivery.js';
-import { DROP, reportOutcome, type Outcome } from '../settling/outcome.js';
-import type { WorkerListener } from '../worker/worker-options.js';
 import type { QueueState } from '../admin/queue-state.js';
-import type { MessageOptions } from '../requests/requester-options.js';
-import type { ReplyListener } from '../requests/waiting-request.js';
-import type { ServiceEvent } from '../model/service-event.js';
+import {
+  createLetter,
+  fieldsOfNewStart,
+  letterWith,
+  type DeadLetter,
+  type DeadLetterCap,
+} from '../dead-letters/dead-letter.js';
 import { encodeEvent } from '../model/codec.js';
-import { fieldsOfNext, readEntry } from '../model/entry.js';
+import { fieldsOfNext, readEntry, type QueuedEvent } from '../model/entry.js';
+import { TimeoutExpiredError } from '../model/errors.js';
 import { orderingKeyOf, withOrderingKey } from '../model/ordering-key.js';
 import type { ReplyFrame } from '../model/reply-frame.js';
+import type { ServiceEvent } from '../model/service-event.js';
+import type { MessageOptions } from '../requests/requester-options.js';
+import type { ReplyListener } from '../requests/waiting-request.js';
+import type { Delivery } from '../settling/delivery.js';
+import type { BecomeDeadLetter } from '../settling/outcome.js';
 import { MemoryLanes, type MemoryMessage } from './memory-lanes.js';
 
 interface Request {
@@ -20,46 +25,35 @@ interface Request {
   readonly origin: string;
 }
 
-/** The broker reads nothing from Redis, so every delivery has this as its read. */
-const READ = { consumer: 'test', sentAt: 0 };
+/** What gets the messages of a broker: see `MemoryWorker`. */
+export interface MessageTaker {
+  readonly isBusy: boolean;
+  readonly inFlight: Iterable<Delivery>;
+  take(queued: QueuedEvent): void;
+}
 
 /** A queue in memory. Its clock stands still until it is moved. Messages have the same form as in Redis. */
 export class MemoryBroker {
   readonly deadLetters: DeadLetter[] = [];
-  readonly running = new Set<Delivery>();
   now: number;
   messages: MemoryMessage[] = [];
   readonly #lanes = new MemoryLanes();
   readonly #requests = new Map<string, Request>();
   /** The first event with a deduplication key: its origin, and the time until which the key is known. */
   readonly #known = new Map<string, { origin: string; until: number }>();
-  #worker: { readonly listener: WorkerListener; readonly concurrency: number } | undefined;
+  /** The one that gets messages. */
+  #taker: MessageTaker | undefined;
+  /** All that have messages. Those that have stopped may still have some. */
+  readonly #takers = new Set<MessageTaker>();
   #sequence = 0;
-
-  readonly #settler: DeliverySettler = {
-    now: () => this.now,
-    settleReplies: (delivery) => {
-      queueMicrotask(() => {
-        const { replies } = delivery.takeReplies(Infinity);
-        for (const reply of replies) this.#reply(JSON.parse(reply) as ReplyFrame);
-        delivery.onSettled('kept');
-      });
-    },
-    isTriedAgain: () => false,
-    carryOut: (delivery, outcome) =>
-      new Promise((resolve) => {
-        this.#carryOut(delivery, outcome);
-        resolve('kept');
-      }),
-    releaseDelivery: (delivery) => {
-      this.running.delete(delivery);
-      if (!this.#staysHead(delivery)) this.#lanes.end(delivery.queued);
-      this.handOut();
-    },
-  };
 
   constructor(now: number) {
     this.now = now;
+  }
+
+  /** The messages that are being handled. */
+  get running(): readonly Delivery[] {
+    return [...this.#takers].flatMap(({ inFlight }) => [...inFlight]);
   }
 
   enqueue(
@@ -110,13 +104,13 @@ export class MemoryBroker {
     const free = waiting.filter((message) => !behind.has(message));
     return {
       waiting: waiting.length,
-      running: this.running.size,
+      running: this.running.length,
       delayed: this.messages.length - waiting.length,
       deadLetters: this.deadLetters.length,
       behindKeys: behind.size,
       blockedKeys: new Set([...behind].map(({ fields }) => orderingKeyOf(fields))).size,
       oldestWaiting: free.length === 0 ? 0 : this.now - Math.min(...free.map(({ due }) => due)),
-      workers: this.#worker ? 1 : 0,
+      workers: this.#taker ? 1 : 0,
     };
   }
 
@@ -136,9 +130,21 @@ export class MemoryBroker {
     };
   }
 
-  work(listener: WorkerListener | undefined, concurrency = Infinity): void {
-    this.#worker = listener && { listener, concurrency };
+  /** Has the messages handed out to `taker`. */
+  addTaker(taker: MessageTaker): void {
+    this.#taker = taker;
+    this.#takers.add(taker);
     this.handOut();
+  }
+
+  /** `taker` gets no more messages. Those that it has are still in flight. */
+  removeTaker(taker: MessageTaker): void {
+    if (this.#taker === taker) this.#taker = undefined;
+  }
+
+  /** `taker` has no messages any more. */
+  forgetTaker(taker: MessageTaker): void {
+    this.#takers.delete(taker);
   }
 
   /** Starts the messages that are due, the one that was due first before the others. */
@@ -147,12 +153,12 @@ export class MemoryBroker {
       const due = this.messages.filter((message) => message.due <= this.now).sort((a, b) => a.due - b.due);
       const behind = this.#lanes.behind(due);
       const message = due.find((each) => !behind.has(each));
-      if (!message || !this.#worker || this.running.size >= this.#worker.concurrency) return;
+      if (!message || !this.#taker || this.#taker.isBusy) return;
       this.messages.splice(this.messages.indexOf(message), 1);
       this.#lanes.start(message);
       // The entry is a new one with each attempt, as in Redis.
       const queued = readEntry([this.#nextId(), message.fields]);
-      if (queued) this.#start(new Delivery(queued, READ, this.#settler), this.#worker.listener);
+      if (queued) this.#taker.take(queued);
     }
   }
 
@@ -179,52 +185,40 @@ export class MemoryBroker {
     for (const id of this.#requests.keys()) this.#fail(id, error);
   }
 
-  #start(delivery: Delivery, listener: WorkerListener): void {
-    this.running.add(delivery);
-    if (!delivery.hasExpired) listener.handle(delivery);
-    else if (delivery.replyTo === undefined) delivery.end({ kind: 'dead-letter', reason: 'expired' });
-    else delivery.end(DROP);
+  /** Stores the next attempt at a message. */
+  storeAgain(queued: QueuedEvent, error: string | undefined, delayMs: number): void {
+    const { origin } = queued;
+    this.messages.push({ due: this.now + delayMs, origin, fields: fieldsOfNext(queued, error) });
   }
 
-  /** Whether the message stays the first of its ordering key. */
-  #staysHead({ outcome, queued }: Delivery): boolean {
-    if (outcome?.kind !== 'dead-letter') return outcome?.kind === 'retry';
-    return this.#worker?.listener.holdsKey(queued.event.action) ?? false;
+  /** Moves a message to the dead letters. The oldest ones make room for it. */
+  bury(
+    queued: QueuedEvent,
+    outcome: BecomeDeadLetter,
+    consumer: string,
+    { max, maxAge }: DeadLetterCap,
+  ): void {
+    const { reason, error, errorForCaller } = outcome;
+    const letter = createLetter(queued, reason, error, consumer, this.now);
+    this.deadLetters.push(letterWith(letter, queued.event));
+    const surplus = this.deadLetters.length - max;
+    const old = this.deadLetters.filter(({ lastAt }) => lastAt <= this.now - maxAge).length;
+    const removed = this.deadLetters.splice(0, Math.max(surplus, old, 0));
+    for (const each of removed) this.#lanes.end(each);
+    if (errorForCaller) this.#fail(queued.event.requestId, errorForCaller);
   }
 
-  #carryOut({ queued, read }: Delivery, outcome: Outcome): void {
-    if (this.#worker) reportOutcome(this.#worker.listener, queued, outcome);
-    switch (outcome.kind) {
-      case 'retry': {
-        const delayMs = Math.ceil(outcome.delayMs);
-        const fields = fieldsOfNext(queued);
-        this.messages.push({ due: this.now + delayMs, origin: queued.origin, fields });
-        return;
-      }
-      case 'dead-letter': {
-        const { reason, error, errorForCaller } = outcome;
-        const letter = createLetter(queued, reason, error, read.consumer, this.now);
-        this.deadLetters.push(letterWith(letter, queued.event));
-        if (errorForCaller) this.#fail(queued.event.requestId, errorForCaller);
-        return;
-      }
-      case 'acknowledge':
-      case 'drop':
-        // They go out with replies: see `Delivery`.
-        throw new Error(`'${outcome.kind}' is carried out with replies`);
-      case 'expire':
-      case 'legacy-response':
-      case 'requeue':
-      case 'leave-to-legacy':
-        // They are for legacy clients, deduplicated requests, and workers that go away.
-        throw new Error(`there is no '${outcome.kind}' in memory`);
-      default:
-        // The compiler asks for a case when there is another outcome.
-        return outcome satisfies never;
-    }
+  /**
+   * A message is no longer in flight.
+   * @param staysHead whether it stays the first of its ordering key
+   */
+  release(queued: QueuedEvent, staysHead: boolean): void {
+    if (!staysHead) this.#lanes.end(queued);
+    this.handOut();
   }
 
-  #reply([requestId, , , last, body]: ReplyFrame): void {
+  /** Gives a reply to the caller that waits for it. */
+  reply([requestId, , , last, body]: ReplyFrame): void {
     const request = this.#requests.get(requestId);
     if (last === 1) this.#requests.delete(requestId);
     request?.listener.reply(body, last === 1, this.#nextId());

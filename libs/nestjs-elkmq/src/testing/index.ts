@@ -61,7 +61,7 @@ export class ElkMqTestQueue {
 
   /** The number of messages that are being handled. */
   get running(): number {
-    return this.#broker.running.size;
+    return this.#broker.running.length;
   }
 
   /**

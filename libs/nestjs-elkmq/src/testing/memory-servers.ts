@@ -1,8 +1,9 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type { QueueState } from 'elkmq';
-import type { MemoryBroker, WorkerListener } from 'elkmq/internal';
+import { type MemoryBroker, MemoryWorker, type WorkerListener } from 'elkmq/internal';
 import { ElkMqServer, type WorkerLike } from '../server/elk-mq.server.js';
 import type { ElkMqServerOptions } from '../options.js';
+import { serverOptions } from '../parsed-options.js';
 
 /** The number of turns of the event loop in which the results of a change can come about. */
 const TURNS = 20;
@@ -30,18 +31,16 @@ export class TestServer extends ElkMqServer {
   }
 
   protected override openWorker(listener: WorkerListener): WorkerLike {
+    const worker = new MemoryWorker(this.broker, listener, serverOptions(this.given));
     return {
       connection: undefined as never,
-      countRunning: () => this.broker.running.size,
+      countRunning: () => worker.inFlight.size,
       start: () => {
-        this.broker.work(listener, this.given.concurrency);
+        worker.start();
         listener.status?.('connected');
         return Promise.resolve();
       },
-      stop: () => {
-        this.broker.work(undefined);
-        return Promise.resolve({ running: this.broker.running.size, unsettled: 0 });
-      },
+      stop: async (drainTimeoutMs) => ({ running: await worker.stop(drainTimeoutMs), unsettled: 0 }),
     };
   }
 }
@@ -65,7 +64,7 @@ export async function advanceClock(brokers: readonly MemoryBroker[], millisecond
 /** Waits until no message is being handled. */
 export async function untilIdle(brokers: readonly MemoryBroker[]): Promise<void> {
   do await settle();
-  while (brokers.some(({ running }) => running.size > 0));
+  while (brokers.some(({ running }) => running.length > 0));
 }
 
 async function settle(): Promise<void> {
