@@ -3,8 +3,8 @@ import { Test } from '@nestjs/testing';
 import { ClientProxy, Ctx, EventPattern, MessagePattern, Payload, RpcException } from '@nestjs/microservices';
 import { CancelledError, ElkMqContext, ElkMqRecordBuilder, TimeoutExpiredError } from 'nestjs-elkmq';
 import { ElkMqTestQueue, type ElkMqTestQueueOptions } from 'nestjs-elkmq/testing';
-import { interval, lastValueFrom, take, type Observable } from 'rxjs';
-import { expect, it } from 'vitest';
+import { interval, lastValueFrom, Subject, take, type Observable } from 'rxjs';
+import { expect, it, vi } from 'vitest';
 import { listening, logger } from '../support/nest.js';
 import { closing, rejection } from '../support/queue.js';
 
@@ -162,6 +162,31 @@ it('a request times out by the clock, and its handler learns it; unsubscribing r
   waiting.unsubscribe();
   await queue.idle();
   expect(reasons).toEqual([expect.any(TimeoutExpiredError), expect.any(CancelledError)]);
+});
+
+it('the time of the machine ends no request and aborts no signal', async () => {
+  const queue = new ElkMqTestQueue({ client: { timeout: 1_000 } });
+  const values = new Subject<string>();
+  const signals: AbortSignal[] = [];
+  const handler = (_: unknown, context: ElkMqContext) => {
+    signals.push(context.signal);
+    return Promise.resolve(values);
+  };
+  queue.server.addHandler('values', handler);
+  await listening(queue.server);
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  try {
+    const answer = lastValueFrom(queue.client.send('values', {}));
+    await queue.advance(0);
+    vi.advanceTimersByTime(2_000);
+    await queue.advance(0);
+    expect([signals[0]?.aborted, queue.running]).toEqual([false, 1]);
+    values.next('in time');
+    values.complete();
+    expect(await answer).toBe('in time');
+  } finally {
+    vi.useRealTimers();
+  }
 });
 
 it('a letter has the errors of the attempts before its last one', async () => {

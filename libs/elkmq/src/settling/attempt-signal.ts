@@ -18,7 +18,7 @@ export class AttemptSignal {
   #timer: NodeJS.Timeout | undefined;
   #reason: Error | undefined;
 
-  /** @param timeLeft ms until nobody waits for the attempt any more; `Infinity` for never */
+  /** @param timeLeft ms until nobody waits for the attempt any more; `Infinity` when no timer is to tell */
   get(timeLeft: number): AbortSignal {
     // A timer is late while a handler keeps the processor, so each call checks the time itself.
     if (timeLeft <= 0) this.#expire();

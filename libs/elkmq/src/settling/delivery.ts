@@ -9,6 +9,11 @@ import type { SettlementResult, Settlable, Settlement } from './settlement-batch
 
 /** Carries out what deliveries decide. The `Settler` does it in Redis, the memory broker in memory. */
 export interface DeliverySettler {
+  /**
+   * Whether its clock stands still until a test moves it. Then the settler aborts a request at its deadline,
+   * and no timer does.
+   */
+  readonly hasStillClock?: boolean;
   /** Milliseconds since 1970 on the clock of Redis. */
   now(): number;
   /**
@@ -116,6 +121,11 @@ export class Delivery implements Settlable {
     return this.deadline - this.settler.now();
   }
 
+  /** The time after which a timer is to end it, because nobody waits any more, ms; `Infinity` for never. */
+  get timerMs(): number {
+    return this.settler.hasStillClock === true && this.timeLeft > 0 ? Infinity : this.timeLeft;
+  }
+
   /**
    * Whether it is too late to start it: its deadline has passed, and it is a request, or an event that was
    * never started.
@@ -132,7 +142,7 @@ export class Delivery implements Settlable {
   signal(hasDeadline: boolean): AbortSignal {
     this.#signal ??= new AttemptSignal();
     // The deadline of an attempt that has ended means nothing.
-    return this.#signal.get(hasDeadline && !this.#outcome ? this.timeLeft : Infinity);
+    return this.#signal.get(hasDeadline && !this.#outcome ? this.timerMs : Infinity);
   }
 
   /** Whether its caller has cancelled it. */

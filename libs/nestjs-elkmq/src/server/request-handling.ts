@@ -132,9 +132,10 @@ function isDeduplicatedAndCancelled({ isCancelled, queued }: Delivery): boolean 
 }
 
 /** Ends the values when nobody waits any more. Without that, endless values would take up a slot for ever. */
-function endAtDeadline({ timeLeft, queued }: Delivery, values: Subscription, end: () => void): void {
+function endAtDeadline({ timerMs, queued }: Delivery, values: Subscription, end: () => void): void {
+  if (timerMs === Infinity) return;
   // An entry may say that it was due in years. No caller waits for longer than its timeout.
-  const ms = Math.min(Math.max(timeLeft, 0), queued.event.timeout * 1_000);
+  const ms = Math.min(Math.max(timerMs, 0), queued.event.timeout * 1_000);
   const timer = setTimeout(end, ms).unref();
   values.add(() => {
     clearTimeout(timer);
