@@ -212,6 +212,17 @@ describe('listen', () => {
     expect(await lastValueFrom(startClient({ queue }).send('echo', 2))).toBe(2);
   });
 
+  it('goes on when an earlier start fails, which a close has stopped', async () => {
+    const queue = newQueueName();
+    const server = new ElkMqServer({ queue, url });
+    const stopped = rejection(listening(server));
+    const closed = server.close();
+    await listening(server);
+    expect(await stopped).toBeInstanceOf(ConnectionError);
+    await closed;
+    expect(await server.state()).toMatchObject({ workers: 1 });
+  });
+
   it.each<[string, (app: INestApplication, strategy: ElkMqServer) => Promise<unknown>]>([
     [
       'startAllMicroservices is called twice',

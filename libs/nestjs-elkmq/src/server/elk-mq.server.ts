@@ -142,7 +142,7 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
       return;
     }
     const { connectTimeout } = this.#options;
-    this.#worker = this.openWorker({
+    const worker = this.openWorker({
       ...this.#workerLog(),
       status: (status) => {
         this.#events.status(status);
@@ -161,12 +161,14 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
         inOwnContext(this.#handle, delivery);
       },
     });
-    this.#start(this.#worker, connectTimeout).then(
+    this.#worker = worker;
+    this.#start(worker, connectTimeout).then(
       () => {
         callback();
       },
       async (error: unknown) => {
-        await this.close();
+        // After a `close` there may be another worker, which has nothing to do with this failure.
+        await (this.#worker === worker ? this.close() : this.#closed);
         callback(error as Error);
       },
     );
