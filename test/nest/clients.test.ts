@@ -202,4 +202,14 @@ describe('a client', () => {
     await Promise.all([client.close(), client.close()]);
     expect(await valuesOf(client.send('echo', 2))).toEqual([2]);
   });
+
+  it('has no connection any more when a second close has ended, as after the first', async () => {
+    const client = startClient({ queue: newQueueName() });
+    await client.connect();
+    const connection = client.unwrap<Redis>();
+    const first = client.close();
+    await client.close();
+    expect(connection.status).toBe('end');
+    await first;
+  });
 });

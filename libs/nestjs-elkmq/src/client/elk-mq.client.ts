@@ -44,6 +44,8 @@ export class ElkMqClient extends ClientProxy<ElkMqEvents> {
   #unstored = new UnstoredEvents();
   /** Resolves when the events before the last call of `close` are stored. */
   #stored: Promise<unknown> = Promise.resolve();
+  /** Resolves when the connections are closed that calls of `close` have found. */
+  #closed: Promise<unknown> = Promise.resolve();
 
   /** @throws {InvalidOptionError} */
   constructor(options: ElkMqClientOptions) {
@@ -98,9 +100,11 @@ export class ElkMqClient extends ClientProxy<ElkMqEvents> {
     this.#lost.report();
     const requester = this.#requester;
     this.#requester = undefined;
-    await requester?.close(
-      new ConnectionError(`the client of the queue '${this.#options.queue}' was closed`),
-    );
+    if (requester) {
+      const error = new ConnectionError(`the client of the queue '${this.#options.queue}' was closed`);
+      this.#closed = Promise.all([this.#closed, requester.close(error)]);
+    }
+    await this.#closed;
   }
 
   override on<Event extends keyof ElkMqEvents>(event: Event, callback: ElkMqEvents[Event]): void {
