@@ -62,6 +62,11 @@ describe('a thrown value', () => {
   it.each([
     [Object.assign(new TypeError('x'), { message: 5n }), { name: 'TypeError', message: '5' }],
     [Object.assign(new Error('x'), { name: undefined }), { name: 'Error', message: 'x' }],
+    [new (class SoldOut extends Error {})('x'), { name: 'SoldOut', message: 'x' }],
+    [Object.assign(new (class SoldOut extends Error {})('x'), { name: 'Gone' }), { name: 'Gone' }],
+    [new (class extends Error {})('x'), { name: 'Error' }],
+    [Object.assign(new Error('x'), { constructor: { name: 5 } }), { name: 'Error' }],
+    [Object.assign(new Error('x'), { constructor: undefined }), { name: 'Error' }],
     ['sold out', { name: 'string', message: 'sold out' }],
     [undefined, { name: 'undefined', message: 'undefined' }],
     [{ code: 409 }, { name: 'object', message: '{"code":409}' }],

@@ -35,7 +35,13 @@ export function describeThrown(thrown: unknown): DescribedError {
 export function nameOf(thrown: unknown): string {
   if (!isError(thrown)) return typeof thrown;
   const name = readMember(thrown, 'name') ?? '';
-  return name === '' ? 'Error' : clean(asText(name));
+  return name === '' || name === 'Error' ? nameOfClass(thrown) : clean(asText(name));
+}
+
+/** Most classes of errors do not set `name`. They have that of `Error`. */
+function nameOfClass(error: unknown): string {
+  const name = readMember(readMember(error, 'constructor'), 'name');
+  return typeof name === 'string' && name !== '' ? clean(name) : 'Error';
 }
 
 /** The message of a thrown error, or another thrown value as text. Never throws. */
