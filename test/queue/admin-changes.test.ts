@@ -176,6 +176,8 @@ describe('an admin', () => {
     );
     await take(queue, 5);
     await emitDelayed(queue, 'later');
+    // A nudge that a version before has left is no message, and is deleted too.
+    await redis.xadd(`${queue}(event_stream)`, '*', 'due', '1');
     await writeLetters(queue, [deadLetter(1)]);
     expect(await admin.purge('waiting')).toBe(345);
     expect(await admin.state()).toMatchObject({ waiting: 0, running: 5, delayed: 1, deadLetters: 1 });

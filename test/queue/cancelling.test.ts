@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { ElkMqRecordBuilder, QueueAdmin, type ElkMqContext, type ElkMqServerOptions } from 'nestjs-elkmq';
 import { concat, finalize, NEVER, of, Subject, switchMap, timeout } from 'rxjs';
 import { describe, expect, it } from 'vitest';
-import { QueueKeys } from '../../libs/elkmq/src/model/keys.js';
+import { GROUP, QueueKeys } from '../../libs/elkmq/src/model/keys.js';
 import * as scripts from '../../libs/elkmq/src/redis/scripts.generated.js';
 import { runScript } from '../../libs/elkmq/src/redis/scripts.js';
 import { entriesOf, eventsOf } from '../support/entries.js';
@@ -154,19 +154,25 @@ describe('a request with a delay that no worker has taken, but that is in the qu
   /** Closing the client is an error for each caller. */
   const unheard = { error: () => undefined };
 
-  /** Sends a request with a short delay, and promotes it while its nudge is still in the stream. */
+  /**
+   * Sends a request with a short delay, and promotes it while its nudge is still in the stream: versions before leave
+   * it there. A nudge that is pending stays too, so a consumer takes this one.
+   */
   async function promoted(record: ElkMqRecordBuilder<number>) {
     const queue = newQueueName();
     const keys = new QueueKeys(queue, false);
     const client = startClient({ queue });
     const subscription = client.send('wait', record.setDelay(1).build()).subscribe(unheard);
     await until(async () => (await redis.zcard(keys.delayed)) === 1);
+    await redis.xgroup('CREATE', keys.eventStream, GROUP, '0');
+    await redis.xreadgroup('GROUP', GROUP, 'c', 'COUNT', 1, 'STREAMS', keys.eventStream, '>');
     await until(async () => {
-      await runScript(redis, scripts.promote(keys, { limit: 1, maxBytes: 1_000 }));
+      await runScript(redis, scripts.promote(keys, { group: GROUP, limit: 1, maxBytes: 1_000 }));
       return (await redis.zcard(keys.delayed)) === 0;
     });
     const [nudge] = await entriesOf(keys.eventStream);
     expect(nudge?.fields[0]).toBe('due');
+    await redis.xack(keys.eventStream, GROUP, nudge?.id ?? '');
     return { queue, keys, client, subscription, origin: nudge?.id ?? '' };
   }
 

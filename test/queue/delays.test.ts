@@ -1,15 +1,15 @@
-import { ElkMqRecordBuilder, type ElkMqContext } from 'nestjs-elkmq';
+import { ElkMqRecordBuilder, QueueAdmin, type ElkMqContext } from 'nestjs-elkmq';
 import { lastValueFrom } from 'rxjs';
 import { describe, expect, it } from 'vitest';
-import { QueueKeys } from '../../libs/elkmq/src/model/keys.js';
+import { GROUP, QueueKeys } from '../../libs/elkmq/src/model/keys.js';
 import * as scripts from '../../libs/elkmq/src/redis/scripts.generated.js';
 import { runScript } from '../../libs/elkmq/src/redis/scripts.js';
 import { entriesOf, eventsOf } from '../support/entries.js';
 import { newQueue } from '../support/event-queue.js';
 import { deadLettersOf, events, moduleOf, requests } from '../support/nest.js';
-import { startApp, startClient, unsettled } from '../support/nest.js';
+import { startApp, startClient, told, unsettled } from '../support/nest.js';
 import { clientOf, durableRedis } from '../support/own-redis.js';
-import { keysOf, newQueueName, redis, rejection, until } from '../support/queue.js';
+import { closing, keysOf, newQueueName, redis, rejection, until, url } from '../support/queue.js';
 
 /** A message is on time when it is late by less. Workers look once a second for what nobody has told them of. */
 const LATE_MS = 500;
@@ -133,6 +133,74 @@ describe('delayed messages are announced to the workers', () => {
   });
 });
 
+describe('the entry that announces a delayed message', () => {
+  const body = (origin: string) =>
+    JSON.stringify(['event', '{}', 'reply_to', '', 'due', '1', 'origin', origin]);
+
+  /** A queue with delayed messages that are due, and the entries that the stream has for them. */
+  async function due(
+    entries: readonly (readonly [id: string, ...fields: string[]])[],
+    others: string[] = [],
+  ) {
+    const keys = new QueueKeys(newQueueName(), false);
+    await redis.xgroup('CREATE', keys.eventStream, GROUP, '0', 'MKSTREAM');
+    for (const [id, ...fields] of entries) await redis.xadd(keys.eventStream, id, ...fields);
+    for (const origin of [...entries.map(([id]) => id), ...others]) {
+      await redis.zadd(keys.delayed, 1, origin);
+      await redis.hset(keys.delayedBodies, origin, body(origin));
+    }
+    const promote = () =>
+      runScript(redis, scripts.promote(keys, { group: GROUP, limit: 10, maxBytes: 10_000 }));
+    const names = async () => (await entriesOf(keys.eventStream)).map(({ fields: [name] }) => name);
+    return { keys, promote, names };
+  }
+
+  it('goes when its message comes into the queue', async () => {
+    const { promote, names } = await due([['1-1', 'due', '1']]);
+    await promote();
+    expect(await names()).toEqual(['event']);
+  });
+
+  it('goes when its message is run now', async () => {
+    const { keys, names } = await due([['1-1', 'due', '1']]);
+    await runScript(redis, scripts.runDelayed(keys, { group: GROUP, budget: 1_000, origins: ['1-1'] }));
+    expect(await names()).toEqual(['event']);
+  });
+
+  it('stays for the worker that has taken it', async () => {
+    const { keys, promote, names } = await due([['1-1', 'due', '1']]);
+    await redis.xreadgroup('GROUP', GROUP, 'c', 'COUNT', 1, 'STREAMS', keys.eventStream, '>');
+    await promote();
+    expect(await names()).toEqual(['due', 'event']);
+  });
+
+  it('is no message, and a message with the id of another one, and origins that are no ids, change nothing', async () => {
+    const { keys, promote, names } = await due(
+      [['1-1', 'event', '{}']],
+      ['-', '+', '1', `${'9'.repeat(30)}-1`],
+    );
+    await promote();
+    expect(await names()).toEqual(Array(6).fill('event'));
+    expect(await redis.exists(keys.delayed)).toBe(0);
+  });
+
+  it('does not count as a message where the queue is full, or is to be empty', async () => {
+    const queue = newQueueName();
+    const admin = closing(new QueueAdmin(queue, url));
+    await admin.pause();
+    await startApp(noting().module, { queue });
+    const client = startClient({ queue, maxQueueLength: 2 });
+    for (let sent = 1; sent <= 2; sent++) {
+      await told(client.emit('note', delayed(sent, 20).build()));
+      await until(async () => (await delayedCount(queue)) === 0);
+    }
+    expect(await admin.state()).toMatchObject({ waiting: 2, delayed: 0 });
+    expect((await admin.messages('waiting')).messages).toHaveLength(2);
+    expect(await admin.purge('waiting')).toBe(2);
+    expect(await admin.state()).toMatchObject({ waiting: 0 });
+  });
+});
+
 describe('a delayed message is safe', () => {
   it('when there is no worker yet', async () => {
     const queue = newQueueName();
@@ -206,7 +274,7 @@ it('a delayed message that cannot be put into the queue does not make those befo
   await redis.hset(keys.delayedBodies, '1-1', fields('1-1'), '2-2', fields('2-2', 'ordering_key', 'k'));
   // The second one would be the first to wait for its key, and the count of such keys is no number.
   await redis.hset(keys.lanes, { k: '9-9', '': 'no number' });
-  const promote = () => runScript(redis, scripts.promote(keys, { limit: 10, maxBytes: 1_000 }));
+  const promote = () => runScript(redis, scripts.promote(keys, { group: GROUP, limit: 10, maxBytes: 1_000 }));
   for (let run = 0; run < 3; run++) expect(String(await rejection(promote()))).toContain('not an integer');
   expect(await redis.xlen(keys.eventStream)).toBe(1);
   expect(await redis.zrange(keys.delayed, 0, -1)).toEqual(['2-2']);

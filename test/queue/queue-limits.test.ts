@@ -159,6 +159,23 @@ describe('a queue with a rate', () => {
     await until(() => started === 5);
   });
 
+  it('counts messages only: an entry that announces a delayed one and a legacy response start nothing', async () => {
+    const queue = newQueueName();
+    const keys = new QueueKeys(queue, false);
+    await redis.xgroup('CREATE', keys.eventStream, 'elkmq', '0', 'MKSTREAM');
+    await adminOf(queue).setLimits({ rate: { limit: 1, per: 3_600_000 } });
+    await redis.xadd(keys.eventStream, '*', 'due', '1');
+    await redis.xadd(keys.eventStream, '*', 'response', '{}');
+    await emitAll(queue, 2);
+    const call = scripts.take(keys, { group: 'elkmq', consumer: 'one', count: 10 });
+    const names: unknown[] = [];
+    for (let calls = 0; calls < 4; calls++) {
+      const [reply] = (await runScript(redis, call)) as [[[string, [string, string[]][]]] | null, number];
+      names.push(...(reply?.[0][1] ?? []).map(([, [name]]) => name));
+    }
+    expect(names).toEqual(['due', 'response', 'event']);
+  });
+
   it('keeps its place when the same rate is set again', async () => {
     const queue = newQueueName();
     const admin = adminOf(queue);

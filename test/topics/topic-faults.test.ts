@@ -177,6 +177,23 @@ describe('retention', () => {
     expect(taken.length + left + (await trimmed())).toBe(published);
   });
 
+  it('does not count the entries that announce delayed messages, and deletes those of the past', async () => {
+    const topic = newTopic();
+    await topic.subscribe('away', { patterns: ['a'], retention: { max: 5 } });
+    const stream = `${queueOf(topic, 'away')}(event_stream)`;
+    // Workers of a version before leave the past ones.
+    const announce = (due: number): Promise<unknown> => redis.xadd(stream, '*', 'due', String(due));
+    for (const payload of numbers(6)) {
+      await announce(1);
+      await topic.publish(event('a', payload));
+    }
+    await announce(Date.now() + 3_600_000);
+    await until(async () => ((await topic.state()).subscriptions[0]?.trimmed ?? 0) > 0);
+    expect((await topic.state()).subscriptions[0]?.trimmed).toBe(1);
+    const left = (await redis.xrange(stream, '-', '+')).map(([, [name]]) => name);
+    expect(left).toEqual([...Array<string>(5).fill('event'), 'due']);
+  });
+
   it('deletes what is too old', async () => {
     const topic = newTopic();
     await withPending(topic, { maxAge: 60_000 }, () => publishAll(topic, numbers(10)));

@@ -114,7 +114,7 @@ export class LaneCalls {
   }
 
   async promote(): Promise<void> {
-    await this.run(scripts.promote(this.keys, { limit: 20, maxBytes: 100_000 }));
+    await this.run(scripts.promote(this.keys, { group: GROUP, limit: 20, maxBytes: 100_000 }));
   }
 
   async requeue(id: string, attempts: number, consumer: string): Promise<void> {

@@ -88,7 +88,7 @@ export class MessageChanges implements QueueChanges {
     const ids = idsOf(which);
     const { keys } = this.#context;
     const run = (origins: readonly string[]): ScriptCall =>
-      scripts.runDelayed(keys, { budget: BATCH.bytes, origins });
+      scripts.runDelayed(keys, { group: GROUP, budget: BATCH.bytes, origins });
     return this.#change('runNow', ids, async (count) => {
       await this.#inBatches(run, ids, count);
     });

@@ -1,4 +1,5 @@
 import type { QueueContext } from '../context/queue-context.js';
+import { GROUP } from '../model/keys.js';
 import { PeriodicTask, type TaskRefused } from '../redis/periodic-task.js';
 import { runScript, send } from '../redis/scripts.js';
 import * as scripts from '../redis/scripts.generated.js';
@@ -68,7 +69,8 @@ export class Promoter {
    * @returns time until the next message is due, ms
    */
   async #promote(): Promise<number> {
-    const call = scripts.promote(this.#context.keys, { limit: MESSAGES_PER_CALL, maxBytes: BYTES_PER_CALL });
+    const limits = { limit: MESSAGES_PER_CALL, maxBytes: BYTES_PER_CALL };
+    const call = scripts.promote(this.#context.keys, { group: GROUP, ...limits });
     const wait = (await runScript(this.#context.connection.client, call)) as number;
     return wait < 0 ? Infinity : wait;
   }

@@ -1,4 +1,5 @@
--- Deletes messages that no worker has taken, the oldest first. Legacy responses and nudges stay.
+-- Deletes messages that no worker has taken, the oldest first, and nudges, which do not count. Legacy responses
+-- stay.
 -- KEYS
 --   event_stream
 --   message_queue
@@ -28,7 +29,9 @@ for _ = 1, limit do
   local entry = redis.call('XRANGE', event_stream, first, last, 'COUNT', 1)[1]
   if not entry then return { count, '' } end
   local id, fields = entry[1], entry[2]
-  if fields[1] ~= 'due' and not (fields[1] == 'response' and #fields == 2) then
+  if fields[1] == 'due' then
+    redis.call('XDEL', event_stream, id)
+  elseif not (fields[1] == 'response' and #fields == 2) then
     bytes = bytes + bytes_of(fields)
     redis.call('LREM', message_queue, -1, id)
     count = count + redis.call('XDEL', event_stream, id)

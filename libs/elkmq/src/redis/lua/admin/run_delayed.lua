@@ -4,6 +4,7 @@
 --   delayed
 --   delayed_bodies
 -- ARGV
+--   group
 --   budget: number    bytes after which no further message is put into the queue
 --   origins...
 -- Returns two values: the number of messages put into the queue, and the number of origins that were looked

@@ -64,11 +64,27 @@ if has_rate then
   allowed = math.min(allowed, free)
 end
 
+-- Returns whether an entry is a message that starts. A nudge and a legacy response are none.
+local function is_start(entry_fields)
+  local name = entry_fields[1]
+  return name ~= 'due' and not (name == 'response' and #entry_fields == 2)
+end
+
+-- Returns how many of the entries count for the rate.
+local function count_starts(entries)
+  local starts = 0
+  for _, entry in ipairs(entries) do
+    if is_start(entry[2]) then starts = starts + 1 end
+  end
+  return starts
+end
+
 local reply = redis.pcall('XREADGROUP', 'GROUP', group, consumer, 'COUNT', allowed, 'STREAMS', event_stream, '>')
 if reply and reply.err then return reply end
 local taken = reply and #reply[1][2] or 0
-if has_rate and taken > 0 then
-  tat = tat + taken * step
+local starts = has_rate and taken > 0 and count_starts(reply[1][2]) or 0
+if starts > 0 then
+  tat = tat + starts * step
   -- The entries are taken, so an error here would lose them.
   redis.pcall('HSET', control, 'tat', string.format('%.0f', tat))
 end

@@ -4,6 +4,7 @@
 --   delayed
 --   delayed_bodies
 -- ARGV
+--   group
 --   limit: number     how many at the most
 --   max_bytes: number      about how many bytes at the most
 -- Returns the time until the next message is due, ms: 0 when it is due already, -1 when there is none.

@@ -29,10 +29,13 @@
 -- One call passes over this many numbers without a message at the most, of all lanes. It takes about a
 -- millisecond.
 local MAX_PASSED = 1000
+-- One call looks at this many entries for nudges.
+local MAX_AHEAD = 100
 
 local taken = last_taken(event_stream, group)
 local over = redis.call('XLEN', event_stream) + redis.call('HLEN', lane_bodies) - max
-local youngest = now_ms() - max_age
+local now = now_ms()
+local youngest = now - max_age
 local count, bytes, looked, passed = 0, 0, 0, 0
 
 -- Returns since when a message waits, ms. A later attempt waits since it came back into the queue: a worker
@@ -84,6 +87,29 @@ local function find_oldest_lane()
   return oldest
 end
 
+-- An entry that begins with `due` is a nudge, and holds no message.
+local function is_nudge(fields) return fields[1] == 'due' end
+
+local nudges = {}
+-- A nudge does not count. It is deleted when its time has passed: workers of earlier versions leave it.
+local function pass_nudge(id, fields)
+  if nudges[id] then return end
+  nudges[id], over = true, over - 1
+  if (tonumber(fields[2]) or 0) <= now then redis.call('XDEL', event_stream, id) end
+end
+
+-- Looks for nudges behind the first messages, before one of these is deleted because there are too many.
+local function pass_nudges()
+  local from, read = id_after(taken), 0
+  for _ = 1, MAX_AHEAD do
+    if over <= 0 or read >= budget then return end
+    local found = redis.call('XRANGE', event_stream, from, '+', 'COUNT', 1)[1]
+    if not found then return end
+    if is_nudge(found[2]) then pass_nudge(found[1], found[2]) end
+    from, read = id_after(found[1]), read + bytes_of(found[2])
+  end
+end
+
 local next_id = id_after(taken)
 -- Returns the next message of the stream, nil when there is none.
 local function find_entry()
@@ -92,8 +118,8 @@ local function find_entry()
     if not found then return nil end
     local id, fields = found[1], found[2]
     looked, next_id = looked + 1, id_after(id)
-    -- An entry that begins with `due` is a nudge, and holds no message.
-    if fields[1] ~= 'due' then return { id = id, fields = fields, since = waits_since(id, fields) } end
+    if not is_nudge(fields) then return { id = id, fields = fields, since = waits_since(id, fields) } end
+    pass_nudge(id, fields)
   end
 end
 
@@ -117,6 +143,7 @@ local function delete_entry(entry)
   end
 end
 
+pass_nudges()
 local entry
 while count < limit and bytes < budget do
   entry = entry or find_entry()
