@@ -1,9 +1,13 @@
+import { QueueAdmin, ServiceEvent } from 'elkmq';
 import { lastValueFrom } from 'rxjs';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { GROUP, QueueKeys } from '../../libs/elkmq/src/model/keys.js';
+import * as scripts from '../../libs/elkmq/src/redis/scripts.generated.js';
+import { runScript } from '../../libs/elkmq/src/redis/scripts.js';
 import { enqueueAsTheOriginal, entriesOf, eventsOf, millisecondsOf } from '../support/entries.js';
 import { newQueue } from '../support/event-queue.js';
 import { events, moduleOf, startApp, startClient } from '../support/nest.js';
-import { newQueueName, redis, rejection, until } from '../support/queue.js';
+import { closing, newQueueName, redis, rejection, until, url } from '../support/queue.js';
 import {
   dequeueAsTheOriginal,
   emitted,
@@ -121,6 +125,32 @@ describe('after original clients', () => {
     expect(await entriesOf(`${queue}(response_stream)`)).toHaveLength(2);
     await until(async () => (await redis.xlen(`${queue}(response_stream)`)) === 0);
     expect(await eventsOf(queue)).toHaveLength(1); // The request, which has 30 s.
+  });
+
+  it('a response and its place in the index go together, so that what waits is counted', async () => {
+    const queue = newQueueName();
+    const keys = new QueueKeys(queue, false);
+    const now = Date.now();
+    /** @returns the id of the response */
+    const respond = async (id: string, timeout: number): Promise<string> => {
+      const json = `{"request_uuid":1,"timeout":${String(timeout)},"action":"a","payload":"1"}`;
+      await redis.xadd(keys.eventStream, id, 'response', json);
+      await redis.xadd(keys.responseStream, id, '00000000-0000-0000-0000-000000000001', id);
+      return id;
+    };
+    const kept: string[] = [];
+    for (let n = 1; n <= 30; n++) kept.push(await respond(`${String(now - 60_000)}-${String(n)}`, 3_600));
+    const past: string[] = [];
+    for (let n = 31; n <= 60; n++) past.push(await respond(`${String(now - 60_000)}-${String(n)}`, 1));
+    // Nothing tells where the place of this one is.
+    past.push(String(await redis.xadd(keys.eventStream, `${String(now - 50_000)}-1`, 'response', '{}')));
+    await redis.zadd(keys.leftovers, ...past.flatMap((id) => [now - 1, id]), now - 1, 'no id');
+    await redis.xgroup('CREATE', keys.eventStream, GROUP, '$');
+    await newQueue(queue).enqueue(new ServiceEvent(60, 'a', '1'));
+    await runScript(redis, scripts.cleanLeftovers(keys, { group: GROUP, limit: 100 }));
+    expect(await redis.exists(keys.leftovers)).toBe(0);
+    expect((await entriesOf(keys.responseStream)).map(({ id }) => id)).toEqual(kept);
+    expect(await closing(new QueueAdmin(queue, url)).state()).toMatchObject({ waiting: 1 });
   });
 
   it('maxQueueLength does not count what original consumers have taken', async () => {
