@@ -6,7 +6,7 @@ import { listening } from '../support/nest.js';
 import { rejection } from '../support/queue.js';
 
 /** A queue whose handlers of `step` and `ask` wait for `release` in their first attempt. */
-async function startHeld(server: ElkMqTestQueueOptions['server']) {
+async function startHeld(server: NonNullable<ElkMqTestQueueOptions['server']>) {
   const queue = new ElkMqTestQueue({ server });
   const started: string[] = [];
   const ended: string[] = [];
