@@ -15,7 +15,8 @@ local dropped = 0
 
 -- Returns whether a request that waits has expired, or has been cancelled. The callers of a deduplicated
 -- request may wait for longer than the first one, so it does not expire here. It is cancelled when the last
--- one has gone.
+-- one has gone. Nobody joins it then, because `leave_request` deletes its record. A mark that cannot be read,
+-- because somebody has put something else in its place, is no mark.
 local function is_useless(fields, origin)
   local reply_to = get_field(fields, 'reply_to')
   if not reply_to or reply_to == '' then return false end
@@ -23,7 +24,7 @@ local function is_useless(fields, origin)
   local due = tonumber(get_field(fields, 'due') or string.match(origin, '^%d+'))
   local is_shared = get_field(fields, 'deduplication')
   if not is_shared and timeout and due and due + timeout * 1000 <= now_ms() then return true end
-  return redis.call('ZREM', cancelled, origin) == 1
+  return redis.pcall('ZREM', cancelled, origin) == 1
 end
 
 -- The head of a lane has ended for good. The next message that waits becomes the head. Nothing happens when
@@ -42,8 +43,10 @@ local function release(key, origin)
     if body then
       local fields = cmsgpack.unpack(body)
       local next_origin = get_field(fields, 'origin')
+      -- An error of the look must not cost the message, so it comes before the deletion.
+      local is_dropped = dropped < MAX_DROPPED and is_useless(fields, next_origin)
       redis.call('HDEL', lane_bodies, field)
-      if dropped < MAX_DROPPED and is_useless(fields, next_origin) then
+      if is_dropped then
         dropped = dropped + 1
       else
         set_lane(key, next_origin, redis.call('XADD', event_stream, '*', unpack(fields)), number + 1, last)
