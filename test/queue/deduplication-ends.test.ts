@@ -1,4 +1,4 @@
-import { ElkMqRecordBuilder, ServiceEvent, type ElkMqContext } from 'nestjs-elkmq';
+import { ElkMqRecordBuilder, QueueAdmin, ServiceEvent, type ElkMqContext } from 'nestjs-elkmq';
 import { concat, firstValueFrom, lastValueFrom, NEVER, of } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { GROUP, QueueKeys } from '../../libs/elkmq/src/model/keys.js';
@@ -8,7 +8,7 @@ import { eventsOf } from '../support/entries.js';
 import { newQueue } from '../support/event-queue.js';
 import { deadLettersOf, events, moduleOf, requests, startApp, startClient } from '../support/nest.js';
 import { told, unsettled, valuesOf } from '../support/nest.js';
-import { newQueueName, redis, rejection, until } from '../support/queue.js';
+import { closing, newQueueName, redis, rejection, until, url } from '../support/queue.js';
 
 describe('all who wait for a deduplicated request are told, and those who ask later', () => {
   it('that the handler has rejected it', async () => {
@@ -306,5 +306,39 @@ describe('the record of a deduplication key', () => {
     await startApp(moduleOf(events({ ask: (data) => seen.push(data) })), { queue });
     await until(() => seen.length === 1);
     expect(await rejection(valuesOf(clients[0].send('ask', keyed(3))))).toMatchObject({ code: 'REJECTED' });
+  });
+
+  it.each(['waiting', 'delayed', 'ordered'] as const)(
+    'is gone with a request that somebody removes while it is %s, and the next one is a new one',
+    async (state) => {
+      const queue = newQueueName();
+      const client = startClient({ queue });
+      const ordered = (data: unknown) => new ElkMqRecordBuilder(data).setOrderingKey('k');
+      if (state === 'ordered') await told(client.emit('step', ordered('before').build()));
+      const request = state === 'ordered' ? ordered(1) : new ElkMqRecordBuilder(1);
+      if (state === 'delayed') request.setDelay(60_000);
+      client.send('ask', request.setDeduplicationKey('key').build()).subscribe({ error: () => undefined });
+      await until(async () => (await waitersOf(queue)) === 1);
+      const admin = closing(new QueueAdmin(queue, url));
+      const { messages } = await admin.messages(state);
+      expect(await admin.remove(messages.map(({ id }) => id))).toBe(1);
+      expect(await isKnown(queue)).toBe(false);
+      await startApp(moduleOf(requests({ ask: (data: unknown) => data })), { queue });
+      expect(await lastValueFrom(client.send('ask', keyed(2)))).toBe(2);
+    },
+  );
+
+  it("is gone with a request that is purged, and stays when it is another request's by now", async () => {
+    const queue = newQueueName();
+    const client = startClient({ queue });
+    const other = new QueueKeys(queue, false).deduplication('request', 'other');
+    for (const key of ['key', 'other']) {
+      client.send('ask', keyed(1, key)).subscribe({ error: () => undefined });
+      await until(async () => (await waitersOf(queue, key)) === 1);
+    }
+    await redis.hset(other, 'origin', '5-1');
+    expect(await closing(new QueueAdmin(queue, url)).purge('waiting')).toBe(2);
+    expect(await isKnown(queue)).toBe(false);
+    expect(await isKnown(queue, 'other')).toBe(true);
   });
 });

@@ -1,6 +1,7 @@
 import type { DeadLetterQueue } from '../dead-letters/dead-letter-queue.js';
 import { checkFilter, type DeadLetterFilter } from '../dead-letters/filter.js';
 import { InvalidOptionError } from '../model/errors.js';
+import { pairsOf } from '../model/fields.js';
 import { GROUP } from '../model/keys.js';
 import { formatValue } from '../model/options.js';
 import type { Doubt } from '../redis/reliable-call.js';
@@ -194,9 +195,10 @@ export class MessageChanges implements QueueChanges {
     while (left.length > 0) {
       const doubt: Doubt = { isInDoubt: false };
       const answer = await callScript(this.#context, callFor(left.slice(0, BATCH.messages)), doubt);
-      const [changed, seen, absent = []] = answer as [number, number, string[]?];
+      const [changed, seen, requests = [], absent = []] = answer as [number, number, string[]?, string[]?];
       // Messages that are gone after a call in doubt count: that call changed them, and its answer was lost.
       count(doubt.isInDoubt ? seen : changed);
+      await this.#forgetRequests(requests);
       for (const id of absent) missing.set(id, doubt.isInDoubt);
       left = left.slice(seen);
     }
@@ -219,10 +221,27 @@ export class MessageChanges implements QueueChanges {
     do {
       const args = { group: GROUP, first: next, last, limit: BATCH.messages, budget: BATCH.bytes };
       const answer = await callScript(this.#context, scripts.purgeWaiting(keys, args));
-      const [removed, place] = answer as [number, string];
+      const [removed, place, requests] = answer as [number, string, string[]];
       count(removed);
+      await this.#forgetRequests(requests);
       next = place;
     } while (next !== '');
+  }
+
+  /**
+   * Deletes the records of deduplicated requests that have been removed. Otherwise callers would join them,
+   * and wait in vain.
+   * @param requests deduplication key and origin in turn
+   */
+  async #forgetRequests(requests: readonly string[]): Promise<void> {
+    if (requests.length === 0) return;
+    const records: string[] = [];
+    const origins: string[] = [];
+    for (const [key, origin] of pairsOf(requests)) {
+      records.push(this.#context.keys.deduplication('request', key));
+      origins.push(origin);
+    }
+    await callScript(this.#context, scripts.forgetRequests({ records }, { origins }));
   }
 
   /** The origins of all delayed messages. All are read before any is deleted, so messages that come stay. */

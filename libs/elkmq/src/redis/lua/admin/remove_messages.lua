@@ -14,17 +14,20 @@
 --   group
 --   budget: number    bytes after which no further message is deleted
 --   ids...            of its entry for a waiting message, of its origin for another one
--- Returns the number of deleted messages, the number of ids that were looked at, and those of them that are
--- neither an entry nor a delayed or dead message.
+-- Returns the number of deleted messages, the number of ids that were looked at, deduplication key and origin
+-- of each deduplicated request that was deleted, in turn, and those of the ids that are neither an entry nor
+-- a delayed or dead message.
 
 -- include shared/fields.lua
 -- include shared/is_pending.lua
 -- include shared/lanes/hold.lua
+-- include shared/removed_requests.lua
 
 local count, bytes, missing = 0, 0, {}
 
--- The next message of its ordering key goes on when a message has been removed.
-local function let_next_go_on(fields, id)
+-- A message has been removed. The next one of its ordering key goes on.
+local function end_message(fields, id)
+  note_removed(fields, id)
   local key = get_field(fields, 'ordering_key')
   if key then release(key, get_field(fields, 'origin') or id) end
 end
@@ -40,7 +43,7 @@ local function remove_entry(id)
   local removed = redis.call('XDEL', event_stream, id)
   -- A nudge, see shared/enqueue/delayed.lua, is no message.
   if entry[2][1] == 'due' then return 0 end
-  let_next_go_on(entry[2], id)
+  end_message(entry[2], id)
   return removed
 end
 
@@ -54,16 +57,16 @@ local function remove_body(index, hash, id)
     return 1
   end
   local is_json, fields = pcall(cjson.decode, body)
-  if is_json and are_fields(fields) then let_next_go_on(fields, id) end
+  if is_json and are_fields(fields) then end_message(fields, id) end
   return 1
 end
 
 for i = ids_at, #ARGV do
   local id = ARGV[i]
-  if bytes >= budget then return { count, i - ids_at, missing } end
+  if bytes >= budget then return { count, i - ids_at, removed_requests, missing } end
   local removed = remove_body(delayed, delayed_bodies, id) + remove_body(dead_letters, dead_letter_bodies, id)
   local entries = remove_entry(id)
   if removed + (entries or 0) > 0 then count = count + 1
   elseif not entries then missing[#missing + 1] = id end
 end
-return { count, #ARGV - ids_at + 1, missing }
+return { count, #ARGV - ids_at + 1, removed_requests, missing }

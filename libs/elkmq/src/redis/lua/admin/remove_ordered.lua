@@ -7,11 +7,13 @@
 --   budget: number    bytes after which no further message is deleted
 --   messages...       per message: field, origin
 --                     `field` is its field in the hash. Another message with this field stays.
--- Returns two values: the number of deleted messages, and the number of messages that were looked at.
+-- Returns three values: the number of deleted messages, the number of messages that were looked at, and
+-- deduplication key and origin of each deduplicated request that was deleted, in turn.
 
 -- include shared/fields.lua
 -- include shared/lanes/field_of.lua
 -- include shared/lanes/lane.lua
+-- include shared/removed_requests.lua
 
 -- The most numbers without a message that one call passes over, of all keys. This takes about a millisecond.
 local MAX_PASSED = 1000
@@ -44,6 +46,7 @@ local function remove_body(field, origin)
   local is_packed, fields = pcall(cmsgpack.unpack, body)
   if not is_packed or not are_fields(fields) or get_field(fields, 'origin') ~= origin then return nil end
   redis.call('HDEL', lane_bodies, field)
+  note_removed(fields, origin)
   local key = string.match(field, '^%d+ (.+)$')
   if key then shorten(key) end
   return #body
@@ -51,8 +54,8 @@ end
 
 local count, bytes = 0, 0
 for i = messages_at, #ARGV, 2 do
-  if bytes >= budget then return { count, (i - messages_at) / 2 } end
+  if bytes >= budget then return { count, (i - messages_at) / 2, removed_requests } end
   local removed = remove_body(ARGV[i], ARGV[i + 1])
   if removed then count, bytes = count + 1, bytes + removed end
 end
-return { count, (#ARGV - messages_at + 1) / 2 }
+return { count, (#ARGV - messages_at + 1) / 2, removed_requests }
