@@ -21,6 +21,8 @@ import { MemoryLanes, type MemoryMessage } from './memory-lanes.js';
 interface Request {
   readonly event: ServiceEvent;
   readonly listener: ReplyListener;
+  /** The time that the reply can take, with the delay, ms. */
+  readonly withinMs: number;
   readonly deadline: number;
   readonly origin: string;
 }
@@ -122,8 +124,9 @@ export class MemoryBroker {
     options: MessageOptions = {},
   ): () => void {
     const origin = this.enqueue(event, options, 'test');
-    const deadline = this.now + (options.delay ?? 0) + timeout;
-    this.#requests.set(event.requestId, { event, listener, deadline, origin });
+    const withinMs = (options.delay ?? 0) + timeout;
+    const deadline = this.now + withinMs;
+    this.#requests.set(event.requestId, { event, listener, withinMs, deadline, origin });
     listener.stored?.(origin);
     return () => {
       this.#cancelRequest(event.requestId);
@@ -173,9 +176,9 @@ export class MemoryBroker {
 
   /** Ends the requests whose deadline has passed. */
   expireRequests(): void {
-    for (const [id, { event, deadline }] of this.#requests) {
+    for (const [id, { event, withinMs, deadline }] of this.#requests) {
       if (deadline > this.now) continue;
-      const error = new TimeoutExpiredError(`no response to '${event.action}' in time`);
+      const error = new TimeoutExpiredError(`no response to '${event.action}' within ${String(withinMs)} ms`);
       for (const delivery of this.running) if (delivery.queued.event.requestId === id) delivery.abort(error);
       this.#fail(id, error);
     }

@@ -4,6 +4,7 @@ import type { Cluster, Redis } from 'ioredis';
 import { lastValueFrom, Observable } from 'rxjs';
 import { ConnectionError, type QueueState } from 'elkmq';
 import {
+  type ConnectionListener,
   keysOfPartitions,
   openPublisher,
   parseMilliseconds,
@@ -83,8 +84,7 @@ export class ElkMqClient extends ClientProxy<ElkMqEvents> {
    * @throws {ConnectionError}
    */
   async connect(): Promise<void> {
-    this.#requester ??= this.openRequester();
-    await this.#requester.connect();
+    await this.#opened().connect();
   }
 
   /**
@@ -118,9 +118,12 @@ export class ElkMqClient extends ClientProxy<ElkMqEvents> {
    */
   async state(timeout?: number): Promise<QueueState> {
     const timeoutMs = parseMilliseconds('timeout', timeout, this.#options.sending.enqueueTimeout);
-    this.#requester ??= this.openRequester();
+    return this.readState(this.#opened(), timeoutMs);
+  }
+
+  /** @internal Reads the state from Redis. A test queue has another one. */
+  protected async readState({ connection }: RequesterLike, timeoutMs: number): Promise<QueueState> {
     const { source, queue, topic, partitions } = this.#options;
-    const { connection } = this.#requester;
     if (topic !== undefined) {
       const keys = topicPartitions(topic, partitions);
       const { subscriptions, away } = await readTopicState(connection, keys, timeoutMs);
@@ -183,7 +186,7 @@ export class ElkMqClient extends ClientProxy<ElkMqEvents> {
   }
 
   #packetOf(pattern: unknown, data: unknown): ReadPacket {
-    this.#requester ??= this.openRequester();
+    this.#opened();
     // Before Nest 12.1 there are no dispatch hooks.
     return (this.createPacket as CreatePacket | undefined)?.call(this, pattern, data) ?? { pattern, data };
   }
@@ -201,6 +204,10 @@ export class ElkMqClient extends ClientProxy<ElkMqEvents> {
     return this.#outgoing.store(packet) as Promise<T>;
   }
 
+  #opened(): RequesterLike {
+    return (this.#requester ??= this.openRequester(this.#events));
+  }
+
   #connected(): RequesterLike {
     if (!this.#requester)
       throw new ConnectionError(`the client of the queue '${this.#options.queue}' is closed`);
@@ -208,16 +215,16 @@ export class ElkMqClient extends ClientProxy<ElkMqEvents> {
   }
 
   /** @internal Makes the object that stores messages. A test queue makes another one. */
-  protected openRequester(): RequesterLike {
+  protected openRequester(listener: ConnectionListener): RequesterLike {
     const { source, queue, topic, sending, partitions } = this.#options;
     if (topic !== undefined) {
-      return openPublisher(source, topic, partitions, sending, this.#events);
+      return openPublisher(source, topic, partitions, sending, listener);
     }
     if (partitions !== undefined) {
-      return new PartitionedRequester(source, queue, partitions, sending, this.#events);
+      return new PartitionedRequester(source, queue, partitions, sending, listener);
     }
     const keys = new QueueKeys(queue, source.isCluster);
-    return new Requester(source, keys, sending, this.#events);
+    return new Requester(source, keys, sending, listener);
   }
 }
 

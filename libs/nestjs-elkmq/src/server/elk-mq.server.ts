@@ -269,8 +269,12 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
    */
   async state(timeout?: number): Promise<QueueState> {
     const timeoutMs = parseMilliseconds('timeout', timeout, this.#options.connectTimeout);
+    return this.readState(this.#listening(), timeoutMs);
+  }
+
+  /** @internal Reads the state from Redis. A test queue has another one. */
+  protected readState({ connection }: WorkerLike, timeoutMs: number): Promise<QueueState> {
     const { source, queue, partitions } = this.#options;
-    const { connection } = this.#listening();
     const keys = keysOfPartitions(queue, source.isCluster, partitions);
     return readWholeState(connection, keys, timeoutMs);
   }

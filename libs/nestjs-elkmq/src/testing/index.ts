@@ -1,10 +1,11 @@
 import type { DeadLetter, QueueState } from 'elkmq';
-import { MemoryBroker } from 'elkmq/internal';
+import { type ConnectionListener, MemoryBroker } from 'elkmq/internal';
 import { ElkMqClient } from '../client/elk-mq.client.js';
 import type { RequesterLike } from '../client/outgoing-messages.js';
 import type { ElkMqServer } from '../server/elk-mq.server.js';
 import type { ElkMqQueueAddress } from '../address-options.js';
 import type { ElkMqClientOptions, ElkMqClientSettings, ElkMqServerSettings } from '../options.js';
+import { openMemoryRequester } from './memory-requester.js';
 import { advanceClock, TestServer, untilIdle } from './memory-servers.js';
 
 export { ElkMqTestTopic, type ElkMqTestTopicOptions } from './test-topic.js';
@@ -99,22 +100,19 @@ class TestClient extends ElkMqClient {
     super(options);
   }
 
-  override state(): Promise<QueueState> {
+  protected override readState(): Promise<QueueState> {
     return Promise.resolve(this.broker.state());
   }
 
-  protected override openRequester(): RequesterLike {
-    return {
-      connection: undefined as never,
-      connect: () => Promise.resolve(),
+  protected override openRequester(listener: ConnectionListener): RequesterLike {
+    return openMemoryRequester(listener, {
       store: (event, options, stored) => {
         stored(this.broker.enqueue(event, options));
       },
-      request: (event, timeout, listener, options) => this.broker.request(event, timeout, listener, options),
-      close: (error) => {
+      request: (event, timeout, replies, options) => this.broker.request(event, timeout, replies, options),
+      failAll: (error) => {
         this.broker.close(error);
-        return Promise.resolve();
       },
-    };
+    });
   }
 }

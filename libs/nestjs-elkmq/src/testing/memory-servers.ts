@@ -4,6 +4,7 @@ import { type MemoryBroker, MemoryWorker, type WorkerListener } from 'elkmq/inte
 import { ElkMqServer, type WorkerLike } from '../server/elk-mq.server.js';
 import type { ElkMqServerOptions } from '../options.js';
 import { serverOptions } from '../parsed-options.js';
+import { refuseConnection } from './memory-requester.js';
 
 /** The number of turns of the event loop in which the results of a change can come about. */
 const TURNS = 20;
@@ -22,7 +23,7 @@ export class TestServer extends ElkMqServer {
     return [...this.messageHandlers.keys()];
   }
 
-  override state(): Promise<QueueState> {
+  protected override readState(): Promise<QueueState> {
     return Promise.resolve(this.broker.state());
   }
 
@@ -33,14 +34,20 @@ export class TestServer extends ElkMqServer {
   protected override openWorker(listener: WorkerListener): WorkerLike {
     const worker = new MemoryWorker(this.broker, listener, serverOptions(this.given));
     return {
-      connection: undefined as never,
+      get connection() {
+        return refuseConnection();
+      },
       countRunning: () => worker.inFlight.size,
       start: () => {
         worker.start();
         listener.status?.('connected');
         return Promise.resolve();
       },
-      stop: async (drainTimeoutMs) => ({ running: await worker.stop(drainTimeoutMs), unsettled: 0 }),
+      stop: async (drainTimeoutMs) => {
+        const running = await worker.stop(drainTimeoutMs);
+        listener.status?.('closed');
+        return { running, unsettled: 0 };
+      },
     };
   }
 }

@@ -1,5 +1,6 @@
 import { InvalidOptionError, type DeadLetter, type QueueState, type ServiceEvent } from 'elkmq';
 import {
+  type ConnectionListener,
   formatValue,
   type MessageOptions,
   MemoryBroker,
@@ -12,6 +13,7 @@ import { ElkMqClient } from '../client/elk-mq.client.js';
 import type { RequesterLike } from '../client/outgoing-messages.js';
 import type { ElkMqClientOptions, ElkMqClientSettings, ElkMqServerSettings } from '../options.js';
 import type { ElkMqServer } from '../server/elk-mq.server.js';
+import { openMemoryRequester } from './memory-requester.js';
 import { advanceClock, TestServer, untilIdle } from './memory-servers.js';
 
 /** The options of a test topic. */
@@ -140,20 +142,18 @@ export class ElkMqTestTopic<Name extends string> {
 class TestTopicClient extends ElkMqClient {
   constructor(
     private readonly publishEvent: (event: ServiceEvent, options: MessageOptions) => number,
-    private readonly readState: () => QueueState,
+    private readonly sumState: () => QueueState,
     private readonly given: ElkMqClientOptions & { readonly requireSubscription?: boolean },
   ) {
     super(given);
   }
 
-  override state(): Promise<QueueState> {
-    return Promise.resolve(this.readState());
+  protected override readState(): Promise<QueueState> {
+    return Promise.resolve(this.sumState());
   }
 
-  protected override openRequester(): RequesterLike {
-    return {
-      connection: undefined as never,
-      connect: () => Promise.resolve(),
+  protected override openRequester(listener: ConnectionListener): RequesterLike {
+    return openMemoryRequester(listener, {
       store: (event, options, stored, failed) => {
         const copies = this.publishEvent(event, options);
         if (copies === 0 && this.given.requireSubscription) failed(unroutedError('test', event.action));
@@ -162,7 +162,8 @@ class TestTopicClient extends ElkMqClient {
       request: (event) => {
         throw requestRefused('test', event.action);
       },
-      close: () => Promise.resolve(),
-    };
+      // A topic has no requests.
+      failAll: () => undefined,
+    });
   }
 }
