@@ -64,6 +64,23 @@ describe('a test topic, without Redis', () => {
     expect(got).toEqual({ billing: [1], mail: [1] });
   });
 
+  it('has deduplication keys of its own, and not one for each service', async () => {
+    const { topic, got } = await startTopic();
+    const once = (data: number) => new ElkMqRecordBuilder(data).setDeduplicationKey('key', 1_000).build();
+    const emit = (pattern: string, data: number) =>
+      lastValueFrom(topic.client.emit(pattern, once(data)), { defaultValue: 0 });
+    await emit('nobody has it', 0);
+    await emit('order.paid', 1);
+    await emit('order.placed', 2);
+    await emit('nobody has it', 3);
+    await topic.idle();
+    expect([got, topic.unrouted]).toEqual([{ billing: [], mail: [1] }, 1]);
+    await topic.advance(1_000);
+    await emit('order.placed', 4);
+    await topic.idle();
+    expect(got).toEqual({ billing: [4], mail: [1, 4] });
+  });
+
   it('counts what nobody gets, and refuses it with `requireSubscription`; a request fails', async () => {
     const options = { subscriptions: { billing: {} }, client: { requireSubscription: true } };
     const topic = new ElkMqTestTopic(options);

@@ -69,6 +69,7 @@ export type { ReplyListener } from './requests/waiting-request.js';
 export { Delivery } from './settling/delivery.js';
 export { ACKNOWLEDGE, DROP, EXPIRE } from './settling/outcome.js';
 export { MemoryBroker } from './testing/memory-broker.js';
+export { MemoryDeduplication } from './testing/memory-deduplication.js';
 export { MemoryWorker } from './testing/memory-worker.js';
 export { openPublisher } from './topics/partitioned-publisher.js';
 export type { PublisherOptions } from './topics/publisher-options.js';

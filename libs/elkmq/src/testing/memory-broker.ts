@@ -16,6 +16,7 @@ import type { MessageOptions } from '../requests/requester-options.js';
 import type { ReplyListener } from '../requests/waiting-request.js';
 import type { Delivery } from '../settling/delivery.js';
 import type { BecomeDeadLetter } from '../settling/outcome.js';
+import { MemoryDeduplication } from './memory-deduplication.js';
 import { MemoryLanes, type MemoryMessage } from './memory-lanes.js';
 
 interface Request {
@@ -41,8 +42,8 @@ export class MemoryBroker {
   messages: MemoryMessage[] = [];
   readonly #lanes = new MemoryLanes();
   readonly #requests = new Map<string, Request>();
-  /** The first event with a deduplication key: its origin, and the time until which the key is known. */
-  readonly #known = new Map<string, { origin: string; until: number }>();
+  /** The origins of the first events with a deduplication key. */
+  readonly #origins = new MemoryDeduplication<string>();
   /** The one that gets messages. */
   #taker: MessageTaker | undefined;
   /** All that have messages. Those that have stopped may still have some. */
@@ -63,12 +64,11 @@ export class MemoryBroker {
     { fields = [], delay = 0, deduplication, orderingKey }: MessageOptions = {},
     replyTo = '',
   ): string {
-    const key = replyTo === '' ? deduplication?.key : undefined;
-    const known = key === undefined ? undefined : this.#known.get(key);
-    if (known && known.until > this.now) return known.origin;
+    const once = replyTo === '' ? deduplication : undefined;
+    const first = once && this.#origins.find(once.key, this.now);
+    if (first !== undefined) return first;
     const origin = this.#nextId();
-    if (deduplication && key !== undefined)
-      this.#known.set(key, { origin, until: this.now + deduplication.window });
+    if (once) this.#origins.remember(once, origin, this.now);
     const due = this.now + delay;
     const message = ['event', encodeEvent(event), 'reply_to', replyTo, 'origin', origin];
     message.push(...withOrderingKey(orderingKey, fields));

@@ -4,6 +4,7 @@ import {
   formatValue,
   type MessageOptions,
   MemoryBroker,
+  MemoryDeduplication,
   requestRefused,
   Router,
   sumOfStates,
@@ -47,6 +48,8 @@ export class ElkMqTestTopic<Name extends string> {
   /** A client of the topic. It replaces the client of a module that is tested. */
   readonly client: ElkMqClient;
   readonly #subscriptions = new Map<string, TestSubscription>();
+  /** The numbers of copies of the first events with a deduplication key, which belongs to the topic. */
+  readonly #copies = new MemoryDeduplication<number>();
   #unrouted = 0;
 
   /** @throws {InvalidOptionError} */
@@ -128,13 +131,16 @@ export class ElkMqTestTopic<Name extends string> {
     return sumOfStates(this.#brokers.map((broker) => broker.state()));
   }
 
-  /** @returns the number of copies */
-  #publish(event: ServiceEvent, options: MessageOptions): number {
+  /** @returns the number of copies; for a duplicate, those of the first event */
+  #publish(event: ServiceEvent, { deduplication, ...options }: MessageOptions): number {
+    const first = deduplication && this.#copies.find(deduplication.key, this.now);
+    if (first !== undefined) return first;
     const all = [...this.#subscriptions.values()];
     const router = new Router(all.map(({ server }) => server.patterns));
     const routes = router.routesOf(event.action);
     for (const route of routes) all[route]?.broker.enqueue(event, options);
     if (routes.length === 0) this.#unrouted++;
+    else if (deduplication) this.#copies.remember(deduplication, routes.length, this.now);
     return routes.length;
   }
 }
