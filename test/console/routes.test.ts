@@ -2,7 +2,7 @@ import { ElkMqRecordBuilder, QueueAdmin, ServiceEvent } from 'nestjs-elkmq';
 import { Topic } from 'elkmq';
 import type { ActionRecord, ConsoleAction } from 'elkmq-console';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { ask, change, startConsole } from '../support/console.js';
+import { ask, change, startClosableConsole, startConsole } from '../support/console.js';
 import { deadLetter, writeLetters } from '../support/dead-letters.js';
 import { startClient, told } from '../support/nest.js';
 import { clientOf, ownRedis } from '../support/own-redis.js';
@@ -268,6 +268,23 @@ describe('the API of the console', () => {
     });
     const messages = await ask(`${address}api/messages?${new URLSearchParams({ queue }).toString()}`);
     expect(messages.json['messages']).toMatchObject([{ pattern: 'order.placed' }]);
+  });
+
+  it('changes and reads nothing any more once it is closed', async () => {
+    const queue = newQueueName();
+    const admin = adminOf(queue);
+    await admin.enqueue(new ServiceEvent(60, 'a', '1'));
+    const asked: (() => void)[] = [];
+    const identify = (): Promise<string> => new Promise((resolve) => asked.push(() => resolve('ada')));
+    const { address, console } = await startClosableConsole({ identify });
+    const purge = change(`${address}api/purge`, { queue, state: 'waiting' });
+    await until(() => asked.length === 1);
+    await console.close();
+    asked[0]?.();
+    expect(await purge).toMatchObject({ status: 503, json: { error: 'The console is closed.' } });
+    for (const path of [`messages?queue=${queue}`, `queue?queue=${queue}`, 'queues'])
+      expect((await ask(`${address}api/${path}`)).status).toBe(503);
+    expect(await admin.state()).toMatchObject({ waiting: 1 });
   });
 
   it('pauses a queue in the name of the user, and resumes it', async () => {

@@ -22,6 +22,13 @@ export interface Ask {
 
 /** A console that listens until the test is over. @returns its address, which ends with a slash */
 export async function startConsole(options: ConsoleOptions = {}): Promise<string> {
+  return (await startClosableConsole(options)).address;
+}
+
+/** As `startConsole`. @returns also the console itself */
+export async function startClosableConsole(
+  options: ConsoleOptions = {},
+): Promise<{ address: string; console: ElkMqConsole }> {
   const console = new ElkMqConsole({ redis: url, ...options });
   const server = createServer(console.handle).listen(0, '127.0.0.1');
   await new Promise((resolve) => server.once('listening', resolve));
@@ -30,7 +37,7 @@ export async function startConsole(options: ConsoleOptions = {}): Promise<string
     server.close();
     await console.close();
   });
-  return `http://127.0.0.1:${String((server.address() as AddressInfo).port)}/`;
+  return { address: `http://127.0.0.1:${String((server.address() as AddressInfo).port)}/`, console };
 }
 
 /** Asks as a program does. Neither fetch nor a browser adds a header. */

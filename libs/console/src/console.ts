@@ -38,7 +38,7 @@ export class ElkMqConsole {
     void this.#answer(request, response);
   };
 
-  /** Closes the connections to Redis. */
+  /** Closes the connections to Redis. Requests that need Redis are answered with 503 from then on. */
   async close(): Promise<void> {
     await Promise.all([this.#parts.admins.closeAdmins(), this.#parts.list.closeList()]);
   }

@@ -1,4 +1,4 @@
-import { QueueAdmin } from 'elkmq';
+import { ConnectionError, QueueAdmin } from 'elkmq';
 import type { ConsoleOptions } from '../options.js';
 
 /** The time after which an admin that nobody has used is closed, ms. */
@@ -15,13 +15,18 @@ interface PooledAdmin {
 export class AdminPool {
   readonly #options: ConsoleOptions;
   readonly #admins = new Map<string, PooledAdmin>();
+  #isClosed = false;
 
   constructor(options: ConsoleOptions) {
     this.#options = options;
   }
 
-  /** Lends the admin of a queue until `use` is done. */
+  /**
+   * Lends the admin of a queue until `use` is done.
+   * @throws {ConnectionError} when the pool is closed: a request may have waited for `authorize` or `identify`
+   */
   async withAdmin<T>(queue: string, use: (admin: QueueAdmin) => Promise<T>): Promise<T> {
+    if (this.#isClosed) throw consoleIsClosed();
     const pooled = this.#admins.get(queue) ?? this.#open(queue);
     clearTimeout(pooled.timer);
     pooled.users++;
@@ -34,6 +39,7 @@ export class AdminPool {
   }
 
   async closeAdmins(): Promise<void> {
+    this.#isClosed = true;
     const open = [...this.#admins.values()];
     this.#admins.clear();
     for (const { timer } of open) clearTimeout(timer);
@@ -54,4 +60,9 @@ export class AdminPool {
       void pooled.admin.close();
     }, IDLE_MS).unref();
   }
+}
+
+/** The error of a request that comes to Redis when the console is closed. */
+export function consoleIsClosed(): ConnectionError {
+  return new ConnectionError('The console is closed.');
 }

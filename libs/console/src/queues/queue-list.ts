@@ -10,6 +10,7 @@ import {
   readWholeState,
 } from 'elkmq/internal';
 import type { ConsoleOptions } from '../options.js';
+import { consoleIsClosed } from './admin-pool.js';
 
 /**
  * The state of a queue, and how many messages were handled in each minute of the last hour, the latest
@@ -38,6 +39,7 @@ const NAMES_AGE_MS = 15_000;
 export class QueueList {
   readonly #options: ConsoleOptions;
   #opened: { source: RedisSource; connection: Connection } | undefined;
+  #isClosed = false;
   #names: { promise: Promise<QueueNames>; at: number } | undefined;
 
   constructor(options: ConsoleOptions) {
@@ -48,6 +50,7 @@ export class QueueList {
   async readNames(): Promise<QueueNames> {
     const { queues, redis, credentials } = this.#options;
     if (queues) return { names: [...queues].sort(), isComplete: true };
+    if (this.#isClosed) throw consoleIsClosed();
     if (!this.#names || Date.now() - this.#names.at > NAMES_AGE_MS) {
       const promise = findQueues(redis, { credentials, timeout: TIMEOUT_MS }).then((found) => ({
         names: found.queues,
@@ -94,12 +97,13 @@ export class QueueList {
   }
 
   async readTopic(topic: string): Promise<TopicState> {
-    const { connection } = (this.#opened ??= this.#open());
+    const { connection } = this.#connect();
     const partitions = await readTopicPartitions(connection, topic, TIMEOUT_MS);
     return readTopicState(connection, partitions, TIMEOUT_MS);
   }
 
   async closeList(): Promise<void> {
+    this.#isClosed = true;
     await this.#opened?.connection.closeConnection();
   }
 
@@ -107,13 +111,18 @@ export class QueueList {
     queue: string,
     read: (connection: Connection, partitions: readonly QueueKeys[], timeoutMs: number) => Promise<T>,
   ): Promise<T> {
-    const { source, connection } = (this.#opened ??= this.#open());
+    const { source, connection } = this.#connect();
     const partitions = await readPartitionKeys(connection, queue, source.isCluster, TIMEOUT_MS);
     return read(connection, partitions, TIMEOUT_MS);
   }
 
-  #open(): { source: RedisSource; connection: Connection } {
-    const source = new RedisSource(this.#options.redis, this.#options.credentials);
-    return { source, connection: new Connection(source, COMMAND_TIMEOUT_MS) };
+  /** @throws {ConnectionError} when the list is closed */
+  #connect(): { source: RedisSource; connection: Connection } {
+    if (this.#isClosed) throw consoleIsClosed();
+    if (!this.#opened) {
+      const source = new RedisSource(this.#options.redis, this.#options.credentials);
+      this.#opened = { source, connection: new Connection(source, COMMAND_TIMEOUT_MS) };
+    }
+    return this.#opened;
   }
 }
