@@ -390,6 +390,20 @@ describe('elkmq emit, send, tail', () => {
     expect((await admin.state()).waiting).toBe(4);
   });
 
+  it('tail goes on while nothing is stored, also when Redis may take a short time only', async () => {
+    const server = await ownRedis();
+    const { url: own } = server;
+    const client = clientOf(server);
+    const tail = start(['tail', 'quiet', '--limit', '1', '--patience', '1s'], { url: own });
+    let hasEnded = false;
+    void tail.ended.then(() => (hasEnded = true));
+    const readsInVain = async (): Promise<number> =>
+      Number(/cmdstat_xread:calls=(\d+)/.exec(await client.info('commandstats'))?.[1] ?? 0);
+    await until(async () => hasEnded || (await readsInVain()) >= 2);
+    await closing(new QueueAdmin('quiet', own)).enqueue(eventWith('"one"'));
+    expect(await tail.ended).toMatchObject({ code: 0, stdout: expect.stringContaining('"one"') as unknown });
+  });
+
   it('tail writes a line of JSON for each message, and ends with 0 at Ctrl-C', async () => {
     const { queue, admin } = newAdmin();
     const tail = start(['tail', queue, '--json']);

@@ -42,7 +42,7 @@ export async function tail(queue: string, options: TailOptions): Promise<ExitCod
     let shown = 0;
     while (shown < limit) {
       // One read cannot wait for the streams of several slots.
-      const blockMs = tails.length === 1 ? BLOCK_MS : undefined;
+      const blockMs = tails.length === 1 ? BLOCK_MS : 0;
       const reads = await Promise.all(tails.map((each) => each.readNext(blockMs)));
       for (const [partition, messages] of reads.entries()) {
         for (const message of messages) {
@@ -51,7 +51,7 @@ export async function tail(queue: string, options: TailOptions): Promise<ExitCod
           shown++;
         }
       }
-      if (blockMs === undefined && reads.every(({ length }) => length === 0)) await sleep(POLL_MS);
+      if (blockMs === 0 && reads.every(({ length }) => length === 0)) await sleep(POLL_MS);
     }
     return EXIT.fine;
   } finally {
@@ -73,16 +73,17 @@ class StreamTail {
   }
 
   async findEnd(): Promise<void> {
-    const newest = (await this.#read('xrevrange', [this.#stream, '+', '-', 'COUNT', 1])) as [[Buffer]?];
+    const newest = (await this.#read('xrevrange', [this.#stream, '+', '-', 'COUNT', 1], 0)) as [[Buffer]?];
     this.#last = newest[0]?.[0].toString() ?? '0-0';
   }
 
-  /** @param blockMs the time that Redis waits for an entry; without it, it does not wait */
-  async readNext(blockMs: number | undefined): Promise<QueueMessage[]> {
-    const block = blockMs === undefined ? [] : ['BLOCK', blockMs];
+  /** @param blockMs the time that Redis waits for an entry; 0: it does not wait */
+  async readNext(blockMs = 0): Promise<QueueMessage[]> {
+    // For Redis, 0 is for ever.
+    const block = blockMs === 0 ? [] : ['BLOCK', blockMs];
     const args = ['COUNT', ENTRIES_PER_READ, ...block, 'STREAMS', this.#stream, this.#last];
     const messages: QueueMessage[] = [];
-    for (const entry of entriesOfReply(await this.#read('xread', args))) {
+    for (const entry of entriesOfReply(await this.#read('xread', args, blockMs))) {
       this.#last = entry[0];
       const message = messageOfEntry(entry, 'waiting');
       if (message) messages.push(message);
@@ -90,8 +91,10 @@ class StreamTail {
     return messages;
   }
 
-  #read(command: string, args: (string | number)[]): Promise<unknown> {
-    return reliably(this.#connection, (client) => send(client, command, args, 'bytes'), this.#timeoutMs);
+  /** @param blockMs the time that Redis waits before it answers: its patience begins afterwards */
+  #read(command: string, args: (string | number)[], blockMs: number): Promise<unknown> {
+    const read = (client: Connection['client']): Promise<unknown> => send(client, command, args, 'bytes');
+    return reliably(this.#connection, read, blockMs + this.#timeoutMs);
   }
 }
 
