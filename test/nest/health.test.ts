@@ -5,7 +5,7 @@ import { newQueue } from '../support/event-queue.js';
 import { healthOf } from '../support/health.js';
 import { deadLettersOf, events, moduleOf, startApp, startClient, told } from '../support/nest.js';
 import { clientOf, ownRedis } from '../support/own-redis.js';
-import { closing, newQueueName, rejection, until, url } from '../support/queue.js';
+import { closing, newQueueName, redis, rejection, until, url } from '../support/queue.js';
 
 describe('the state of a queue', () => {
   it('of one that nobody has used is all zeros', async () => {
@@ -47,6 +47,24 @@ describe('the state of a queue', () => {
     }
     await until(async () => (await server.state()).running === 0);
     expect(await server.state()).toMatchObject({ waiting: 0, oldestWaiting: 0 });
+  });
+
+  it('tells for how long the first message has been waiting, whatever is before it that is no message', async () => {
+    const queue = newQueue();
+    const stream = `${queue.name}(event_stream)`;
+    await redis.xadd(stream, '1-1', 'due', '1');
+    for (let number = 1; number <= 20; number++) {
+      await redis.xadd(stream, `2-${String(number)}`, 'response', '{}');
+      await redis.xadd(`${queue.name}(response_stream)`, '*', 'uuid', `2-${String(number)}`);
+    }
+    expect((await queue.state()).oldestWaiting).toBe(0);
+    const HOUR = 3_600_000;
+    const event = ['event', '{"request_uuid":1,"timeout":9,"action":"a","payload":null}', 'reply_to', ''];
+    await redis.xadd(stream, `${String(Date.now() - HOUR)}-1`, ...event);
+    const { oldestWaiting } = await queue.state();
+    // The clock of Redis need not be that of this process.
+    expect(oldestWaiting).toBeGreaterThanOrEqual(HOUR - 1_000);
+    expect(oldestWaiting).toBeLessThan(10 * HOUR);
   });
 
   it('does not count the answers that original clients have not read yet', async () => {

@@ -108,14 +108,16 @@ export async function readQueueState(
     const { running, oldest, behindKeys, olderWorkers, moving, waitsFor } = state;
     const paused = pauseOf(state.paused, state.by);
     const limits = limitsOf(state.concurrency, state.rate, state.per);
+    const waitingInStream = Math.max(state.entries - state.responses - running, 0);
+    const isOldestKnown = waitingInStream > 0 && oldest !== '';
     return {
-      waiting: Math.max(state.entries - state.responses - running, 0) + behindKeys,
+      waiting: waitingInStream + behindKeys,
       running,
       delayed: state.delayed,
       deadLetters: state.deadLetters,
       behindKeys,
       blockedKeys: state.blockedKeys,
-      oldestWaiting: oldest === '' ? 0 : Math.max(state.now - Number.parseInt(oldest), 0),
+      oldestWaiting: isOldestKnown ? Math.max(state.now - Number.parseInt(oldest), 0) : 0,
       workers: state.workers,
       ...(olderWorkers > 0 && { olderWorkers }),
       ...(moving > 0 && { moving }),

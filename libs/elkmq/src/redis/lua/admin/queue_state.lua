@@ -17,7 +17,8 @@
 --                     caller subtracts them
 --   responses         legacy responses
 --   running           pending entries
---   oldest            the id of the first entry that nobody has taken, or ''
+--   oldest            the id of the first message in the stream that nobody has taken, or ''. Behind many entries
+--                     that are no messages it is the id of another such entry
 --   delayed           delayed messages
 --   deadLetters       dead letters
 --   now               the time, ms
@@ -39,8 +40,22 @@
 -- include shared/stream_ids.lua
 
 local info = group_info(event_stream, group) or { ['pending'] = 0, ['last-delivered-id'] = '0-0' }
-local next_id = id_after(info['last-delivered-id'])
-local next_entry = redis.call('XRANGE', event_stream, next_id, '+', 'COUNT', 1)[1]
+-- So many entries that are no messages are passed over: nudges, and legacy responses.
+local MAX_PASSED = 100
+
+-- Returns the id of the first message that nobody has taken, '' when there is none.
+local function find_oldest()
+  local from, found = id_after(info['last-delivered-id']), nil
+  for _ = 0, MAX_PASSED do
+    found = redis.call('XRANGE', event_stream, from, '+', 'COUNT', 1)[1]
+    if not found then return '' end
+    local fields = found[2]
+    if fields[1] ~= 'due' and not (fields[1] == 'response' and #fields == 2) then break end
+    from = id_after(found[1])
+  end
+  return found[1]
+end
+
 local now = now_ms()
 local members, live, older = redis.call('HGETALL', workers), 0, 0
 local waiters, waits_for = 0, ''
@@ -61,7 +76,7 @@ return {
   'entries', redis.call('XLEN', event_stream),
   'responses', redis.call('XLEN', response_stream),
   'running', info['pending'],
-  'oldest', next_entry and next_entry[1] or '',
+  'oldest', find_oldest(),
   'delayed', redis.call('ZCARD', delayed),
   'deadLetters', redis.call('ZCARD', dead_letters),
   'now', now,
