@@ -218,6 +218,18 @@ describe('the last caller who gives up a deduplicated request takes it back', ()
     expect(seen).toEqual(['before', 'asked again']);
   });
 
+  it('when its record is of an earlier version, which does not know its ordering key', async () => {
+    const queue = newQueueName();
+    const client = startClient({ queue });
+    const call = client.send('ask', request('k')).subscribe();
+    await until(async () => (await waitersOf(queue)) === 1);
+    await redis.hdel(`${queue}(deduplication):request:key`, 'ordering_key', 'expires');
+    call.unsubscribe();
+    await until(async () => !(await isKnown(queue)));
+    expect(await eventsOf(queue)).toEqual([]);
+    expect(await redis.exists(`${queue}(lanes)`)).toBe(0);
+  });
+
   it('when it waits behind more messages than one call looks at', async () => {
     const queue = newQueueName();
     const client = startClient({ queue });
