@@ -384,3 +384,31 @@ describe('as those of a queue in Redis, the client and the server', () => {
     expect(await rejection(server.state())).toBeInstanceOf(Error);
   });
 });
+
+describe('a test queue refuses with an InvalidOptionError', () => {
+  it.each<[unknown, string]>([
+    [null, 'ElkMqTestQueue takes an object of options (client, now, server), got null'],
+    [{ servers: {} }, 'ElkMqTestQueue has no option "servers"; it has client, now, server'],
+    [{ server: null }, 'server must be an object of options, got null'],
+    [{ server: [] }, 'server must be an object of options, got an array of 0'],
+    [{ server: { concurency: 1 } }, 'ElkMqServer has no option "concurency"'],
+    [{ client: 'test' }, 'client must be an object of options, got "test"'],
+    [{ now: Number.NaN }, 'now must be a number of milliseconds from 0 to 100000000000000, got NaN'],
+    [{ now: -1 }, 'got -1'],
+    [{ now: new Date(0) }, 'got a Date, whose getTime() is 0'],
+  ])('the options %j', (options, message) => {
+    const create = () => new ElkMqTestQueue(options as never);
+    expect(create).toThrow(InvalidOptionError);
+    expect(create).toThrow(message);
+  });
+
+  it.each([-1, Number.NaN, Infinity, '5', undefined])('to move its clock by %j', async (milliseconds) => {
+    const queue = new ElkMqTestQueue({ now: 0 });
+    const error = await rejection(queue.advance(milliseconds as never));
+    expect(error).toBeInstanceOf(InvalidOptionError);
+    expect(error).toMatchObject({
+      message: expect.stringContaining('the clock must be moved by a number of milliseconds') as unknown,
+    });
+    expect(queue.now).toBe(0);
+  });
+});

@@ -1,4 +1,4 @@
-import { InvalidEventError, UnroutedError } from 'elkmq';
+import { InvalidEventError, InvalidOptionError, UnroutedError } from 'elkmq';
 import { ElkMqRecordBuilder } from 'nestjs-elkmq';
 import { ElkMqTestTopic } from 'nestjs-elkmq/testing';
 import { lastValueFrom } from 'rxjs';
@@ -90,5 +90,25 @@ describe('a test topic, without Redis', () => {
     expect(topic.unrouted).toBe(1);
     expect(await rejection(lastValueFrom(topic.client.send('a', 1)))).toBeInstanceOf(InvalidEventError);
     expect(() => topic.server('mail' as never)).toThrow('has no subscription "mail"; it has billing');
+  });
+
+  it.each<[unknown, string]>([
+    [undefined, 'ElkMqTestTopic takes an object of options (client, now, subscriptions), got undefined'],
+    [{}, 'subscriptions must be an object with the options of each server, such as { billing: {} }'],
+    [{ subscriptions: ['billing'] }, 'got an array of 1'],
+    [{ subscriptions: { billing: null } }, 'subscriptions.billing must be an object of options, got null'],
+    [{ subscriptions: { billing: { retries: 3 } } }, 'ElkMqServer has no option "retries"'],
+    [{ subscriptions: {}, client: 5 }, 'client must be an object of options, got 5'],
+    [{ subscriptions: {}, now: Number.NaN }, 'now must be a number of milliseconds'],
+    [{ subscriptions: {}, subscription: 'a' }, 'ElkMqTestTopic has no option "subscription"'],
+  ])('refuses what it does not take: %j', (options, message) => {
+    const create = () => new ElkMqTestTopic(options as never);
+    expect(create).toThrow(InvalidOptionError);
+    expect(create).toThrow(message);
+  });
+
+  it('refuses to move its clock by what is no time', async () => {
+    const topic = new ElkMqTestTopic({ subscriptions: { billing: {} } });
+    expect(await rejection(topic.advance(-1))).toBeInstanceOf(InvalidOptionError);
   });
 });

@@ -1,5 +1,5 @@
 import type { DeadLetter, QueueState } from 'elkmq';
-import { type ConnectionListener, MemoryBroker } from 'elkmq/internal';
+import { checkGivenOptions, type ConnectionListener, MemoryBroker } from 'elkmq/internal';
 import { ElkMqClient } from '../client/elk-mq.client.js';
 import type { RequesterLike } from '../client/outgoing-messages.js';
 import type { ElkMqServer } from '../server/elk-mq.server.js';
@@ -7,6 +7,7 @@ import type { ElkMqQueueAddress } from '../address-options.js';
 import type { ElkMqClientOptions, ElkMqClientSettings, ElkMqServerSettings } from '../options.js';
 import { openMemoryRequester } from './memory-requester.js';
 import { advanceClock, TestServer, untilIdle } from './memory-servers.js';
+import { checkPassedOn, parseNow } from './test-options.js';
 
 export { ElkMqTestTopic, type ElkMqTestTopicOptions } from './test-topic.js';
 
@@ -38,8 +39,13 @@ export class ElkMqTestQueue {
   readonly client: ElkMqClient;
   readonly #broker: MemoryBroker;
 
-  constructor({ server, client, now = Date.now() }: ElkMqTestQueueOptions = {}) {
-    const broker = new MemoryBroker(now);
+  /** @throws {InvalidOptionError} */
+  constructor(options: ElkMqTestQueueOptions = {}) {
+    checkGivenOptions('ElkMqTestQueue', options, ['server', 'client', 'now']);
+    const { server, client } = options;
+    checkPassedOn('server', server);
+    checkPassedOn('client', client);
+    const broker = new MemoryBroker(parseNow(options.now));
     this.#broker = broker;
     this.server = new TestServer(broker, { queue: 'test', ...server });
     this.client = new TestClient(broker, { queue: 'test', ...client });
@@ -81,7 +87,10 @@ export class ElkMqTestQueue {
     return this.#broker.removeDeadLetter(origin, false);
   }
 
-  /** Moves the clock. Retries and delayed messages come, and requests time out, each at its time. */
+  /**
+   * Moves the clock. Retries and delayed messages come, and requests time out, each at its time.
+   * @throws {InvalidOptionError}
+   */
   advance(milliseconds: number): Promise<void> {
     return advanceClock([this.#broker], milliseconds);
   }

@@ -5,6 +5,7 @@ import { ElkMqServer, type WorkerLike } from '../server/elk-mq.server.js';
 import type { ElkMqServerOptions } from '../options.js';
 import { serverOptions } from '../parsed-options.js';
 import { refuseConnection } from './memory-requester.js';
+import { parseStep } from './test-options.js';
 
 /** The number of turns of the event loop in which the results of a change can come about. */
 const TURNS = 20;
@@ -52,9 +53,12 @@ export class TestServer extends ElkMqServer {
   }
 }
 
-/** Moves the clock of queues that have one clock. Messages come, each at its time. */
+/**
+ * Moves the clock of queues that have one clock. Messages come, each at its time.
+ * @throws {InvalidOptionError}
+ */
 export async function advanceClock(brokers: readonly MemoryBroker[], milliseconds: number): Promise<void> {
-  const end = (brokers[0]?.now ?? 0) + milliseconds;
+  const end = (brokers[0]?.now ?? 0) + parseStep(milliseconds);
   const nextDue = (): number => Math.min(...brokers.map((broker) => broker.nextDue(end) ?? Infinity));
   await settle();
   for (let next = nextDue(); next < Infinity; next = nextDue()) {

@@ -1,5 +1,6 @@
 import { InvalidOptionError, type DeadLetter, type QueueState, type ServiceEvent } from 'elkmq';
 import {
+  checkGivenOptions,
   type ConnectionListener,
   formatValue,
   type MessageOptions,
@@ -16,6 +17,7 @@ import type { ElkMqClientOptions, ElkMqClientSettings, ElkMqServerSettings } fro
 import type { ElkMqServer } from '../server/elk-mq.server.js';
 import { openMemoryRequester } from './memory-requester.js';
 import { advanceClock, TestServer, untilIdle } from './memory-servers.js';
+import { checkPassedOn, parseNow } from './test-options.js';
 
 /** The options of a test topic. */
 export interface ElkMqTestTopicOptions<Name extends string> {
@@ -53,10 +55,15 @@ export class ElkMqTestTopic<Name extends string> {
   #unrouted = 0;
 
   /** @throws {InvalidOptionError} */
-  constructor({ subscriptions, client, now = Date.now() }: ElkMqTestTopicOptions<Name>) {
-    for (const [subscription, options] of Object.entries<Partial<ElkMqServerSettings>>(subscriptions)) {
+  constructor(options: ElkMqTestTopicOptions<Name>) {
+    checkGivenOptions('ElkMqTestTopic', options, ['subscriptions', 'client', 'now']);
+    const { subscriptions, client } = options;
+    checkSubscriptions(subscriptions);
+    checkPassedOn('client', client);
+    const now = parseNow(options.now);
+    for (const [subscription, given] of Object.entries<Partial<ElkMqServerSettings>>(subscriptions)) {
       const broker = new MemoryBroker(now);
-      const server = new TestServer(broker, { ...options, topic: 'test', subscription });
+      const server = new TestServer(broker, { ...given, topic: 'test', subscription });
       this.#subscriptions.set(subscription, { broker, server });
     }
     const publish = (event: ServiceEvent, options: MessageOptions): number => this.#publish(event, options);
@@ -104,7 +111,10 @@ export class ElkMqTestTopic<Name extends string> {
     return this.#find(subscription).broker.messages.length;
   }
 
-  /** Moves the clock. Retries and delayed events come, each at its time. */
+  /**
+   * Moves the clock. Retries and delayed events come, each at its time.
+   * @throws {InvalidOptionError}
+   */
   advance(milliseconds: number): Promise<void> {
     return advanceClock(this.#brokers, milliseconds);
   }
@@ -143,6 +153,16 @@ export class ElkMqTestTopic<Name extends string> {
     else if (deduplication) this.#copies.remember(deduplication, routes.length, this.now);
     return routes.length;
   }
+}
+
+/** @throws {InvalidOptionError} */
+function checkSubscriptions(given: unknown): void {
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
+    throw new InvalidOptionError(
+      `subscriptions must be an object with the options of each server, such as { billing: {} }, got ${formatValue(given)}`,
+    );
+  }
+  for (const [name, options] of Object.entries(given)) checkPassedOn(`subscriptions.${name}`, options);
 }
 
 class TestTopicClient extends ElkMqClient {
