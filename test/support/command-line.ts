@@ -18,6 +18,8 @@ export interface Running {
   /** What it has written so far. */
   written(): { stdout: string; stderr: string };
   kill(signal: NodeJS.Signals): void;
+  /** Reads no more of its output, as `head` does. */
+  closeOutput(output: 'stdout' | 'stderr'): void;
 }
 
 /** Starts `elkmq` as a process of its own. The URL of Redis is in its environment, unless `url` is another one. */
@@ -40,7 +42,12 @@ export function start(
     });
   });
   onTestFinished(() => void child.kill('SIGKILL'));
-  return { ended, written: () => text, kill: (signal) => void child.kill(signal) };
+  return {
+    ended,
+    written: () => text,
+    kill: (signal) => void child.kill(signal),
+    closeOutput: (output) => void child[output].destroy(),
+  };
 }
 
 /** Runs `elkmq` to its end. */

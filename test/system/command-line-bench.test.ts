@@ -52,6 +52,17 @@ it.each(['SIGINT', 'SIGTERM'] as const)(
   },
 );
 
+it.each(['stdout', 'stderr'] as const)(
+  'bench leaves nothing in Redis when nobody reads its %s',
+  async (output) => {
+    const server = await ownRedis();
+    const running = start(['bench', '--events', '20', '--requests', '20'], { url: server.url });
+    running.closeOutput(output);
+    expect(await running.ended).toMatchObject({ code: 0 });
+    expect(await clientOf(server).keys('*')).toEqual([]);
+  },
+);
+
 it('bench refuses a load of nothing, and says that Redis is away', async () => {
   const none = await elkmq(['bench', '--events', '0']);
   expect(none).toMatchObject({ code: 2, stdout: '' });

@@ -423,6 +423,18 @@ describe('elkmq emit, send, tail', () => {
 });
 
 describe('elkmq dead, purge', () => {
+  it('go on when nobody reads what they note', async () => {
+    const { queue, admin } = newAdmin();
+    await admin.enqueue(eventWith('1'));
+    const purge = start(['purge', queue, '--state', 'waiting', '--yes', '--json']);
+    purge.closeOutput('stderr');
+    expect(await purge.ended).toMatchObject({ code: 0 });
+    expect(await admin.state()).toMatchObject({ waiting: 0 });
+    const unknown = start(['state', queue, '--min-workers', '1', '--unknown']);
+    unknown.closeOutput('stderr');
+    expect(await unknown.ended).toMatchObject({ code: 2 });
+  });
+
   it('dead move changes nothing without --yes, and moves letters to the other queue', async () => {
     const { queue, admin } = newAdmin();
     const { queue: other, admin: target } = newAdmin();
