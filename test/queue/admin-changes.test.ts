@@ -1,5 +1,6 @@
 import { ElkMqRecordBuilder, QueueAdmin, ServiceEvent, type QueueChange } from 'nestjs-elkmq';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { partitionNames } from '../../libs/elkmq/src/model/partitions.js';
 import { deadLetter, writeLetters } from '../support/dead-letters.js';
 import { enqueueAsTheOriginal, eventsOf, payloadsOf } from '../support/entries.js';
 import { told, startClient } from '../support/nest.js';
@@ -187,6 +188,51 @@ describe('an admin', () => {
     expect(await admin.state()).toMatchObject({ running: 5, delayed: 0, deadLetters: 0 });
     expect(changes.at(-1)).toEqual({ queue, action: 'purge', target: 'dead', count: 1 });
     expect(await rejection(admin.purge('running'))).toMatchObject({ code: 'INVALID_OPTION' });
+  });
+
+  it('changes nothing when one of the ids is too high for Redis', async () => {
+    const queue = newQueueName();
+    const { admin, changes } = auditedAdmin(queue);
+    const id = await admin.enqueue(new ServiceEvent(60, 'a', '1'));
+    changes.splice(0);
+    for (const tooHigh of ['18446744073709551616-0', '1-99999999999999999999']) {
+      const refused = {
+        code: 'INVALID_OPTION',
+        message: `id must be the id of a message, such as 1700000000000-0, got "${tooHigh}"`,
+      };
+      expect(await rejection(admin.remove([id, tooHigh]))).toMatchObject(refused);
+      expect(await rejection(admin.move([id, tooHigh], newQueueName()))).toMatchObject(refused);
+      expect(await rejection(admin.message(tooHigh))).toMatchObject({ code: 'INVALID_OPTION' });
+    }
+    expect(await admin.remove('18446744073709551615-18446744073709551615')).toBe(0);
+    expect(await admin.state()).toMatchObject({ waiting: 1 });
+    expect(changes.map(({ action }) => action)).toEqual(['remove']);
+  });
+
+  it('announces a pause, its end and limits that some partitions do not take', async () => {
+    const queue = newQueueName();
+    const changes: QueueChange[] = [];
+    const audit = (change: QueueChange): number => changes.push(change);
+    const admin = closing(new QueueAdmin(queue, url, { partitions: 2, audit }));
+    const [, second = ''] = partitionNames(queue, 2);
+    await redis.set(`${second}(control)`, 'no hash');
+    const errors = [
+      await rejection(admin.pause('ada')),
+      await rejection(admin.setLimits({ concurrency: 2 })),
+      await rejection(admin.resume()),
+    ];
+    expect(errors).toMatchObject(Array(3).fill({ code: 'DEQUEUE_FAILED' }));
+    expect(changes).toEqual(
+      ['pause', 'setLimits', 'resume'].map((action, index) => ({
+        queue,
+        action,
+        target: [],
+        count: 0,
+        error: errors[index],
+      })),
+    );
+    expect(await rejection(admin.setLimits({ concurrency: 0 }))).toMatchObject({ code: 'INVALID_OPTION' });
+    expect(changes).toHaveLength(3);
   });
 
   it('announces a change that ends early, with what was changed until then', async () => {

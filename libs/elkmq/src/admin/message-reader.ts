@@ -14,7 +14,7 @@ import {
   type MessageState,
   type QueueMessage,
 } from './queue-message.js';
-import { isStreamId, previousId } from '../model/stream-id.js';
+import { isAcceptedId, previousId } from '../model/stream-id.js';
 
 export const STATES: readonly MessageState[] = ['waiting', 'ordered', 'running', 'delayed', 'dead'];
 
@@ -25,7 +25,7 @@ const PLACE = /^(-?[\d.e+]+):(\d{1,20}-\d{1,20})$/;
 
 /** Returns `value` when it is the id of an entry. */
 export function parseId(name: string, value: unknown): string {
-  if (typeof value === 'string' && isStreamId(value)) return value;
+  if (typeof value === 'string' && isAcceptedId(value)) return value;
   throw new InvalidOptionError(
     `${name} must be the id of a message, such as 1700000000000-0, got ${formatValue(value)}`,
   );
@@ -190,6 +190,6 @@ export class MessageReader implements QueueReader {
 
 function placeOf(after: unknown): RegExpExecArray {
   const place = typeof after === 'string' ? PLACE.exec(after) : null;
-  if (place) return place;
+  if (place && Number.isFinite(Number(place[1])) && isAcceptedId(place[2] ?? '')) return place;
   throw new InvalidOptionError(`after must be \`next\` of a page, got ${formatValue(after)}`);
 }

@@ -8,7 +8,7 @@ import { pauseQueue, resumeQueue, type QueuePause } from './queue-pause.js';
  * @returns the pause that began first
  */
 export async function pausePartitions(partitions: readonly AdminContext[], by?: string): Promise<QueuePause> {
-  const pauses = await Promise.all(partitions.map((context) => pauseQueue(context, by)));
+  const pauses = await inAll(partitions.map((context) => pauseQueue(context, by)));
   return pauses.reduce((first, pause) => (pause.since < first.since ? pause : first));
 }
 
@@ -17,7 +17,7 @@ export async function pausePartitions(partitions: readonly AdminContext[], by?: 
  * @returns whether one of them was paused
  */
 export async function resumePartitions(partitions: readonly AdminContext[]): Promise<boolean> {
-  const were = await Promise.all(partitions.map(resumeQueue));
+  const were = await inAll(partitions.map(resumeQueue));
   return were.includes(true);
 }
 
@@ -44,8 +44,14 @@ export async function setPartitionLimits(
       ...(rate && { rate: { limit: shareOf(rate.limit, partition), per: rate.per } }),
     }),
   );
-  await Promise.all(set);
+  await inAll(set);
   return limits;
+}
+
+/** Waits until each partition has taken the change or refused it. Rejects when one has refused it. */
+async function inAll<T>(changes: readonly Promise<T>[]): Promise<T[]> {
+  await Promise.allSettled(changes);
+  return Promise.all(changes);
 }
 
 /** A partition without a share would stand still. */

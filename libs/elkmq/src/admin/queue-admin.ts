@@ -219,9 +219,7 @@ export class QueueAdmin {
    * @returns the pause. A queue that is paused already keeps its pause
    */
   async pause(by?: string): Promise<QueuePause> {
-    const pause = await pausePartitions((await this.#open()).partitions, by);
-    this.#audit({ queue: this.name, action: 'pause', target: [], count: 0 });
-    return pause;
+    return this.#changeQueue('pause', (partitions) => pausePartitions(partitions, by));
   }
 
   /**
@@ -229,9 +227,7 @@ export class QueueAdmin {
    * @returns whether the queue was paused
    */
   async resume(): Promise<boolean> {
-    const wasPaused = await resumePartitions((await this.#open()).partitions);
-    this.#audit({ queue: this.name, action: 'resume', target: [], count: 0 });
-    return wasPaused;
+    return this.#changeQueue('resume', resumePartitions);
   }
 
   /**
@@ -245,9 +241,7 @@ export class QueueAdmin {
    * @returns the limits that the queue has now
    */
   async setLimits(limits: QueueLimits): Promise<QueueLimits> {
-    const set = await setPartitionLimits((await this.#open()).partitions, limits);
-    this.#audit({ queue: this.name, action: 'setLimits', target: [], count: 0 });
-    return set;
+    return this.#changeQueue('setLimits', (partitions) => setPartitionLimits(partitions, limits));
   }
 
   /**
@@ -266,6 +260,25 @@ export class QueueAdmin {
   async close(): Promise<void> {
     await this.#opener.closeProducer();
     await this.#connection.closeConnection();
+  }
+
+  /** Changes the queue itself, and announces it, also when it fails: some partitions may have taken it. */
+  async #changeQueue<T>(
+    action: 'pause' | 'resume' | 'setLimits',
+    change: (partitions: OpenedQueue['partitions']) => Promise<T>,
+  ): Promise<T> {
+    const announced = { queue: this.name, action, target: [], count: 0 };
+    const { partitions } = await this.#open();
+    let result: T;
+    try {
+      result = await change(partitions);
+    } catch (error) {
+      // A wrong argument is found before anything is changed.
+      if (!(error instanceof InvalidOptionError)) this.#audit({ ...announced, error: error as Error });
+      throw error;
+    }
+    this.#audit(announced);
+    return result;
   }
 
   #timeoutOf(timeout: number | undefined): number {

@@ -2,9 +2,20 @@ import type { Timestamp } from './service-event.js';
 
 /** An id of an entry of a stream: the time at which Redis registered it, ms, and a number. */
 const ID = /^\d{1,20}-\d{1,20}$/;
+/** The highest number in an id: Redis has 64 bits for each. */
+const HIGHEST = 2n ** 64n - 1n;
+const DIGITS_OF_HIGHEST = 20;
 
+/** Whether a text has the form of an id. It is cheap, for what comes with each message. */
 export function isStreamId(text: string): boolean {
   return ID.test(text);
+}
+
+/** Whether Redis takes a text as an id: its numbers are not too high. */
+export function isAcceptedId(text: string): boolean {
+  const isLowEnough = (digits: string): boolean =>
+    digits.length < DIGITS_OF_HIGHEST || BigInt(digits) <= HIGHEST;
+  return isStreamId(text) && text.split('-').every(isLowEnough);
 }
 
 /** The milliseconds of an id: the time at which Redis registered it. */
