@@ -270,6 +270,47 @@ describe('the API of the console', () => {
     expect(messages.json['messages']).toMatchObject([{ pattern: 'order.placed' }]);
   });
 
+  it('tells a topic also when Redis refuses to tell of another one', async () => {
+    const [name, broken] = [newQueueName(), newQueueName()];
+    const topic = closing(new Topic(name, url));
+    await topic.subscribe('mails', { patterns: ['order.*'] });
+    await redis.set(`{${broken}}(subscriptions)`, 'no hash');
+    const address = await startConsole({ queues: [`{${name}}/mails`, `{${broken}}/mails`] });
+    const { status, json } = await ask(`${address}api/topics`);
+    expect(status).toBe(200);
+    const topics = json['topics'] as { name: string }[];
+    expect(topics.find((each) => each.name === name)).toMatchObject({ subscriptions: [{ name: 'mails' }] });
+    expect(topics.find((each) => each.name === broken)).toEqual({
+      name: broken,
+      error: expect.stringContaining('WRONGTYPE') as string,
+    });
+  });
+
+  it('tells of a move to a queue that one may not see without the name of that queue', async () => {
+    const [queue, hidden] = [newQueueName(), `hidden-${newQueueName()}`];
+    const admin = adminOf(queue);
+    const ids = [await admin.enqueue(new ServiceEvent(60, 'a', '1'))];
+    const address = await startConsole({
+      authorize: ({ headers }, { queue: name }) => headers['x-user'] === 'ada' || name !== hidden,
+    });
+    const ada = { 'X-User': 'ada' };
+    expect((await change(`${address}api/move`, { queue, ids, to: hidden }, ada)).status).toBe(200);
+    await redis.set(`${hidden}(arrived)`, 'no hash');
+    ids[0] = await admin.enqueue(new ServiceEvent(60, 'a', '2'));
+    expect((await change(`${address}api/move`, { queue, ids, to: hidden }, ada)).status).not.toBe(200);
+    const seen = await ask(`${address}api/actions`, { headers: ada });
+    expect(seen.json['actions']).toMatchObject([
+      { kind: 'move', to: hidden },
+      { kind: 'move', to: hidden },
+    ]);
+    const { json, text } = await ask(`${address}api/actions`);
+    expect(json['actions']).toMatchObject([
+      { kind: 'move', queue, count: 0, error: 'It has failed.' },
+      { kind: 'move', queue, count: 1 },
+    ]);
+    expect(text).not.toContain(hidden);
+  });
+
   it('changes and reads nothing any more once it is closed', async () => {
     const queue = newQueueName();
     const admin = adminOf(queue);

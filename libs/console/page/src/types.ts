@@ -23,8 +23,11 @@ export interface RatesAnswer {
   readonly points: readonly RatePoint[];
 }
 
+/** One topic: its state, or the reason why Redis does not tell. */
+export type ListedTopic = { readonly name: string } & (TopicState | { readonly error: string });
+
 export interface TopicsAnswer {
-  readonly topics: readonly (TopicState & { readonly name: string })[];
+  readonly topics: readonly ListedTopic[];
   readonly isComplete: boolean;
 }
 

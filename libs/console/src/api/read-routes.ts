@@ -1,5 +1,6 @@
 import type { MessageState } from 'elkmq';
 import { subscriptionOfQueue } from 'elkmq/internal';
+import type { ActionRecord } from '../queues/action-log.js';
 import { HttpError } from '../http/http-error.js';
 import { shortMessageOf } from '../queues/console-message.js';
 import { pointsOf } from '../queues/rate-points.js';
@@ -78,6 +79,7 @@ async function readTopics(call: ApiCall): Promise<unknown> {
   const states = await Promise.all(
     [...topics].map(async (topic) => {
       const state = await call.list.readTopic(topic);
+      if ('error' in state) return { name: topic, ...state };
       const subscriptions = state.subscriptions.filter(({ queue }) => names.includes(queue));
       return { name: topic, ...state, subscriptions };
     }),
@@ -86,8 +88,17 @@ async function readTopics(call: ApiCall): Promise<unknown> {
 }
 
 async function readActions(call: ApiCall): Promise<unknown> {
-  const visible = await Promise.all(call.log.records.map(({ queue }) => call.mayView(queue)));
-  return { actions: call.log.records.filter((_, index) => visible[index]) };
+  const records = await Promise.all(call.log.records.map((record) => visibleRecordOf(call, record)));
+  return { actions: records.filter((record) => record !== undefined) };
+}
+
+/** The part of a record that the sender may see: not the name of a queue that the sender may not look at. */
+async function visibleRecordOf(call: ApiCall, record: ActionRecord): Promise<ActionRecord | undefined> {
+  if (!(await call.mayView(record.queue))) return undefined;
+  const { to, error, ...rest } = record;
+  if (to === undefined || (await call.mayView(to))) return record;
+  // The text of an error can have the name.
+  return { ...rest, error: error === undefined ? undefined : 'It has failed.' };
 }
 
 /** The names of the queues that the sender may look at. */

@@ -96,10 +96,16 @@ export class QueueList {
     });
   }
 
-  async readTopic(topic: string): Promise<TopicState> {
+  /** Reads the state of a topic. One that Redis does not tell of does not hide the others. */
+  async readTopic(topic: string): Promise<TopicState | { readonly error: string }> {
     const { connection } = this.#connect();
-    const partitions = await readTopicPartitions(connection, topic, TIMEOUT_MS);
-    return readTopicState(connection, partitions, TIMEOUT_MS);
+    try {
+      const partitions = await readTopicPartitions(connection, topic, TIMEOUT_MS);
+      return await readTopicState(connection, partitions, TIMEOUT_MS);
+    } catch (error) {
+      if (error instanceof DequeueError) return { error: error.message };
+      throw error;
+    }
   }
 
   async closeList(): Promise<void> {

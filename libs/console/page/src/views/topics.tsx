@@ -5,9 +5,9 @@ import { Empty, Failure } from '../parts/notice.js';
 import { Table, type Column } from '../parts/table.js';
 import { Ago, Data } from '../parts/text.js';
 import { addressOf } from '../router.js';
-import type { TopicsAnswer } from '../types.js';
+import type { ListedTopic, TopicsAnswer } from '../types.js';
 
-type Topic = TopicsAnswer['topics'][number];
+type Topic = Exclude<ListedTopic, { readonly error: string }>;
 type Subscription = Topic['subscriptions'][number];
 
 /** The topics, each with its subscriptions and the states of their queues. */
@@ -24,9 +24,18 @@ export function TopicsView(): VNode {
           all.
         </Empty>
       )}
-      {data?.topics.map((topic) => (
-        <TopicPart key={topic.name} topic={topic} />
-      ))}
+      {data?.topics.map((topic) =>
+        'error' in topic ? (
+          <section key={topic.name}>
+            <h2>
+              <Data text={topic.name} />
+            </h2>
+            <p class="bad">{topic.error}</p>
+          </section>
+        ) : (
+          <TopicPart key={topic.name} topic={topic} />
+        ),
+      )}
     </>
   );
 }
