@@ -56,6 +56,19 @@ describe('elkmq doctor', () => {
     expect(text.stdout).toContain('Nothing is wrong.');
   });
 
+  it('names a queue whose number of partitions cannot be read, and checks the others', async () => {
+    const server = await ownRedis();
+    const client = clientOf(server);
+    for (const queue of ['apples', 'orders', 'pears']) await enqueueOld(server, queue);
+    await client.set('apples(partitions)', '3');
+    await client.lpush('pears(partitions)', 'no number');
+    const findings = await findingsOf(server.adminUrl, ['--max-oldest', '1m']);
+    const found = findings.map(({ check, queue }) => [queue, check]);
+    expect(found).toContainEqual(['apples', 'unreadable']);
+    expect(found).toContainEqual(['pears', 'unreadable']);
+    expect(found.some(([queue, check]) => queue === 'orders' && check !== 'unreadable')).toBe(true);
+  });
+
   it('names a Redis that keeps nothing on disk, with what to do', async () => {
     const { adminUrl: url } = await ownRedis();
     const { code, stdout } = await elkmq(['doctor'], { url });

@@ -39,9 +39,18 @@ export async function doctor(given: readonly string[], options: DoctorOptions): 
     );
     if (isUsable) {
       const checked: string[] = [];
-      for (const name of names) checked.push(...(await partitionsOf(connection, name, options.patience)));
-      for (const name of checked)
-        findings.push(...(await checkQueue(connection, name, options.patience, options)));
+      for (const name of names) {
+        findings.push(
+          ...(await findingsUnlessRefused(name, async () => {
+            checked.push(...(await partitionsOf(connection, name, options.patience)));
+            return [];
+          })),
+        );
+      }
+      for (const name of checked) {
+        const check = () => checkQueue(connection, name, options.patience, options);
+        findings.push(...(await findingsUnlessRefused(name, check)));
+      }
       const looked = given.length > 0 ? checked : [];
       findings.push(...(await temporaryKeyFindings(connection, looked, options.patience)));
     }
@@ -52,6 +61,18 @@ export async function doctor(given: readonly string[], options: DoctorOptions): 
     throw new ConnectionError(`the connection to Redis was lost: ${messageOf(error)}`, { cause: error });
   } finally {
     await connection.closeConnection();
+  }
+}
+
+/** Checks a queue. One of which Redis refuses to tell is a finding, and does not hide the others. */
+async function findingsUnlessRefused(queue: string, check: () => Promise<Finding[]>): Promise<Finding[]> {
+  try {
+    return await check();
+  } catch (error) {
+    if (!(error instanceof DequeueError)) throw error;
+    const problem = `the queue cannot be checked: ${error.message}`;
+    const advice = 'Find out who has written the key, or which right is missing, and check it again.';
+    return [{ level: 'error', check: 'unreadable', queue, problem, advice }];
   }
 }
 
