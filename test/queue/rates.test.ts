@@ -146,6 +146,18 @@ describe('rates(from, to)', () => {
     expect(await countedOf(other)).toMatchObject({ stored: 1 });
   });
 
+  it('tells 48 hours, from whatever second of a minute', async () => {
+    const queue = newQueueName();
+    const admin = closing(new QueueAdmin(queue, url));
+    const to = Math.floor(Date.now() / MINUTE) * MINUTE - 1;
+    const rates = await admin.rates(to - 48 * 60 * MINUTE, to);
+    expect(rates).toHaveLength(2_880);
+    expect(rates.at(-1)?.minute).toBe(to + 1 - MINUTE);
+    expect(await rejection(admin.rates(to - 48 * 60 * MINUTE - MINUTE, to))).toMatchObject({
+      code: 'INVALID_OPTION',
+    });
+  });
+
   it('refuses times that are none, that are in the wrong order, or too far apart', async () => {
     const admin = closing(new QueueAdmin(newQueueName(), url));
     expect(await rejection(admin.rates(Number.NaN))).toMatchObject({

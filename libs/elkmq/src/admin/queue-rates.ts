@@ -39,7 +39,11 @@ export async function readRates(context: AdminContext, from?: number, to?: numbe
   if (first > 0 && last > 0 && last < first)
     throw new InvalidOptionError(`to must not be before from, got ${String(from)} to ${String(to)}`);
   const count = first === 0 ? DEFAULT_MINUTES : KEPT_MINUTES;
-  const { start, end, texts } = await readMinutes(context, first, last, count);
+  let minutes = await readMinutes(context, first, last, count);
+  // Times that are 48 hours apart can begin one more minute than Redis keeps. The first of them is not kept any more.
+  if (minutes.end - minutes.start === KEPT_MINUTES)
+    minutes = await readMinutes(context, minutes.start + 1, minutes.end, count);
+  const { start, end, texts } = minutes;
   if (end - start >= KEPT_MINUTES) {
     const times = `${String(from)} to ${to === undefined ? 'now' : String(to)}`;
     throw new InvalidOptionError(`from and to must be at most 48 hours apart, got ${times}`);
