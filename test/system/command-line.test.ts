@@ -65,6 +65,7 @@ describe('elkmq', () => {
       [['state', ''], /argument 'queue'.* it must not be empty/],
       [['emit', '', 'a'], /argument 'queue'.* it must not be empty/],
       [['emit', queue, ''], /argument 'pattern'.* it must not be empty/],
+      [['top', queue, '--interval', '30d'], /a duration of at most 2147483647ms is expected, got "30d"/],
       [['top', queue, ''], /argument 'queues'.* it must not be empty/],
       [['find', queue, '--pattern', ''], /option '--pattern <pattern>'.* it must not be empty/],
       [['dead', 'rm', queue, '--pattern', ''], /option '--pattern <pattern>'.* it must not be empty/],
@@ -349,7 +350,7 @@ describe('elkmq emit, send, tail', () => {
     const sending = elkmq(['send', queue, 'total', '1']);
     const [, request] = await service.dequeueBlocking(0);
     await service.enqueueResponse(ServiceEvent.responseTo(request, 'total', '"seven"'));
-    expect(await sending).toMatchObject({ code: 0, stdout: '"\\"seven\\""\n' });
+    expect(await sending).toMatchObject({ code: 0, stdout: '"seven"\n' });
   });
 
   it.each(['SIGINT', 'SIGTERM'] as const)(
@@ -371,6 +372,23 @@ describe('elkmq emit, send, tail', () => {
     expect(code).toBe(1);
     expect(stderr).toContain("no response to 'nobody' within 100 ms");
     expect(await admin.state()).toMatchObject({ waiting: 0 });
+  });
+
+  it('send shows the answer of an EventQueue as the value that it is', async () => {
+    const { queue } = newAdmin();
+    const responder = closing(new EventQueue(queue, inject('adminUrl')));
+    const answers = ['{"total":1}', 'plain'];
+    for (const answer of answers) {
+      const sending = elkmq(['send', queue, 'total', '1']);
+      let request: ServiceEvent | undefined;
+      await until(async () => {
+        request = (await responder.dequeue().catch(() => undefined))?.[1];
+        return request !== undefined;
+      });
+      await responder.enqueueResponse(ServiceEvent.responseTo(request as ServiceEvent, 'total', answer));
+      const shown = answer === 'plain' ? '"plain"' : answer;
+      expect(await sending).toMatchObject({ code: 0, stdout: `${shown}\n` });
+    }
   });
 
   it('tail shows what is stored from now on, and takes nothing', async () => {

@@ -8,7 +8,7 @@ import type { QueuesOptions, TopOptions } from './commands/queues.js';
 import type { StateOptions, WorkersOptions } from './commands/state.js';
 import type { SchedulesCommandOptions } from './commands/schedules.js';
 import type { CommonOptions } from './session.js';
-import { parseCount, parseDuration, parsePositive } from './values.js';
+import { parseCount, parseDuration, parsePause, parsePositive } from './values.js';
 
 /** Declares the commands that look at whole queues. Each loads what it needs when it runs. */
 export function addQueueCommands(program: Command, run: Run): void {
@@ -25,7 +25,9 @@ export function addQueueCommands(program: Command, run: Run): void {
     'Show the states of queues again and again, the longest first.',
     'top --interval 1s',
   )
-    .addOption(durationOption('--interval <duration>', 'the time between two looks', 2_000))
+    .addOption(
+      durationOption('--interval <duration>', 'the time between two looks', 2_000).argParser(parsePause),
+    )
     .option('--count <n>', 'the number of looks; without it until Ctrl-C', parseCount)
     .action(async (names: string[], options: TopOptions) => {
       const { top } = await import('./commands/queues.js');

@@ -32,6 +32,18 @@ export function parseDuration(text: string): number {
   return Number(number) * unitMs;
 }
 
+/** The longest time that a timer of Node.js waits, ms. It does not wait at all for a longer one. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+/** Reads a duration for which the command waits. Returns ms. */
+export function parsePause(text: string): number {
+  const pauseMs = parseDuration(text);
+  if (pauseMs <= LONGEST_TIMER_MS) return pauseMs;
+  throw new InvalidArgumentError(
+    `a duration of at most ${String(LONGEST_TIMER_MS)}ms is expected, got ${JSON.stringify(text)}`,
+  );
+}
+
 /** Reads a time: a date such as `2026-01-31T12:00:00Z`, or a duration before now. Returns ms since 1970. */
 export function parseTime(text: string): number {
   if (/^\d+(?:\.\d+)?(?:ms|s|m|h|d)$/.test(text)) return Date.now() - parseDuration(text);

@@ -1,6 +1,6 @@
 import { text as readAll } from 'node:stream/consumers';
 import { readPartitionNumber } from '../../admin/partition-number.js';
-import { decodeEvent } from '../../model/codec.js';
+import { decodeEvent, valueOf } from '../../model/codec.js';
 import { ConnectionError } from '../../model/errors.js';
 import { QueueKeys } from '../../model/keys.js';
 import { ServiceEvent } from '../../model/service-event.js';
@@ -110,9 +110,9 @@ async function requesterOf(
   }
 }
 
-/** Reads the body of a reply. An `EventQueue` answers with the JSON of an event. */
+/** Reads the body of a reply. An `EventQueue` answers with the JSON of an event, whose payload is JSON or text. */
 function answerOf(body: unknown): Answer {
-  if (typeof body === 'string') return { value: decodeEvent(body).payload };
+  if (typeof body === 'string') return { value: valueOf(decodeEvent(body).payload) };
   const { response, err } = (body ?? {}) as { response?: unknown; err?: unknown };
   return { value: response, error: err };
 }
