@@ -40,7 +40,8 @@ export async function readRates(context: AdminContext, from?: number, to?: numbe
     throw new InvalidOptionError(`to must not be before from, got ${String(from)} to ${String(to)}`);
   const count = first === 0 ? DEFAULT_MINUTES : KEPT_MINUTES;
   let minutes = await readMinutes(context, first, last, count);
-  // Times that are 48 hours apart can begin one more minute than Redis keeps. The first of them is not kept any more.
+  // Times that are 48 hours apart can begin one more minute than Redis keeps. The first of them is not kept any
+  // more.
   if (minutes.end - minutes.start === KEPT_MINUTES)
     minutes = await readMinutes(context, minutes.start + 1, minutes.end, count);
   const { start, end, texts } = minutes;

@@ -72,7 +72,7 @@ export class QueueKeys {
   readonly moving: string;
   /** hash: a queue from which messages were moved here → the id that the last of them had in its `moving` */
   readonly arrived: string;
-  /** hash: schedule → the time of its declaration and its definition, see `schedules/schedule.ts` */
+  /** hash: schedule → the time of its declaration and its definition, see `schedules/schedule-rows.ts` */
   readonly schedules: string;
   /** zset: schedule → its next occurrence, ms */
   readonly schedulesDue: string;

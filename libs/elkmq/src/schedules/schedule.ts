@@ -110,21 +110,6 @@ function payloadOf(where: string, data: unknown): string | null {
   return payload;
 }
 
-/** An entry of the hash `schedules`. */
-export interface ScheduleEntry {
-  /** The definition as it is in Redis; `undefined` when the schedule was removed. */
-  readonly text: string | undefined;
-  /** The time of the last declaration, or of the removal, ms since 1970. */
-  readonly at: number;
-}
-
-/** Reads `TIME DEFINITION`, or `TIME` of a schedule that was removed. */
-export function readScheduleEntry(entry: string): ScheduleEntry {
-  const space = entry.indexOf(' ');
-  if (space < 0) return { text: undefined, at: Number(entry) };
-  return { text: entry.slice(space + 1), at: Number(entry.slice(0, space)) };
-}
-
 /** Returns `undefined` when it is no definition that this version knows: a later version has made it. */
 export function readDefinition(text: string): Definition | undefined {
   try {

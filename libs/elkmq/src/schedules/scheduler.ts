@@ -3,19 +3,20 @@ import type { QueueContext } from '../context/queue-context.js';
 import { RateFlush } from '../context/rate-flush.js';
 import { encodeEvent } from '../model/codec.js';
 import { DequeueError, InvalidOptionError } from '../model/errors.js';
+import type { QueueKeys } from '../model/keys.js';
 import { formatValue } from '../model/options.js';
 import { MAX_TIMEOUT_SECONDS, ServiceEvent } from '../model/service-event.js';
 import { messageOf } from '../model/thrown.js';
 import { needsOfScheduler } from '../redis/needs.js';
-import { PeriodicTask, type TaskRefused, type Timers } from '../redis/periodic-task.js';
+import { PeriodicTask, type TaskRefused } from '../redis/periodic-task.js';
 import { isReplyError } from '../redis/redis-errors.js';
 import { callReliably, reliably } from '../redis/reliable-call.js';
 import { findRefusals } from '../redis/rights.js';
-import { runScript } from '../redis/scripts.js';
+import { runScript, type ScriptCall } from '../redis/scripts.js';
 import * as scripts from '../redis/scripts.generated.js';
 import { loadCron, type Occurrences, type ReadCron } from './occurrences.js';
-import { readDefinition, readScheduleEntry, type DeclaredSchedule, type Definition } from './schedule.js';
-import { scheduleRowsOf, type ScheduleRow } from './schedule-rows.js';
+import { readDefinition, type DeclaredSchedule, type Definition } from './schedule.js';
+import { scheduleRowsOf } from './schedule-rows.js';
 
 /** The pause between two looks at the schedules, ms: other processes declare and remove some. */
 const LOOK_INTERVAL_MS = 1_000;
@@ -32,6 +33,12 @@ export interface SchedulerListener {
   readonly onRefused: TaskRefused;
 }
 
+/** A definition with its times. */
+interface Plan {
+  readonly definition: Definition;
+  readonly occurrences: Occurrences;
+}
+
 /**
  * Stores the events of the schedules of a queue when they are due. All processes that declare schedules look
  * at all of them, and the first one that comes stores an event. A script of Redis decides who that is, on the
@@ -42,12 +49,12 @@ export class Scheduler {
   readonly #listener: SchedulerListener;
   readonly #task: PeriodicTask;
   readonly #rates: RateFlush;
-  readonly #declared = new Map<string, DeclaredSchedule>();
-  /** The occurrences of each definition that was seen; `undefined` of one that cannot be read. */
-  readonly #occurrences = new Map<string, Occurrences | undefined>();
+  readonly #declared = new Map<string, TimedSchedule>();
+  /** The definitions that were seen in Redis, by their JSON; `undefined` for one that cannot be read. */
+  readonly #plans = new Map<string, Plan | undefined>();
   #readCron: ReadCron | undefined;
 
-  constructor(context: QueueContext, listener: SchedulerListener, timers?: Timers) {
+  constructor(context: QueueContext, listener: SchedulerListener) {
     this.#context = context;
     this.#listener = listener;
     const { connection, keys } = context;
@@ -56,7 +63,6 @@ export class Scheduler {
       intervalMs: LOOK_INTERVAL_MS,
       connection,
       onRefused: listener.onRefused,
-      ...(timers && { timers }),
     };
     this.#task = new PeriodicTask(options, () => this.#run());
     this.#rates = new RateFlush(connection, keys, context.rates);
@@ -72,18 +78,19 @@ export class Scheduler {
    */
   async declare(schedules: readonly DeclaredSchedule[], timeoutMs: number): Promise<void> {
     this.#readCron ??= await loadCron();
-    for (const schedule of schedules) checkTimes(schedule, this.#readCron);
+    const declared = schedules.map((schedule) => withTimes(schedule, this.#readCron as ReadCron));
+    const { connection, keys } = this.#context;
     try {
       await this.#checkRights(timeoutMs);
-      const { now } = await this.#read(timeoutMs);
-      for (const schedule of schedules) {
-        await callReliably(this.#context.connection, this.#declaration(schedule, now, false), timeoutMs);
+      const answer = await callReliably(connection, scripts.readSchedules(keys), timeoutMs);
+      const { now } = scheduleRowsOf(answer);
+      for (const schedule of declared) {
+        await callReliably(connection, declarationOf(schedule, keys, now, false), timeoutMs);
         this.#declared.set(schedule.name, schedule);
       }
     } catch (error) {
       if (!isReplyError(error)) throw error;
-      const { queue } = this.#context.keys;
-      throw new DequeueError(`Redis refuses the schedules of the queue '${queue}': ${error.message}`, {
+      throw new DequeueError(`Redis refuses the schedules of the queue '${keys.queue}': ${error.message}`, {
         cause: error,
       });
     }
@@ -103,21 +110,6 @@ export class Scheduler {
     if (essential !== undefined) throw new DequeueError(`queue '${keys.queue}': ${essential}`);
   }
 
-  #declaration({ name, definition }: DeclaredSchedule, now: number, isLost: boolean) {
-    const next = this.#occurrencesOf(definition)?.after(now) ?? 0;
-    return scripts.declareSchedule(this.#context.keys, {
-      name,
-      definition: JSON.stringify(definition),
-      nextDue: next,
-      isLost,
-    });
-  }
-
-  async #read(timeoutMs: number): Promise<{ now: number; rows: ScheduleRow[] }> {
-    const call = scripts.readSchedules(this.#context.keys);
-    return scheduleRowsOf(await callReliably(this.#context.connection, call, timeoutMs));
-  }
-
   /** @returns the time until the next look, ms */
   async #run(): Promise<number> {
     const { connection, keys } = this.#context;
@@ -127,27 +119,28 @@ export class Scheduler {
       if (!known.has(schedule.name)) await this.#declareLost(schedule, now);
     }
     let pauseMs = LOOK_INTERVAL_MS;
-    for (const { name, entry, due } of rows) {
-      const { text } = readScheduleEntry(entry);
-      if (text === undefined || due === undefined) continue;
-      pauseMs = Math.min(pauseMs, due > now ? due - now : await this.#runDue(name, text, due, now));
+    for (const { name, definition, due } of rows) {
+      if (definition === undefined || due === undefined) continue;
+      const untilDueMs = due > now ? due - now : await this.#runDue(name, definition, due, now);
+      pauseMs = Math.min(pauseMs, untilDueMs);
     }
     return Math.max(pauseMs, 0);
   }
 
-  async #declareLost(schedule: DeclaredSchedule, now: number): Promise<void> {
-    const call = this.#declaration(schedule, now, true);
-    if ((await runScript(this.#context.connection.client, call)) !== 1) return;
+  async #declareLost(schedule: TimedSchedule, now: number): Promise<void> {
+    const { connection, keys } = this.#context;
+    const call = declarationOf(schedule, keys, now, true);
+    if ((await runScript(connection.client, call)) !== 1) return;
     this.#listener.warned(
-      `queue '${this.#context.keys.queue}' had lost the schedule '${schedule.name}', as when somebody deletes it by hand. It was declared again`,
+      `queue '${keys.queue}' had lost the schedule '${schedule.name}', as when somebody deletes it by hand. It was declared again`,
     );
   }
 
   /** @returns the time until the schedule is to be looked at again, ms */
   async #runDue(name: string, text: string, due: number, now: number): Promise<number> {
-    const definition = readDefinition(text);
-    const occurrences = definition && this.#occurrencesOf(definition);
-    if (!definition || !occurrences) return LOOK_INTERVAL_MS;
+    const plan = this.#planOf(name, text);
+    if (!plan) return LOOK_INTERVAL_MS;
+    const { definition, occurrences } = plan;
     const { events, next } = occurrencesToSend(definition.missed, occurrences, due, now);
     const { keys, connection } = this.#context;
     const call = scripts.runSchedule(keys, {
@@ -178,30 +171,53 @@ export class Scheduler {
     );
   }
 
-  #occurrencesOf(definition: Definition): Occurrences | undefined {
-    const { cron, timezone } = definition;
-    const key = JSON.stringify([cron, timezone]);
-    if (this.#occurrences.has(key)) return this.#occurrences.get(key);
-    let occurrences: Occurrences | undefined;
+  /** Returns `undefined` for a definition that cannot be read: a later version or somebody has written it. */
+  #planOf(name: string, text: string): Plan | undefined {
+    if (!this.#plans.has(text)) this.#plans.set(text, this.#readPlan(name, text));
+    return this.#plans.get(text);
+  }
+
+  #readPlan(name: string, text: string): Plan | undefined {
     try {
-      occurrences = this.#readCron?.(cron, timezone);
+      const definition = readDefinition(text);
+      if (!definition) throw new Error(`this version does not know ${formatValue(text)}`);
+      const occurrences = (this.#readCron as ReadCron)(definition.cron, definition.timezone);
+      return { definition, occurrences };
     } catch (error) {
+      const { queue } = this.#context.keys;
+      const why = messageOf(error);
       this.#listener.warned(
-        `a schedule of queue '${this.#context.keys.queue}' cannot be read: ${messageOf(error)}`,
+        `queue '${queue}': the schedule '${name}' cannot be read, and does not run: ${why}`,
       );
+      return undefined;
     }
-    this.#occurrences.set(key, occurrences);
-    return occurrences;
   }
 }
 
-/** @throws {InvalidOptionError} */
-function checkTimes({ name, definition: { cron, timezone } }: DeclaredSchedule, readCron: ReadCron): void {
+/** A schedule that this process has declared, with its times. */
+interface TimedSchedule extends DeclaredSchedule {
+  readonly occurrences: Occurrences;
+}
+
+/** @throws {InvalidOptionError} when croner refuses the expression or the time zone */
+function withTimes(schedule: DeclaredSchedule, readCron: ReadCron): TimedSchedule {
+  const { name, definition } = schedule;
   try {
-    readCron(cron, timezone);
+    return { ...schedule, occurrences: readCron(definition.cron, definition.timezone) };
   } catch (error) {
     throw new InvalidOptionError(`the schedule ${formatValue(name)}: ${messageOf(error)}`, { cause: error });
   }
+}
+
+/** @param isLost whether it had been declared before, and stays away when somebody has removed it */
+function declarationOf(
+  { name, definition, occurrences }: TimedSchedule,
+  keys: QueueKeys,
+  now: number,
+  isLost: boolean,
+): ScriptCall {
+  const nextDue = occurrences.after(now) ?? 0;
+  return scripts.declareSchedule(keys, { name, definition: JSON.stringify(definition), nextDue, isLost });
 }
 
 /** Chooses what is sent for a schedule that is due, and the occurrence that it waits for then. */

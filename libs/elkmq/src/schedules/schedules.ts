@@ -22,7 +22,6 @@ import {
   parseSchedule,
   parseScheduleName,
   readDefinition,
-  readScheduleEntry,
   type MissedOccurrences,
   type Schedule,
 } from './schedule.js';
@@ -34,7 +33,10 @@ export interface SchedulesOptions {
   readonly credentials?: CredentialsFunction | undefined;
   /** The time that Redis may take for one call, ms. Default 10,000. */
   readonly timeout?: number | undefined;
-  /** Is told what is not as it should be: occurrences that were missed, a schedule that was lost. */
+  /**
+   * Is told what is not as it should be: occurrences that were missed, a schedule that was lost, a refusal of
+   * Redis. Default: it becomes a warning of the process.
+   */
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
@@ -112,7 +114,7 @@ export class Schedules {
     await this.#scheduler.declare([declared], this.#timeoutMs);
   }
 
-  /** The schedules of the queue, in the order of their names. */
+  /** The schedules of the queue, in the order of their names. One that this version cannot read is left out. */
   async list(): Promise<ScheduleState[]> {
     const { rows } = scheduleRowsOf(await this.#call(scripts.readSchedules(this.#context.keys)));
     return rows.flatMap(stateOf).sort((one, other) => (one.name < other.name ? -1 : 1));
@@ -156,11 +158,10 @@ export class Schedules {
 }
 
 /** Returns nothing for a schedule that was removed, or that this version cannot read. */
-function stateOf({ name, entry, due }: ScheduleRow): ScheduleState[] {
-  const { text, at } = readScheduleEntry(entry);
-  const definition = text === undefined ? undefined : readDefinition(text);
-  if (!definition) return [];
-  const { payload, ...others } = definition;
+function stateOf({ name, definition, at, due }: ScheduleRow): ScheduleState[] {
+  const known = definition === undefined ? undefined : readDefinition(definition);
+  if (!known) return [];
+  const { payload, ...others } = known;
   return [{ name, ...others, data: valueOf(payload), next: due, declaredAt: at }];
 }
 
