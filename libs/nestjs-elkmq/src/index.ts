@@ -7,6 +7,8 @@ export { ElkMqEventPattern, ElkMqMessagePattern } from './server/patterns.js';
 export type { ElkMqPattern } from './server/patterns.js';
 export { ElkMqCron } from './server/cron.js';
 export type { ElkMqCronOptions } from './server/cron.js';
+export { ElkMqBatch } from './server/batch.js';
+export type { ElkMqBatchOptions, ElkMqBatchResult } from './server/batch.js';
 export { elkMqExtras } from './server/handler-extras.js';
 export type { ElkMqHandlerExtras } from './server/handler-extras.js';
 export { ElkMqModule } from './module.js';

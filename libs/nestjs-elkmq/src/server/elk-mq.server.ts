@@ -195,10 +195,10 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
   }
 
   async #start(worker: WorkerLike, connectTimeout: number): Promise<void> {
-    const { queue, delivery } = this.#options;
+    const { queue, delivery, concurrency } = this.#options;
     this.#handlers = new Handlers(this.messageHandlers, this.#failures, delivery);
     if (this.#options.subscription) refuseRequestHandlers(this.messageHandlers, this.#options.subscription);
-    for (const mistake of this.#handlers.check()) this.#log.warn(`Queue '${queue}': ${mistake}`);
+    for (const mistake of this.#handlers.check(concurrency)) this.#log.warn(`Queue '${queue}': ${mistake}`);
     const schedules = this.#handlers.schedules();
     await worker.start(connectTimeout);
     if (schedules.length > 0) await this.declareSchedules(schedules, worker);

@@ -3,6 +3,7 @@ import { InvalidOptionError, type DeliveryMode } from 'elkmq';
 import { type DeclaredSchedule, messageOf } from 'elkmq/internal';
 import { inspect, isDeepStrictEqual } from 'node:util';
 import type { Failures } from './failures.js';
+import { checkBatchSize } from './batch.js';
 import { scheduleOf } from './cron.js';
 import { EXTRAS, holdsKey } from './handler-extras.js';
 import { handlersOf } from './joint-handler.js';
@@ -66,12 +67,13 @@ export class Handlers {
 
   /**
    * Reads all extras, so that a wrong one fails now and not when the first worker dies.
+   * @param concurrency of the server
    * @returns warnings about likely mistakes
    * @throws {InvalidOptionError}
    */
-  check(): string[] {
+  check(concurrency: number): string[] {
     for (const [action, handler] of this.#exact) {
-      for (const each of handlersOf(handler)) this.#checkExtras(action, each);
+      for (const each of handlersOf(handler)) this.#checkExtras(action, each, concurrency);
       refuseDisagreement(action, handlersOf(handler));
     }
     const missed = this.#wildcards.missed().map(({ pattern, actions }) => {
@@ -82,11 +84,12 @@ export class Handlers {
     return [...new Set(missed)];
   }
 
-  #checkExtras(action: string, handler: MessageHandler): void {
+  #checkExtras(action: string, handler: MessageHandler, concurrency: number): void {
     try {
       deliveryMode(handler.extras?.['delivery']);
       holdsKey(handler.extras?.['order']);
       this.#failures.policyOf(handler);
+      checkBatchSize(handler.extras, concurrency);
     } catch (error) {
       throw new InvalidOptionError(`the handler of '${action}': ${messageOf(error)}`, { cause: error });
     }

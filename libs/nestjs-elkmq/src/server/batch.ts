@@ -1,0 +1,111 @@
+import type { Type } from '@nestjs/common';
+import { InvalidOptionError } from 'elkmq';
+import { formatValue, parseInteger, parseMembers, parseMilliseconds } from 'elkmq/internal';
+import { BatchCollector } from './batch-collector.js';
+
+const MAX_SIZE = 10_000;
+const MAX_WAIT_MS = 60_000;
+
+/** The options of `ElkMqBatch`. */
+export interface ElkMqBatchOptions {
+  /** The greatest number of messages in a batch, 2 to 10,000. Default 100. */
+  readonly size?: number | undefined;
+  /** The time that the first message of a batch waits for others, ms, 1 to 60,000. Default 50. */
+  readonly wait?: number | undefined;
+  /**
+   * The class of one payload. Pipes get it, so `ValidationPipe` checks each payload. Without it they get
+   * `Array`, the type of the parameter, and `ValidationPipe` checks nothing.
+   */
+  readonly items?: Type | undefined;
+}
+
+/**
+ * The value that a batch handler returns: nothing, or an array with one element for each message. An element that is
+ * an `Error` fails its message; another one is the answer, when the message is a request.
+ */
+// eslint-disable-next-line @typescript-eslint/no-invalid-void-type -- a method that returns nothing has it
+export type ElkMqBatchResult = readonly unknown[] | null | undefined | void;
+
+type BatchHandler = (...columns: never[]) => ElkMqBatchResult | Promise<ElkMqBatchResult>;
+
+/** The name of the extra that has the size of the batches of a handler. */
+export const BATCH_SIZE = 'elkMqBatchSize';
+
+// These are the names that Nest gives to its metadata.
+const EXTRAS_METADATA = 'microservices:pattern_extras';
+const PARAMETER_TYPES = 'design:paramtypes';
+
+/**
+ * Has a handler called with many messages at once. Each of its parameters is an array, with one element for
+ * each message:
+ *
+ *     @EventPattern('page.viewed')
+ *     @ElkMqBatch({ size: 100, wait: 50, items: PageView })
+ *     store(views: PageView[], contexts: ElkMqContext[]) { … }
+ *
+ * Each message passes guards, pipes and interceptors by itself, and keeps its own attempts, lease and
+ * deadline. When the method throws, every message of the batch fails.
+ *
+ * @throws {InvalidOptionError} when an option is wrong; the class is not defined then
+ */
+export function ElkMqBatch(options: ElkMqBatchOptions = {}) {
+  const given = parseMembers('ElkMqBatch', options, ['size', 'wait', 'items']);
+  const size = parseInteger('size', given['size'], 100, 2, MAX_SIZE);
+  const waitMs = parseMilliseconds('wait', given['wait'], 50, MAX_WAIT_MS);
+  const items = parseItems(given['items']);
+  return <T extends BatchHandler>(
+    controller: object,
+    name: string | symbol,
+    descriptor: TypedPropertyDescriptor<T>,
+  ): void => {
+    const method = descriptor.value as BatchHandler;
+    // One collector for each instance of the controller: another application in this process, or the instance
+    // of another request, has services of its own.
+    const collectors = new WeakMap<object, BatchCollector>();
+    function collect(this: object, ...values: unknown[]): Promise<unknown> {
+      let collector = collectors.get(this);
+      if (!collector) {
+        collector = new BatchCollector((columns) => method.apply(this, columns as never[]), size, waitMs);
+        collectors.set(this, collector);
+      }
+      return collector.collect(values);
+    }
+    Object.defineProperty(collect, 'name', { value: method.name });
+    copyMetadata(method, collect);
+    const extras = Reflect.getMetadata(EXTRAS_METADATA, collect) as object | undefined;
+    Reflect.defineMetadata(EXTRAS_METADATA, { ...extras, [BATCH_SIZE]: size }, collect);
+    if (items) setItemType(controller, name, items);
+    descriptor.value = collect as unknown as T;
+  };
+}
+
+/**
+ * Refuses batches that can never be full, because each of their messages takes a slot.
+ * @throws {InvalidOptionError}
+ */
+export function checkBatchSize(extras: Record<string, unknown> | undefined, concurrency: number): void {
+  const size = extras?.[BATCH_SIZE] as number | undefined;
+  if (size === undefined || size <= concurrency) return;
+  throw new InvalidOptionError(
+    `the size of its batches must be at most the concurrency of the server (${String(concurrency)}), got ${String(size)}`,
+  );
+}
+
+function parseItems(items: unknown): Type | undefined {
+  if (items === undefined || typeof items === 'function') return items as Type | undefined;
+  throw new InvalidOptionError(`items must be a class or left out, got ${formatValue(items)}`);
+}
+
+/** Copies what decorators below this one have said of the method: its pattern, its guards and so on. */
+function copyMetadata(from: object, to: object): void {
+  for (const key of Reflect.getMetadataKeys(from) as unknown[]) {
+    Reflect.defineMetadata(key, Reflect.getMetadata(key, from), to);
+  }
+}
+
+/** TypeScript says only `Array` of a parameter that is an array. */
+function setItemType(controller: object, name: string | symbol, items: Type): void {
+  const types = Reflect.getMetadata(PARAMETER_TYPES, controller, name) as unknown[] | undefined;
+  const replaced = types?.map((type) => (type === Array ? items : type));
+  if (replaced) Reflect.defineMetadata(PARAMETER_TYPES, replaced, controller, name);
+}
