@@ -29,7 +29,7 @@ it.each(languages)(
 
     const total = new ExampleProgram(language, 'order_total', url);
     const price = new ExampleProgram(language, 'shipping_price', url);
-    const { output } = await runExamples(examples, folder, url);
+    const { output } = await runExamples(examples, folder, { redis: url, postgres: undefined });
     expect(output).toMatch(patternOf(examples.outputs.join('\n')));
     expect(await total.ended).toBe('code 0');
     expect(total.output).toBe(`${answer}\n`);

@@ -36,6 +36,11 @@ export function examplesOf(document: string): Examples {
   };
 }
 
+/** Whether its programs need a PostgreSQL. */
+export function needsPostgres({ files }: Examples): boolean {
+  return files.some(({ code }) => code.includes('DATABASE_URL'));
+}
+
 /**
  * Compiles them below `folder` as an application would, against the built package.
  * @returns what TypeScript finds wrong
@@ -74,12 +79,18 @@ export async function compileExamples(all: readonly Examples[], folder: string):
 export async function runExamples(
   examples: Examples,
   folder: string,
-  redisUrl: string,
+  servers: { readonly redis: string; readonly postgres: string | undefined },
 ): Promise<{ output: string; ended: string }> {
   const files = examples.files.map(({ name }) => pathOf(examples, name, folder).replace(/ts$/, 'js'));
   const code = `for (const file of process.argv.slice(1)) await import(file); console.log('${END}')`;
   const child = spawn(process.execPath, ['--input-type=module', '--eval', code, ...files], {
-    env: { ...process.env, REDIS_URL: redisUrl, PORT: '0', NO_COLOR: '1' },
+    env: {
+      ...process.env,
+      REDIS_URL: servers.redis,
+      DATABASE_URL: servers.postgres,
+      PORT: '0',
+      NO_COLOR: '1',
+    },
   });
   let output = '';
   let ended: string | undefined;
