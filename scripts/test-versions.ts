@@ -29,9 +29,20 @@ const TOOLS = [
     '@opentelemetry/sdk-metrics',
     '@opentelemetry/sdk-trace-node',
   ],
-  ...['@types/node', 'prettier', 'reflect-metadata', 'rxjs', 'typescript', 'vitest'],
+  ...[
+    '@types/node',
+    '@types/pg',
+    'croner',
+    'pg',
+    'prettier',
+    'reflect-metadata',
+    'rxjs',
+    'typescript',
+    'vitest',
+  ],
 ];
 const TESTS = [
+  ...['nest/batches', 'nest/cron', 'nest/outbox', 'recovery/batches', 'system/outbox-postgres'],
   ...['nest/like-other-transports', 'nest/commonjs-app', 'nest/applications', 'nest/clients', 'nest/events'],
   ...['nest/hybrid-applications', 'nest/messages', 'nest/module', 'nest/requests'],
   ...['nest/serializers', 'nest/shutdown', 'nest/timeouts', 'nest/dead-letters'],
