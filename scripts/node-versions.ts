@@ -6,6 +6,8 @@ import { CACHE } from './run-suite.js';
 /** Lines of Node that the package supports beside the one of this project. */
 export const NODE_LINES = [22, 24, 26] as const;
 
+export type NodeLine = (typeof NODE_LINES)[number];
+
 /**
  * Gets the newest Node of a line from the npm registry, where the package `node` has its programs, and keeps it in the cache.
  * @returns the folder of the program, for the PATH

@@ -11,7 +11,7 @@ export const CACHE = join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cac
 export interface Surroundings {
   /** A folder with Vitest and tests. */
   readonly cwd: string;
-  /** A folder with programs that are found before all others. */
+  /** A folder with programs that are found before all others, or several such as PATH has them. */
   readonly programs?: string | undefined;
   readonly env?: Record<string, string>;
 }
