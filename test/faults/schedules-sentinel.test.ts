@@ -1,8 +1,7 @@
 import { QueueAdmin, Schedules } from 'nestjs-elkmq';
 import { expect, it } from 'vitest';
-import { clientOf } from '../support/own-redis.js';
 import { closing, newQueueName, until } from '../support/queue.js';
-import { startReplicated, startSentinels } from '../support/replicas.js';
+import { failOver, startReplicated, startSentinels } from '../support/replicas.js';
 
 const EACH_SECOND = { name: 'tick', cron: '* * * * * *', missed: 'all' } as const;
 
@@ -20,12 +19,7 @@ it('Sentinel: the master is killed, and a schedule has one event for each second
   };
   await until(async () => (await times()).length >= 2);
 
-  await master.kill();
-  const [{ host, port } = { host: '', port: 0 }] = sentinels;
-  const sentinel = clientOf({ adminUrl: `redis://${host}:${String(port)}` });
-  const masterPort = async () =>
-    ((await sentinel.call('SENTINEL', 'get-master-addr-by-name', 'orders')) as string[])[1];
-  await until(async () => (await masterPort()) !== String(master.port));
+  await failOver(master, sentinels);
   const promotedAt = Date.now();
   await until(async () => (await times().catch(() => [])).some((time) => time > promotedAt));
   const all = await times();

@@ -1,8 +1,7 @@
 import { expect, it } from 'vitest';
 import { Load } from '../support/load.js';
-import { startReplicated, startSentinels } from '../support/replicas.js';
-import { clientOf } from '../support/own-redis.js';
-import { newQueueName, until } from '../support/queue.js';
+import { failOver, startReplicated, startSentinels } from '../support/replicas.js';
+import { newQueueName } from '../support/queue.js';
 import { mayRun } from '../support/test-redis.js';
 
 it.skipIf(!mayRun('wait'))(
@@ -16,12 +15,7 @@ it.skipIf(!mayRun('wait'))(
     await load.stores(50);
     await load.isAnswered();
 
-    await master.kill();
-    const [{ host, port } = { host: '', port: 0 }] = sentinels;
-    const sentinel = clientOf({ adminUrl: `redis://${host}:${String(port)}` });
-    const masterPort = async () =>
-      ((await sentinel.call('SENTINEL', 'get-master-addr-by-name', 'orders')) as string[])[1];
-    await until(async () => (await masterPort()) !== String(master.port));
+    await failOver(master, sentinels);
     await load.stores(50);
     await load.isAnswered();
     expect(await load.end()).toEqual([]);

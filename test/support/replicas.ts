@@ -58,6 +58,18 @@ export async function startSentinels(
   return ports.map((port) => ({ host: '127.0.0.1', port }));
 }
 
+/** Kills a master, and waits until Sentinel has made a replica the master. */
+export async function failOver(
+  master: PrivateRedis,
+  [sentinel]: readonly { host: string; port: number }[],
+): Promise<void> {
+  await master.kill();
+  const client = clientOf({ adminUrl: `redis://${String(sentinel?.host)}:${String(sentinel?.port)}` });
+  const masterPort = async () =>
+    ((await client.call('SENTINEL', 'get-master-addr-by-name', 'orders')) as string[])[1];
+  await until(async () => (await masterPort()) !== String(master.port));
+}
+
 async function startSentinel(master: PrivateRedis): Promise<number> {
   const dir = await mkdtemp(join(tmpdir(), 'elkmq-sentinel-'));
   const file = join(dir, 'sentinel.conf');

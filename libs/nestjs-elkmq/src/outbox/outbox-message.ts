@@ -21,7 +21,7 @@ export interface RefusedRow<Id extends OutboxId = OutboxId> {
   readonly error: Error;
 }
 
-/** What became of rows. A row that is in neither list could not be sent now, and is sent later. */
+/** The rows that were sent or refused. A row that is in neither list could not be sent now, and is sent later. */
 export interface SentRows<Id extends OutboxId = OutboxId> {
   /** Their events are stored. These rows can be deleted. */
   readonly sent: readonly Id[];

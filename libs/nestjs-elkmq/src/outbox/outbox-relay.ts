@@ -57,7 +57,7 @@ export class OutboxRelay implements OnApplicationBootstrap, OnModuleDestroy {
   readonly #sender: RowSender;
   readonly #task: PeriodicTask;
   #isStarted = false;
-  /** What the log has said last, until all is well again. */
+  /** The problem that the log has told, until all is well again. */
   #problem: string | undefined;
   #refused = new Set<OutboxId>();
   /** The rows that the latest transfer has sent, if it has succeeded. */

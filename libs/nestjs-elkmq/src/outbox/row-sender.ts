@@ -20,7 +20,7 @@ interface Round<Id extends OutboxId> {
   failure: Error | undefined;
 }
 
-/** What became of rows, and why some could not be sent. */
+/** The rows that were sent or refused, and why others could not be sent now. */
 export interface SendReport<Id extends OutboxId = OutboxId> extends SentRows<Id> {
   readonly failure: Error | undefined;
 }
