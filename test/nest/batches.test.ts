@@ -286,31 +286,37 @@ describe('@ElkMqBatch', () => {
     expect(batches).toEqual([[1], [2], [3]]);
   });
 
-  it('finishes a batch that is not full when the application closes', async () => {
+  it('starts batches that are not full when the application closes, also of messages that come late', async () => {
     const queue = newQueueName();
-    let taken = (): void => undefined;
-    const isTaken = new Promise<void>((resolve) => (taken = resolve));
-    class Seen implements CanActivate {
-      canActivate(): boolean {
-        taken();
+    const waits: number[] = [];
+    let close = (): void => undefined;
+    const isClosing = new Promise<void>((resolve) => (close = resolve));
+    class Late implements CanActivate {
+      async canActivate(context: ExecutionContext): Promise<boolean> {
+        const { id } = context.switchToRpc().getData<Item>();
+        waits.push(id);
+        if (id === 2) await isClosing;
         return true;
       }
     }
-    const handled: number[] = [];
+    const batches: number[][] = [];
     @Controller()
     class Batches {
       @EventPattern('item')
-      @UseGuards(Seen)
-      @ElkMqBatch({ size: 10, wait: 200 })
+      @UseGuards(Late)
+      @ElkMqBatch({ size: 10, ...LONG })
       items(@Payload() items: Items): void {
-        handled.push(...idsOf(items));
+        batches.push(idsOf(items));
       }
     }
-    const app = await startApp(moduleOf(Batches), { queue });
-    await emitItems(queue, 1);
-    await isTaken;
-    await app.close();
-    expect(handled).toEqual([1]);
+    const app = await startApp(moduleOf(Batches), { queue, drainTimeout: 30_000 });
+    await emitItems(queue, 1, 2);
+    await until(() => waits.length === 2);
+    const closed = app.close();
+    await until(() => batches.length === 1);
+    close();
+    await closed;
+    expect(batches).toEqual([[1], [2]]);
     expect(await unsettled(queue)).toBe(0);
     expect(await deadLettersOf(queue)).toEqual([]);
   });

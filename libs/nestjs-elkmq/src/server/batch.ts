@@ -1,7 +1,7 @@
 import type { Type } from '@nestjs/common';
 import { InvalidOptionError } from 'elkmq';
 import { formatValue, parseInteger, parseMembers, parseMilliseconds } from 'elkmq/internal';
-import { BatchCollector } from './batch-collector.js';
+import { BatchCollectors } from './batch-collector.js';
 
 const MAX_SIZE = 10_000;
 const MAX_WAIT_MS = 60_000;
@@ -28,8 +28,8 @@ export type ElkMqBatchResult = readonly unknown[] | null | undefined | void;
 
 type BatchHandler = (...columns: never[]) => ElkMqBatchResult | Promise<ElkMqBatchResult>;
 
-/** The name of the extra that has the size of the batches of a handler. */
-export const BATCH_SIZE = 'elkMqBatchSize';
+/** The name of the extra that has the collectors of a batch handler. */
+const COLLECTORS = 'elkMqBatches';
 
 // These are the names that Nest gives to its metadata.
 const EXTRAS_METADATA = 'microservices:pattern_extras';
@@ -59,32 +59,33 @@ export function ElkMqBatch(options: ElkMqBatchOptions = {}) {
     descriptor: TypedPropertyDescriptor<T>,
   ): void => {
     const method = descriptor.value as BatchHandler;
-    // One collector for each instance of the controller: another application in this process, or the instance
-    // of another request, has services of its own.
-    const collectors = new WeakMap<object, BatchCollector>();
+    const collectors = new BatchCollectors(size, waitMs);
     function collect(this: object, ...values: unknown[]): Promise<unknown> {
-      let collector = collectors.get(this);
-      if (!collector) {
-        collector = new BatchCollector((columns) => method.apply(this, columns as never[]), size, waitMs);
-        collectors.set(this, collector);
-      }
+      const collector = collectors.of(this, (columns) => method.apply(this, columns as never[]));
       return collector.collect(values);
     }
     Object.defineProperty(collect, 'name', { value: method.name });
     copyMetadata(method, collect);
     const extras = Reflect.getMetadata(EXTRAS_METADATA, collect) as object | undefined;
-    Reflect.defineMetadata(EXTRAS_METADATA, { ...extras, [BATCH_SIZE]: size }, collect);
+    Reflect.defineMetadata(EXTRAS_METADATA, { ...extras, [COLLECTORS]: collectors }, collect);
     if (items) setItemType(controller, name, items);
     descriptor.value = collect as unknown as T;
   };
+}
+
+type Extras = Record<string, unknown> | undefined;
+
+/** The collectors of a batch handler; `undefined` for another handler. */
+export function collectorsOf(extras: Extras): BatchCollectors | undefined {
+  return extras?.[COLLECTORS] as BatchCollectors | undefined;
 }
 
 /**
  * Refuses batches that can never be full, because each of their messages takes a slot.
  * @throws {InvalidOptionError}
  */
-export function checkBatchSize(extras: Record<string, unknown> | undefined, concurrency: number): void {
-  const size = extras?.[BATCH_SIZE] as number | undefined;
+export function checkBatchSize(extras: Extras, concurrency: number): void {
+  const size = collectorsOf(extras)?.size;
   if (size === undefined || size <= concurrency) return;
   throw new InvalidOptionError(
     `the size of its batches must be at most the concurrency of the server (${String(concurrency)}), got ${String(size)}`,

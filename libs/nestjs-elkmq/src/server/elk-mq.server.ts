@@ -250,7 +250,8 @@ export class ElkMqServer extends Server<ElkMqEvents, ElkMqStatus> implements Cus
     }
     await this.#scheduler?.stopLooking();
     this.#scheduler = undefined;
-    const { running, unsettled } = await worker.stop(drainTimeout);
+    const endDraining = this.#handlers.drainBatches();
+    const { running, unsettled } = await worker.stop(drainTimeout).finally(endDraining);
     const after = `after ${String(drainTimeout)} ms (drainTimeout)`;
     if (running > 0) this.#log.warn(`${String(running)} handler(s) still running ${after}`);
     if (unsettled > 0) {

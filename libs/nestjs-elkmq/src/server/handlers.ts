@@ -3,7 +3,7 @@ import { InvalidOptionError, type DeliveryMode } from 'elkmq';
 import { type DeclaredSchedule, messageOf } from 'elkmq/internal';
 import { inspect, isDeepStrictEqual } from 'node:util';
 import type { Failures } from './failures.js';
-import { checkBatchSize } from './batch.js';
+import { checkBatchSize, collectorsOf } from './batch.js';
 import { scheduleOf } from './cron.js';
 import { EXTRAS, holdsKey } from './handler-extras.js';
 import { handlersOf } from './joint-handler.js';
@@ -63,6 +63,19 @@ export class Handlers {
       }
     }
     return [...schedules.values()];
+  }
+
+  /**
+   * Has no batch wait any more: its messages would be given up when the server has drained for long enough.
+   * @returns a function that ends this
+   */
+  drainBatches(): () => void {
+    const ends = [...this.#exact.values()]
+      .flatMap((handler) => handlersOf(handler))
+      .map(({ extras }) => collectorsOf(extras)?.drain());
+    return () => {
+      for (const end of ends) end?.();
+    };
   }
 
   /**
