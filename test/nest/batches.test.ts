@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { runInNewContext } from 'node:vm';
 import {
   type ArgumentMetadata,
   type CallHandler,
@@ -124,6 +125,17 @@ describe('@ElkMqBatch', () => {
     const [letter] = await deadLettersOf(queue);
     expect(letter).toMatchObject({ reason: 'failed', error: { name: 'RangeError', message: 'no 2' } });
     await until(async () => (await unsettled(queue)) === 0);
+  });
+
+  it('takes an error of another realm for an error, as a test in Jest has them', async () => {
+    const queue = newQueueName();
+    const error = runInNewContext('new RangeError("foreign")') as Error;
+    const handle: Handler = (items) => items.map(() => error);
+    await startApp(moduleOf(eventBatches(handle, { size: 2, ...LONG })), { queue });
+    await emitItems(queue, 1, 2);
+    await until(async () => (await deadLettersOf(queue)).length === 2);
+    const letters = await deadLettersOf(queue);
+    expect(letters.map((letter) => letter.error?.message)).toEqual(['foreign', 'foreign']);
   });
 
   it('fails all messages of a batch when the handler throws', async () => {

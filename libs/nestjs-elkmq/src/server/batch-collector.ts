@@ -1,4 +1,4 @@
-import { formatValue } from 'elkmq/internal';
+import { formatValue, isError } from 'elkmq/internal';
 import { inOwnContext } from '../async-context.js';
 
 /** One call that waits for its batch. */
@@ -105,7 +105,7 @@ class BatchCollector {
       const results = resultsOf(answer, calls.length);
       calls.forEach(({ resolve, reject }, index) => {
         const result = results?.[index];
-        if (result instanceof Error) reject(result);
+        if (isError(result)) reject(result as Error);
         else resolve(result);
       });
     } catch (error) {
