@@ -5,6 +5,7 @@ import {
   type CallHandler,
   type CanActivate,
   Controller,
+  createParamDecorator,
   type ExecutionContext,
   type NestInterceptor,
   type PipeTransform,
@@ -230,6 +231,52 @@ describe('@ElkMqBatch', () => {
       'pipe of Item',
       'pipe of Item',
     ]);
+  });
+
+  it('gives pipes the class of an item for payloads, and not for contexts or decorators of the application', async () => {
+    const queue = newQueueName();
+    const Tenant = createParamDecorator(() => 'a');
+    const seen = new Map<unknown, string | undefined>();
+    class Pipe implements PipeTransform {
+      transform(value: unknown, { metatype }: ArgumentMetadata): unknown {
+        seen.set(value instanceof ElkMqContext ? 'context' : value, metatype?.name);
+        return value;
+      }
+    }
+    let handled: unknown[] = [];
+    @Controller()
+    class Batches {
+      @EventPattern('decorated')
+      @UsePipes(Pipe)
+      @ElkMqBatch({ size: 2, wait: 1, items: Item })
+      decorated(
+        @Ctx() contexts: ElkMqContext[],
+        @Tenant() tenants: string[],
+        @Payload() items: string[],
+      ): void {
+        handled = [contexts.length, tenants, items];
+      }
+
+      @EventPattern('plain')
+      @UsePipes(Pipe)
+      @ElkMqBatch({ size: 2, wait: 1, items: Item })
+      plain(items: string[]): void {
+        handled = items;
+      }
+    }
+    await startApp(moduleOf(Batches), { queue });
+    const client = startClient({ queue });
+    await told(client.emit('decorated', 'first'));
+    await until(() => handled.length === 3);
+    expect(handled).toEqual([1, ['a'], ['first']]);
+    await told(client.emit('plain', 'second'));
+    await until(() => handled.length === 1);
+    expect(Object.fromEntries(seen)).toMatchObject({
+      context: 'Array',
+      a: 'Array',
+      first: 'Item',
+      second: 'Item',
+    });
   });
 
   it('gives each application its own batches', async () => {

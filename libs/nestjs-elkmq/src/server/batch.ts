@@ -33,7 +33,10 @@ const COLLECTORS = 'elkMqBatches';
 
 // These are the names that Nest gives to its metadata.
 const EXTRAS_METADATA = 'microservices:pattern_extras';
+const PARAMETERS_METADATA = '__routeArguments__';
 const PARAMETER_TYPES = 'design:paramtypes';
+/** Begins the key of a payload in the metadata of parameters. The index of the parameter follows. */
+const PAYLOAD = '3:';
 
 /**
  * Has a handler called with many messages at once. Each of its parameters is an array, with one element for
@@ -104,9 +107,18 @@ function copyMetadata(from: object, to: object): void {
   }
 }
 
-/** TypeScript says only `Array` of a parameter that is an array. */
+/**
+ * TypeScript says only `Array` of a parameter that is an array. The contexts, and what decorators of the
+ * application give, keep that: a pipe must not take them for payloads.
+ */
 function setItemType(controller: object, name: string | symbol, items: Type): void {
   const types = Reflect.getMetadata(PARAMETER_TYPES, controller, name) as unknown[] | undefined;
-  const replaced = types?.map((type) => (type === Array ? items : type));
+  const decorated = Reflect.getMetadata(PARAMETERS_METADATA, controller.constructor, name) as
+    object | undefined;
+  // Without decorators the payload is the first parameter.
+  const parameters = Object.keys(decorated ?? { [`${PAYLOAD}0`]: {} });
+  const replaced = types?.map((type, index) =>
+    type === Array && parameters.includes(`${PAYLOAD}${String(index)}`) ? items : type,
+  );
   if (replaced) Reflect.defineMetadata(PARAMETER_TYPES, replaced, controller, name);
 }
