@@ -8,7 +8,7 @@ import {
   type SendRows,
   type SentRows,
 } from 'nestjs-elkmq/outbox';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { messageOf } from '../support/calls.js';
 import { logs, startClient } from '../support/nest.js';
 import { closing, newQueueName, redis, until, url } from '../support/queue.js';
@@ -222,6 +222,26 @@ describe('OutboxRelay', () => {
     await until(() => error !== undefined);
     expect(error).toBeInstanceOf(InvalidOptionError);
     expect((error as Error).message).toContain(expected);
+  });
+
+  it('keeps its process alive until it is closed', async () => {
+    const timers = vi.spyOn(globalThis, 'setTimeout');
+    const table = new Table();
+    table.error = new RangeError('no database');
+    const interval = 654_321;
+    const relay = startRelay({
+      client: startClient({ queue: newQueueName() }),
+      transfer: table.transfer,
+      interval,
+    });
+    const next = () => timers.mock.results[timers.mock.calls.findIndex(([, ms]) => Number(ms) > 600_000)];
+    await until(() => next() !== undefined);
+    const timer = next()?.value as NodeJS.Timeout;
+    expect(timer.hasRef()).toBe(true);
+    const cleared = vi.spyOn(globalThis, 'clearTimeout');
+    await relay.close();
+    expect(cleared).toHaveBeenCalledWith(timer);
+    vi.restoreAllMocks();
   });
 
   it('closes when the transfer under way has ended, and looks no more', async () => {

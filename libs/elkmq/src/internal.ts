@@ -57,7 +57,7 @@ export { whyOf } from './redis/connection-failure.js';
 export { checkUrl } from './redis/check-source.js';
 export { COMMAND_TIMEOUT_MS, Connection } from './redis/connection.js';
 export type { ConnectionListener, ConnectionStatus } from './redis/connection.js';
-export { PeriodicTask } from './redis/periodic-task.js';
+export { PeriodicTask, type Timers } from './redis/periodic-task.js';
 export { isLoginRefused, isReplyError } from './redis/redis-errors.js';
 export { RedisSource } from './redis/redis-source.js';
 export { SCRIPTS } from './redis/scripts.generated.js';

@@ -10,6 +10,7 @@ import {
   parseMilliseconds,
   PeriodicTask,
   readMember,
+  type Timers,
 } from 'elkmq/internal';
 import type { ElkMqClient } from '../client/elk-mq.client.js';
 import { safeLog } from '../safe-log.js';
@@ -19,6 +20,20 @@ import { RowSender } from './row-sender.js';
 const OPTIONS = ['name', 'client', 'transfer', 'limit', 'interval', 'window'];
 const DAY_MS = 86_400_000;
 const LONGEST_NAME_CHARS = 64;
+
+/**
+ * Timers that keep the process alive. While the database is away there may be nothing else that does, and
+ * a process that has only a relay would end.
+ */
+const timers: Timers = {
+  now: () => performance.now(),
+  schedule: (delayMs, run) => {
+    const timer = setTimeout(run, delayMs);
+    return () => {
+      clearTimeout(timer);
+    };
+  },
+};
 
 /** The options of an `OutboxRelay`. */
 export interface OutboxRelayOptions {
@@ -76,7 +91,7 @@ export class OutboxRelay implements OnApplicationBootstrap, OnModuleDestroy {
     this.#intervalMs = parseMilliseconds('interval', interval, 1_000);
     const windowMs = parseMilliseconds('window', window, DAY_MS, MAX_DELAY_MS);
     this.#sender = new RowSender(this.#name, client as ElkMqClient, windowMs);
-    const task = { name: `the outbox '${this.#name}'`, intervalMs: this.#intervalMs };
+    const task = { name: `the outbox '${this.#name}'`, intervalMs: this.#intervalMs, timers };
     this.#task = new PeriodicTask(task, () => this.#transferRows());
   }
 
