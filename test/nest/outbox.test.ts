@@ -198,6 +198,23 @@ describe('OutboxRelay', () => {
     expect(table.rows).toEqual([]);
   });
 
+  it('names a row once that can never be sent, also while transfers fail', async () => {
+    const queue = newQueueName();
+    const name = `not deleted ${queue}`;
+    let transfers = 0;
+    const transfer = async (send: SendRows): Promise<void> => {
+      await send([row(1, { data: null })]);
+      transfers++;
+      throw new RangeError('no right to delete');
+    };
+    startRelay({ name, client: startClient({ queue }), transfer });
+    await until(() => transfers > 3);
+    expect(linesOf(name)).toEqual([
+      expect.stringContaining('keeps row 1'),
+      expect.stringContaining('no right to delete'),
+    ]);
+  });
+
   it('says so when rows come again that were sent', async () => {
     const queue = newQueueName();
     const name = `kept ${queue}`;

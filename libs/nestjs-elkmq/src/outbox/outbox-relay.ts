@@ -134,7 +134,10 @@ export class OutboxRelay implements OnApplicationBootstrap, OnModuleDestroy {
       for (const id of report.sent) sent.add(id);
       for (const { id, error } of report.refused) {
         refused.add(id);
-        if (!this.#refused.has(id)) this.#logRefused(id, error);
+        if (this.#refused.has(id)) continue;
+        // Also when this transfer fails: then the row comes again.
+        this.#refused.add(id);
+        this.#logRefused(id, error);
       }
       if (report.failure) problem = `rows cannot be sent: ${describe(report.failure)}`;
       return { sent: report.sent, refused: report.refused };
