@@ -130,13 +130,14 @@ describe('OutboxRelay', () => {
       row(3, { data: null }),
       row(4, { orderingKey: 'k'.repeat(300) }),
       row(5),
+      row(6, { pattern: null as never }),
     ];
     const client = startClient({ queue, maxPayloadBytes: 1_000 });
     startRelay({ name, client, transfer: table.transfer });
     await until(() => table.transfers > 3);
-    expect(table.rows.map(({ id }) => id)).toEqual([1, 2, 3, 4]);
+    expect(table.rows.map(({ id }) => id)).toEqual([1, 2, 3, 4, 6]);
     expect(table.results[0]?.sent).toEqual([5]);
-    expect(table.results[0]?.refused.map(({ id }) => id).sort()).toEqual([1, 3, 4]);
+    expect(table.results[0]?.refused.map(({ id }) => id).sort()).toEqual([1, 3, 4, 6]);
     expect(linesOf(name).sort()).toEqual([
       expect.stringMatching(
         /^error \[OutboxRelay\].*keeps row 1, which can never be sent: PayloadTooLargeError: .*Change it/,
@@ -145,6 +146,7 @@ describe('OutboxRelay', () => {
         /keeps row 3, which .*: InvalidEventError: the data of an event must not be null/,
       ),
       expect.stringMatching(/keeps row 4, which .*: InvalidOptionError: orderingKey must/),
+      expect.stringMatching(/keeps row 6, which .*: InvalidEventError: the pattern of an event must not be/),
     ]);
     table.rows = table.rows.filter(({ id }) => id !== 1);
     await until(() => table.rows.every(({ id }) => id !== 2));

@@ -65,8 +65,10 @@ export class RowSender {
   }
 
   async #sendRow({ id, pattern, data, headers, orderingKey }: OutboxMessage): Promise<void> {
-    if (data === undefined || data === null)
-      throw new InvalidEventError(`the data of an event must not be ${String(data)}`);
+    // Nest refuses them with an error of its own, which does not tell that it is for good.
+    for (const [name, value] of Object.entries({ pattern, data }))
+      if (value === undefined || value === null)
+        throw new InvalidEventError(`the ${name} of an event must not be ${String(value)}`);
     const record = new ElkMqRecordBuilder(data);
     record.setDeduplicationKey(`${this.#name}:${String(id)}`, this.#windowMs);
     if (headers) record.setHeaders(headers);
