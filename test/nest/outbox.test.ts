@@ -200,6 +200,29 @@ describe('OutboxRelay', () => {
     expect(table.rows).toEqual([]);
   });
 
+  it('says each reason of an outage once, when they come in turns', async () => {
+    const queue = newQueueName();
+    const name = `in turns ${queue}`;
+    const table = new Table();
+    const refused = new RangeError('connect ECONNREFUSED ::1:5432');
+    // Node has such an error when a name has several addresses.
+    const errors = [new AggregateError([refused]), new RangeError('the database starts'), undefined];
+    let transfers = 0;
+    const transfer = (send: SendRows, limit: number): Promise<void> => {
+      table.error = errors[transfers < 6 ? transfers % 2 : 2];
+      transfers++;
+      return table.transfer(send, limit);
+    };
+    startRelay({ name, client: startClient({ queue }), transfer });
+    await until(() => linesOf(name).some((line) => line.startsWith('log')));
+    const failed = `error [OutboxRelay] The outbox '${name}' tries again every 5 ms: the transfer of rows has failed`;
+    expect(linesOf(name)).toEqual([
+      `${failed}: AggregateError: connect ECONNREFUSED ::1:5432`,
+      `${failed}: RangeError: the database starts`,
+      `log [OutboxRelay] The outbox '${name}' goes on`,
+    ]);
+  });
+
   it('names a row once that can never be sent, also while transfers fail', async () => {
     const queue = newQueueName();
     const name = `not deleted ${queue}`;

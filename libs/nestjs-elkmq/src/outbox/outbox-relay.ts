@@ -2,6 +2,7 @@ import { Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nest
 import { InvalidOptionError } from 'elkmq';
 import {
   formatValue,
+  isError,
   MAX_DELAY_MS,
   nameOf,
   messageOf,
@@ -11,6 +12,7 @@ import {
   PeriodicTask,
   readMember,
   type Timers,
+  whyOf,
 } from 'elkmq/internal';
 import type { ElkMqClient } from '../client/elk-mq.client.js';
 import { safeLog } from '../safe-log.js';
@@ -72,8 +74,8 @@ export class OutboxRelay implements OnApplicationBootstrap, OnModuleDestroy {
   readonly #sender: RowSender;
   readonly #task: PeriodicTask;
   #isStarted = false;
-  /** The problem that the log has told, until all is well again. */
-  #problem: string | undefined;
+  /** The problems that the log has told since all was well. An outage may have several, in turns. */
+  readonly #problems = new Set<string>();
   #refused = new Set<OutboxId>();
   /** The rows that the latest transfer has sent, if it has succeeded. */
   #sent = new Set<OutboxId>();
@@ -167,13 +169,16 @@ export class OutboxRelay implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   #logProblem(problem: string | undefined): void {
-    if (problem === this.#problem) return;
-    if (problem === undefined) this.#log.log(`The outbox '${this.#name}' goes on`);
-    else
-      this.#log.error(
-        `The outbox '${this.#name}' tries again every ${String(this.#intervalMs)} ms: ${problem}`,
-      );
-    this.#problem = problem;
+    if (problem === undefined) {
+      if (this.#problems.size > 0) this.#log.log(`The outbox '${this.#name}' goes on`);
+      this.#problems.clear();
+      return;
+    }
+    if (this.#problems.has(problem)) return;
+    this.#problems.add(problem);
+    this.#log.error(
+      `The outbox '${this.#name}' tries again every ${String(this.#intervalMs)} ms: ${problem}`,
+    );
   }
 }
 
@@ -185,5 +190,7 @@ function parseName(name: unknown): string {
 }
 
 function describe(error: unknown): string {
-  return `${nameOf(error)}: ${messageOf(error)}`;
+  // There is one error for each address of a name, and the message of all of them is empty.
+  const message = messageOf(error) || (isError(error) ? whyOf(error as Error) : '');
+  return `${nameOf(error)}: ${message}`;
 }
