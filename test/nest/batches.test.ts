@@ -246,7 +246,7 @@ describe('@ElkMqBatch', () => {
     let handled: unknown[] = [];
     @Controller()
     class Batches {
-      @EventPattern('decorated')
+      @ElkMqEventPattern('decorated')
       @UsePipes(Pipe)
       @ElkMqBatch({ size: 2, wait: 1, items: Item })
       decorated(
