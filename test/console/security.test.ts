@@ -1,4 +1,4 @@
-import { EventQueue, QueueAdmin, ServiceEvent } from 'nestjs-elkmq';
+import { EventQueue, QueueAdmin, Schedules, ServiceEvent } from 'nestjs-elkmq';
 import { ElkMqConsole, type ConsoleAction, type ConsoleOptions } from 'elkmq-console';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { ROUTES } from '../../libs/console/src/api/api.js';
@@ -7,10 +7,12 @@ import { deadLetter, writeLetters } from '../support/dead-letters.js';
 import { closing, newQueueName, url } from '../support/queue.js';
 
 const HOUR = 3_600_000;
+const SCHEDULE = 'yearly';
 
 interface Filled {
   readonly queue: string;
   readonly admin: QueueAdmin;
+  readonly schedules: Schedules;
   /** The id of the delayed message. */
   readonly delayed: string;
   readonly dead: string;
@@ -18,7 +20,7 @@ interface Filled {
   readonly other: string;
 }
 
-/** A queue with a waiting, a delayed and a dead message. */
+/** A queue with a waiting, a delayed and a dead message, and a schedule. */
 async function fillQueue(): Promise<Filled> {
   const queue = newQueueName();
   const admin = closing(new QueueAdmin(queue, url));
@@ -26,10 +28,12 @@ async function fillQueue(): Promise<Filled> {
   const delayed = await admin.enqueue(new ServiceEvent(60, 'order.placed', '"later"'), { delay: HOUR });
   const letter = deadLetter(1);
   await writeLetters(queue, [letter]);
-  return { queue, admin, delayed, dead: letter.origin, other: newQueueName() };
+  const schedules = closing(new Schedules(queue, url));
+  await schedules.declare({ name: SCHEDULE, cron: '0 0 1 1 *' });
+  return { queue, admin, schedules, delayed, dead: letter.origin, other: newQueueName() };
 }
 
-async function expectUntouched({ admin }: Pick<Filled, 'admin'>): Promise<void> {
+async function expectUntouched({ admin, schedules }: Pick<Filled, 'admin' | 'schedules'>): Promise<void> {
   const { waiting, delayed, deadLetters, paused } = await admin.state();
   expect({ waiting, delayed, deadLetters, paused }).toEqual({
     waiting: 1,
@@ -37,6 +41,7 @@ async function expectUntouched({ admin }: Pick<Filled, 'admin'>): Promise<void> 
     deadLetters: 1,
     paused: undefined,
   });
+  expect(await schedules.list()).toMatchObject([{ name: SCHEDULE }]);
 }
 
 /** Calls each route of the API so that it would succeed, whatever routes there are. */
@@ -49,7 +54,7 @@ async function callAll(address: string, filled: Filled, extra: Ask = {}): Promis
     const call =
       method === 'GET'
         ? ask(`${address}api${path}?${new URLSearchParams(parameters).toString()}`, extra)
-        : change(`${address}api${path}`, { ...parameters, ids, to: other }, extra.headers);
+        : change(`${address}api${path}`, { ...parameters, ids, to: other, name: SCHEDULE }, extra.headers);
     answers.set(path, await call);
   }
   return answers;
@@ -71,7 +76,7 @@ describe('a read-only console', () => {
       authorize: () => true,
     });
     const answers = await callAll(address, filled);
-    expect(WRITES).toHaveLength(7);
+    expect(WRITES).toHaveLength(8);
     for (const path of READS) expect([path, answers.get(path)?.status]).toEqual([path, 200]);
     for (const path of WRITES) {
       expect([path, answers.get(path)?.status]).toEqual([path, 403]);
@@ -97,10 +102,11 @@ describe('a console', () => {
   });
 
   it('refuses each change of a form, which cannot send its own header', async () => {
-    const { queue, admin, dead } = await fillQueue();
+    const filled = await fillQueue();
+    const { queue, dead } = filled;
     const address = await startConsole();
     for (const path of WRITES) {
-      const body = { queue, ids: [dead], state: 'dead' };
+      const body = { queue, ids: [dead], state: 'dead', name: SCHEDULE };
       const { status } = await ask(`${address}api${path}`, { method: 'POST', body });
       expect([path, status]).toEqual([path, 403]);
     }
@@ -111,7 +117,7 @@ describe('a console', () => {
       body: { queue, state: 'dead' },
     });
     expect(sent.status).toBe(415);
-    await expectUntouched({ admin });
+    await expectUntouched(filled);
   });
 
   it('lets its own page and typed addresses in, and no typed address changes anything', async () => {

@@ -57,5 +57,6 @@ export type { SubscriptionState, TopicState } from './topics/topic-state.js';
 export type { CredentialsFunction, ElkMqCredentials } from './redis/credentials.js';
 export type { RedisSourceInput } from './redis/redis-source.js';
 export { Schedules } from './schedules/schedules.js';
-export type { SchedulesOptions, ScheduleState } from './schedules/schedules.js';
+export type { SchedulesOptions } from './schedules/schedules.js';
+export type { ScheduleState } from './schedules/schedule-state.js';
 export type { MissedOccurrences, Schedule } from './schedules/schedule.js';

@@ -2,6 +2,7 @@
  * The Nest transport, the console and the benchmarks are built on these. They are not for applications: they
  * change without notice, together with those packages, which depend on exactly this version.
  */
+export type { AdminContext } from './admin/admin-call.js';
 export { describeLimits } from './admin/queue-limits.js';
 export { describePause } from './admin/queue-pause.js';
 export { sumOfStates } from './admin/queue-state.js';
@@ -86,6 +87,7 @@ export { SuccessorWorker } from './worker/successor-worker.js';
 export { Worker } from './worker/worker.js';
 export type { SuccessorListener, WorkerListener } from './worker/worker-options.js';
 export { QueueContext } from './context/queue-context.js';
-export { parseSchedule } from './schedules/schedule.js';
+export { parseSchedule, parseScheduleName } from './schedules/schedule.js';
 export type { DeclaredSchedule } from './schedules/schedule.js';
+export { readSchedules, removeSchedule } from './schedules/schedule-state.js';
 export { Scheduler } from './schedules/scheduler.js';

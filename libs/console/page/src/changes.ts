@@ -1,5 +1,5 @@
 import { postChange } from './api.js';
-import { counted, formatCount } from './format.js';
+import { counted, formatCount, visibleText } from './format.js';
 import { refreshViews } from './live.js';
 import { announce } from './parts/notice.js';
 import { ask, askForText } from './parts/question.js';
@@ -146,6 +146,21 @@ export async function purgeState(queue: string, state: MessageState, count: numb
   if (!(await ask(title, CHANGES.remove.explanation, `Remove ${what}`, true))) return;
   try {
     announce(`${counted((await postChange('purge', { queue, state })).count, 'message')} removed.`);
+  } catch (error) {
+    announce(error instanceof Error ? error.message : String(error), true);
+  }
+  refreshViews();
+}
+
+/** Removes a schedule after a question. */
+export async function removeSchedule(queue: string, name: string): Promise<void> {
+  const title = `Remove the schedule ${visibleText(name)} of ${visibleText(queue)}?`;
+  const text =
+    'No more events of it are stored. Those that are in the queue stay. It comes back when a server starts that declares it.';
+  if (!(await ask(title, text, 'Remove the schedule', true))) return;
+  try {
+    await postChange('removeSchedule', { queue, name });
+    announce('The schedule was removed.');
   } catch (error) {
     announce(error instanceof Error ? error.message : String(error), true);
   }

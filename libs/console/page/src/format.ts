@@ -5,6 +5,17 @@ const UNITS: readonly [name: string, ms: number][] = [
   ['s', 1_000],
 ];
 
+/** A time to the second: `2027-01-31 03:00:00 UTC`. */
+export function formatSecond(time: number): string {
+  return formatExactTime(time).replace(/T(.*)\.\d{3}Z$/, ' $1 UTC');
+}
+
+/** A time to the millisecond, in UTC: `2027-01-31T03:00:00.000Z`. */
+export function formatExactTime(time: number): string {
+  const date = new Date(time);
+  return Number.isNaN(date.getTime()) ? String(time) : date.toISOString();
+}
+
 /** A duration in its largest unit: `3 min`. */
 export function formatDuration(ms: number): string {
   for (const [name, size] of UNITS) if (ms >= size) return `${String(Math.floor(ms / size))} ${name}`;

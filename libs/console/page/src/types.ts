@@ -1,11 +1,12 @@
 // The shapes of the API. They are what the routes in ../../src/api send.
 import type { MoveResult, QueueState, TopicState, WorkerInfo } from 'elkmq';
-import type { ListedQueue } from '../../src/queues/queue-list.js';
+import type { ListedQueue, ListedSchedule } from '../../src/queues/queue-list.js';
 import type { RatePoint } from '../../src/queues/rate-points.js';
 import type { ConsoleMessage, ShortMessage } from '../../src/queues/console-message.js';
 import type { ActionRecord } from '../../src/queues/action-log.js';
 
-export type { ActionRecord, ConsoleMessage, ListedQueue, QueueState, RatePoint, ShortMessage, WorkerInfo };
+export type { ActionRecord, ConsoleMessage, ListedQueue, ListedSchedule, QueueState, RatePoint };
+export type { ShortMessage, WorkerInfo };
 
 export interface QueuesAnswer {
   readonly queues: readonly ListedQueue[];
@@ -21,6 +22,10 @@ export type QueueAnswer = ListedQueue & {
 export interface RatesAnswer {
   readonly minutesPerPoint: number;
   readonly points: readonly RatePoint[];
+}
+
+export interface SchedulesAnswer {
+  readonly schedules: readonly ListedSchedule[];
 }
 
 /** One topic: its state, or the reason why Redis does not tell. */

@@ -1,5 +1,6 @@
 import { InvalidOptionError, type MessageState, type QueueAdmin } from 'elkmq';
-import { callListener, formatValue, messageOf } from 'elkmq/internal';
+import { callListener, formatValue, messageOf, parseScheduleName } from 'elkmq/internal';
+import { HttpError } from '../http/http-error.js';
 import type { ConsoleActionKind } from '../queues/action-log.js';
 import { textParameter, withAdmin, type ApiCall, type Route } from './call.js';
 
@@ -16,11 +17,11 @@ export const CHANGE_ROUTES: readonly Route[] = [
   changeRoute('move', async (call) => {
     const ids = idsOf(call.parameters['ids']);
     const to = await call.checkOtherQueue(call.parameters['to']);
-    return makeChange(call, 'move', ids, (admin) => admin.move(ids, to), to);
+    return changeWithAdmin(call, 'move', ids, (admin) => admin.move(ids, to), to);
   }),
   changeRoute('purge', (call) => {
     const state = textParameter(call, 'state') ?? '';
-    return makeChange(
+    return changeWithAdmin(
       call,
       'purge',
       state,
@@ -33,6 +34,14 @@ export const CHANGE_ROUTES: readonly Route[] = [
   changeOfQueue('resume', async (admin) => {
     await admin.resume();
   }),
+  changeRoute('removeSchedule', (call) => {
+    const name = parseScheduleName(call.parameters['name']);
+    return makeChange(call, 'removeSchedule', [name], async () => {
+      if (!(await call.list.removeSchedule(call.queue, name)))
+        throw new HttpError(404, `The queue has no schedule ${formatValue(name)}.`);
+      return { count: 1 };
+    });
+  }),
 ];
 
 /** @param change of the queue itself, by the sender of the call */
@@ -41,7 +50,7 @@ function changeOfQueue(
   change: (admin: QueueAdmin, who: string | undefined) => Promise<void>,
 ): Route {
   return changeRoute(kind, (call) =>
-    makeChange(call, kind, [], async (admin, who) => {
+    changeWithAdmin(call, kind, [], async (admin, who) => {
       await change(admin, who);
       return { count: 0 };
     }),
@@ -54,7 +63,7 @@ function changeOfIds(
 ): Route {
   return changeRoute(kind, (call) => {
     const ids = idsOf(call.parameters['ids']);
-    return makeChange(
+    return changeWithAdmin(
       call,
       kind,
       ids,
@@ -71,6 +80,17 @@ function countOf(change: (admin: QueueAdmin) => Promise<number>) {
   return async (admin: QueueAdmin): Promise<{ count: number }> => ({ count: await change(admin) });
 }
 
+/** Makes a change as `makeChange` does, with the admin of the queue. */
+function changeWithAdmin<T extends { readonly count: number }>(
+  call: ApiCall,
+  kind: ConsoleActionKind,
+  target: readonly string[] | string,
+  change: (admin: QueueAdmin, who: string | undefined) => Promise<T>,
+  to?: string,
+): Promise<T> {
+  return makeChange(call, kind, target, (who) => withAdmin(call, (admin) => change(admin, who)), to);
+}
+
 /**
  * Makes a change, and tells the action log and `audit` of it, also when it fails. `identify` is asked before,
  * so its error leaves everything as it is. An error of `audit` comes too late for that, and is a warning.
@@ -79,7 +99,7 @@ async function makeChange<T extends { readonly count: number }>(
   call: ApiCall,
   kind: ConsoleActionKind,
   target: readonly string[] | string,
-  change: (admin: QueueAdmin, who: string | undefined) => Promise<T>,
+  change: (who: string | undefined) => Promise<T>,
   to?: string,
 ): Promise<T> {
   const { queue, options, log } = call;
@@ -105,7 +125,7 @@ async function makeChange<T extends { readonly count: number }>(
   };
   let result: T;
   try {
-    result = await withAdmin(call, (admin) => change(admin, who));
+    result = await change(who);
   } catch (error) {
     record(0, error instanceof Error ? error.message : String(error));
     throw error;

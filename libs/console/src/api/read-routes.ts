@@ -22,6 +22,7 @@ export const READ_ROUTES: readonly Route[] = [
   { ...view, path: '/messages', hasQueue: true, handle: readMessages },
   { ...view, path: '/message', hasQueue: true, handle: readMessage },
   { ...view, path: '/rates', hasQueue: true, handle: readRates },
+  { ...view, path: '/schedules', hasQueue: true, handle: readSchedules },
   { ...view, path: '/workers', hasQueue: false, handle: readAllWorkers },
   { ...view, path: '/topics', hasQueue: false, handle: readTopics },
   { ...view, path: '/actions', hasQueue: false, handle: readActions },
@@ -62,6 +63,10 @@ async function readRates(call: ApiCall): Promise<unknown> {
     throw new HttpError(400, `hours must be 1, 24 or 48, got ${String(hours)}`);
   const rates = await call.list.readRates(call.queue, hours * 60);
   return { minutesPerPoint, points: pointsOf(rates, minutesPerPoint) };
+}
+
+async function readSchedules({ list, queue }: ApiCall): Promise<unknown> {
+  return { schedules: await list.readSchedules(queue) };
 }
 
 async function readAllWorkers(call: ApiCall): Promise<unknown> {

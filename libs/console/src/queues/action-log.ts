@@ -1,6 +1,6 @@
 /** The kinds of actions. `view` covers everything that only reads. */
 export type ConsoleActionKind =
-  'view' | 'retry' | 'remove' | 'runNow' | 'move' | 'purge' | 'pause' | 'resume';
+  'view' | 'retry' | 'remove' | 'runNow' | 'move' | 'purge' | 'pause' | 'resume' | 'removeSchedule';
 
 /** A change that somebody made or tried. */
 export interface ActionRecord {
@@ -10,11 +10,14 @@ export interface ActionRecord {
   readonly who: string | undefined;
   readonly kind: ConsoleActionKind;
   readonly queue: string;
-  /** The messages that were chosen: their ids, or a state. Empty for `pause` and `resume`. */
+  /**
+   * The messages that were chosen: their ids, or a state. For `removeSchedule` the name of the schedule. Empty
+   * for `pause` and `resume`.
+   */
   readonly target: readonly string[] | string;
   /** The queue to which messages were moved; only for `move`. */
   readonly to?: string;
-  /** The number of messages that were changed; 0 when it failed, though some may have changed. */
+  /** The number of messages or schedules that were changed; 0 when it failed, though some may have changed. */
   readonly count: number;
   /** The message of the error with which it failed. */
   readonly error: string | undefined;

@@ -1,13 +1,21 @@
 import { DequeueError, queues as findQueues } from 'elkmq';
-import type { MinuteRates, QueueState, TopicState, WorkerInfo } from 'elkmq';
-import { COMMAND_TIMEOUT_MS, Connection, RedisSource, type QueueKeys } from 'elkmq/internal';
+import type { MinuteRates, QueueState, ScheduleState, TopicState, WorkerInfo } from 'elkmq';
+import {
+  COMMAND_TIMEOUT_MS,
+  Connection,
+  RedisSource,
+  type AdminContext,
+  type QueueKeys,
+} from 'elkmq/internal';
 import {
   readAllLatestRates,
   readAllWorkers,
   readPartitionKeys,
+  readSchedules,
   readTopicPartitions,
   readTopicState,
   readWholeState,
+  removeSchedule,
 } from 'elkmq/internal';
 import type { ConsoleOptions } from '../options.js';
 import { consoleIsClosed } from './admin-pool.js';
@@ -20,6 +28,9 @@ export type StateWithRates = QueueState & { readonly handled: readonly number[] 
 
 /** One queue of the list: its state, or the reason why Redis does not tell. */
 export type ListedQueue = { readonly name: string } & (StateWithRates | { readonly error: string });
+
+/** A schedule of a queue without its payload: `redact` hides parts of messages, and a schedule is none. */
+export type ListedSchedule = Omit<ScheduleState, 'data'>;
 
 /** The names of the queues. */
 export interface QueueNames {
@@ -35,7 +46,7 @@ const MINUTES_IN_LIST = 60;
 /** The time for which the names that were found are used, ms: the search looks at all keys. */
 const NAMES_AGE_MS = 15_000;
 
-/** Reads the states and the workers of all queues over one connection. */
+/** Reads the states, the workers and the schedules of all queues, and removes schedules, over one connection. */
 export class QueueList {
   readonly #options: ConsoleOptions;
   #opened: { source: RedisSource; connection: Connection } | undefined;
@@ -96,6 +107,19 @@ export class QueueList {
     });
   }
 
+  /** The schedules of a queue, by name. Those of a queue with partitions are in partition 0. */
+  async readSchedules(queue: string): Promise<ListedSchedule[]> {
+    const schedules = await this.#withPartition0(queue, readSchedules);
+    return schedules.map(({ name, cron, timezone, action, missed, next, declaredAt }) => {
+      return { name, cron, timezone, action, missed, next, declaredAt };
+    });
+  }
+
+  /** @returns whether the schedule was there */
+  async removeSchedule(queue: string, name: string): Promise<boolean> {
+    return this.#withPartition0(queue, (context) => removeSchedule(context, name));
+  }
+
   /** Reads the state of a topic. One that Redis does not tell of does not hide the others. */
   async readTopic(topic: string): Promise<TopicState | { readonly error: string }> {
     const { connection } = this.#connect();
@@ -111,6 +135,12 @@ export class QueueList {
   async closeList(): Promise<void> {
     this.#isClosed = true;
     await this.#opened?.connection.closeConnection();
+  }
+
+  async #withPartition0<T>(queue: string, use: (context: AdminContext) => Promise<T>): Promise<T> {
+    return this.#read(queue, (connection, [keys], timeoutMs) =>
+      use({ connection, keys: keys as QueueKeys, timeoutMs }),
+    );
   }
 
   async #read<T>(

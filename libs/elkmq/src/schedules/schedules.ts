@@ -1,5 +1,6 @@
+import type { AdminContext } from '../admin/admin-call.js';
 import { QueueContext } from '../context/queue-context.js';
-import { ConnectionError, DequeueError } from '../model/errors.js';
+import { ConnectionError } from '../model/errors.js';
 import { parseListener } from '../model/listener.js';
 import {
   checkGivenOptions,
@@ -9,22 +10,11 @@ import {
   parseQueueName,
 } from '../model/options.js';
 import { QueueKeys } from '../model/keys.js';
-import { valueOf } from '../model/codec.js';
 import { COMMAND_TIMEOUT_MS, Connection } from '../redis/connection.js';
 import type { CredentialsFunction } from '../redis/credentials.js';
-import { isReplyError } from '../redis/redis-errors.js';
 import { RedisSource, type RedisSourceInput } from '../redis/redis-source.js';
-import { callReliably } from '../redis/reliable-call.js';
-import * as scripts from '../redis/scripts.generated.js';
-import type { ScriptCall } from '../redis/scripts.js';
-import { scheduleRowsOf, type ScheduleRow } from './schedule-rows.js';
-import {
-  parseSchedule,
-  parseScheduleName,
-  readDefinition,
-  type MissedOccurrences,
-  type Schedule,
-} from './schedule.js';
+import { parseSchedule, parseScheduleName, type Schedule } from './schedule.js';
+import { readSchedules, removeSchedule, type ScheduleState } from './schedule-state.js';
 import { Scheduler } from './scheduler.js';
 
 /** The options of `Schedules`. */
@@ -45,21 +35,6 @@ const OPTIONS = Object.keys({
   onWarning: true,
   timeout: true,
 } satisfies Record<keyof SchedulesOptions, true>);
-
-/** A schedule of a queue, as `list` tells it. */
-export interface ScheduleState {
-  readonly name: string;
-  readonly cron: string;
-  readonly timezone: string;
-  readonly action: string;
-  /** The value of the payload; `undefined` when there is none. */
-  readonly data: unknown;
-  readonly missed: MissedOccurrences;
-  /** The time of its next occurrence, ms since 1970; `undefined` when there is none. */
-  readonly next: number | undefined;
-  /** The time at which a process has declared it for the last time, ms since 1970. */
-  readonly declaredAt: number;
-}
 
 /**
  * The schedules of a queue: events that come at the times of cron expressions. They are in Redis, so they
@@ -116,8 +91,7 @@ export class Schedules {
 
   /** The schedules of the queue, in the order of their names. One that this version cannot read is left out. */
   async list(): Promise<ScheduleState[]> {
-    const { rows } = scheduleRowsOf(await this.#call(scripts.readSchedules(this.#context.keys)));
-    return rows.flatMap(stateOf).sort((one, other) => (one.name < other.name ? -1 : 1));
+    return readSchedules(this.#openContext());
   }
 
   /**
@@ -127,7 +101,7 @@ export class Schedules {
    */
   async remove(name: string): Promise<boolean> {
     const parsed = parseScheduleName(name);
-    return (await this.#call(scripts.removeSchedule(this.#context.keys, { name: parsed }))) === 1;
+    return removeSchedule(this.#openContext(), parsed);
   }
 
   /** Stores nothing more, and closes the connection. The schedules stay. It can be called again. */
@@ -141,28 +115,15 @@ export class Schedules {
     await this.#connection.closeConnection();
   }
 
-  async #call(call: ScriptCall): Promise<unknown> {
+  #openContext(): AdminContext {
     this.#refuseClosed();
-    try {
-      return await callReliably(this.#connection, call, this.#timeoutMs);
-    } catch (error) {
-      if (!isReplyError(error)) throw error;
-      throw new DequeueError(`Redis refuses a call of the schedules: ${error.message}`, { cause: error });
-    }
+    return { connection: this.#connection, keys: this.#context.keys, timeoutMs: this.#timeoutMs };
   }
 
   #refuseClosed(): void {
     if (this.#closed)
       throw new ConnectionError(`the schedules of queue ${formatValue(this.queue)} are closed`);
   }
-}
-
-/** Returns nothing for a schedule that was removed, or that this version cannot read. */
-function stateOf({ name, definition, at, due }: ScheduleRow): ScheduleState[] {
-  const known = definition === undefined ? undefined : readDefinition(definition);
-  if (!known) return [];
-  const { payload, ...others } = known;
-  return [{ name, ...others, data: valueOf(payload), next: due, declaredAt: at }];
 }
 
 function warnProcess(message: string): void {

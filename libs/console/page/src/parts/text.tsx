@@ -1,5 +1,5 @@
 import type { VNode } from 'preact';
-import { formatDuration, visibleText } from '../format.js';
+import { formatDuration, formatExactTime, visibleText } from '../format.js';
 import { now } from '../live.js';
 
 /** Text that somebody else has written. It is shown as it is, and changes nothing around it. */
@@ -14,8 +14,7 @@ export function Data({ text, title }: { text: string; title?: string }): VNode {
 /** How long ago a time was, or when it will come, with the exact time beside it. */
 export function Ago({ time }: { time: number | undefined }): VNode {
   if (time === undefined || !Number.isFinite(time)) return <span>–</span>;
-  const date = new Date(time);
-  const exact = Number.isNaN(date.getTime()) ? String(time) : date.toISOString();
+  const exact = formatExactTime(time);
   const age = now.value - time;
   const text = age >= 0 ? `${formatDuration(age)} ago` : `in ${formatDuration(-age)}`;
   return (

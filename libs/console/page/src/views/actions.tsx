@@ -64,5 +64,10 @@ const COLUMNS: readonly Column<ActionRecord>[] = [
 function Target({ target }: { target: ActionRecord['target'] }): VNode {
   if (typeof target === 'string') return <span>all {target}</span>;
   const [first = '–', ...others] = target;
-  return <span>{others.length === 0 ? first : `${first} and ${formatCount(others.length)} more`}</span>;
+  return (
+    <span>
+      <Data text={first} />
+      {others.length > 0 && ` and ${formatCount(others.length)} more`}
+    </span>
+  );
 }

@@ -6,8 +6,9 @@ import { MessageTable } from '../parts/message-table.js';
 import { Empty, Failure } from '../parts/notice.js';
 import { Ago, Data } from '../parts/text.js';
 import { addressOf, route } from '../router.js';
-import type { MessagesAnswer, MessageState, QueueAnswer, QueueState } from '../types.js';
+import type { MessagesAnswer, MessageState, QueueAnswer, QueueState, SchedulesAnswer } from '../types.js';
 import { RatesPanel } from './rates.js';
+import { ScheduleTable } from './schedules.js';
 import { SearchPanel } from './search.js';
 import { WorkerTable } from './workers.js';
 
@@ -24,20 +25,23 @@ const EMPTY: Readonly<Record<MessageState, string>> = {
   dead: 'Every message was handled.',
 };
 
-/** One queue: its state, the messages of a state, the search, and its workers. */
+/** One queue: its state, the messages of a state, the search, its workers, and its schedules if it has any. */
 export function QueueView(): VNode {
   const { parameters } = route.value;
   const queue = parameters.get('queue') ?? '';
   const tab = parameters.get('tab') ?? 'waiting';
-  const { data, error } = useLive<QueueAnswer>(`queue?${new URLSearchParams({ queue }).toString()}`);
+  const query = new URLSearchParams({ queue }).toString();
+  const { data, error } = useLive<QueueAnswer>(`queue?${query}`);
+  const { data: { schedules } = {}, error: scheduleError } = useLive<SchedulesAnswer>(`schedules?${query}`);
   const state = data && !('error' in data) ? data : undefined;
   const readOnly = data?.readOnly ?? true;
+  const hasSchedules = tab === 'schedules' || (schedules !== undefined && schedules.length > 0);
   return (
     <>
       <h1>
         <Data text={queue} />
       </h1>
-      <Failure error={error ?? (data && 'error' in data ? data.error : undefined)} />
+      <Failure error={error ?? (data && 'error' in data ? data.error : scheduleError)} />
       {state && <Warnings state={state} />}
       {state && !readOnly && (
         <div class="toolbar">
@@ -47,19 +51,22 @@ export function QueueView(): VNode {
         </div>
       )}
       <nav aria-label="Parts of the queue" class="tabs">
-        {[...STATES, 'search', 'rates', 'workers'].map((name) => (
+        {[...STATES, 'search', 'rates', 'workers', ...(hasSchedules ? ['schedules'] : [])].map((name) => (
           <a
             key={name}
             href={addressOf('queue', { queue, tab: name })}
             aria-current={name === tab ? 'page' : undefined}
           >
-            {name} {state && <Count state={state} name={name} />}
+            {name} <Count count={name === 'schedules' ? schedules?.length : state && countOf(state, name)} />
           </a>
         ))}
       </nav>
       {tab === 'search' && <SearchPanel queue={queue} readOnly={readOnly} />}
       {tab === 'rates' && <RatesPanel queue={queue} />}
       {tab === 'workers' && data && <WorkerTable workers={data.workerList} />}
+      {tab === 'schedules' && schedules && (
+        <ScheduleTable queue={queue} schedules={schedules} readOnly={readOnly} />
+      )}
       {(STATES as readonly string[]).includes(tab) && (
         <StatePanel key={tab} queue={queue} name={tab as MessageState} state={state} readOnly={readOnly} />
       )}
@@ -80,8 +87,7 @@ function purgedCountOf(state: QueueState, name: MessageState): number | undefine
   return name === 'waiting' ? state.waiting - state.behindKeys : countOf(state, name);
 }
 
-function Count({ state, name }: { state: QueueState; name: string }): VNode | null {
-  const count = countOf(state, name);
+function Count({ count }: { count: number | undefined }): VNode | null {
   return count === undefined ? null : <span class="count">{formatCount(count)}</span>;
 }
 

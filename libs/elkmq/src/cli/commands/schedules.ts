@@ -1,4 +1,5 @@
-import { Schedules, type ScheduleState } from '../../schedules/schedules.js';
+import type { ScheduleState } from '../../schedules/schedule-state.js';
+import { Schedules } from '../../schedules/schedules.js';
 import { EXIT, type ExitCode } from '../exit.js';
 import { note, printJson, printTable, shortText } from '../output.js';
 import { redisOf, type CommonOptions } from '../session.js';
