@@ -91,8 +91,9 @@ async function isReady(url: string): Promise<boolean> {
 /** A pool of connections, until the test is over. */
 export function postgresPool(url: string): pg.Pool {
   const pool = new pg.Pool({ connectionString: url });
-  // A connection that is idle when the server ends.
+  // A connection that the server ends: an idle one, and one that is in use but waits for no answer.
   pool.on('error', () => undefined);
+  pool.on('connect', (connection) => connection.on('error', () => undefined));
   onTestFinished(() => pool.end());
   return pool;
 }

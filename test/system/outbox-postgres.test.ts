@@ -1,6 +1,6 @@
 import { ElkMqClient } from 'nestjs-elkmq';
 import { OutboxRelay } from 'nestjs-elkmq/outbox';
-import type { Pool } from 'pg';
+import { Client, type Pool } from 'pg';
 import { describe, expect, it } from 'vitest';
 import { events, moduleOf, startApp, startClient } from '../support/nest.js';
 import { inTransaction, OUTBOX_TABLE, transferOf } from '../support/outbox.js';
@@ -75,6 +75,33 @@ describe.skipIf(!hasPostgres)('an outbox in PostgreSQL', () => {
     await until(async () => (await countRows(pool)) === 0);
     await until(() => taken.length >= 2);
     expect(taken).toEqual([{ id: 1 }, { id: 2 }]);
+  });
+
+  it('goes on when the database ends its connections, idle ones and that of a transfer', async () => {
+    const queue = newQueueName();
+    const { pool, database } = await newOutbox();
+    const taken = await takenFrom(queue);
+    const endConnections = async (): Promise<void> => {
+      const admin = new Client(database);
+      await admin.connect();
+      await admin.query(
+        `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+         WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'`,
+      );
+      await admin.end();
+    };
+    await endConnections();
+    await pool.query(INSERT, [{ id: 1 }]);
+    let transfers = 0;
+    const transfer = transferOf(pool, async () => {
+      if (transfers++ === 0) await endConnections();
+    });
+    const client = startClient({ queue });
+    closing(new OutboxRelay({ name: 'outbox', client, transfer, interval: 20 })).start();
+    await until(async () => (await countRows(pool)) === 0);
+    expect(transfers).toBe(2);
+    await until(() => taken.length > 0);
+    expect(taken).toEqual([{ id: 1 }]);
   });
 
   it('keeps rows while Redis is away', async () => {
