@@ -3,6 +3,7 @@ import { Schedules } from '../../schedules/schedules.js';
 import { EXIT, type ExitCode } from '../exit.js';
 import { note, printJson, printTable, shortText } from '../output.js';
 import { redisOf, type CommonOptions } from '../session.js';
+import { formatTime } from '../values.js';
 
 export interface SchedulesCommandOptions extends CommonOptions {
   readonly remove?: string;
@@ -35,8 +36,8 @@ function printSchedules(all: readonly ScheduleState[]): void {
     shortText(timezone),
     shortText(action),
     missed,
-    next === undefined ? '-' : new Date(next).toISOString(),
-    new Date(declaredAt).toISOString(),
+    formatTime(next),
+    formatTime(declaredAt),
   ]);
   printTable([['SCHEDULE', 'CRON', 'TIME ZONE', 'PATTERN', 'MISSED', 'NEXT', 'DECLARED'], ...rows]);
 }
