@@ -393,6 +393,23 @@ describe('@ElkMqBatch', () => {
     });
   });
 
+  it('is refused twice on one method', () => {
+    const define = () => {
+      class Batches {
+        @ElkMqBatch()
+        @ElkMqEventPattern('item')
+        @ElkMqBatch()
+        items(): void {
+          return;
+        }
+      }
+      return Batches;
+    };
+    expect(messageOf('INVALID_OPTION', define)).toBe(
+      'the method items must have only one @ElkMqBatch, got two',
+    );
+  });
+
   it.each([
     [{ size: 1 }, 'size must be a whole number from 2 to 10000, got 1'],
     [{ wait: 0 }, 'wait must be a number of milliseconds from 1 to 60000, got 0'],

@@ -347,8 +347,9 @@ describe('OutboxRelay', () => {
   const client = { emit: () => undefined };
   const transfer = (): Promise<void> => Promise.resolve();
   it.each([
-    [{ client, transfer }, 'name must have 1 to 64 characters, got undefined'],
-    [{ name: 'n'.repeat(65), client, transfer }, 'name must have 1 to 64 characters, got "nnn'],
+    [{ client, transfer }, 'name must have 1 to 64 characters and no colon, got undefined'],
+    [{ name: 'a:b', client, transfer }, 'and no colon, got "a:b"'],
+    [{ name: 'n'.repeat(65), client, transfer }, 'name must have 1 to 64 characters and no colon, got "nnn'],
     [{ name: 'n', client: {}, transfer }, 'client must be an ElkMqClient, got an object'],
     [{ name: 'n', client }, 'transfer must be a function, got undefined'],
     [{ name: 'n', client, transfer, limit: 0 }, 'limit must be a whole number from 1 to 10000, got 0'],

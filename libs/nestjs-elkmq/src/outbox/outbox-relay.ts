@@ -40,8 +40,8 @@ const timers: Timers = {
 /** The options of an `OutboxRelay`. */
 export interface OutboxRelayOptions {
   /**
-   * The name of the outbox, 1 to 64 characters. It begins the deduplication keys of its events. So each table
-   * needs a name of its own, which does not change.
+   * The name of the outbox, 1 to 64 characters without a colon. The deduplication keys of its events are
+   * `outbox:NAME:ID`. So each table needs a name of its own, which does not change.
    */
   readonly name: string;
   /** The client of the queue or the topic. Closing the relay does not close it. */
@@ -183,9 +183,11 @@ export class OutboxRelay implements OnApplicationBootstrap, OnModuleDestroy {
 }
 
 function parseName(name: unknown): string {
-  if (typeof name === 'string' && name !== '' && name.length <= LONGEST_NAME_CHARS) return name;
+  const isName = typeof name === 'string' && name !== '' && name.length <= LONGEST_NAME_CHARS;
+  // The id of a row comes after a colon in its deduplication key.
+  if (isName && !name.includes(':')) return name;
   throw new InvalidOptionError(
-    `name must have 1 to ${String(LONGEST_NAME_CHARS)} characters, got ${formatValue(name)}`,
+    `name must have 1 to ${String(LONGEST_NAME_CHARS)} characters and no colon, got ${formatValue(name)}`,
   );
 }
 

@@ -31,7 +31,7 @@ export class RowSender {
   readonly #client: Pick<ElkMqClient, 'emit'>;
   readonly #windowMs: number;
 
-  /** @param name begins each deduplication key */
+  /** @param name of the outbox; it is in each deduplication key */
   constructor(name: string, client: Pick<ElkMqClient, 'emit'>, windowMs: number) {
     this.#name = name;
     this.#client = client;
@@ -70,7 +70,7 @@ export class RowSender {
       if (value === undefined || value === null)
         throw new InvalidEventError(`the ${name} of an event must not be ${String(value)}`);
     const record = new ElkMqRecordBuilder(data);
-    record.setDeduplicationKey(`${this.#name}:${String(id)}`, this.#windowMs);
+    record.setDeduplicationKey(`outbox:${this.#name}:${String(id)}`, this.#windowMs);
     if (headers) record.setHeaders(headers);
     if (orderingKey !== undefined && orderingKey !== null) record.setOrderingKey(orderingKey);
     await lastValueFrom(this.#client.emit(pattern, record.build()), { defaultValue: undefined });

@@ -49,7 +49,8 @@ const PAYLOAD = '3:';
  * Each message passes guards, pipes and interceptors by itself, and keeps its own attempts, lease and
  * deadline. When the method throws, every message of the batch fails.
  *
- * @throws {InvalidOptionError} when an option is wrong; the class is not defined then
+ * @throws {InvalidOptionError} when an option is wrong, or the method has it twice; the class is not defined
+ * then
  */
 export function ElkMqBatch(options: ElkMqBatchOptions = {}) {
   const given = parseMembers('ElkMqBatch', options, ['size', 'wait', 'items']);
@@ -62,6 +63,8 @@ export function ElkMqBatch(options: ElkMqBatchOptions = {}) {
     descriptor: TypedPropertyDescriptor<T>,
   ): void => {
     const method = descriptor.value as BatchHandler;
+    if (collectorsOf(Reflect.getMetadata(EXTRAS_METADATA, method) as Extras))
+      throw new InvalidOptionError(`the method ${String(name)} must have only one @ElkMqBatch, got two`);
     const collectors = new BatchCollectors(size, waitMs);
     function collect(this: object, ...values: unknown[]): Promise<unknown> {
       const collector = collectors.of(this, (columns) => method.apply(this, columns as never[]));
