@@ -13,9 +13,10 @@
 -- include shared/now_ms.lua
 -- include shared/stream_ids.lua
 
-local answer, bytes = { 1, now_ms() }, 0
 local from = seen == '' and '-' or id_after(seen)
 local pending = redis.pcall('XPENDING', event_stream, group, from, '+', limit)
+-- The time is read after the idle times. Otherwise a message could look taken a millisecond before it was.
+local answer, bytes = { 1, now_ms() }, 0
 -- XPENDING fails when there is no group. Then nobody has taken anything.
 if pending.err then return answer end
 for _, about in ipairs(pending) do
