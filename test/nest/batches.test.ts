@@ -116,7 +116,7 @@ describe('@ElkMqBatch', () => {
     const retry = { attempts: 2, backoff: 1 };
     await startApp(moduleOf(eventBatches(handle, { size: 3, wait: 1_000 }, retry)), { queue });
     await emitItems(queue, 1, 2, 3);
-    await until(async () => (await deadLettersOf(queue)).length === 1);
+    await until(async () => (await deadLettersOf(queue)).length === 1 && (await unsettled(queue)) === 0);
     expect(batches.flat().sort()).toEqual([
       [1, 1],
       [2, 1],
@@ -125,7 +125,6 @@ describe('@ElkMqBatch', () => {
     ]);
     const [letter] = await deadLettersOf(queue);
     expect(letter).toMatchObject({ reason: 'failed', error: { name: 'RangeError', message: 'no 2' } });
-    await until(async () => (await unsettled(queue)) === 0);
   });
 
   it('takes an error of another realm for an error, as a test in Jest has them', async () => {

@@ -192,7 +192,7 @@ function parseName(name: unknown): string {
 }
 
 function describe(error: unknown): string {
-  // There is one error for each address of a name, and the message of all of them is empty.
+  // A host with several addresses gives an AggregateError. It has no message, but its first error has one.
   const message = messageOf(error) || (isError(error) ? whyOf(error as Error) : '');
   return `${nameOf(error)}: ${message}`;
 }

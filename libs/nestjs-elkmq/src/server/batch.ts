@@ -20,8 +20,8 @@ export interface ElkMqBatchOptions {
 }
 
 /**
- * The value that a batch handler returns: nothing, or an array with one element for each message. An element that is
- * an `Error` fails its message; another one is the answer, when the message is a request.
+ * The value that a batch handler returns: nothing, or an array with one element for each message. An element
+ * that is an `Error` fails its message; another one is the answer, when the message is a request.
  */
 // eslint-disable-next-line @typescript-eslint/no-invalid-void-type -- a method that returns nothing has it
 export type ElkMqBatchResult = readonly unknown[] | null | undefined | void;
